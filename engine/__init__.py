@@ -1,0 +1,70 @@
+"""The front door for node authors.
+
+>>> from engine import node
+>>> @node("Double", category="maths")
+... def double(*, value: int) -> int:
+...     '''Twice the value.'''
+...     return 2 * value
+>>> double(value=4), double.spec.outputs[0].type
+(8, 'INT')
+"""
+
+from engine.authoring.errors import (
+    BadPath,
+    DeclarationError,
+    Interrupted,
+    MissingFile,
+    SoundstageError,
+)
+from engine.authoring.markers import (
+    CPU,
+    GPU,
+    All,
+    Choice,
+    Each,
+    Files,
+    Lazy,
+    Mark,
+    Prompt,
+    Range,
+    Seed,
+    Steps,
+    Text,
+    Tooltip,
+    Upload,
+)
+from engine.authoring.node import node
+from engine.authoring.protocols import Artifact, Codec, File, FolderKind, Resident, Run, Step
+from engine.authoring.sockets import Socket
+
+__all__ = [
+    "CPU",
+    "GPU",
+    "All",
+    "Artifact",
+    "BadPath",
+    "Choice",
+    "Codec",
+    "DeclarationError",
+    "Each",
+    "File",
+    "Files",
+    "FolderKind",
+    "Interrupted",
+    "Lazy",
+    "Mark",
+    "MissingFile",
+    "Prompt",
+    "Range",
+    "Resident",
+    "Run",
+    "Seed",
+    "Socket",
+    "SoundstageError",
+    "Step",
+    "Steps",
+    "Text",
+    "Tooltip",
+    "Upload",
+    "node",
+]

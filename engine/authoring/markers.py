@@ -1,0 +1,107 @@
+"""What a node author writes inside type hints: widgets, list and laziness marks, devices.
+
+A hint names the socket, ``Annotated`` adds the widget::
+
+    steps: Annotated[int, Range(1, 10_000)] = 20
+    sampler_name: Annotated[str, Choice(SAMPLERS)] = "euler"
+    ckpt_name: Annotated[str, Choice(Files("checkpoints"))]
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+from engine.authoring.protocols import Step
+
+T = TypeVar("T")
+
+
+class Device(enum.Flag):
+    """Where a node can run."""
+
+    CPU = enum.auto()
+    GPU = enum.auto()
+
+
+CPU = Device.CPU
+GPU = Device.GPU
+
+
+@dataclass(frozen=True)
+class Range:
+    """Inclusive limits of a number widget; `step` is the editor's step, never enforced."""
+
+    min: int | float
+    max: int | float
+    step: int | float | None = None
+    round: float | bool | None = None
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of one folder of the home, as the options of a choice.
+
+    Attributes:
+        folder: a model folder ("checkpoints", "loras", ...) or "input".
+        marker: a directory holding a file of this name counts as one option
+            ("model_index.json" for diffusers folders).
+        suffixes: lower-case file endings to list; empty lists the folder's usual ones.
+    """
+
+    folder: str
+    marker: str | None = None
+    suffixes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, init=False)
+class Choice:
+    """One of several strings: a fixed list, or the files of a folder."""
+
+    options: tuple[str, ...] | Files
+
+    def __init__(self, options: Sequence[str] | Files) -> None:
+        fixed = options if isinstance(options, Files) else tuple(options)
+        object.__setattr__(self, "options", fixed)
+
+
+@dataclass(frozen=True)
+class Text:
+    """How a string is typed: over several lines, with {a|b} prompt variants."""
+
+    multiline: bool = False
+    dynamic_prompts: bool = False
+
+
+@dataclass(frozen=True)
+class Upload:
+    """The editor offers to upload a file of this kind ("image", "audio", "video")."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Tooltip:
+    """A sentence shown when the pointer rests on the input."""
+
+    text: str
+
+
+class Mark(enum.Enum):
+    """Marks without arguments; authors use the aliases below."""
+
+    SEED = "the editor may randomise the number after each run"
+    EACH = "an output list: consumers run once for each item"
+    ALL = "an input list: collects every item of an output list"
+    LAZY = "an input that is computed only when awaited"
+    SOCKET = "a plain value that comes by link, never by widget"
+
+
+Seed: TypeAlias = Annotated[int, Range(0, 2**64 - 1), Mark.SEED]
+Prompt: TypeAlias = Annotated[str, Text(multiline=True, dynamic_prompts=True)]
+Each: TypeAlias = Annotated[list[T], Mark.EACH]
+All: TypeAlias = Annotated[list[T], Mark.ALL]
+Lazy: TypeAlias = Annotated[Awaitable[T], Mark.LAZY]
+Steps: TypeAlias = Generator[Step, Any, T]

@@ -1,0 +1,171 @@
+"""What passes between the engine and a node while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
+
+LoadedT = TypeVar("LoadedT")
+
+FolderKind = Literal["output", "temp", "input"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One pause of a long node: progress, and perhaps a question to a model.
+
+    A long node is a generator. Each ``yield Step(...)`` gives the lane a chance to report
+    progress, to show a preview, to cancel, and to answer all waiting steps of equal `key` with
+    one call of `answer`; the answer comes back as the value of the ``yield``.
+
+    Attributes:
+        index: steps done so far, 0 <= index <= total.
+        total: steps in all.
+        key: steps of equal key (model, shape, conditioning length) may be answered together.
+        inputs: what this step asks; one element of the list that `answer` gets.
+        answer: takes the inputs of several steps, returns as many answers, in order.
+        preview: draws the state so far as an encoded picture (JPEG bytes).
+    """
+
+    index: int
+    total: int
+    key: Hashable | None = None
+    inputs: Any = None
+    answer: Callable[[list[Any]], Sequence[Any]] | None = None
+    preview: Callable[[], bytes] | None = None
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that a node saved: what clients ask /view for."""
+
+    filename: str
+    subfolder: str
+    type: FolderKind
+
+
+class Artifact:
+    """What an output node shows: named lists of files or JSON values.
+
+    ``Artifact(images=[file])`` puts ``{"images": [{"filename": ...}]}`` before the user.
+    """
+
+    def __init__(self, **shown: Sequence[Any]) -> None:
+        self.shown: dict[str, list[Any]] = {name: list(items) for name, items in shown.items()}
+
+
+class Run(Protocol):
+    """The one job a node runs in; injected into a parameter hinted `Run`."""
+
+    @property
+    def job(self) -> str:
+        """Id of the job."""
+        ...
+
+    @property
+    def node(self) -> str:
+        """Id of the node in its graph."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """Where the node runs, as torch spells it: "cpu", "cuda:0"."""
+        ...
+
+    @property
+    def prompt(self) -> Mapping[str, Any]:
+        """The whole prompt in API format, for metadata."""
+        ...
+
+    @property
+    def extra_pnginfo(self) -> Mapping[str, Any]:
+        """What the client wants kept in pictures beside the prompt ("workflow", ...)."""
+        ...
+
+    def model_path(self, folder: str, name: str) -> Path:
+        """Path of a model file of the home, or of one that ships with a node pack.
+
+        Raises:
+            MissingFile: no such file; the text names the folder and the remedy.
+            BadPath: the name leaves the folder.
+        """
+        ...
+
+    def input_path(self, name: str) -> Path:
+        """Path of an input file; `name` may be annotated: ``"x.png [output]"``.
+
+        Raises:
+            MissingFile: no such file.
+            BadPath: the name leaves the folder.
+        """
+        ...
+
+    def save(
+        self,
+        prefix: str,
+        extension: str,
+        data: bytes,
+        *,
+        folder: FolderKind = "output",
+        batch_number: int = 0,
+        width: int = 0,
+        height: int = 0,
+    ) -> File:
+        """Write `data` as the next free ``{prefix}_{counter:05}_.{extension}``, all or nothing.
+
+        `prefix` may hold subfolders and the tokens %width% %height% %batch_num% %year% %month%
+        %day% %hour% %minute% %second%.
+
+        Raises:
+            BadPath: the prefix leaves the folder.
+        """
+        ...
+
+
+class Resident(Protocol[LoadedT]):
+    """A handle on weights: cheap to make, loaded by a lane only when a node needs it.
+
+    Handles of equal `base` share one loaded object; `key` also tells their patches apart.
+    """
+
+    @property
+    def key(self) -> str:
+        """What it computes: the file's identity and every patch."""
+        ...
+
+    @property
+    def base(self) -> str:
+        """Whose weights it holds; handles of one base cannot be bound differently at once."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes the loaded weights take."""
+        ...
+
+    def load(self, device: str) -> LoadedT:
+        """Read the weights of the base straight to `device`."""
+        ...
+
+    def bind(self, loaded: LoadedT) -> None:
+        """Make `loaded` compute what this handle says: undo other patches, apply its own."""
+        ...
+
+
+class Codec(Protocol):
+    """Turns values of one Python type into bytes for the disk cache and back."""
+
+    @property
+    def type_name(self) -> str:
+        """Full name of the type, "torch.Tensor"."""
+        ...
+
+    def dump(self, value: Any) -> bytes:
+        """Bytes of `value`."""
+        ...
+
+    def load(self, data: bytes) -> Any:
+        """The value of `data`, never executing any of it."""
+        ...

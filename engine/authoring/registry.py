@@ -1,0 +1,95 @@
+"""The nodes there are: found by entry point, or in a module at hand."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import pkgutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from engine.authoring.errors import DeclarationError
+from engine.authoring.protocols import Codec
+from engine.authoring.spec import NodeSpec
+
+log = logging.getLogger(__name__)
+
+ENTRY_POINT_GROUP = "engine.nodes"
+
+
+@dataclass
+class Registry:
+    """Every node by its id, and what else the packs bring.
+
+    Attributes:
+        nodes: by class_type.
+        failures: pack name to why it could not be imported.
+        bundled: folder -> model name -> path of models that ship inside packs.
+        codecs: by full type name.
+    """
+
+    nodes: dict[str, NodeSpec] = field(default_factory=dict[str, NodeSpec])
+    failures: dict[str, str] = field(default_factory=dict[str, str])
+    bundled: dict[str, dict[str, Path]] = field(default_factory=dict[str, dict[str, Path]])
+    codecs: dict[str, Codec] = field(default_factory=dict[str, Codec])
+
+    @classmethod
+    def installed(cls) -> Registry:
+        """The nodes of every installed pack; one that fails to import is noted, others load."""
+        registry = cls()
+        for point in entry_points(group=ENTRY_POINT_GROUP):
+            try:
+                registry.add_pack(importlib.import_module(point.value))
+            except Exception as error:  # noqa: BLE001 - a pack may fail in any way
+                log.warning("node pack %r is left out: %s", point.name, error)
+                registry.failures[point.name] = f"{type(error).__name__}: {error}"
+        return registry
+
+    def add_pack(self, package: ModuleType) -> None:
+        """Add the nodes, codecs and bundled models of a package's own modules.
+
+        A pack is a package whose modules define nodes; it may also define `CODECS`, a list of
+        Codec, and `BUNDLED`, folder -> name -> path.
+        """
+        modules = [package]
+        for found in pkgutil.iter_modules(getattr(package, "__path__", [])):
+            if not found.ispkg:
+                modules.append(importlib.import_module(f"{package.__name__}.{found.name}"))
+        for module in modules:
+            self.add_nodes(
+                spec
+                for value in vars(module).values()
+                if isinstance(spec := getattr(value, "spec", None), NodeSpec)
+                and spec.origin == module.__name__
+            )
+        codecs: Iterable[Codec] = getattr(package, "CODECS", ())
+        self.codecs.update({codec.type_name: codec for codec in codecs})
+        bundled: Mapping[str, Mapping[str, Path]] = getattr(package, "BUNDLED", {})
+        for folder, files in bundled.items():
+            self.bundled.setdefault(folder, {}).update(files)
+
+    def add_nodes(self, specs: Iterable[NodeSpec]) -> None:
+        """Add nodes.
+
+        Raises:
+            DeclarationError: two nodes have one id.
+        """
+        for spec in specs:
+            known = self.nodes.get(spec.id)
+            if known is not None and known is not spec:
+                raise DeclarationError(
+                    f"node {spec.id!r} is defined in {known.origin} and again in {spec.origin}; "
+                    "rename one of them"
+                )
+            self.nodes[spec.id] = spec
+
+    def __getitem__(self, id: str) -> NodeSpec:
+        return self.nodes[id]
+
+    def get(self, id: Any) -> NodeSpec | None:
+        """The node of that id, or None; `id` may be anything a prompt can hold."""
+        return self.nodes.get(id) if isinstance(id, str) else None

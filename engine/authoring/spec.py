@@ -1,0 +1,104 @@
+"""What is known of a node without running it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from engine.authoring.markers import CPU, Choice, Device, Range, Text
+
+Kind = Literal["function", "generator", "async"]
+
+
+class Missing:
+    """The default of an input that has none."""
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING = Missing()
+
+
+@dataclass(frozen=True)
+class Input:
+    """One parameter of a node.
+
+    Attributes:
+        type: name on the wire: "INT", "FLOAT", "STRING", "BOOLEAN", "COMBO" or a socket's name.
+        default: `MISSING` where the prompt must give a value.
+        optional: the prompt may leave it out (the hint was ``X | None = None``).
+        collects: takes all items of an output list at once (`All`).
+        lazy: computed only when awaited (`Lazy`).
+    """
+
+    name: str
+    type: str
+    default: Any = MISSING
+    optional: bool = False
+    collects: bool = False
+    lazy: bool = False
+    link_only: bool = False
+    seed: bool = False
+    range: Range | None = None
+    choice: Choice | None = None
+    text: Text | None = None
+    upload: str | None = None
+    tooltip: str | None = None
+
+    @property
+    def is_widget(self) -> bool:
+        """Whether a literal may stand here."""
+        return self.type in ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+
+
+@dataclass(frozen=True)
+class Output:
+    """One value a node gives; `each` makes it a list whose items run downstream one by one."""
+
+    name: str
+    type: str
+    each: bool = False
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """A node as the engine sees it: made by `node` from a function's signature, then frozen.
+
+    Attributes:
+        id: class_type in a prompt.
+        inputs: in widget order.
+        shows: an output node (returns an `Artifact`): where a run starts from, backwards.
+        single: the function returns the one output itself, not a tuple of outputs.
+        run_parameter: name of the parameter that wants the `Run`, if any.
+        on: devices it can run on.
+        memory: bytes of activations, from the same keyword arguments as the function.
+        pure: equal inputs give equal outputs, so results may be reused.
+        fingerprint: from the literal arguments, a value that changes when the node's outer
+            world (a file, a clock) does.
+        version: changes with the function's code, so that old cached results are not reused.
+        origin: module that defines it.
+    """
+
+    id: str
+    function: Callable[..., Any]
+    kind: Kind
+    inputs: tuple[Input, ...]
+    outputs: tuple[Output, ...]
+    category: str
+    description: str
+    display_name: str
+    version: str
+    origin: str
+    shows: bool = False
+    single: bool = True
+    run_parameter: str | None = None
+    on: Device = CPU
+    pure: bool = True
+    memory: Callable[..., int] | None = None
+    fingerprint: Callable[..., object] | None = None
+    by_name: dict[str, Input] = field(init=False, repr=False, compare=False, hash=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_name", {input.name: input for input in self.inputs})
