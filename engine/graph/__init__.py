@@ -1,0 +1,1 @@
+"""Workflows as data: parsing, validation, order, keys."""

@@ -1,0 +1,56 @@
+"""Content addresses: what a node's result depends on, as one short key.
+
+Equal keys mean equal results, whatever the nodes' ids, whoever asked, before or after a restart.
+A key covers the node's code, its literals, the identity of every file it names, and the keys of
+the nodes it takes from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from engine.authoring.markers import Files
+from engine.graph.prompt import Graph, GraphNode
+
+
+class FileIdentities(Protocol):
+    """What keys ask of the home's folders."""
+
+    def identity(self, files: Files, name: str) -> str:
+        """Changes when the file behind the name is replaced."""
+        ...
+
+
+def keys(graph: Graph, outputs: Sequence[str], job: str, folders: FileIdentities) -> dict[str, str]:
+    """The key of every node that `outputs` need, lazily needed ones too.
+
+    An impure node's key holds the job's id: its result is reused when the job resumes after a
+    crash, by no other job.
+    """
+    made: dict[str, str] = {}
+    for node in graph.ordered(outputs):
+        digest = hashlib.blake2b(digest_size=20)
+        digest.update(repr(_ingredients(node, made, job, folders)).encode())
+        made[node.id] = digest.hexdigest()
+    return made
+
+
+def _ingredients(
+    node: GraphNode, made: dict[str, str], job: str, folders: FileIdentities
+) -> list[Any]:
+    spec = node.spec
+    found: list[Any] = [spec.id, spec.version]
+    if not spec.pure:
+        found.append((job, node.id))
+    if spec.fingerprint is not None:
+        found.append(spec.fingerprint(**node.literals))
+    for name, value in sorted(node.literals.items()):
+        found.append((name, value))
+        choice = spec.by_name[name].choice
+        if choice is not None and isinstance(choice.options, Files):
+            found.append(folders.identity(choice.options, str(value)))
+    for name, link in sorted(node.links.items()):
+        found.append((name, made[link.node], link.slot))
+    return found

@@ -1,0 +1,173 @@
+"""Is a literal fit for its input? Coerced as clients expect, or an error that says why not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from engine.authoring.markers import Files
+from engine.authoring.spec import Input
+from engine.graph.errors import InputError
+
+LISTED_OPTIONS = 20
+SHOWN_CHARACTERS = 200
+
+
+class FileLists(Protocol):
+    """What validation asks of the home's folders."""
+
+    def files(self, files: Files) -> list[str]:
+        """Names that a choice over these files offers."""
+        ...
+
+    def has_input(self, name: str) -> bool:
+        """Whether an (annotated) input file exists."""
+        ...
+
+
+class Unfit(Exception):
+    """A literal does not fit; `error` says why."""
+
+    def __init__(self, error: InputError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+def fitted(input: Input, value: Any, folders: FileLists, config: Callable[[], Any]) -> Any:
+    """The literal as the node will get it.
+
+    Args:
+        input: the input it is for.
+        value: any JSON value.
+        folders: lists files for choices over folders.
+        config: what clients call input_config, made only when there is an error to show.
+
+    Raises:
+        Unfit: with an InputError of the type that ComfyUI's clients know.
+    """
+    if not input.is_widget:
+        if input.type == "*":
+            return value
+        raise Unfit(_not_a_link(input, value, config))
+    try:
+        value = _converted(input.type, value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise Unfit(
+            InputError(
+                "invalid_input_type",
+                f"Failed to convert an input value to a {input.type} value",
+                f"{input.name}, {_short(value)}, {error}",
+                {
+                    "input_name": input.name,
+                    "input_config": config(),
+                    "received_value": _json(value),
+                    "exception_message": str(error),
+                },
+            )
+        ) from error
+    _check_range(input, value, config)
+    _check_choice(input, value, folders, config)
+    return value
+
+
+def _not_a_link(input: Input, value: Any, config: Callable[[], Any]) -> InputError:
+    return InputError(
+        "bad_linked_input",
+        "Bad linked input, must be a length-2 list of [node_id, slot_index]",
+        input.name,
+        {"input_name": input.name, "input_config": config(), "received_value": _json(value)},
+    )
+
+
+def _converted(type: str, value: Any) -> Any:
+    if type == "INT":
+        return int(value)
+    if type == "FLOAT":
+        number = float(value)
+        if not math.isfinite(number):
+            raise ValueError(f"{number} is no finite number")
+        return number
+    if type == "BOOLEAN":
+        return _truth(value)
+    if type == "STRING":
+        text = str(value)
+        text.encode()  # a lone surrogate fails here, with a readable error
+        return text
+    return value
+
+
+def _truth(value: Any) -> bool:
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word in ("true", "yes", "on", "1"):
+            return True
+        if word in ("false", "no", "off", "0", ""):
+            return False
+        raise ValueError("neither true nor false")
+    return bool(value)
+
+
+def _check_range(input: Input, value: Any, config: Callable[[], Any]) -> None:
+    if input.range is None:
+        return
+    facts: dict[str, Any] = {"input_name": input.name, "received_value": _json(value)}
+    if value < input.range.min:
+        problem = "value_smaller_than_min", f"smaller than min of {input.range.min}"
+    elif value > input.range.max:
+        problem = "value_bigger_than_max", f"bigger than max of {input.range.max}"
+    else:
+        return
+    facts["input_config"] = config()
+    message = f"Value {_short(value)} {problem[1]}"
+    raise Unfit(InputError(problem[0], message, input.name, facts))
+
+
+def _check_choice(input: Input, value: Any, folders: FileLists, config: Callable[[], Any]) -> None:
+    if input.choice is None:
+        return
+    options = input.choice.options
+    if input.upload and isinstance(options, Files):
+        if not (isinstance(value, str) and folders.has_input(value)):
+            raise Unfit(
+                InputError(
+                    "custom_validation_failed",
+                    "Custom validation failed for node",
+                    f"{input.name} - Invalid {input.upload} file: {_short(value)}",
+                    {"input_name": input.name, "received_value": _json(value)},
+                )
+            )
+        return
+    allowed = folders.files(options) if isinstance(options, Files) else list(options)
+    if value in allowed:
+        return
+    few = len(allowed) <= LISTED_OPTIONS
+    listed = str(allowed) if few else f"(list of length {len(allowed)})"
+    raise Unfit(
+        InputError(
+            "value_not_in_list",
+            "Value not in list",
+            f"{input.name}: {_short(repr(value))} not in {listed}",
+            {
+                "input_name": input.name,
+                "input_config": config() if few else None,
+                "received_value": _json(value),
+            },
+        )
+    )
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "..."
+
+
+def _json(value: Any) -> Any:
+    """The received value as it may be sent back: strict JSON knows no NaN, few know huge ints."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, int) and value.bit_length() > 64:
+        return str(value)
+    if isinstance(value, str):
+        return _short(value)
+    return value if value is None or isinstance(value, int | float) else _short(value)

@@ -1,0 +1,284 @@
+"""May a prompt run? Every error of every node, found at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from engine.authoring.registry import Registry
+from engine.authoring.sockets import fits
+from engine.authoring.spec import Input, NodeSpec
+from engine.graph.errors import InputError, NodeErrors, PromptError
+from engine.graph.literals import FileLists, Unfit, fitted
+from engine.graph.plan import CycleError, ordered
+from engine.graph.prompt import as_link, literal
+
+InputConfig: TypeAlias = Callable[[Input], Any]
+
+
+@dataclass(frozen=True)
+class Valid:
+    """What of a prompt can run.
+
+    Attributes:
+        prompt: the prompt with its literals coerced.
+        outputs: the output nodes whose every ancestor is sound.
+        errors: of the outputs that were dropped, by node id.
+    """
+
+    prompt: dict[str, Any]
+    outputs: list[str]
+    errors: dict[str, NodeErrors]
+
+
+def validate(
+    prompt: Mapping[str, Any],
+    registry: Registry,
+    folders: FileLists,
+    input_config: InputConfig,
+    targets: Sequence[str] | None = None,
+) -> Valid:
+    """Check a prompt in API format.
+
+    Args:
+        prompt: node id to ``{"class_type": ..., "inputs": {...}}``.
+        registry: the nodes there are.
+        folders: lists the files that choices offer.
+        input_config: how an input is described to clients, as in object_info.
+        targets: run only these output nodes.
+
+    Raises:
+        PromptError: nothing of it can run.
+    """
+    specs = _specs(prompt, registry)
+    outputs = [id for id, spec in specs.items() if spec.shows and _targeted(id, targets)]
+    if not outputs:
+        raise PromptError("prompt_no_outputs", "Prompt has no outputs")
+    check = _Check(prompt, specs, folders, input_config)
+    check.examine(outputs)
+    errors: dict[str, NodeErrors] = {}
+    good: list[str] = []
+    for output in outputs:
+        failing = check.failing(output)
+        for id in failing:
+            made = errors.setdefault(id, NodeErrors(check.errors[id], [], specs[id].id))
+            made.dependent_outputs.append(output)
+        if not failing:
+            good.append(output)
+    if not good:
+        details = [
+            f"{error.message}: {error.details}"
+            for output in outputs
+            for error in check.errors.get(output, ())
+        ]
+        raise PromptError(
+            "prompt_outputs_failed_validation",
+            "Prompt outputs failed validation",
+            "\n".join(details),
+            errors,
+        )
+    return Valid(check.coerced(), good, errors)
+
+
+def _targeted(id: str, targets: Sequence[str] | None) -> bool:
+    return targets is None or id in targets
+
+
+def _specs(prompt: Mapping[str, Any], registry: Registry) -> dict[str, NodeSpec]:
+    specs: dict[str, NodeSpec] = {}
+    unknown: list[str] = []
+    problem = ""
+    for id, entry in prompt.items():
+        class_type = entry.get("class_type") if isinstance(entry, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - JSON
+        spec = registry.get(class_type)
+        if spec is not None:
+            specs[id] = spec
+            continue
+        unknown.append(f"Node ID '#{id}'")
+        problem = problem or (
+            "Cannot execute because a node is missing the class_type property."
+            if class_type is None
+            else f"Cannot execute because node {str(class_type)[:200]} does not exist."  # pyright: ignore[reportUnknownArgumentType] - JSON
+        )
+    if unknown:
+        raise PromptError("invalid_prompt", problem, ", ".join(unknown))
+    return specs
+
+
+class _Check:
+    """One prompt under examination; each node is looked at once."""
+
+    def __init__(
+        self,
+        prompt: Mapping[str, Any],
+        specs: Mapping[str, NodeSpec],
+        folders: FileLists,
+        input_config: InputConfig,
+    ) -> None:
+        self.prompt = prompt
+        self.specs = specs
+        self.folders = folders
+        self.input_config = input_config
+        self.errors: dict[str, list[InputError]] = {}
+        self.values: dict[str, dict[str, Any]] = {}
+        self.sources: dict[str, list[str]] = {}
+        self.entered: dict[str, tuple[Input, int]] = {}  # where a node was first linked from
+
+    def examine(self, outputs: Sequence[str]) -> None:
+        """Look at every node that the outputs need."""
+        frontier = list(reversed(outputs))
+        while frontier:
+            id = frontier.pop()
+            if id in self.sources:
+                continue
+            self._look_at(id)
+            frontier.extend(self.sources[id])
+        self._find_cycles(outputs)
+
+    def failing(self, output: str) -> list[str]:
+        """The nodes with errors among the output and its ancestors."""
+        if not any(self.errors.values()):
+            return []
+        reached = dict.fromkeys([output])
+        frontier = [output]
+        while frontier:
+            for source in self.sources[frontier.pop()]:
+                if source not in reached:
+                    reached[source] = None
+                    frontier.append(source)
+        return [id for id in reached if self.errors[id]]
+
+    def coerced(self) -> dict[str, Any]:
+        """The prompt with the literals of every examined node as the node will get them."""
+        return {
+            id: {**entry, "inputs": {**entry["inputs"], **self.values[id]}}
+            if self.values.get(id)
+            else entry
+            for id, entry in self.prompt.items()
+        }
+
+    def _look_at(self, id: str) -> None:
+        spec, inputs = self.specs[id], self.prompt[id].get("inputs")
+        self.sources[id] = []
+        if not isinstance(inputs, dict):
+            self.errors[id] = [self._without_inputs(id, spec)]
+            return
+        given: dict[str, Any] = inputs  # pyright: ignore[reportUnknownVariableType] - JSON
+        self.errors[id] = list(self._problems(id, spec, given))
+
+    def _problems(self, id: str, spec: NodeSpec, given: Mapping[str, Any]) -> Iterator[InputError]:
+        for input in spec.inputs:
+            if input.name not in given:
+                if not input.optional:
+                    yield _missing(input)
+                continue
+            value = given[input.name]
+            if isinstance(value, list):
+                yield from self._link_problems(id, input, value)  # pyright: ignore[reportUnknownArgumentType] - JSON
+                continue
+            try:
+                fit = fitted(input, literal(value), self.folders, lambda: self.input_config(input))  # noqa: B023 - used before the next turn
+            except Unfit as unfit:
+                yield unfit.error
+            else:
+                if fit is not value:
+                    self.values.setdefault(id, {})[input.name] = fit
+
+    def _link_problems(self, id: str, input: Input, value: list[Any]) -> Iterator[InputError]:
+        link = as_link(value)
+        if link is None:
+            yield InputError(
+                "bad_linked_input",
+                "Bad linked input, must be a length-2 list of [node_id, slot_index]",
+                input.name,
+                self._facts(input, received_value=_readable(value)),
+            )
+            return
+        source = self.specs.get(link.node)
+        if source is None:
+            text = f"input {input.name!r} links to node {link.node!r}, which is not in the prompt"
+            yield _exception(f"'{link.node}'", "KeyError", text)
+            return
+        if not 0 <= link.slot < len(source.outputs):
+            text = f"input {input.name!r} links to output {link.slot} of node {link.node!r} "
+            text += f"({source.id}), which has {len(source.outputs)}"
+            yield _exception("tuple index out of range", "IndexError", text)
+            return
+        self.sources[id].append(link.node)
+        self.entered.setdefault(link.node, (input, link.slot))
+        received = source.outputs[link.slot].type
+        if not _enters(received, input.type):
+            yield InputError(
+                "return_type_mismatch",
+                "Return type mismatch between linked nodes",
+                f"{input.name}, received_type({received}) mismatch input_type({input.type})",
+                self._facts(input, received_type=received, linked_node=[link.node, link.slot]),
+            )
+
+    def _find_cycles(self, outputs: Sequence[str]) -> None:
+        try:
+            ordered(outputs, self.sources.__getitem__)
+        except CycleError:
+            for output in outputs:
+                self._find_cycle(output)
+
+    def _find_cycle(self, output: str) -> None:
+        try:
+            ordered([output], self.sources.__getitem__)
+        except CycleError as cycle:
+            blamed = cycle.nodes[0]
+            walk = " -> ".join(f"{id} ({self.specs[id].id})" for id in cycle.nodes)
+            facts: dict[str, Any] = {"node_id": blamed, "cycle_nodes": cycle.nodes[:-1]}
+            error = InputError("dependency_cycle", "Dependency cycle detected", walk, facts)
+            if error not in self.errors[blamed]:
+                self.errors[blamed].append(error)
+
+    def _without_inputs(self, id: str, spec: NodeSpec) -> InputError:
+        text = f"node {id!r} ({spec.id}) has no 'inputs' object; give it one, {{}} if it needs none"
+        if id not in self.entered:
+            return _exception("'inputs'", "KeyError", text)
+        input, slot = self.entered[id]
+        return InputError(
+            "exception_during_inner_validation",
+            "Exception when validating inner node",
+            "'inputs'",
+            self._facts(
+                input,
+                exception_message=text,
+                exception_type="KeyError",
+                linked_node=[id, slot],
+            ),
+        )
+
+    def _facts(self, input: Input, **more: Any) -> dict[str, Any]:
+        return {"input_name": input.name, "input_config": self.input_config(input), **more}
+
+
+def _missing(input: Input) -> InputError:
+    return InputError(
+        "required_input_missing",
+        "Required input is missing",
+        input.name,
+        {"input_name": input.name},
+    )
+
+
+def _exception(details: str, kind: str, text: str) -> InputError:
+    return InputError(
+        "exception_during_validation",
+        "Exception when validating node",
+        details,
+        {"exception_type": kind, "exception_message": text},
+    )
+
+
+def _enters(received: str, expected: str) -> bool:
+    """Whether a link may enter: numbers widen, and a string may choose from a list."""
+    widened = (received, expected) in {("INT", "FLOAT"), ("STRING", "COMBO")}
+    return widened or fits(received, expected)
+
+
+def _readable(value: list[Any]) -> Any:
+    text = str(value)
+    return value if len(text) <= 200 and "nan" not in text and "inf" not in text else text[:200]

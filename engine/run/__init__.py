@@ -1,0 +1,1 @@
+"""Running jobs: one engine, its scheduler and its workers."""

@@ -1,0 +1,70 @@
+"""What a worker tells about a running job, in the order it happens.
+
+One job's events: `Started`, then for each node `NodeStarted`, any `NodeProgress` and
+`NodePreview`, `NodeShown` if it is an output node, `NodeFinished`; last `Ended`. Nodes that run
+side by side interleave. Cached output nodes send `NodeShown` and `NodeFinished` only.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from engine.store.history import Failure, Status
+
+
+class Started(Struct, tag=True, frozen=True):
+    """The job runs; `cached` are the nodes whose results are at hand. `at`: ms since 1970."""
+
+    cached: list[str]
+    at: int
+
+
+class NodeStarted(Struct, tag=True, frozen=True):
+    """A lane began to run the node."""
+
+    node: str
+
+
+class NodeProgress(Struct, tag=True, frozen=True):
+    """The node did `value` of `total` steps."""
+
+    node: str
+    value: int
+    total: int
+
+
+class NodePreview(Struct, tag=True, frozen=True):
+    """What the node's work looks like so far, as a JPEG."""
+
+    node: str
+    jpeg: bytes
+
+
+class NodeShown(Struct, tag=True, frozen=True):
+    """An output node shows something: ``{"images": [{"filename": ...}]}``."""
+
+    node: str
+    shown: dict[str, list[Any]]
+
+
+class NodeFinished(Struct, tag=True, frozen=True):
+    """The node is done; `seconds` of its own running time, 0 when it came from the cache."""
+
+    node: str
+    cached: bool
+    seconds: float
+
+
+class Ended(Struct, tag=True, frozen=True):
+    """The job is over; after a failure, `failure` says where and why. `at`: ms since 1970."""
+
+    status: Status
+    at: int
+    failure: Failure | None = None
+
+
+Event: TypeAlias = (
+    Started | NodeStarted | NodeProgress | NodePreview | NodeShown | NodeFinished | Ended
+)

@@ -1,0 +1,1 @@
+"""What survives a crash: jobs, results, files."""

@@ -1,0 +1,62 @@
+"""Jobs as they wait, run and end: the records that the queue and the history share."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct, field
+
+Status = Literal["pending", "running", "success", "error", "interrupted"]
+
+
+class Job(Struct, frozen=True):
+    """One submitted prompt.
+
+    Attributes:
+        id: chosen by the client or a new UUID.
+        number: place in the queue, smallest first; negative numbers go to the front.
+        prompt: the graph in API format, after validation.
+        extra: the client's extra_data, kept for metadata ("extra_pnginfo").
+        outputs: ids of the output nodes to run.
+        client_id: whose WebSocket hears of it; None: nobody's.
+        created: ms since 1970.
+        attempts: times a worker died while it ran this job.
+    """
+
+    id: str
+    number: float
+    prompt: dict[str, Any]
+    extra: dict[str, Any]
+    outputs: list[str]
+    client_id: str | None
+    created: int
+    attempts: int = 0
+
+
+class Failure(Struct, frozen=True):
+    """Why a job failed or where it was interrupted; no traceback leaves the log."""
+
+    node: str
+    node_type: str
+    message: str
+    exception: str
+    inputs: dict[str, Any] = field(default_factory=dict[str, Any])
+    executed: list[str] = field(default_factory=list[str])
+
+
+class Outcome(Struct, frozen=True):
+    """How a job ended; times in ms since 1970."""
+
+    status: Status
+    started: int
+    ended: int
+    cached: list[str] = field(default_factory=list[str])
+    shown: dict[str, dict[str, list[Any]]] = field(default_factory=dict[str, dict[str, list[Any]]])
+    failure: Failure | None = None
+
+
+class Entry(Struct, frozen=True):
+    """One line of the history."""
+
+    job: Job
+    outcome: Outcome
