@@ -1,0 +1,194 @@
+"""Results of nodes by content key: in memory first, on disk where a crash does not reach."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from engine.store.codecs import Codecs, NotStorable, dumps, loads, nbytes
+from engine.store.db import connect
+
+log = logging.getLogger(__name__)
+
+INLINE_BYTES = 64 * 1024
+WORTH_KEEPING_SECONDS = 0.02
+TOUCH_SECONDS = 60
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS results (
+    key TEXT PRIMARY KEY,
+    nbytes INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    body BLOB               -- NULL: in a file of its own
+) WITHOUT ROWID
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a node gave: a list of items for each output, and what it shows, if it is an output.
+
+    A plain output is a list of one item; an output list (`Each`) has any number.
+    """
+
+    outputs: list[list[Any]]
+    shown: dict[str, list[Any]] | None = None
+
+
+@dataclass
+class _Memory:
+    results: OrderedDict[str, tuple[Result, int]] = field(
+        default_factory=OrderedDict[str, tuple[Result, int]]
+    )
+    nbytes: int = 0
+
+
+class Cache:
+    """Results by key, least recently used ones leave first, memory and disk each by its budget.
+
+    On disk go the results that took longer than 20 ms, and everything an output node showed:
+    what a crash would cost dearly or would do twice. Small ones are rows, big ones files beside.
+
+    Args:
+        path: the SQLite file; big results go to the folder of the same stem.
+        codecs: for values that are not plain data.
+        memory_bytes, disk_bytes: budgets; 0 keeps nothing there.
+    """
+
+    def __init__(self, path: Path, codecs: Codecs, *, memory_bytes: int, disk_bytes: int) -> None:
+        self._folder = path.with_suffix("")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._codecs = codecs
+        self._memory_bytes = memory_bytes
+        self._disk_bytes = disk_bytes
+        self._memory = _Memory()
+        self._lock = threading.Lock()
+        self.connection = connect(path)
+        self.connection.execute("PRAGMA synchronous=OFF")
+        self.connection.execute(SCHEMA)
+        self._disk_used: int = self.connection.execute(
+            "SELECT coalesce(sum(nbytes), 0) FROM results"
+        ).fetchone()[0]
+
+    def has(self, key: str) -> bool:
+        """Whether `get` is likely to find it."""
+        with self._lock:
+            if key in self._memory.results:
+                return True
+            found = self.connection.execute("SELECT 1 FROM results WHERE key=?", (key,))
+            return found.fetchone() is not None
+
+    def get(self, key: str) -> Result | None:
+        """The result, or None; one that cannot be read any more is dropped."""
+        with self._lock:
+            known = self._memory.results.get(key)
+            if known is not None:
+                self._memory.results.move_to_end(key)
+                return known[0]
+            result = self._read(key)
+            if result is not None:
+                self._remember(key, result)
+            return result
+
+    def put(self, key: str, result: Result, seconds: float) -> None:
+        """Keep a result that took `seconds` to make; returns once it is where it belongs."""
+        with self._lock:
+            self._remember(key, result)
+            if seconds >= WORTH_KEEPING_SECONDS or result.shown is not None:
+                self._write(key, result)
+
+    def forget(self, key: str) -> None:
+        """Drop a result whose files are gone."""
+        with self._lock:
+            self._forget(key)
+
+    def clear_memory(self) -> None:
+        """Give the memory back; what is on disk stays."""
+        with self._lock:
+            self._memory = _Memory()
+
+    def clear(self) -> None:
+        """Drop everything."""
+        with self._lock:
+            self._memory = _Memory()
+            for (key,) in self.connection.execute("SELECT key FROM results").fetchall():
+                self._forget(key)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.connection.close()
+
+    def _remember(self, key: str, result: Result) -> None:
+        memory = self._memory
+        size = 256 + nbytes(result.outputs, self._codecs)
+        _, old = memory.results.pop(key, (None, 0))
+        memory.nbytes += size - old
+        memory.results[key] = (result, size)
+        while memory.nbytes > self._memory_bytes and memory.results:
+            _, (_, freed) = memory.results.popitem(last=False)
+            memory.nbytes -= freed
+
+    def _read(self, key: str) -> Result | None:
+        row: tuple[int, bytes | None] | None = self.connection.execute(
+            "SELECT used, body FROM results WHERE key=?", (key,)
+        ).fetchone()
+        if row is None:
+            return None
+        used, body = row
+        try:
+            data = self._file(key).read_bytes() if body is None else body
+            outputs, shown = loads(data, self._codecs)
+        except (OSError, ValueError, NotStorable, msgspec.DecodeError) as error:
+            log.warning("a cached result is dropped, it cannot be read: %s", error)
+            self._forget(key)
+            return None
+        now = int(time.time())
+        if now - used > TOUCH_SECONDS:
+            self.connection.execute("UPDATE results SET used=? WHERE key=?", (now, key))
+        return Result(outputs, shown)
+
+    def _write(self, key: str, result: Result) -> None:
+        try:
+            data = dumps((result.outputs, result.shown), self._codecs)
+        except NotStorable:
+            return
+        if len(data) > self._disk_bytes:
+            return
+        self._forget_on_disk(key)
+        inline = len(data) <= INLINE_BYTES
+        if not inline:
+            part = self._file(key).with_suffix(".part")
+            part.write_bytes(data)
+            part.replace(self._file(key))
+        self.connection.execute(
+            "INSERT INTO results VALUES (?, ?, ?, ?)",
+            (key, len(data), int(time.time()), data if inline else None),
+        )
+        self._disk_used += len(data)
+        while self._disk_used > self._disk_bytes:
+            oldest = self.connection.execute("SELECT key FROM results ORDER BY used LIMIT 1")
+            self._forget_on_disk(oldest.fetchone()[0])
+
+    def _forget(self, key: str) -> None:
+        _, size = self._memory.results.pop(key, (None, 0))
+        self._memory.nbytes -= size
+        self._forget_on_disk(key)
+
+    def _forget_on_disk(self, key: str) -> None:
+        row: tuple[int, int] | None = self.connection.execute(
+            "DELETE FROM results WHERE key=? RETURNING nbytes, body IS NULL", (key,)
+        ).fetchone()
+        if row is not None:
+            self._disk_used -= row[0]
+            if row[1]:
+                self._file(key).unlink(missing_ok=True)
+
+    def _file(self, key: str) -> Path:
+        return self._folder / key

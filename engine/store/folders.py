@@ -1,0 +1,193 @@
+"""The folders of a home: models, inputs, outputs. No name ever leads out of them.
+
+home/
+├── models/{checkpoints,loras,vae,kokoro,...}
+├── input/  output/  temp/  user/
+└── soundstage.db  cache.db
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import get_args
+
+from engine.authoring.errors import BadPath, MissingFile
+from engine.authoring.markers import Files
+from engine.authoring.protocols import FolderKind
+
+MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".onnx", ".gguf")
+MODEL_FOLDERS = ("checkpoints", "loras", "vae", "text_encoders", "diffusion_models", "embeddings",
+                 "controlnet", "upscale_models", "clip_vision", "kokoro")  # fmt: skip
+ANNOTATED = re.compile(r"^(?P<name>.*) \[(?P<kind>input|output|temp)\]$", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where things are.
+
+    Attributes:
+        home: holds everything that is not placed elsewhere.
+        bundled: models that ship with node packs: folder -> name -> path.
+        placed: "input", "output", "temp", "user" or "models" outside of the home.
+    """
+
+    home: Path
+    bundled: Mapping[str, Mapping[str, Path]] = field(default_factory=dict[str, Mapping[str, Path]])
+    placed: Mapping[str, Path] = field(default_factory=dict[str, Path])
+
+    def create(self) -> None:
+        """Make the folders that are not there yet."""
+        for name in (*get_args(FolderKind), "user"):
+            self.root(name).mkdir(parents=True, exist_ok=True)
+        for name in MODEL_FOLDERS:
+            (self.root("models") / name).mkdir(parents=True, exist_ok=True)
+
+    def root(self, name: str) -> Path:
+        """The folder "input", "output", "temp", "user" or "models"."""
+        return self.placed.get(name, self.home / name)
+
+    def resolve(self, kind: FolderKind, subfolder: str, filename: str) -> Path:
+        """Path of an existing file.
+
+        Raises:
+            BadPath: it would be outside of the folder, also by a symbolic link.
+            MissingFile: it is not there.
+        """
+        path = inside(self.root(kind), f"{subfolder}/{filename}" if subfolder else filename)
+        if not path.is_file():
+            raise MissingFile(f"there is no file {filename!r} in the {kind} folder")
+        return path
+
+    def files(self, files: Files) -> list[str]:
+        """Names that a choice over these files offers: sorted, relative, subfolders included."""
+        root = self._files_root(files.folder)
+        found = [*self.bundled.get(files.folder, {})]
+        suffixes = files.suffixes or (() if files.folder == "input" else MODEL_SUFFIXES)
+        skipped: list[Path] = []
+        for path in sorted(root.rglob("*")) if root.is_dir() else ():
+            if any(parent in skipped for parent in path.parents):
+                continue
+            if files.marker and path.is_dir() and (path / files.marker).is_file():
+                skipped.append(path)
+            elif not path.is_file() or (suffixes and path.suffix.lower() not in suffixes):
+                continue
+            found.append(path.relative_to(root).as_posix())
+        return sorted(dict.fromkeys(found))
+
+    def model_path(self, folder: str, name: str) -> Path:
+        """Path of a model file or folder by the name that `files` lists.
+
+        Raises:
+            BadPath: the name leads out of the folder.
+            MissingFile: no such model.
+        """
+        bundled = self.bundled.get(folder, {}).get(name)
+        if bundled is not None and bundled.exists():
+            return bundled
+        root = self.root("models") / folder
+        path = inside(root, name)
+        if not path.exists():
+            raise MissingFile(
+                f"there is no model {name!r} in {folder}; put the file into the home's "
+                f"models/{folder} folder, or choose one of those it lists"
+            )
+        return path
+
+    def input_path(self, name: str) -> Path:
+        """Path of an input file; "x.png [output]" names one of another folder.
+
+        Raises:
+            BadPath: the name leads out of its folder.
+            MissingFile: no such file.
+        """
+        annotated = ANNOTATED.match(name)
+        if annotated is None:
+            return self.resolve("input", "", name)
+        kind = annotated["kind"]
+        return self.resolve(kind, "", annotated["name"])  # pyright: ignore[reportArgumentType] - one of the pattern's three
+
+    def has_input(self, name: str) -> bool:
+        """Whether `input_path` would find it."""
+        try:
+            self.input_path(name)
+        except (BadPath, MissingFile):
+            return False
+        return True
+
+    def identity(self, files: Files, name: str) -> str:
+        """Changes when the file behind a choice is replaced; "" when there is none."""
+        try:
+            if files.folder == "input":
+                path = self.input_path(name)
+            else:
+                path = self.model_path(files.folder, name)
+            entry = path / files.marker if files.marker and path.is_dir() else path
+            stat = entry.stat()
+        except (BadPath, MissingFile, OSError):
+            return ""
+        return f"{stat.st_size}-{stat.st_mtime_ns}"
+
+    def _files_root(self, folder: str) -> Path:
+        return self.root("input") if folder == "input" else self.root("models") / folder
+
+
+def inside(root: Path, name: str) -> Path:
+    """`root`/`name`, resolved.
+
+    Raises:
+        BadPath: the result is not inside of `root`, or the name cannot be a path.
+    """
+    try:
+        path = (root / name).resolve()
+        contained = path.is_relative_to(root.resolve())
+    except (OSError, ValueError, RuntimeError) as error:
+        raise BadPath(f"{name[:200]!r} is no usable file name: {error}") from error
+    if not contained:
+        raise BadPath(f"{name[:200]!r} leads out of its folder; use a plain relative name")
+    return path
+
+
+class Counters:
+    """Gives every saved file the next free number of its name, without looking at old files.
+
+    The last number given is kept in the database; only a name seen for the first time costs one
+    look at its folder.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS counters "
+            "(stem TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT ROWID"
+        )
+
+    def next(self, folder: Path, name: str) -> int:
+        """The next number for files called ``{name}_{number:05}_.*`` in `folder`."""
+        stem = str(folder / name)
+        row = self._connection.execute(
+            "UPDATE counters SET last = last + 1 WHERE stem=? RETURNING last", (stem,)
+        ).fetchone()
+        if row is not None:
+            return row[0]
+        number = highest_number(folder, name) + 1
+        self._connection.execute("INSERT INTO counters VALUES (?, ?)", (stem, number))
+        return number
+
+    def forget(self, folder: Path, name: str) -> None:
+        """Look at the folder again next time: somebody else wrote into it."""
+        self._connection.execute("DELETE FROM counters WHERE stem=?", (str(folder / name),))
+
+
+def highest_number(folder: Path, name: str) -> int:
+    """The highest number among files called ``{name}_{number}_...``; 0 if there is none."""
+    pattern = re.compile(re.escape(name) + r"_(\d+)_?(\..*)?$")
+    numbers = [
+        int(match[1])
+        for path in (folder.iterdir() if folder.is_dir() else ())
+        if (match := pattern.match(path.name))
+    ]
+    return max(numbers, default=0)

@@ -1,0 +1,187 @@
+"""The durable queue and the history: jobs are committed before anyone is told of them."""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Sequence
+
+import msgspec
+
+from engine.store.db import Database
+from engine.store.history import Entry, Job, Outcome
+
+HISTORY_LIMIT = 10_000
+
+
+class DuplicateJob(Exception):
+    """A job of that id is already known."""
+
+
+class Queue:
+    """The jobs of one home.
+
+    A running job is held by a lease in the name of this instance. There is one instance for a
+    home at a time (the engine locks it), so leases of other names are those of a dead one, and
+    their jobs wait again as soon as the queue is opened.
+
+    Attributes:
+        remaining: jobs that wait or run.
+    """
+
+    def __init__(self, database: Database, last_seq: int, remaining: int) -> None:
+        self._database = database
+        self._lease = uuid.uuid4().hex
+        self._last_number = last_seq
+        self.remaining = remaining
+
+    @classmethod
+    async def open(cls, database: Database) -> Queue:
+        """The queue as it was left; jobs that ran when it died wait again."""
+
+        def recover(connection: sqlite3.Connection) -> tuple[int, int]:
+            connection.execute(
+                "UPDATE jobs SET status='pending', lease=NULL WHERE status='running'"
+            )
+            last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name='jobs'")
+            count = connection.execute("SELECT count(*) FROM jobs WHERE status='pending'")
+            return (last.fetchone() or (0,))[0], count.fetchone()[0]
+
+        return cls(database, *await database.run(recover))
+
+    def next_number(self) -> int:
+        """The next place in the queue; goes on counting after a restart."""
+        self._last_number += 1
+        return self._last_number
+
+    async def put(self, job: Job) -> None:
+        """Commit a job.
+
+        Raises:
+            DuplicateJob: its id is taken.
+        """
+
+        def insert(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "INSERT INTO jobs (id, number, job) VALUES (?, ?, ?)",
+                (job.id, job.number, msgspec.json.encode(job)),
+            )
+
+        self.remaining += 1
+        try:
+            await self._database.run(insert)
+        except sqlite3.IntegrityError as error:
+            self.remaining -= 1
+            raise DuplicateJob(job.id) from error
+
+    async def claim(self, *, alone: bool) -> Job | None:
+        """Take the next job under this instance's lease, or None if none may start now.
+
+        Args:
+            alone: no other job runs. One that was running when a worker died starts only then,
+                so that a second death is nobody else's.
+        """
+
+        def take(connection: sqlite3.Connection) -> Job | None:
+            row = connection.execute(
+                "SELECT seq, attempts, job FROM jobs WHERE status='pending' "
+                "ORDER BY number, seq LIMIT 1"
+            ).fetchone()
+            if row is None or (row[1] > 0 and not alone):
+                return None
+            connection.execute(
+                "UPDATE jobs SET status='running', lease=? WHERE seq=?", (self._lease, row[0])
+            )
+            return decoded(row[2], row[1])
+
+        return await self._database.run(take)
+
+    async def give_back(self, job: Job, *, attempts: int) -> None:
+        """Let a job wait again after its worker died."""
+        await self._database.run(
+            lambda connection: connection.execute(
+                "UPDATE jobs SET status='pending', lease=NULL, attempts=? WHERE id=?",
+                (attempts, job.id),
+            )
+        )
+
+    async def finish(self, job: Job, outcome: Outcome) -> None:
+        """Move a job into the history, which keeps the newest 10 000."""
+
+        def end(connection: sqlite3.Connection) -> None:
+            last = connection.execute("SELECT max(ended) FROM jobs WHERE ended IS NOT NULL")
+            place = (last.fetchone()[0] or 0) + 1
+            connection.execute(
+                "UPDATE jobs SET status=?, lease=NULL, ended=?, outcome=? WHERE id=?",
+                (outcome.status, place, msgspec.json.encode(outcome), job.id),
+            )
+            connection.execute("DELETE FROM jobs WHERE ended <= ?", (place - HISTORY_LIMIT,))
+
+        await self._database.run(end)
+        self.remaining -= 1
+
+    async def pending(self) -> list[Job]:
+        """The waiting jobs, next one first."""
+        return await self._jobs("status='pending' ORDER BY number, seq")
+
+    async def running(self) -> list[Job]:
+        """The running jobs."""
+        return await self._jobs("status='running' ORDER BY seq")
+
+    async def _jobs(self, condition: str) -> list[Job]:
+        rows = await self._database.run(
+            lambda connection: connection.execute(
+                f"SELECT job, attempts FROM jobs WHERE {condition}"
+            ).fetchall()
+        )
+        return [decoded(job, attempts) for job, attempts in rows]
+
+    async def delete_pending(self, ids: Sequence[str] | None) -> int:
+        """Remove waiting jobs by id, or all of them; returns how many there were."""
+        removed = await self._delete("status='pending'", ids)
+        self.remaining -= removed
+        return removed
+
+    async def delete_history(self, ids: Sequence[str] | None) -> int:
+        """Remove ended jobs by id, or all of them; returns how many there were."""
+        return await self._delete("ended IS NOT NULL", ids)
+
+    async def _delete(self, condition: str, ids: Sequence[str] | None) -> int:
+        def delete(connection: sqlite3.Connection) -> int:
+            if ids is None:
+                return connection.execute(f"DELETE FROM jobs WHERE {condition}").rowcount
+            statement = f"DELETE FROM jobs WHERE {condition} AND id=?"
+            return sum(connection.execute(statement, (id,)).rowcount for id in ids)
+
+        return await self._database.run(delete)
+
+    async def entry(self, id: str) -> Entry | None:
+        """The history's line of one job; None while it waits or runs, or when unknown."""
+        found = await self._entries("id=?", (id,))
+        return found[0] if found else None
+
+    async def history(self, newest: int | None, offset: int | None) -> list[Entry]:
+        """Ended jobs, oldest first: `newest` of them counted from the end, or from `offset`."""
+        limit = -1 if newest is None else newest
+        if offset is not None:
+            return await self._entries("1 ORDER BY ended LIMIT ? OFFSET ?", (limit, offset))
+        found = await self._entries("1 ORDER BY ended DESC LIMIT ?", (limit,))
+        return found[::-1]
+
+    async def _entries(self, condition: str, values: tuple[object, ...]) -> list[Entry]:
+        rows = await self._database.run(
+            lambda connection: connection.execute(
+                f"SELECT job, attempts, outcome FROM jobs WHERE ended IS NOT NULL AND {condition}",
+                values,
+            ).fetchall()
+        )
+        return [
+            Entry(decoded(job, attempts), msgspec.json.decode(outcome, type=Outcome))
+            for job, attempts, outcome in rows
+        ]
+
+
+def decoded(blob: bytes, attempts: int) -> Job:
+    """A job as stored, with the attempts that its row counts."""
+    job = msgspec.json.decode(blob, type=Job)
+    return msgspec.structs.replace(job, attempts=attempts) if attempts else job
