@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from engine.authoring.backend import Backend, CpuBackend
 from engine.authoring.errors import DeclarationError
 from engine.authoring.protocols import Codec
 from engine.authoring.spec import NodeSpec
@@ -30,30 +31,36 @@ class Registry:
         failures: pack name to why it could not be imported.
         bundled: folder -> model name -> path of models that ship inside packs.
         codecs: by full type name.
+        backends: names of the classes that know accelerators; imported only in workers.
     """
 
     nodes: dict[str, NodeSpec] = field(default_factory=dict[str, NodeSpec])
     failures: dict[str, str] = field(default_factory=dict[str, str])
     bundled: dict[str, dict[str, Path]] = field(default_factory=dict[str, dict[str, Path]])
     codecs: dict[str, Codec] = field(default_factory=dict[str, Codec])
+    backends: list[str] = field(default_factory=list[str])
 
     @classmethod
-    def installed(cls) -> Registry:
-        """The nodes of every installed pack; one that fails to import is noted, others load."""
+    def installed(cls, packs: Iterable[str] = ()) -> Registry:
+        """The nodes of every installed pack, and of further `packs` by module name.
+
+        One that fails to import is noted in `failures`, the others load.
+        """
         registry = cls()
-        for point in entry_points(group=ENTRY_POINT_GROUP):
+        for module in [*(point.value for point in entry_points(group=ENTRY_POINT_GROUP)), *packs]:
             try:
-                registry.add_pack(importlib.import_module(point.value))
+                registry.add_pack(importlib.import_module(module))
             except Exception as error:  # noqa: BLE001 - a pack may fail in any way
-                log.warning("node pack %r is left out: %s", point.name, error)
-                registry.failures[point.name] = f"{type(error).__name__}: {error}"
+                log.warning("node pack %r is left out: %s", module, error)
+                registry.failures[module] = f"{type(error).__name__}: {error}"
         return registry
 
     def add_pack(self, package: ModuleType) -> None:
         """Add the nodes, codecs and bundled models of a package's own modules.
 
         A pack is a package whose modules define nodes; it may also define `CODECS`, a list of
-        Codec, and `BUNDLED`, folder -> name -> path.
+        Codec, `BUNDLED`, folder -> name -> path, and `BACKENDS`, names of Backend classes
+        ("package.module:Class").
         """
         modules = [package]
         for found in pkgutil.iter_modules(getattr(package, "__path__", [])):
@@ -68,6 +75,7 @@ class Registry:
             )
         codecs: Iterable[Codec] = getattr(package, "CODECS", ())
         self.codecs.update({codec.type_name: codec for codec in codecs})
+        self.backends.extend(getattr(package, "BACKENDS", ()))
         bundled: Mapping[str, Mapping[str, Path]] = getattr(package, "BUNDLED", {})
         for folder, files in bundled.items():
             self.bundled.setdefault(folder, {}).update(files)
@@ -86,6 +94,13 @@ class Registry:
                     "rename one of them"
                 )
             self.nodes[spec.id] = spec
+
+    def backend(self) -> Backend:
+        """The first pack's backend, imported now; the CPU alone if no pack brings one."""
+        if not self.backends:
+            return CpuBackend()
+        module, _, name = self.backends[0].partition(":")
+        return getattr(importlib.import_module(module), name)()
 
     def __getitem__(self, id: str) -> NodeSpec:
         return self.nodes[id]

@@ -6,7 +6,7 @@ Lists, tuples and dicts keep their kind; nothing in the bytes is ever executed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import msgspec
 
@@ -59,7 +59,7 @@ def nbytes(value: Any, codecs: Codecs) -> int:
 
 def type_name(value: Any) -> str:
     """Full name of the value's type, "torch.Tensor"."""
-    kind: type[Any] = type(value)
+    kind = cast("type[object]", type(value))
     return f"{kind.__module__}.{kind.__qualname__}"
 
 

@@ -9,7 +9,6 @@ home/
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import get_args
 
 from engine.authoring.errors import BadPath, MissingFile
 from engine.authoring.markers import Files
-from engine.authoring.protocols import FolderKind
+from engine.authoring.protocols import File, FolderKind
 
 MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".onnx", ".gguf")
 MODEL_FOLDERS = ("checkpoints", "loras", "vae", "text_encoders", "diffusion_models", "embeddings",
@@ -61,6 +60,10 @@ class Folders:
         if not path.is_file():
             raise MissingFile(f"there is no file {filename!r} in the {kind} folder")
         return path
+
+    def has(self, file: File) -> bool:
+        """Whether a saved file is still there."""
+        return (self.root(file.type) / file.subfolder / file.filename).is_file()
 
     def files(self, files: Files) -> list[str]:
         """Names that a choice over these files offers: sorted, relative, subfolders included."""
@@ -149,45 +152,3 @@ def inside(root: Path, name: str) -> Path:
     if not contained:
         raise BadPath(f"{name[:200]!r} leads out of its folder; use a plain relative name")
     return path
-
-
-class Counters:
-    """Gives every saved file the next free number of its name, without looking at old files.
-
-    The last number given is kept in the database; only a name seen for the first time costs one
-    look at its folder.
-    """
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS counters "
-            "(stem TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT ROWID"
-        )
-
-    def next(self, folder: Path, name: str) -> int:
-        """The next number for files called ``{name}_{number:05}_.*`` in `folder`."""
-        stem = str(folder / name)
-        row = self._connection.execute(
-            "UPDATE counters SET last = last + 1 WHERE stem=? RETURNING last", (stem,)
-        ).fetchone()
-        if row is not None:
-            return row[0]
-        number = highest_number(folder, name) + 1
-        self._connection.execute("INSERT INTO counters VALUES (?, ?)", (stem, number))
-        return number
-
-    def forget(self, folder: Path, name: str) -> None:
-        """Look at the folder again next time: somebody else wrote into it."""
-        self._connection.execute("DELETE FROM counters WHERE stem=?", (str(folder / name),))
-
-
-def highest_number(folder: Path, name: str) -> int:
-    """The highest number among files called ``{name}_{number}_...``; 0 if there is none."""
-    pattern = re.compile(re.escape(name) + r"_(\d+)_?(\..*)?$")
-    numbers = [
-        int(match[1])
-        for path in (folder.iterdir() if folder.is_dir() else ())
-        if (match := pattern.match(path.name))
-    ]
-    return max(numbers, default=0)

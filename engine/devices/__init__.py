@@ -1,0 +1,1 @@
+"""Where nodes run: devices, lanes, loaded weights."""

@@ -1,0 +1,246 @@
+"""Lanes: one thread each, bound to a device, that runs nodes and steps generators side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.authoring.errors import Interrupted
+from engine.authoring.protocols import Resident, Step
+from engine.devices.residency import Lease, Residency
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class Task:
+    """One call of a node, from its submission to its result.
+
+    Attributes:
+        call: runs the node; for a long node it returns a generator of Steps.
+        handles: models it needs bound while it runs.
+        cancelled: set by the job when nobody wants the result any more.
+        on_step: told of every Step, in the lane's thread.
+        on_start: told that it begins to run, in the lane's thread.
+    """
+
+    call: Callable[[str], Any]
+    handles: Sequence[Resident[Any]]
+    cancelled: threading.Event
+    on_start: Callable[[], None]
+    on_step: Callable[[Step], None]
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+    lease: Lease | None = None
+    generator: Generator[Step, Any, Any] | None = None
+    step: Step | None = None
+
+
+@dataclass
+class Lane:
+    """One thread that drives one device.
+
+    A plain call runs to its end. Generators are stepped in turn, so several long nodes advance
+    together; of those that wait with a Step of equal key, all are answered by one call.
+    """
+
+    name: str
+    device: str
+    residency: Residency
+    _waiting: deque[Task] = field(default_factory=deque[Task])
+    _active: list[Task] = field(default_factory=list[Task])
+    _wake: threading.Condition = field(default_factory=threading.Condition)
+    _closing: bool = False
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread."""
+        self.residency.on_return(self._notify)
+        self._thread = threading.Thread(target=self._serve, name=self.name, daemon=True)
+        self._thread.start()
+
+    @property
+    def load(self) -> int:
+        """Tasks that wait or run here."""
+        return len(self._waiting) + len(self._active)
+
+    def submit(self, task: Task) -> None:
+        """Run the task when its turn comes; its future gets the result."""
+        with self._wake:
+            self._waiting.append(task)
+            self._wake.notify()
+
+    def close(self) -> None:
+        """End the thread after the step it is in; what still waits is interrupted."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+
+    def _notify(self) -> None:
+        with self._wake:
+            self._wake.notify()
+
+    def _serve(self) -> None:
+        while not self._closing:
+            task = self._admitted()
+            if task is not None:
+                self._active.append(task)
+                self._begin(task)
+            if self._active:
+                self._step_all()
+        for task in [*self._active, *self._waiting]:
+            self._end(task, error=Interrupted("the worker is stopping"))
+
+    def _admitted(self) -> Task | None:
+        """The next task whose models are free; waits for one while nothing else is to do."""
+        with self._wake:
+            while not self._closing:
+                for task in self._waiting:
+                    try:
+                        task.lease = self.residency.lease(task.handles, self.device)
+                    except ValueError as error:
+                        self._waiting.remove(task)
+                        self._answer(task, error=error)
+                        break
+                    if task.lease is not None:
+                        self._waiting.remove(task)
+                        return task
+                else:
+                    if self._active:
+                        return None
+                    self._wake.wait()
+        return None
+
+    def _begin(self, task: Task) -> None:
+        if task.cancelled.is_set():
+            self._end(task, error=Interrupted("cancelled before it started"))
+            return
+        try:
+            task.on_start()
+            if task.lease is not None and task.handles:
+                self.residency.load(task.lease)
+            result = task.call(self.device)
+            if isinstance(result, Generator):
+                task.generator = result  # pyright: ignore[reportUnknownMemberType] - a node's own generator
+                self._advance(task, None)
+                return
+        except BaseException as error:  # noqa: BLE001 - a node may raise anything
+            self._end(task, error=error)
+            return
+        self._end(task, result=result)
+
+    def _step_all(self) -> None:
+        """Let every active generator do one step."""
+        groups: dict[Hashable, list[Task]] = {}
+        for task in [*self._active]:
+            step = task.step
+            if task.cancelled.is_set():
+                self._end(task, error=Interrupted("cancelled between two steps"))
+            elif step is None or step.answer is None:
+                self._advance(task, None)
+            else:
+                groups.setdefault(step.key if step.key is not None else id(task), []).append(task)
+        for tasks in groups.values():
+            self._answer_together(tasks)
+
+    def _answer_together(self, tasks: list[Task]) -> None:
+        steps = [task.step for task in tasks if task.step is not None]
+        ask = steps[0].answer
+        if ask is None:
+            return
+        try:
+            answers = ask([step.inputs for step in steps])
+        except BaseException as error:  # noqa: BLE001 - a model may raise anything
+            if len(tasks) == 1:
+                self._fail(tasks[0], error)
+                return
+            log.warning("a batch of %d steps failed, one by one now: %s", len(tasks), error)
+            for task in tasks:
+                self._answer_together([task])
+            return
+        for task, answer in zip(tasks, answers, strict=True):
+            self._advance(task, answer)
+
+    def _advance(self, task: Task, answer: Any) -> None:
+        if task.generator is None:
+            return
+        try:
+            step = task.generator.send(answer)
+            task.step = step
+            task.on_step(step)
+        except StopIteration as stop:
+            self._end(task, result=stop.value)
+        except BaseException as error:  # noqa: BLE001 - a node may raise anything
+            self._end(task, error=error)
+
+    def _fail(self, task: Task, error: BaseException) -> None:
+        """Raise `error` where the generator waits, so that it can clean up."""
+        if task.generator is None:
+            return
+        try:
+            task.generator.throw(error)
+        except BaseException as raised:  # noqa: BLE001 - most likely the very same
+            self._end(task, error=raised)
+        else:
+            self._end(task, error=error)
+
+    def _end(self, task: Task, *, result: Any = None, error: BaseException | None = None) -> None:
+        if task in self._active:
+            self._active.remove(task)
+        if task.generator is not None:
+            task.generator.close()
+        if task.lease is not None:
+            self.residency.give_back(task.lease)
+        task.lease = task.generator = task.step = None
+        self._answer(task, result=result, error=error)
+
+    def _answer(
+        self, task: Task, *, result: Any = None, error: BaseException | None = None
+    ) -> None:
+        def settle() -> None:
+            if task.future.done():
+                return
+            if error is None:
+                task.future.set_result(result)
+            else:
+                task.future.set_exception(as_exception(error))
+
+        try:
+            task.loop.call_soon_threadsafe(settle)
+        except RuntimeError:
+            log.debug("the loop of a finished task is closed")
+
+
+def as_exception(error: BaseException) -> Exception:
+    """An error that a future may carry: SystemExit and the like must not end the loop."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    return RuntimeError(f"the node raised {type(error).__name__}: {error}")
+
+
+class Lanes:
+    """All lanes of a worker: one for each accelerator, a few for the CPU."""
+
+    def __init__(self, lanes: Sequence[Lane]) -> None:
+        self._lanes = list(lanes)
+        for lane in lanes:
+            lane.start()
+
+    def pick(self, *, gpu: bool, cpu: bool) -> Lane:
+        """The least busy lane of those that may run it, an accelerator's if it can use one."""
+        accelerated = [lane for lane in self._lanes if lane.device != "cpu"]
+        on_cpu = [lane for lane in self._lanes if lane.device == "cpu"]
+        allowed = (accelerated if gpu else []) or (on_cpu if cpu or not accelerated else [])
+        return min(allowed or on_cpu, key=lambda lane: lane.load)
+
+    def close(self) -> None:
+        """End every lane."""
+        for lane in self._lanes:
+            lane.close()

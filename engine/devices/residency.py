@@ -1,0 +1,137 @@
+"""Which weights are loaded where: leased by running nodes, dropped when idle and in the way."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.authoring.protocols import Resident
+
+
+@dataclass(eq=False)
+class _Place:
+    """One base on one device."""
+
+    device: str
+    nbytes: int
+    key: str
+    users: int = 0
+    loaded: Any = None
+    used: float = 0.0
+    loading: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right of one running node to its models, until it is returned."""
+
+    device: str
+    handles: Sequence[Resident[Any]]
+    places: Sequence[_Place]
+
+
+class Residency:
+    """Loaded weights by base and device.
+
+    A lease binds each handle to the loaded weights of its base. Handles of one base that differ
+    (another LoRA, another strength) are patched in place, so they never hold leases together.
+
+    Args:
+        budgets: bytes of weights each device may hold; idle ones leave, least recently used
+            first, before new ones are loaded. What is in use may exceed the budget.
+    """
+
+    def __init__(self, budgets: Mapping[str, int]) -> None:
+        self._budgets = budgets
+        self._places: dict[tuple[str, str], _Place] = {}
+        self._lock = threading.Lock()
+        self._waiters: list[Callable[[], None]] = []
+
+    def on_return(self, wake: Callable[[], None]) -> None:
+        """Call `wake` whenever a lease comes back, so that a refused node is tried again."""
+        self._waiters.append(wake)
+
+    def lease(self, handles: Sequence[Resident[Any]], device: str) -> Lease | None:
+        """A lease on all the handles, or None while one of their bases is bound otherwise.
+
+        Raises:
+            ValueError: two of the handles want one base patched differently.
+        """
+        with self._lock:
+            places = [self._place(handle, device) for handle in handles]
+            wanted: dict[int, str] = {}
+            for handle, place in zip(handles, places, strict=True):
+                if wanted.setdefault(id(place), handle.key) != handle.key:
+                    raise ValueError(
+                        "the node got one model twice, patched differently; give it one of them"
+                    )
+                if place.users and place.key != handle.key:
+                    return None
+            for handle, place in zip(handles, places, strict=True):
+                place.users += 1
+                place.key = handle.key
+        return Lease(device, handles, places)
+
+    def load(self, lease: Lease) -> None:
+        """Load what is missing and bind every handle; called in the lane that will run.
+
+        Raises:
+            Exception: whatever reading a broken model file raises.
+        """
+        for handle, place in zip(lease.handles, lease.places, strict=True):
+            with place.loading:
+                if place.loaded is None:
+                    self._make_room(lease.device, place.nbytes)
+                    place.loaded = handle.load(lease.device)
+                handle.bind(place.loaded)
+
+    def give_back(self, lease: Lease) -> None:
+        """End a lease."""
+        with self._lock:
+            for place in lease.places:
+                place.users -= 1
+                place.used = time.monotonic()
+        for wake in self._waiters:
+            wake()
+
+    def unload_idle(self) -> None:
+        """Drop all weights that no running node holds."""
+        with self._lock:
+            for id, place in [*self._places.items()]:
+                if not place.users:
+                    del self._places[id]
+
+    def nbytes(self, device: str) -> int:
+        """Bytes of loaded weights on a device."""
+        with self._lock:
+            return sum(place.nbytes for place in self._loaded_on(device))
+
+    def _place(self, handle: Resident[Any], device: str) -> _Place:
+        id = (handle.base, device)
+        if id not in self._places:
+            self._places[id] = _Place(device, handle.nbytes, handle.key)
+        return self._places[id]
+
+    def _loaded_on(self, device: str) -> list[_Place]:
+        return [
+            place
+            for place in self._places.values()
+            if place.device == device and place.loaded is not None
+        ]
+
+    def _make_room(self, device: str, nbytes: int) -> None:
+        budget = self._budgets.get(device)
+        if budget is None:
+            return
+        with self._lock:
+            loaded = self._loaded_on(device)
+            over = sum(place.nbytes for place in loaded) + nbytes - budget
+            for place in sorted(loaded, key=lambda place: place.used):
+                if over <= 0:
+                    return
+                if not place.users:
+                    over -= place.nbytes
+                    self._places = {id: at for id, at in self._places.items() if at is not place}

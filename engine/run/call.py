@@ -1,0 +1,175 @@
+"""One call of a node's function: where it runs, what it is given, what it reports."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from engine.authoring.markers import CPU, GPU
+from engine.authoring.protocols import File, FolderKind, Resident, Step
+from engine.authoring.registry import Registry
+from engine.devices.lanes import Lanes, Task
+from engine.graph.prompt import GraphNode
+from engine.run.events import Event, NodePreview, NodeProgress, NodeStarted
+from engine.store.cache import Cache
+from engine.store.folders import Folders
+from engine.store.history import Job
+from engine.store.outputs import Outputs, expanded
+
+PREVIEW_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all jobs of a worker share."""
+
+    registry: Registry
+    folders: Folders
+    cache: Cache
+    outputs: Outputs
+    lanes: Lanes
+
+
+@dataclass(frozen=True)
+class NodeRun:
+    """The `Run` that a node sees."""
+
+    bench: Bench
+    record: Job
+    node: str
+    device: str
+
+    @property
+    def job(self) -> str:
+        """Id of the job."""
+        return self.record.id
+
+    @property
+    def prompt(self) -> Mapping[str, Any]:
+        """The whole prompt in API format."""
+        return self.record.prompt
+
+    @property
+    def extra_pnginfo(self) -> Mapping[str, Any]:
+        """What the client wants kept in pictures beside the prompt."""
+        extra = self.record.extra.get("extra_pnginfo")
+        return extra if isinstance(extra, dict) else {}  # pyright: ignore[reportUnknownVariableType] - JSON
+
+    def model_path(self, folder: str, name: str) -> Path:
+        """Path of a model file."""
+        return self.bench.folders.model_path(folder, name)
+
+    def input_path(self, name: str) -> Path:
+        """Path of an input file."""
+        return self.bench.folders.input_path(name)
+
+    def save(
+        self,
+        prefix: str,
+        extension: str,
+        data: bytes,
+        *,
+        folder: FolderKind = "output",
+        batch_number: int = 0,
+        width: int = 0,
+        height: int = 0,
+    ) -> File:
+        """Write a file under the next free number."""
+        filled = expanded(prefix, batch_number=batch_number, width=width, height=height)
+        return self.bench.outputs.save(filled, extension, data, folder)
+
+
+class NodeCall:
+    """Runs one node's function, in a lane or, if it is async, in the event loop.
+
+    Attributes:
+        seconds: its running time so far, over all calls.
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        job: Job,
+        node: GraphNode,
+        emit: Callable[[Event], None],
+        cancelled: threading.Event,
+        previews: bool,
+    ) -> None:
+        self.seconds = 0.0
+        self._bench = bench
+        self._job = job
+        self._node = node
+        self._emit = emit
+        self._cancelled = cancelled
+        self._previews = previews
+        self._loop = asyncio.get_running_loop()
+        self._began = 0.0
+        self._announced = False
+        self._last_preview = 0.0
+
+    async def __call__(self, arguments: dict[str, Any]) -> Any:
+        """One call of the function with these keyword arguments."""
+        spec = self._node.spec
+        self._began = time.perf_counter()
+        try:
+            if spec.kind == "async":
+                self._announce()
+                return await self._function("cpu", arguments)
+            task = Task(
+                call=lambda device: self._function(device, arguments),
+                handles=residents(arguments),
+                cancelled=self._cancelled,
+                on_start=self._on_start,
+                on_step=self._on_step,
+                loop=self._loop,
+                future=self._loop.create_future(),
+            )
+            self._bench.lanes.pick(gpu=GPU in spec.on, cpu=CPU in spec.on).submit(task)
+            return await task.future
+        finally:
+            self.seconds += time.perf_counter() - self._began
+
+    def _function(self, device: str, arguments: dict[str, Any]) -> Any:
+        spec = self._node.spec
+        if spec.run_parameter is None:
+            return spec.function(**arguments)
+        run = NodeRun(self._bench, self._job, self._node.id, device)
+        return spec.function(**{spec.run_parameter: run}, **arguments)
+
+    def _on_start(self) -> None:
+        self._began = time.perf_counter()
+        self._loop.call_soon_threadsafe(self._announce)
+
+    def _announce(self) -> None:
+        if not self._announced:
+            self._announced = True
+            self._emit(NodeStarted(self._node.id))
+
+    def _on_step(self, step: Step) -> None:
+        id = self._node.id
+        events: list[Event] = [NodeProgress(id, step.index, step.total)]
+        now = time.monotonic()
+        if self._previews and step.preview and now - self._last_preview > PREVIEW_SECONDS:
+            self._last_preview = now
+            events.append(NodePreview(id, step.preview()))
+        self._loop.call_soon_threadsafe(self._emit_all, events)
+
+    def _emit_all(self, events: list[Event]) -> None:
+        for event in events:
+            self._emit(event)
+
+
+def residents(arguments: Mapping[str, Any]) -> list[Resident[Any]]:
+    """The model handles among a node's arguments."""
+    return [value for value in arguments.values() if is_resident(value)]
+
+
+def is_resident(value: Any) -> bool:
+    """Whether a value is a `Resident`; looked at by name, isinstance would read its properties."""
+    kind = cast("type[object]", type(value))
+    return all(hasattr(kind, name) for name in ("base", "key", "nbytes", "load", "bind"))

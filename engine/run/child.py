@@ -1,0 +1,123 @@
+"""The worker process: ``python -m engine.run.child FD SETTINGS``, a LocalWorker behind a socket.
+
+It ends when the other end of the socket closes, so it never outlives its server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from engine.authoring.registry import Registry
+from engine.run.events import Event
+from engine.run.frames import (
+    AskFacts,
+    CancelJob,
+    Facts,
+    Frame,
+    Free,
+    JobEvents,
+    RunJob,
+    encoded,
+    read_frame,
+)
+from engine.run.worker import LocalWorker
+from engine.store.folders import Folders
+from engine.store.history import Job
+
+log = logging.getLogger(__name__)
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What a worker process is started with.
+
+    Attributes:
+        packs: node packs to import beside the installed ones, by module name.
+    """
+
+    home: str
+    placed: dict[str, str]
+    packs: list[str]
+    log_level: str = "INFO"
+
+
+class Child:
+    """Serves one parent until it goes away."""
+
+    def __init__(self, worker: LocalWorker, writer: asyncio.StreamWriter) -> None:
+        self._worker = worker
+        self._writer = writer
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._unsent: dict[str, list[Event]] = {}
+
+    async def serve(self, reader: asyncio.StreamReader) -> None:
+        """Do what the frames say."""
+        await self._worker.start()
+        while True:
+            try:
+                frame = await read_frame(reader)
+            except (asyncio.IncompleteReadError, ConnectionError):
+                return
+            await self._do(frame)
+
+    async def _do(self, frame: Frame) -> None:
+        match frame:
+            case RunJob():
+                task = asyncio.get_running_loop().create_task(self._run(frame.decoded()))
+                self._jobs.add(task)
+                task.add_done_callback(self._jobs.discard)
+            case CancelJob():
+                await self._worker.cancel(frame.job)
+            case Free():
+                await self._worker.free(
+                    unload_models=frame.unload_models, free_memory=frame.free_memory
+                )
+            case AskFacts():
+                self._send(Facts(dict[str, Any](await self._worker.facts())))
+            case _:
+                log.error("a server does not send %s", type(frame).__name__)
+
+    async def _run(self, job: Job) -> None:
+        async for event in self._worker.run(job):
+            if job.id not in self._unsent:
+                self._unsent[job.id] = []
+                asyncio.get_running_loop().call_soon(self._flush, job.id)
+            self._unsent[job.id].append(event)
+
+    def _flush(self, job: str) -> None:
+        """Events of one turn of the loop go in one frame."""
+        self._send(JobEvents(job, self._unsent.pop(job)))
+
+    def _send(self, frame: Frame) -> None:
+        self._writer.write(encoded(frame))
+
+
+async def main(descriptor: int, settings: Settings) -> None:
+    """Serve the parent at the other end of a socket."""
+    connection = socket.socket(fileno=descriptor)
+    registry = Registry.installed(settings.packs)
+    placed = {name: Path(path) for name, path in settings.placed.items()}
+    folders = Folders(Path(settings.home), registry.bundled, placed)
+    reader, writer = await asyncio.open_connection(sock=connection, limit=2**30)
+    worker = LocalWorker(registry, folders)
+    try:
+        await Child(worker, writer).serve(reader)
+    except Exception:
+        log.exception("the worker stops")
+        os._exit(1)
+    os._exit(0)  # at once: lanes may sit in a long native call
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server; it closes the socket
+    given = msgspec.json.decode(sys.argv[2], type=Settings)
+    logging.basicConfig(level=given.log_level, format="%(asctime)s worker %(name)s: %(message)s")
+    asyncio.run(main(int(sys.argv[1]), given))

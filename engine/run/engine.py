@@ -1,0 +1,249 @@
+"""The engine: the one place that puts registry, store, scheduler and worker together."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import math
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from msgspec import Struct, field
+
+from engine.authoring.errors import SoundstageError
+from engine.authoring.registry import Registry
+from engine.authoring.spec import Input
+from engine.graph.errors import NodeErrors, PromptError
+from engine.graph.validate import InputConfig, validate
+from engine.run.child import Settings
+from engine.run.events import Event
+from engine.run.executor import now_ms
+from engine.run.process import ProcessWorker
+from engine.run.scheduler import Listener, QueueChanged, Scheduler
+from engine.run.worker import Worker
+from engine.store.db import Database
+from engine.store.folders import Folders
+from engine.store.history import Entry, Job
+from engine.store.queue import DuplicateJob, Queue
+
+
+class Submission(Struct, frozen=True):
+    """A prompt that somebody wants to run.
+
+    Attributes:
+        prompt: the graph in API format.
+        extra: kept with the job; "extra_pnginfo" goes into pictures.
+        client_id: whose WebSocket shall hear of it.
+        id: of the job; a new UUID by default.
+        number: place in the queue, smaller first; the next one by default.
+        front: before all others that wait.
+        targets: run only these output nodes.
+    """
+
+    prompt: dict[str, Any]
+    extra: dict[str, Any] = field(default_factory=dict[str, Any])
+    client_id: str | None = None
+    id: str | None = None
+    number: float | None = None
+    front: bool = False
+    targets: list[str] | None = None
+
+
+class Receipt(Struct, frozen=True):
+    """A job was committed; `errors` are those of output nodes that will not run."""
+
+    id: str
+    number: float
+    errors: dict[str, NodeErrors]
+
+
+def plain_config(input: Input) -> Any:
+    """How an input is described in errors where no server says otherwise."""
+    return [input.type, {}]
+
+
+class Engine:
+    """Everything that `serve` serves, without the network. Made by `Engine.open`.
+
+    Attributes:
+        registry: the nodes there are.
+        folders: the home.
+    """
+
+    def __init__(
+        self, registry: Registry, folders: Folders, database: Database, queue: Queue, lock: TextIO
+    ) -> None:
+        self.registry = registry
+        self.folders = folders
+        self.describe: InputConfig = plain_config
+        self._database = database
+        self._queue = queue
+        self._lock = lock
+        self._listeners: list[Listener] = []
+        self._worker: Worker | None = None
+        self._scheduler: Scheduler | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        home: Path,
+        *,
+        registry: Registry | None = None,
+        worker: Worker | None = None,
+        placed: Mapping[str, Path] | None = None,
+        packs: Sequence[str] = (),
+    ) -> Engine:
+        """Open a home and go on with the jobs that wait there.
+
+        Args:
+            home: folder of everything; made if it is not there.
+            registry: the nodes; those of the installed packs and of `packs` by default.
+            worker: what runs jobs; a process of its own by default.
+            placed: folders that are elsewhere ("output": path, ...).
+            packs: node packs to import beside the installed ones, by module name.
+
+        Raises:
+            SoundstageError: the home is in use, or cannot be written.
+        """
+        registry = registry or Registry.installed(packs)
+        folders = Folders(home, registry.bundled, placed or {})
+        lock = locked(home)
+        folders.create()
+        database = await Database.open(home / "soundstage.db")
+        engine = cls(registry, folders, database, await Queue.open(database), lock)
+        paths = {name: str(path) for name, path in (placed or {}).items()}
+        worker = worker or ProcessWorker(Settings(str(home), paths, list(packs)))
+        await engine._start(worker)
+        return engine
+
+    async def _start(self, worker: Worker) -> None:
+        self._worker = worker
+        await worker.start()
+        self._scheduler = Scheduler(self._queue, worker, self._tell)
+
+    async def close(self) -> None:
+        """Stop; jobs that wait or run are there again when the home is opened next."""
+        if self._scheduler is not None:
+            await self._scheduler.close()
+        if self._worker is not None:
+            await self._worker.close()
+        await self._database.close()
+        self._lock.close()
+
+    async def submit(self, submission: Submission) -> Receipt:
+        """Check a prompt and commit it to the queue.
+
+        Raises:
+            PromptError: nothing of it can run; the text says why.
+        """
+        if submission.number is not None and not math.isfinite(submission.number):
+            raise PromptError("invalid_number", "number must be a finite number")
+        valid = validate(
+            submission.prompt, self.registry, self.folders, self.describe, submission.targets
+        )
+        job = self._job(submission, valid.prompt, valid.outputs)
+        try:
+            await self._queue.put(job)
+        except DuplicateJob as error:
+            raise PromptError(
+                "invalid_prompt_id",
+                f"prompt_id {job.id} is taken; leave it out, or make a new UUID for each prompt",
+            ) from error
+        self._tell(None, QueueChanged(self._queue.remaining))
+        self._wake()
+        return Receipt(job.id, job.number, valid.errors)
+
+    def _job(self, submission: Submission, prompt: dict[str, Any], outputs: list[str]) -> Job:
+        number = submission.number
+        if number is None:
+            place = self._queue.next_number()
+            number = -place if submission.front else place
+        return Job(
+            id=submission.id or str(uuid.uuid4()),
+            number=number,
+            prompt=prompt,
+            extra=submission.extra,
+            outputs=outputs,
+            client_id=submission.client_id,
+            created=now_ms(),
+        )
+
+    def remaining(self) -> int:
+        """How many jobs wait or run."""
+        return self._queue.remaining
+
+    async def queue(self) -> tuple[list[Job], list[Job]]:
+        """The running jobs, and the waiting ones, next one first."""
+        running, pending = await asyncio.gather(self._queue.running(), self._queue.pending())
+        return running, pending
+
+    async def history(self, *, newest: int | None = None, offset: int | None = None) -> list[Entry]:
+        """Ended jobs, oldest first: the `newest` ones, or that many from `offset` on."""
+        return await self._queue.history(newest, offset)
+
+    async def entry(self, id: str) -> Entry | None:
+        """An ended job; None while it waits or runs, or when unknown."""
+        return await self._queue.entry(id)
+
+    async def interrupt(self, id: str | None = None) -> bool:
+        """Interrupt a running job, or all that run; whether there was one."""
+        running = self._scheduler.running if self._scheduler is not None else []
+        hit = running if id is None else [job for job in running if job == id]
+        for job in hit:
+            if self._worker is not None:
+                await self._worker.cancel(job)
+        return bool(hit)
+
+    async def delete_pending(self, ids: Sequence[str] | None) -> None:
+        """Take waiting jobs out of the queue by id, or all of them."""
+        await self._queue.delete_pending(ids)
+        self._tell(None, QueueChanged(self._queue.remaining))
+
+    async def delete_history(self, ids: Sequence[str] | None) -> None:
+        """Forget ended jobs by id, or all of them."""
+        await self._queue.delete_history(ids)
+
+    async def free(self, *, unload_models: bool, free_memory: bool) -> None:
+        """Drop idle weights; with `free_memory` also the results kept in memory."""
+        if self._worker is not None:
+            await self._worker.free(unload_models=unload_models, free_memory=free_memory)
+
+    async def worker_facts(self) -> Mapping[str, Any]:
+        """Versions, devices and memory as the worker sees them; empty while it is not up."""
+        return {} if self._worker is None else await self._worker.facts()
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Be told of every event in the event loop, in order; returns how to stop that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def _tell(self, job: Job | None, event: Event | QueueChanged) -> None:
+        for listener in [*self._listeners]:
+            listener(job, event)
+
+    def _wake(self) -> None:
+        if self._scheduler is not None:
+            self._scheduler.wake()
+
+
+def locked(home: Path) -> TextIO:
+    """The home's lock file, held by this process alone.
+
+    Raises:
+        SoundstageError: another process serves this home, or the home cannot be written.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        file = (home / "soundstage.lock").open("w")
+    except OSError as error:
+        raise SoundstageError(f"the home {home} cannot be written: {error}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise SoundstageError(
+            f"another soundstage already serves {home}; stop it, or use another --home"
+        ) from error
+    return file

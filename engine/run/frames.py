@@ -1,0 +1,81 @@
+"""What server and worker process say to each other: msgpack frames over a socket pair."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from engine.run.events import Event
+from engine.store.history import Job
+
+LENGTH_BYTES = 4
+
+
+class RunJob(Struct, tag=True, frozen=True):
+    """To the worker: run this job; `job` as JSON, whose numbers may be of any size."""
+
+    job: bytes
+
+    @classmethod
+    def of(cls, job: Job) -> RunJob:
+        """The frame for a job."""
+        return cls(msgspec.json.encode(job))
+
+    def decoded(self) -> Job:
+        """The job of the frame."""
+        return msgspec.json.decode(self.job, type=Job)
+
+
+class CancelJob(Struct, tag=True, frozen=True):
+    """To the worker: interrupt this job."""
+
+    job: str
+
+
+class Free(Struct, tag=True, frozen=True):
+    """To the worker: drop idle weights, and results kept in memory."""
+
+    unload_models: bool
+    free_memory: bool
+
+
+class AskFacts(Struct, tag=True, frozen=True):
+    """To the worker: what are you? Answered with `Facts`."""
+
+
+class Facts(Struct, tag=True, frozen=True):
+    """From the worker: versions, devices, memory."""
+
+    facts: dict[str, Any]
+
+
+class JobEvents(Struct, tag=True, frozen=True):
+    """From the worker: events of one job, in order."""
+
+    job: str
+    events: list[Event]
+
+
+Frame: TypeAlias = RunJob | CancelJob | Free | AskFacts | Facts | JobEvents
+
+
+def encoded(frame: Frame) -> bytes:
+    """A frame with its length before it."""
+    body = msgspec.msgpack.encode(frame)
+    return len(body).to_bytes(LENGTH_BYTES, "big") + body
+
+
+async def read_frame(reader: asyncio.StreamReader) -> Frame:
+    """The next frame.
+
+    Raises:
+        asyncio.IncompleteReadError: the other side is gone.
+    """
+    length = int.from_bytes(await reader.readexactly(LENGTH_BYTES), "big")
+    return DECODER.decode(await reader.readexactly(length))
+
+
+DECODER = msgspec.msgpack.Decoder(Frame)

@@ -1,0 +1,195 @@
+"""Workers: what runs jobs, in this process or in another one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+import shutil
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from engine.authoring.backend import Backend, CpuBackend
+from engine.authoring.registry import Registry
+from engine.devices.lanes import Lane, Lanes
+from engine.devices.residency import Residency
+from engine.run.call import Bench
+from engine.run.events import Ended, Event
+from engine.run.executor import JobRun
+from engine.store.cache import Cache
+from engine.store.folders import Folders
+from engine.store.history import Job
+from engine.store.outputs import Outputs
+
+log = logging.getLogger(__name__)
+
+CPU_LANES = 2
+
+
+class Worker(Protocol):
+    """Runs jobs. Where it can die, `run` then raises WorkerLost, and it comes back by itself."""
+
+    async def start(self) -> None:
+        """Get ready; returns at once, jobs may be given from then on."""
+        ...
+
+    def run(self, job: Job) -> AsyncGenerator[Event, None]:
+        """Run a job; its events up to `Ended`. Closing the generator does not stop the job.
+
+        Raises:
+            WorkerLost: the worker died; no event of the job comes after that.
+        """
+        ...
+
+    async def cancel(self, job: str) -> None:
+        """Interrupt a job; it ends as "interrupted" unless it ends otherwise before."""
+        ...
+
+    async def free(self, *, unload_models: bool, free_memory: bool) -> None:
+        """Drop idle weights, and the results kept in memory."""
+        ...
+
+    async def facts(self) -> Mapping[str, Any]:
+        """Versions, devices and their memory; empty while it is not up."""
+        ...
+
+    async def close(self) -> None:
+        """Stop; jobs that still run are interrupted."""
+        ...
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """Bytes a worker may keep; shares of the machine's memory where nothing is said.
+
+    Attributes:
+        results_memory: results of nodes, in memory.
+        results_disk: results of nodes, on disk.
+        weights: loaded weights on the CPU.
+    """
+
+    results_memory: int
+    results_disk: int
+    weights: int
+
+    @classmethod
+    def of_machine(cls, folders: Folders) -> Budgets:
+        """A tenth of the memory for results, half of it for weights, a tenth of the free disk."""
+        total, _ = CpuBackend().memory("cpu")
+        free_disk = shutil.disk_usage(folders.home).free
+        return cls(total // 10, min(free_disk // 10, 20 * 2**30), total // 2)
+
+
+class LocalWorker:
+    """Runs jobs in this process: lanes in threads, everything else in the event loop.
+
+    Args:
+        registry: the nodes there are.
+        folders: the home.
+        budgets: what it may keep; shares of the machine by default.
+    """
+
+    def __init__(
+        self, registry: Registry, folders: Folders, budgets: Budgets | None = None
+    ) -> None:
+        self._registry = registry
+        self._folders = folders
+        self._budgets = budgets
+        self._jobs: dict[str, asyncio.Task[None]] = {}
+        self._ready: asyncio.Task[_Equipment] | None = None
+
+    async def start(self) -> None:
+        """Find the devices in the background."""
+        self._ready = asyncio.get_running_loop().create_task(self._equip())
+
+    async def run(self, job: Job) -> AsyncGenerator[Event, None]:
+        """Run a job; yields its events."""
+        events: asyncio.Queue[Event] = asyncio.Queue()
+        bench = (await self._equipment()).bench
+        self._jobs[job.id] = asyncio.get_running_loop().create_task(
+            JobRun(bench, job, events.put_nowait).run()
+        )
+        while True:
+            event = await events.get()
+            if isinstance(event, Ended):
+                del self._jobs[job.id]
+            yield event
+            if isinstance(event, Ended):
+                return
+
+    async def cancel(self, job: str) -> None:
+        """Interrupt a job."""
+        if job in self._jobs:
+            self._jobs[job].cancel()
+
+    async def free(self, *, unload_models: bool, free_memory: bool) -> None:
+        """Drop idle weights, and the results kept in memory."""
+        equipment = await self._equipment()
+        if free_memory:
+            equipment.bench.cache.clear_memory()
+        if unload_models or free_memory:
+            equipment.residency.unload_idle()
+            await asyncio.to_thread(equipment.backend.release)
+
+    async def facts(self) -> Mapping[str, Any]:
+        """Versions, devices and their memory; empty while the devices are being found."""
+        if self._ready is None or not self._ready.done():
+            return {}
+        backend = self._ready.result().backend
+        devices = [
+            {"name": name, "memory": backend.memory(name)}
+            for name in (*backend.accelerators(), "cpu")
+        ]
+        return {
+            "devices": devices,
+            "python": platform.python_version(),
+            "failures": self._registry.failures,
+            **backend.facts(),
+        }
+
+    async def close(self) -> None:
+        """Interrupt what runs, end the lanes."""
+        running = [*self._jobs.values()]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        if self._ready is not None:
+            equipment = await self._ready
+            await asyncio.to_thread(equipment.bench.lanes.close)
+            equipment.bench.cache.close()
+
+    async def _equipment(self) -> _Equipment:
+        if self._ready is None:
+            await self.start()
+        assert self._ready is not None, "start() sets it"
+        return await asyncio.shield(self._ready)
+
+    async def _equip(self) -> _Equipment:
+        budgets = self._budgets or Budgets.of_machine(self._folders)
+        backend = await asyncio.to_thread(self._registry.backend)
+        weights = {name: backend.memory(name)[1] * 9 // 10 for name in backend.accelerators()}
+        residency = Residency({**weights, "cpu": budgets.weights})
+        cache = Cache(
+            self._folders.home / "cache.db",
+            self._registry.codecs,
+            memory_bytes=budgets.results_memory,
+            disk_bytes=budgets.results_disk,
+        )
+        names = [*backend.accelerators(), *["cpu"] * CPU_LANES]
+        lanes = Lanes([Lane(f"lane {n} {name}", name, residency) for n, name in enumerate(names)])
+        outputs = Outputs(self._folders, cache.connection)
+        log.info("ready on %s (pid %d, Python %s)", ", ".join(names), os.getpid(), sys.version)
+        bench = Bench(self._registry, self._folders, cache, outputs, lanes)
+        return _Equipment(bench, residency, backend)
+
+
+@dataclass(frozen=True)
+class _Equipment:
+    """What `LocalWorker` finds when it starts."""
+
+    bench: Bench
+    residency: Residency
+    backend: Backend

@@ -1,0 +1,123 @@
+"""Saving files under the next free number, all or nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import threading
+import uuid
+from datetime import datetime
+from pathlib import Path
+
+from engine.authoring.errors import BadPath
+from engine.authoring.protocols import File, FolderKind
+from engine.store.folders import Folders, inside
+
+
+class Outputs:
+    """The output and temp folders, as nodes write to them; safe to use from several lanes."""
+
+    def __init__(self, folders: Folders, connection: sqlite3.Connection) -> None:
+        self._folders = folders
+        self._counters = Counters(connection)
+        self._lock = threading.Lock()
+
+    def save(self, prefix: str, extension: str, data: bytes, folder: FolderKind) -> File:
+        """Write `data` as the next free ``{prefix}_{counter:05}_.{extension}``.
+
+        Raises:
+            BadPath: the prefix leads out of the folder.
+        """
+        root = self._folders.root(folder)
+        target = inside(root, prefix)
+        if prefix.endswith("/") or target == root.resolve():
+            raise BadPath(f"file name prefix {prefix!r} names a folder; add a name after it")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.parent / f".{uuid.uuid4().hex}.part"
+        part.write_bytes(data)
+        try:
+            path = self._place(part, target, extension)
+        finally:
+            part.unlink(missing_ok=True)
+        subfolder = path.parent.relative_to(root.resolve()).as_posix()
+        return File(path.name, "" if subfolder == "." else subfolder, folder)
+
+    def _place(self, part: Path, target: Path, extension: str) -> Path:
+        with self._lock:
+            while True:
+                number = self._counters.next(target.parent, target.name)
+                path = target.with_name(f"{target.name}_{number:05}_.{extension}")
+                if not path.exists() and moved(part, path):
+                    return path
+                self._counters.forget(target.parent, target.name)
+
+
+def moved(part: Path, path: Path) -> bool:
+    """Give a finished file its name unless somebody has just taken it."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links
+        part.rename(path)
+    return True
+
+
+def expanded(prefix: str, *, batch_number: int, width: int, height: int) -> str:
+    """A file name prefix with its %tokens% filled in."""
+    now = datetime.now().astimezone()
+    tokens = {
+        "batch_num": str(batch_number),
+        "width": str(width),
+        "height": str(height),
+        "year": f"{now.year}",
+        "month": f"{now.month:02}",
+        "day": f"{now.day:02}",
+        "hour": f"{now.hour:02}",
+        "minute": f"{now.minute:02}",
+        "second": f"{now.second:02}",
+    }
+    return re.sub(r"%(\w+)%", lambda match: tokens.get(match[1], match[0]), prefix)
+
+
+class Counters:
+    """Gives every saved file the next free number of its name, without looking at old files.
+
+    The last number given is kept in the database; only a name seen for the first time costs one
+    look at its folder.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS counters "
+            "(stem TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT ROWID"
+        )
+
+    def next(self, folder: Path, name: str) -> int:
+        """The next number for files called ``{name}_{number:05}_.*`` in `folder`."""
+        stem = str(folder / name)
+        row = self._connection.execute(
+            "UPDATE counters SET last = last + 1 WHERE stem=? RETURNING last", (stem,)
+        ).fetchone()
+        if row is not None:
+            return row[0]
+        number = highest_number(folder, name) + 1
+        self._connection.execute("INSERT INTO counters VALUES (?, ?)", (stem, number))
+        return number
+
+    def forget(self, folder: Path, name: str) -> None:
+        """Look at the folder again next time: somebody else wrote into it."""
+        self._connection.execute("DELETE FROM counters WHERE stem=?", (str(folder / name),))
+
+
+def highest_number(folder: Path, name: str) -> int:
+    """The highest number among files called ``{name}_{number}_...``; 0 if there is none."""
+    pattern = re.compile(re.escape(name) + r"_(\d+)_?(\..*)?$")
+    numbers = [
+        int(match[1])
+        for path in (folder.iterdir() if folder.is_dir() else ())
+        if (match := pattern.match(path.name))
+    ]
+    return max(numbers, default=0)
