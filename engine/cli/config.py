@@ -1,0 +1,277 @@
+"""The only reader of flags and environment: what the user asked for, as values."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from engine.authoring.errors import SoundstageError
+
+DEFAULT_PORT = 8188
+EVERYWHERE = "0.0.0.0,::"
+MEGABYTE = 2**20
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+PLACES = ("output", "input", "temp", "user")
+
+
+class UsageError(SoundstageError):
+    """What the user gave cannot be used as it is; exit code 2."""
+
+
+@dataclass(frozen=True)
+class Serve:
+    """`soundstage serve`: the service until it is told to stop.
+
+    Attributes:
+        listen: addresses; an empty port 0 chooses a free one.
+        placed: folders that are not inside the home.
+        packs: modules with further nodes.
+        hosts: names by which the service may be called besides its addresses.
+        cors: origin whose pages may call it, "*" for all.
+        cpu: do not use accelerators.
+    """
+
+    home: Path
+    listen: tuple[str, ...] = ("127.0.0.1",)
+    port: int = DEFAULT_PORT
+    placed: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    packs: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    cors: str | None = None
+    upload_limit: int = 100 * MEGABYTE
+    cpu: bool = False
+    level: str = "INFO"
+
+
+@dataclass(frozen=True)
+class Run:
+    """`soundstage run`: one workflow from start to end.
+
+    Attributes:
+        changes: "3.seed=7": inputs to set before.
+        out: folder for what it makes.
+        server: address of a running service; None uses the home's own, or starts it.
+    """
+
+    home: Path
+    workflow: Path
+    changes: tuple[str, ...]
+    out: Path
+    server: str | None
+
+
+@dataclass(frozen=True)
+class Demo:
+    """`soundstage demo`: the first picture and the first voice."""
+
+    home: Path
+
+
+@dataclass(frozen=True)
+class ListModels:
+    """`soundstage models list`."""
+
+    home: Path
+
+
+@dataclass(frozen=True)
+class PullModel:
+    """`soundstage models pull NAME`."""
+
+    home: Path
+    name: str
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """`soundstage nodes [NAME]`: all nodes, or one in detail."""
+
+    name: str | None
+    packs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Doctor:
+    """`soundstage doctor`: what works here, and what to do about the rest."""
+
+    home: Path
+    port: int
+
+
+Command = Serve | Run | Demo | ListModels | PullModel | Nodes | Doctor
+
+
+def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Command:
+    """What the command line asks for; a wrong one prints its usage and exits with 2."""
+    given = _parser(environment).parse_args(arguments)
+    match given.command:
+        case "serve":
+            return _serve(given)
+        case "run":
+            return Run(given.home, given.workflow, tuple(given.set), given.out, given.server)
+        case "demo":
+            return Demo(given.home)
+        case "models" if given.action == "pull":
+            return PullModel(given.home, given.name)
+        case "models":
+            return ListModels(given.home)
+        case "nodes":
+            return Nodes(given.name, tuple(given.nodes))
+        case _:
+            return Doctor(given.home, given.port)
+
+
+def _serve(given: argparse.Namespace) -> Serve:
+    placed = {place: getattr(given, f"{place}_directory") for place in PLACES}
+    return Serve(
+        home=given.home,
+        listen=tuple(address.strip() for address in given.listen.split(",") if address.strip()),
+        port=given.port,
+        placed={place: path for place, path in placed.items() if path is not None},
+        packs=tuple(given.nodes),
+        hosts=tuple(given.allow_host),
+        cors=given.enable_cors_header,
+        upload_limit=int(given.max_upload_size * MEGABYTE),
+        cpu=given.cpu,
+        level=given.verbose,
+    )
+
+
+def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="soundstage",
+        description="Make pictures and voices on this machine, from workflows of nodes.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"soundstage {version('soundstage')}"
+    )
+    home = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    home.add_argument(
+        "--home",
+        "--base-directory",
+        type=_folder,
+        metavar="DIR",
+        default=_folder(environment.get("SOUNDSTAGE_HOME") or "~/soundstage"),
+        help="folder of models, inputs, outputs and the queue "
+        "(default: $SOUNDSTAGE_HOME, else ~/soundstage)",
+    )
+    nodes = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    nodes.add_argument(
+        "--nodes", action="append", default=[], metavar="MODULE", help="import more nodes; repeat"
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_serve(commands.add_parser("serve", parents=[home, nodes], help="run the service"))
+    _add_run(commands.add_parser("run", parents=[home], help="run one workflow"))
+    commands.add_parser("demo", parents=[home], help="make a first picture and a first voice")
+    models = commands.add_parser("models", help="list and fetch models")
+    actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("list", parents=[home], help="what there is and what is here")
+    pull = actions.add_parser("pull", parents=[home], help="fetch a model")
+    pull.add_argument("name", metavar="NAME", help="as 'models list' shows it")
+    listed = commands.add_parser("nodes", parents=[nodes], help="list the nodes, or explain one")
+    listed.add_argument("name", nargs="?", metavar="NAME", help="of one node")
+    doctor = commands.add_parser("doctor", parents=[home], help="check this machine")
+    doctor.add_argument("--port", type=_port, default=DEFAULT_PORT, help="of the service")
+    for command in (*commands.choices.values(), *actions.choices.values()):
+        command.allow_abbrev = False
+    return parser
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--listen",
+        nargs="?",
+        const=EVERYWHERE,
+        default="127.0.0.1",
+        metavar="IP",
+        help="addresses to listen on, with commas; without a value: all (default: 127.0.0.1)",
+    )
+    parser.add_argument(
+        "--port", type=_port, default=DEFAULT_PORT, help="0 takes a free one (default: 8188)"
+    )
+    for place in PLACES:
+        parser.add_argument(
+            f"--{place}-directory", type=_folder, metavar="DIR", help=f"instead of HOME/{place}"
+        )
+    parser.add_argument(
+        "--max-upload-size", type=_size, default=100.0, metavar="MB", help="(default: 100)"
+    )
+    parser.add_argument(
+        "--enable-cors-header",
+        nargs="?",
+        const="*",
+        metavar="ORIGIN",
+        help="let pages of this origin use the service; without a value: of any",
+    )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        type=str.lower,
+        help="a name besides localhost by which the service may be called; repeat",
+    )
+    parser.add_argument("--cpu", action="store_true", help="leave accelerators alone")
+    parser.add_argument(
+        "--verbose",
+        nargs="?",
+        const="DEBUG",
+        default="INFO",
+        choices=LEVELS,
+        type=str.upper,
+        help="how much to log (default: INFO)",
+    )
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("workflow", type=_path, metavar="WORKFLOW.json", help="in API format")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NODE.INPUT=VALUE",
+        help="change an input before: --set 3.seed=7; repeat",
+    )
+    parser.add_argument(
+        "--out",
+        type=_folder,
+        default=Path.cwd(),
+        metavar="DIR",
+        help="folder for what it makes (default: here)",
+    )
+    parser.add_argument("--server", type=_server, metavar="URL", help="of a running service to use")
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser()
+
+
+def _folder(text: str) -> Path:
+    return _path(text).absolute()
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no port (0 to 65535)")
+
+
+def _size(text: str) -> float:
+    try:
+        size = float(text)
+    except ValueError:
+        size = 0.0
+    if 0 < size < float("inf"):
+        return size
+    raise argparse.ArgumentTypeError(f"{text!r} is no size in MB")
+
+
+def _server(text: str) -> str:
+    if text.startswith(("http://", "https://")):
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} does not start with http:// or https://")

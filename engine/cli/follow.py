@@ -1,0 +1,96 @@
+"""A running workflow on the terminal: a bar for each node, then how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from engine.cli.workflow import Prompt, titles
+from engine.client import Client, Refused, Result, Update
+from engine.run.events import NodeFinished, NodeProgress, NodeStarted
+
+
+class Bars:
+    """A bar for each node that runs, named as in the editor."""
+
+    def __init__(self, progress: Progress, titles: Mapping[str, str]) -> None:
+        self._progress = progress
+        self._titles = titles
+        self._bars: dict[str, TaskID] = {}
+
+    def show(self, update: Update) -> None:
+        """Move the bar that an update is about."""
+        match update:
+            case NodeStarted(node):
+                self._progress.reset(self._bar(node))
+            case NodeProgress(node, value, total):
+                note = f"{value}/{total}"
+                self._progress.update(self._bar(node), completed=value, total=total, note=note)
+            case NodeFinished(node, cached):
+                bar = self._bar(node)
+                total = self._progress.tasks[bar].total or 1
+                if cached:
+                    self._progress.update(bar, note="from the cache")
+                self._progress.update(bar, completed=total)
+                self._progress.stop_task(bar)
+            case _:
+                pass
+
+    def _bar(self, node: str) -> TaskID:
+        if node not in self._bars:
+            title = self._titles.get(node, node)
+            self._bars[node] = self._progress.add_task(title, total=1, note="")
+        return self._bars[node]
+
+
+async def follow(client: Client, prompt: Prompt, console: Console) -> Result:
+    """Run a prompt with live bars.
+
+    Raises:
+        ClientError: it was refused, or the service went away.
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        bars = Bars(progress, titles(prompt))
+        async for update in client.run(prompt):
+            if isinstance(update, Result):
+                return update
+            bars.show(update)
+    raise AssertionError("a run ends with its result")
+
+
+def tell_refusal(refused: Refused, prompt: Prompt, console: Console) -> None:
+    """Say why a prompt cannot run, node by node, in the user's words for the nodes."""
+    console.print(f"The workflow cannot run: {refused}", markup=False, highlight=False)
+    nodes: dict[str, dict[str, Any]] = refused.body.get("node_errors", {})
+    named = titles(prompt)
+    for id, errors in nodes.items():
+        for error in errors["errors"]:
+            where = f"  node {id} ({named.get(id, errors['class_type'])})"
+            what = f"{error['message']}: {error['details']}"
+            console.print(f"{where}: {what}", markup=False, highlight=False)
+
+
+def tell_end(result: Result, prompt: Prompt, console: Console) -> bool:
+    """Say why a job did not end well; returns whether it did."""
+    if result.status == "success":
+        return True
+    failure = result.failure
+    if failure is None or not failure.node:
+        why = failure.message if failure is not None else f"it ended as {result.status!r}"
+        console.print(f"The workflow failed: {why}", markup=False, highlight=False)
+        return False
+    title = titles(prompt).get(failure.node, failure.node_type)
+    verb = "was interrupted" if result.status == "interrupted" else "failed"
+    console.print(
+        f"Node {failure.node} ({title}) {verb}: {failure.message}", markup=False, highlight=False
+    )
+    return False

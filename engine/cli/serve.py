@@ -1,0 +1,109 @@
+"""`soundstage serve`: listen, serve, and stop in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import os
+import signal
+import socket
+from pathlib import Path
+
+from aiohttp import web
+
+from engine.authoring.errors import SoundstageError
+from engine.cli.config import Serve
+from engine.run.engine import Engine
+from engine.server.app import init_app
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 512
+DRAIN_SECONDS = 5.0
+ADDRESS_FILE = "service.url"
+READY = "Soundstage listens on"
+
+
+async def serve(command: Serve) -> int:
+    """Serve until SIGINT or SIGTERM; a second signal kills.
+
+    Raises:
+        SoundstageError: the port or the home is in use.
+    """
+    logging.basicConfig(level=command.level, format="%(asctime)s %(name)s: %(message)s")
+    if command.cpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the worker process inherits it
+    stop = _stop_event()
+    listening = _bind(command.listen, command.port)
+    urls = [_url(bound) for bound in listening]
+    engine = await Engine.open(command.home, placed=command.placed, packs=command.packs)
+    try:
+        app = init_app(
+            engine,
+            hosts=command.hosts if _is_private(listening) else None,
+            cors=command.cors,
+            upload_limit=command.upload_limit,
+        )
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_SECONDS)
+        await runner.setup()
+        for bound in listening:
+            await web.SockSite(runner, bound, backlog=BACKLOG).start()
+        _announce(command.home, urls)
+        await stop.wait()
+        log.info("stopping; jobs that wait or run go on when the service starts again")
+        (command.home / ADDRESS_FILE).unlink(missing_ok=True)
+        await runner.cleanup()
+    finally:
+        await engine.close()
+    return 0
+
+
+def _stop_event() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def heed(number: signal.Signals) -> None:
+        stop.set()
+        loop.remove_signal_handler(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, heed, number)
+    return stop
+
+
+def _bind(addresses: tuple[str, ...], port: int) -> list[socket.socket]:
+    """Sockets on every address, all on one port; nothing waits for them yet."""
+    bound: list[socket.socket] = []
+    for address in addresses:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        if family is socket.AF_INET6 and bound and not socket.has_ipv6:
+            continue
+        try:
+            made = socket.create_server((address, port), family=family, backlog=BACKLOG)
+        except OSError as error:
+            for other in bound:
+                other.close()
+            raise SoundstageError(
+                f"cannot listen on {address} port {port}: {os.strerror(error.errno or 0)}; stop "
+                "the program that does, or choose another port with --port (0 takes a free one)"
+            ) from error
+        port = made.getsockname()[1]
+        bound.append(made)
+    return bound
+
+
+def _url(bound: socket.socket) -> str:
+    address, port = bound.getsockname()[:2]
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+
+
+def _is_private(listening: list[socket.socket]) -> bool:
+    """Whether only this machine can reach the service."""
+    return all(ipaddress.ip_address(bound.getsockname()[0]).is_loopback for bound in listening)
+
+
+def _announce(home: Path, urls: list[str]) -> None:
+    """Say where the service is: to the user, and to `soundstage run` of the same home."""
+    (home / ADDRESS_FILE).write_text(urls[0])
+    print(READY, " and ".join(urls), flush=True)

@@ -1,0 +1,87 @@
+"""Workflow files in API format: read, changed from the command line, named for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+from engine.cli.config import UsageError
+
+Prompt: TypeAlias = dict[str, dict[str, Any]]
+
+
+def load(path: Path) -> Prompt:
+    """The prompt in a workflow file.
+
+    Raises:
+        UsageError: no such file, no JSON, or not in API format.
+    """
+    try:
+        data = json.loads(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not valid JSON: {error}") from error
+    if _is_editor_file(data):
+        raise UsageError(
+            f"{path} is a workflow as the editor saves it; export it in API format and run that"
+        )
+    if not _is_prompt(data):
+        raise UsageError(
+            f"{path} is no workflow in API format: an object of node ids, each with a "
+            "class_type and inputs"
+        )
+    return cast("Prompt", data)
+
+
+def _is_editor_file(data: Any) -> bool:
+    match data:
+        case {"nodes": _, "links": _}:
+            return True
+        case _:
+            return False
+
+
+def _is_prompt(data: Any) -> bool:
+    if not isinstance(data, dict) or not data:
+        return False
+    nodes = cast("dict[str, Any]", data).values()
+    return all(isinstance(node, dict) and "class_type" in node for node in nodes)
+
+
+def change(prompt: Prompt, changes: Iterable[str]) -> None:
+    """Set inputs: "3.seed=7". A value that is no JSON is a string.
+
+    Raises:
+        UsageError: the change is not of that form, or there is no such node.
+    """
+    for text in changes:
+        name, equals, value = text.partition("=")
+        node, _, input = name.partition(".")
+        if not (equals and node and input):
+            raise UsageError(f"--set {text!r} is not of the form NODE.INPUT=VALUE (3.seed=7)")
+        if node not in prompt:
+            known = ", ".join(f"{id} ({title})" for id, title in titles(prompt).items())
+            raise UsageError(f"--set {text!r}: there is no node {node!r}; there are {known}")
+        prompt[node].setdefault("inputs", {})[input] = _value(value)
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def titles(prompt: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """What people call the nodes: the title given in the editor, else the kind of node."""
+    named: dict[str, str] = {}
+    for id, node in prompt.items():
+        match node:
+            case {"_meta": {"title": str() as title}} if title:
+                named[id] = title
+            case _:
+                named[id] = str(node.get("class_type", id))
+    return named

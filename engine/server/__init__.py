@@ -1,0 +1,1 @@
+"""The service: HTTP and WebSocket, as ComfyUI's clients know them."""

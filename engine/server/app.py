@@ -1,0 +1,77 @@
+"""The service: one table of routes, one function that makes the application of an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from aiohttp import web
+
+from engine.run.engine import Engine
+from engine.server import files, prompts, system, wire
+from engine.server.catalog import Catalog
+from engine.server.keys import CATALOG, ENGINE, SOCKETS, UPLOAD_LIMIT
+from engine.server.middleware import errors, guard, headers
+from engine.server.socket import Sockets
+
+DEFAULT_UPLOAD_LIMIT = 100 * 2**20
+
+
+async def websocket(request: web.Request) -> web.StreamResponse:
+    """GET /ws: listen to the queue and to one's own jobs."""
+    return await request.app[SOCKETS].serve(request)
+
+
+ROUTES = (
+    web.get("/", system.page),
+    web.get("/prompt", prompts.get_prompt),
+    web.post("/prompt", prompts.post_prompt),
+    web.get("/queue", prompts.get_queue),
+    web.post("/queue", prompts.post_queue),
+    web.get("/history", prompts.get_history),
+    web.post("/history", prompts.post_history),
+    web.get("/history/{id}", prompts.get_history_entry),
+    web.post("/interrupt", prompts.post_interrupt),
+    web.post("/free", prompts.post_free),
+    web.get("/object_info", system.object_info),
+    web.get("/object_info/{id}", system.object_info_node),
+    web.get("/view", files.view),
+    web.post("/upload/image", files.upload_image),
+    web.get("/system_stats", system.system_stats),
+    web.get("/features", system.features),
+    web.get("/ws", websocket),
+)
+
+
+def init_app(
+    engine: Engine,
+    *,
+    hosts: Collection[str] | None = None,
+    cors: str | None = None,
+    upload_limit: int = DEFAULT_UPLOAD_LIMIT,
+) -> web.Application:
+    """The application that serves an engine; every route also stands under /api.
+
+    Args:
+        engine: open; the caller closes it after the application.
+        hosts: names by which the service may be called besides its addresses; None: any.
+        cors: the origin whose pages may call the service too, "*" for all.
+        upload_limit: most bytes of one request.
+    """
+    app = web.Application(
+        middlewares=[errors, guard(hosts=hosts, cors=cors)], client_max_size=upload_limit
+    )
+    engine.describe = lambda input: wire.input_config(input, engine.folders.files)
+    app[ENGINE] = engine
+    app[CATALOG] = Catalog(engine.registry, engine.folders)
+    app[SOCKETS] = Sockets(engine, wire.features(upload_limit))
+    app[UPLOAD_LIMIT] = upload_limit
+    for route in ROUTES:
+        for prefix in ("", "/api"):
+            app.router.add_route(route.method, prefix + route.path, route.handler)
+    app.on_response_prepare.append(headers(cors))
+    app.on_shutdown.append(_close_sockets)
+    return app
+
+
+async def _close_sockets(app: web.Application) -> None:
+    await app[SOCKETS].close()

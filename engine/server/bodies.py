@@ -1,0 +1,189 @@
+"""Request bodies and parameters: read, checked, or refused with a clear 400."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+import msgspec
+from aiohttp import web
+
+from engine.authoring.errors import SoundstageError
+
+DEEPEST = 100
+LONGEST_INT = 4000
+
+
+class BadInput(SoundstageError):
+    """A request that cannot be understood; answered with 400.
+
+    Attributes:
+        type: a word for programs.
+        facts: more of them, for programs too.
+    """
+
+    def __init__(self, type: str, message: str, **facts: Any) -> None:
+        super().__init__(message)
+        self.type = type
+        self.facts = facts
+
+
+async def json_object(request: web.Request, *, empty_is_object: bool = False) -> dict[str, Any]:
+    """The body as a JSON object, whatever its Content-Type claims.
+
+    NaN and Infinity are let through, so that validation can name the node and input that hold
+    them; an integer of thousands of digits becomes an infinity for the same reason.
+
+    Raises:
+        BadInput: no JSON, no object, nested too deeply, or text that is no Unicode.
+    """
+    data = await request.read()
+    if empty_is_object and not data.strip():
+        return {}
+    value = _parsed(data)
+    if not isinstance(value, dict):
+        raise BadInput("invalid_json", f"The body is a JSON {_kind(value)}; send an object.")
+    return cast("dict[str, Any]", value)
+
+
+def _parsed(data: bytes) -> Any:
+    try:
+        value = _loaded(data)
+        if _is_deep(value):
+            raise RecursionError
+        msgspec.json.encode(value)
+    except RecursionError:
+        raise BadInput(
+            "invalid_json", f"The body is nested more than {DEEPEST} levels deep; flatten it."
+        ) from None
+    except UnicodeEncodeError:
+        raise BadInput(
+            "invalid_json",
+            "The body holds half a surrogate pair (\\ud800 to \\udfff alone), which is no text.",
+        ) from None
+    except UnicodeDecodeError as error:
+        raise BadInput("invalid_json", f"The body is not UTF-8: {error.reason}.") from None
+    except json.JSONDecodeError as error:
+        raise BadInput("invalid_json", f"The body is not valid JSON: {error}.") from None
+    return value
+
+
+def _loaded(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+            raise
+        return json.loads(data, parse_int=_integer)
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= LONGEST_INT else float(digits)
+
+
+def _is_deep(value: Any) -> bool:
+    level: list[Any] = [value]
+    for _ in range(DEEPEST):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: Any) -> list[Any]:
+    """The containers directly inside a container."""
+    if isinstance(value, dict):
+        items = list(cast("dict[str, Any]", value).values())
+    elif isinstance(value, list):
+        items = cast("list[Any]", value)
+    else:
+        return []
+    return [item for item in items if isinstance(item, dict | list)]
+
+
+def _kind(value: Any) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "list"
+        case _:
+            return "object"
+
+
+def string(body: dict[str, Any], name: str) -> str | None:
+    """A member that is a string, or absent.
+
+    Raises:
+        BadInput: it is something else.
+    """
+    value = body.get(name)
+    if value is not None and not isinstance(value, str):
+        raise BadInput(
+            f"invalid_{name}", f"{name} must be a string, not a {_kind(value)}.", input_name=name
+        )
+    return value
+
+
+def strings(body: dict[str, Any], name: str) -> list[str] | None:
+    """A member that is a list of strings, or absent.
+
+    Raises:
+        BadInput: it is something else.
+    """
+    value = body.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(
+        isinstance(item, str) for item in cast("list[Any]", value)
+    ):
+        raise BadInput(f"invalid_{name}", f"{name} must be a list of strings.", input_name=name)
+    return cast("list[str]", value)
+
+
+def mapping(body: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """A member that is an object, or absent.
+
+    Raises:
+        BadInput: it is something else.
+    """
+    value = body.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise BadInput(
+            f"invalid_{name}", f"{name} must be an object, not a {_kind(value)}.", input_name=name
+        )
+    return cast("dict[str, Any] | None", value)
+
+
+def flag(body: dict[str, Any], name: str) -> bool:
+    """A member that is true or false; false if absent.
+
+    Raises:
+        BadInput: it is something else.
+    """
+    value = body.get(name, False)
+    if not isinstance(value, bool):
+        raise BadInput(f"invalid_{name}", f"{name} must be true or false.", input_name=name)
+    return value
+
+
+def count(request: web.Request, name: str) -> int | None:
+    """A whole number >= 0 in the query, or absent.
+
+    Raises:
+        BadInput: it is something else.
+    """
+    text = request.query.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise BadInput(
+            f"invalid_{name}", f"{name} must be a whole number, 0 or more.", input_name=name
+        )
+    return int(text)

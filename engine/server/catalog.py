@@ -1,0 +1,62 @@
+"""/object_info: every node there is, rendered once and again only when folders change."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from engine.authoring.markers import Files
+from engine.authoring.registry import Registry
+from engine.server import wire
+from engine.store.folders import Folders
+
+Listing = dict[Files, list[str]]
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """object_info as bytes, for one state of the folders."""
+
+    listing: Listing
+    body: bytes
+    etag: str
+
+
+class Catalog:
+    """The nodes as clients see them."""
+
+    def __init__(self, registry: Registry, folders: Folders) -> None:
+        self._registry = registry
+        self._folders = folders
+        self._rendered: Rendered | None = None
+        self._choices = {
+            input.choice.options
+            for spec in registry.nodes.values()
+            for input in spec.inputs
+            if input.choice is not None and isinstance(input.choice.options, Files)
+        }
+
+    async def rendered(self) -> Rendered:
+        """All nodes; a changed folder changes body and etag."""
+        listing = await asyncio.to_thread(self._list)
+        if self._rendered is None or self._rendered.listing != listing:
+            nodes = self._registry.nodes.values()
+            body = wire.encoded(
+                {spec.id: wire.node_info(spec, listing.__getitem__) for spec in nodes}
+            )
+            digest = hashlib.blake2b(body, digest_size=16).hexdigest()
+            self._rendered = Rendered(listing, body, digest)
+        return self._rendered
+
+    async def node(self, id: str) -> dict[str, Any]:
+        """One node by its id, or nothing."""
+        spec = self._registry.get(id)
+        if spec is None:
+            return {}
+        listing = await asyncio.to_thread(self._list)
+        return {id: wire.node_info(spec, listing.__getitem__)}
+
+    def _list(self) -> Listing:
+        return {files: self._folders.files(files) for files in self._choices}

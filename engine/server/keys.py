@@ -1,0 +1,14 @@
+"""What the handlers find in their application."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from engine.run.engine import Engine
+from engine.server.catalog import Catalog
+from engine.server.socket import Sockets
+
+ENGINE = web.AppKey("engine", Engine)
+CATALOG = web.AppKey("catalog", Catalog)
+SOCKETS = web.AppKey("sockets", Sockets)
+UPLOAD_LIMIT = web.AppKey("upload_limit", int)

@@ -1,0 +1,134 @@
+"""What every request passes: the guard against other web sites, and errors made into JSON."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import Awaitable, Callable, Collection
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from engine.authoring.errors import BadPath, MissingFile, SoundstageError
+from engine.graph.errors import PromptError
+from engine.server import wire
+from engine.server.answers import json_response
+from engine.server.bodies import BadInput
+
+log = logging.getLogger(__name__)
+
+DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+
+@web.middleware
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Bad input is answered with a JSON 4xx; a fault of ours with a 500 that tells nothing."""
+    try:
+        return await handler(request)
+    except BadInput as error:
+        return json_response(wire.error(error.type, str(error), **error.facts), status=400)
+    except PromptError as error:
+        return json_response(wire.prompt_error(error), status=400)
+    except BadPath as error:
+        return json_response(wire.error("bad_path", str(error)), status=403)
+    except MissingFile as error:
+        return json_response(wire.error("missing_file", str(error)), status=404)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        answer = json_response(_http_error(error), status=error.status)
+        if "Allow" in error.headers:
+            answer.headers["Allow"] = error.headers["Allow"]
+        return answer
+    except SoundstageError as error:
+        log.exception("%s %s failed", request.method, request.path)
+        return json_response(wire.error("unavailable", str(error)), status=503)
+    except Exception:
+        log.exception("%s %s failed", request.method, request.path)
+        told = wire.error("internal_error", "The service failed; its log has the details.")
+        return json_response(told, status=500)
+
+
+def _http_error(error: web.HTTPException) -> dict[str, object]:
+    kind = error.reason.lower().replace(" ", "_")
+    default = f"{error.status}: {error.reason}"
+    message = error.text if error.text and error.text != default else f"{error.reason}."
+    return wire.error(kind, message)
+
+
+def guard(*, hosts: Collection[str] | None, cors: str | None) -> Middleware:
+    """Keep other web sites that a user visits from driving the service.
+
+    Args:
+        hosts: names, besides addresses and localhost, by which the service may be called; None
+            allows every name. A page on a name that was re-bound to this machine is refused so.
+        cors: the one other origin that may call, "*" for all.
+    """
+
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        host, origin = request.host, request.headers.get("Origin")
+        if hosts is not None and not _is_local(host) and _name(host) not in hosts:
+            return _forbidden(
+                f"The service does not answer to the name {_name(host)!r}; call it by its "
+                f"address, or start it with --allow-host {_name(host)}."
+            )
+        if origin is not None and cors not in ("*", origin) and not _same(origin, host):
+            return _forbidden(
+                "A page of another site must not use this service; to allow it, start the "
+                "service with --enable-cors-header ORIGIN."
+            )
+        if cors is not None and request.method == "OPTIONS":
+            return web.Response()
+        return await handler(request)
+
+    return guarded
+
+
+def _forbidden(message: str) -> web.Response:
+    return json_response(wire.error("forbidden", message), status=403)
+
+
+def _name(host: str) -> str:
+    """The host without its port: "localhost" of "localhost:8188"."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _is_local(host: str) -> bool:
+    """An address, which no one can re-bind, or localhost."""
+    name = _name(host)
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _same(origin: str, host: str) -> bool:
+    """Whether a page of `origin` was served by `host`."""
+    try:
+        page, service = urlsplit(origin), urlsplit(f"{urlsplit(origin).scheme}://{host}")
+        default = DEFAULT_PORTS.get(page.scheme)
+        return (page.hostname, page.port or default) == (service.hostname, service.port or default)
+    except ValueError:
+        return False
+
+
+def headers(cors: str | None) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Set the headers that every answer carries."""
+
+    async def add(_request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        if cors is not None:
+            response.headers["Access-Control-Allow-Origin"] = cors
+            response.headers["Access-Control-Allow-Methods"] = "POST, GET, DELETE, PUT, OPTIONS"
+            response.headers["Access-Control-Allow-Headers"] = "Content-Type, Authorization"
+            response.headers["Access-Control-Allow-Credentials"] = "true"
+
+    return add

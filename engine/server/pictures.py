@@ -1,0 +1,72 @@
+"""Previews and single channels of saved pictures, for /view."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.server.bodies import BadInput
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+CHANNELS = ("rgba", "rgb", "a")
+DEFAULT_QUALITY = 90
+MOST_PIXELS = 2**28
+
+
+def rendered(path: Path, preview: str | None, channel: str) -> tuple[bytes, str]:
+    """A picture encoded anew.
+
+    Args:
+        path: of the picture.
+        preview: "webp;90" or "jpeg;75"; None keeps it lossless (PNG).
+        channel: "rgba" as it is, "rgb" without alpha, "a" alpha alone, on black.
+
+    Returns:
+        Bytes and media type.
+
+    Raises:
+        BadInput: the file is no picture, or too large a one.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as opened:
+            if opened.width * opened.height > MOST_PIXELS:
+                raise BadInput("picture_too_large", f"{path.name} is too large for a preview.")
+            picture = _channels(opened, channel)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BadInput(
+            "no_picture",
+            f"{path.name} cannot be read as a picture; ask for it without preview and channel.",
+        ) from error
+    if preview is None:
+        return _encoded(picture, "png", compress_level=1)
+    kind, _, quality = preview.partition(";")
+    if kind == "jpeg":
+        picture = picture.convert("RGB")
+    return _encoded(picture, "jpeg" if kind == "jpeg" else "webp", quality=_quality(quality))
+
+
+def _channels(picture: Image.Image, channel: str) -> Image.Image:
+    if channel == "rgb":
+        return picture.convert("RGB")
+    picture = picture.convert("RGBA")
+    if channel == "a":
+        black = picture.copy()
+        black.paste((0, 0, 0), (0, 0, *picture.size))
+        black.putalpha(picture.getchannel("A"))
+        return black
+    return picture
+
+
+def _quality(text: str) -> int:
+    return min(int(text), 100) if text.isascii() and text.isdigit() else DEFAULT_QUALITY
+
+
+def _encoded(picture: Image.Image, kind: str, **options: int) -> tuple[bytes, str]:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind.upper(), **options)
+    return buffer.getvalue(), f"image/{kind}"

@@ -1,0 +1,139 @@
+"""/prompt, /queue, /history, /interrupt, /free: jobs in, jobs out."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from typing import Any
+
+from aiohttp import web
+
+from engine.run.engine import Submission
+from engine.server import wire
+from engine.server.answers import json_response
+from engine.server.bodies import BadInput, count, flag, json_object, mapping, string, strings
+from engine.server.keys import ENGINE
+
+SECRETS = frozenset({"auth_token_comfy_org", "api_key_comfy_org"})
+
+
+async def get_prompt(request: web.Request) -> web.Response:
+    """GET /prompt: how many jobs wait or run."""
+    return json_response(wire.exec_info(request.app[ENGINE].remaining()))
+
+
+async def post_prompt(request: web.Request) -> web.Response:
+    """POST /prompt: validate a prompt and queue it; durable before the answer."""
+    body = await json_object(request)
+    receipt = await request.app[ENGINE].submit(submission(body))
+    return json_response(wire.receipt(receipt))
+
+
+def submission(body: dict[str, Any]) -> Submission:
+    """What a client posts, checked field by field.
+
+    Raises:
+        BadInput: names the field that is wrong.
+    """
+    prompt = mapping(body, "prompt")
+    if prompt is None:
+        raise BadInput("no_prompt", "No prompt provided")
+    extra = mapping(body, "extra_data") or {}
+    return Submission(
+        prompt=prompt,
+        extra={name: value for name, value in extra.items() if name not in SECRETS},
+        client_id=string(body, "client_id"),
+        id=_prompt_id(body),
+        number=_number(body),
+        front=bool(body.get("front", False)),
+        targets=strings(body, "partial_execution_targets"),
+    )
+
+
+def _prompt_id(body: dict[str, Any]) -> str | None:
+    id = string(body, "prompt_id")
+    if id is None:
+        return None
+    try:
+        canonical = str(uuid.UUID(id)) == id
+    except ValueError:
+        canonical = False
+    if not canonical:
+        raise BadInput(
+            "invalid_prompt_id",
+            "prompt_id must be a valid UUID",
+            input_name="prompt_id",
+            received_value=id[:100],
+        )
+    return id
+
+
+def _number(body: dict[str, Any]) -> float | None:
+    number = body.get("number")
+    if number is None:
+        return None
+    if isinstance(number, bool | int | float | str):
+        try:
+            value = float(number)
+        except (ValueError, OverflowError):
+            value = math.nan
+        if math.isfinite(value):
+            return value
+    raise BadInput("invalid_number", "number must be a finite number.", input_name="number")
+
+
+async def get_queue(request: web.Request) -> web.Response:
+    """GET /queue: the running and the waiting jobs."""
+    running, pending = await request.app[ENGINE].queue()
+    return json_response(wire.queue(running, pending))
+
+
+async def post_queue(request: web.Request) -> web.Response:
+    """POST /queue: forget waiting jobs, some or all."""
+    body = await json_object(request)
+    ids = strings(body, "delete")
+    if flag(body, "clear"):
+        await request.app[ENGINE].delete_pending(None)
+    if ids:
+        await request.app[ENGINE].delete_pending(ids)
+    return web.Response()
+
+
+async def get_history(request: web.Request) -> web.Response:
+    """GET /history: ended jobs, oldest first; max_items alone means the newest ones."""
+    newest, offset = count(request, "max_items"), count(request, "offset")
+    entries = await request.app[ENGINE].history(newest=newest, offset=offset)
+    return json_response(wire.history(entries))
+
+
+async def get_history_entry(request: web.Request) -> web.Response:
+    """GET /history/{id}: one ended job; {} while it waits or runs, or when unknown."""
+    entry = await request.app[ENGINE].entry(request.match_info["id"])
+    return json_response(wire.history([entry] if entry else []))
+
+
+async def post_history(request: web.Request) -> web.Response:
+    """POST /history: forget ended jobs, some or all."""
+    body = await json_object(request)
+    ids = strings(body, "delete")
+    if flag(body, "clear"):
+        await request.app[ENGINE].delete_history(None)
+    if ids:
+        await request.app[ENGINE].delete_history(ids)
+    return web.Response()
+
+
+async def post_interrupt(request: web.Request) -> web.Response:
+    """POST /interrupt: stop one running job, or with an empty body all of them."""
+    body = await json_object(request, empty_is_object=True)
+    await request.app[ENGINE].interrupt(string(body, "prompt_id"))
+    return web.Response()
+
+
+async def post_free(request: web.Request) -> web.Response:
+    """POST /free: give memory back."""
+    body = await json_object(request, empty_is_object=True)
+    await request.app[ENGINE].free(
+        unload_models=flag(body, "unload_models"), free_memory=flag(body, "free_memory")
+    )
+    return web.Response()

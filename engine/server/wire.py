@@ -1,0 +1,350 @@
+"""ComfyUI's JSON, spelled in this one file: what the engine says, as its clients read it."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from engine.authoring.markers import Files, Range
+from engine.authoring.protocols import FolderKind
+from engine.authoring.spec import MISSING, Input, NodeSpec
+from engine.graph.errors import PromptError
+from engine.run.engine import Receipt
+from engine.server.machine import Machine
+from engine.store.history import Entry, Failure, Job, Outcome
+
+COMFYUI_VERSION = "0.3.64"
+"""The release of ComfyUI whose protocol this service speaks."""
+
+PREVIEW_IMAGE = 1
+PREVIEW_IMAGE_WITH_METADATA = 4
+JPEG = 1
+
+PASSING = frozenset({"progress", "progress_state"})
+"""Messages that a later one of their kind outdates."""
+
+FileLister = Callable[[Files], list[str]]
+
+
+def encoded(value: Any) -> bytes:
+    """Strict JSON; NaN and infinities become null."""
+    return msgspec.json.encode(value)
+
+
+# --- nodes -----------------------------------------------------------------------------------
+
+
+def input_config(input: Input, files: FileLister) -> list[Any]:
+    """One input as object_info has it: ``["INT", {"default": 512, "min": 1}]``."""
+    kind: Any = input.type
+    if input.choice is not None:
+        options = input.choice.options
+        kind = files(options) if isinstance(options, Files) else list(options)
+    return [kind, _options(input)]
+
+
+def _options(input: Input) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    if input.default is not MISSING:
+        options["default"] = input.default
+    if input.range is not None:
+        options |= _limits(input.range)
+    if input.text is not None and input.text.multiline:
+        options["multiline"] = True
+    if input.text is not None and input.text.dynamic_prompts:
+        options["dynamicPrompts"] = True
+    if input.seed:
+        options["control_after_generate"] = True
+    if input.upload is not None:
+        options[f"{input.upload}_upload"] = True
+    if input.lazy:
+        options["lazy"] = True
+    if input.link_only:
+        options["forceInput"] = True
+    if input.tooltip is not None:
+        options["tooltip"] = input.tooltip
+    return options
+
+
+def _limits(range: Range) -> dict[str, Any]:
+    limits: dict[str, Any] = {"min": range.min, "max": range.max}
+    if range.step is not None:
+        limits["step"] = range.step
+    if range.round is not None:
+        limits["round"] = range.round
+    return limits
+
+
+def node_info(spec: NodeSpec, files: FileLister) -> dict[str, Any]:
+    """One entry of object_info."""
+    required = [input for input in spec.inputs if not input.optional]
+    optional = [input for input in spec.inputs if input.optional]
+    inputs = {"required": {input.name: input_config(input, files) for input in required}}
+    order = {"required": [input.name for input in required]}
+    if optional:
+        inputs["optional"] = {input.name: input_config(input, files) for input in optional}
+        order["optional"] = [input.name for input in optional]
+    info: dict[str, Any] = {
+        "input": inputs,
+        "input_order": order,
+        "output": [output.type for output in spec.outputs],
+        "output_is_list": [output.each for output in spec.outputs],
+        "output_name": [output.name for output in spec.outputs],
+        "name": spec.id,
+        "display_name": spec.display_name,
+        "description": spec.description,
+        "python_module": spec.origin,
+        "category": spec.category,
+        "output_node": spec.shows,
+    }
+    if any(input.collects for input in spec.inputs):
+        info["is_input_list"] = True
+    return info
+
+
+# --- jobs ------------------------------------------------------------------------------------
+
+
+def queue_item(job: Job) -> list[Any]:
+    """A job as /queue and /history list it: five items."""
+    extra = {**job.extra, "create_time": job.created}
+    return [job.number, job.id, job.prompt, extra, job.outputs]
+
+
+def queue(running: list[Job], pending: list[Job]) -> dict[str, Any]:
+    """The answer of GET /queue."""
+    return {
+        "queue_running": [queue_item(job) for job in running],
+        "queue_pending": [queue_item(job) for job in pending],
+    }
+
+
+def receipt(receipt: Receipt) -> dict[str, Any]:
+    """The answer of POST /prompt; node_errors are those of outputs that were dropped."""
+    return {"prompt_id": receipt.id, "number": receipt.number, "node_errors": receipt.errors}
+
+
+def exec_info(remaining: int) -> dict[str, Any]:
+    """How many jobs wait or run: the answer of GET /prompt and the heart of `status`."""
+    return {"exec_info": {"queue_remaining": remaining}}
+
+
+def history(entries: list[Entry]) -> dict[str, Any]:
+    """The answer of GET /history, oldest first."""
+    return {entry.job.id: history_entry(entry) for entry in entries}
+
+
+def history_entry(entry: Entry) -> dict[str, Any]:
+    """One ended job."""
+    job, outcome = entry.job, entry.outcome
+    good = outcome.status == "success"
+    return {
+        "prompt": queue_item(job),
+        "outputs": outcome.shown,
+        "status": {
+            "status_str": "success" if good else "error",
+            "completed": good,
+            "messages": [
+                execution_start(job.id, outcome.started),
+                execution_cached(job.id, outcome.cached, outcome.started),
+                execution_end(job.id, outcome),
+            ],
+        },
+        "meta": {
+            node: {
+                "node_id": node,
+                "display_node": node,
+                "parent_node": None,
+                "real_node_id": node,
+            }
+            for node in outcome.shown
+        },
+    }
+
+
+def execution_start(job: str, at: int) -> tuple[str, dict[str, Any]]:
+    """The job's first message."""
+    return "execution_start", {"prompt_id": job, "timestamp": at}
+
+
+def execution_cached(job: str, cached: list[str], at: int) -> tuple[str, dict[str, Any]]:
+    """The job's second message, always sent."""
+    return "execution_cached", {"nodes": cached, "prompt_id": job, "timestamp": at}
+
+
+def execution_end(job: str, outcome: Outcome) -> tuple[str, dict[str, Any]]:
+    """How the job ended."""
+    return ending(job, outcome.status, outcome.ended, outcome.failure)
+
+
+def ending(job: str, status: str, at: int, failure: Failure | None) -> tuple[str, dict[str, Any]]:
+    """execution_success, execution_interrupted or execution_error; never a traceback."""
+    if status == "success":
+        return "execution_success", {"prompt_id": job, "timestamp": at}
+    where: dict[str, Any] = {
+        "prompt_id": job,
+        "node_id": failure.node if failure else None,
+        "node_type": failure.node_type if failure else None,
+        "executed": failure.executed if failure else [],
+        "timestamp": at,
+    }
+    if status == "interrupted":
+        return "execution_interrupted", where
+    why: dict[str, Any] = {
+        "exception_message": failure.message if failure else "The job failed.",
+        "exception_type": failure.exception if failure else "Failure",
+        "traceback": [],
+        "current_inputs": failure.inputs if failure else {},
+        "current_outputs": failure.executed if failure else [],
+    }
+    return "execution_error", where | why
+
+
+# --- errors ----------------------------------------------------------------------------------
+
+
+def error(type: str, message: str, details: str = "", **extra_info: Any) -> dict[str, Any]:
+    """The body of every 4xx answer."""
+    return {
+        "error": {
+            "type": type,
+            "message": message,
+            "details": details or message,
+            "extra_info": extra_info,
+        },
+        "node_errors": {},
+    }
+
+
+def prompt_error(refused: PromptError) -> dict[str, Any]:
+    """The body of the 400 for a prompt that cannot run."""
+    return {
+        "error": {
+            "type": refused.type,
+            "message": refused.message,
+            "details": refused.details,
+            "extra_info": refused.extra_info,
+        },
+        "node_errors": refused.node_errors,
+    }
+
+
+# --- WebSocket -------------------------------------------------------------------------------
+
+
+def message(type: str, data: Any) -> str:
+    """One text frame."""
+    return encoded({"type": type, "data": data}).decode()
+
+
+def status(remaining: int, sid: str | None = None) -> tuple[str, dict[str, Any]]:
+    """The queue's length, to everyone; the first one a socket gets also tells it its `sid`."""
+    data: dict[str, Any] = {"status": exec_info(remaining)}
+    if sid is not None:
+        data["sid"] = sid
+    return "status", data
+
+
+def executing(job: str, node: str | None) -> tuple[str, dict[str, Any]]:
+    """The node that began to run; None: the job is over and its history can be read."""
+    if node is None:
+        return "executing", {"node": None, "prompt_id": job}
+    return "executing", {"node": node, "display_node": node, "prompt_id": job}
+
+
+def executed(job: str, node: str, shown: Mapping[str, list[Any]]) -> tuple[str, dict[str, Any]]:
+    """What an output node shows."""
+    return "executed", {"node": node, "display_node": node, "output": shown, "prompt_id": job}
+
+
+def progress(job: str, node: str, value: int, total: int) -> tuple[str, dict[str, Any]]:
+    """Steps done of one node."""
+    return "progress", {"value": value, "max": total, "prompt_id": job, "node": node}
+
+
+def node_progress(job: str, node: str, value: float, total: float, state: str) -> dict[str, Any]:
+    """One node in `progress_state`; state is "running" or "finished"."""
+    return {
+        "value": value,
+        "max": total,
+        "state": state,
+        "node_id": node,
+        "prompt_id": job,
+        "display_node_id": node,
+        "parent_node_id": None,
+        "real_node_id": node,
+    }
+
+
+def progress_state(job: str, nodes: Mapping[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    """Every node of the job that has begun so far."""
+    return "progress_state", {"prompt_id": job, "nodes": nodes}
+
+
+def preview(jpeg: bytes) -> bytes:
+    """A preview for clients that know nothing of metadata."""
+    return struct.pack(">II", PREVIEW_IMAGE, JPEG) + jpeg
+
+
+def preview_with_metadata(job: str, node: str, jpeg: bytes) -> bytes:
+    """A preview that says whose it is, for clients that asked for that."""
+    metadata = encoded(
+        {
+            "node_id": node,
+            "prompt_id": job,
+            "display_node_id": node,
+            "parent_node_id": None,
+            "real_node_id": node,
+            "image_type": "image/jpeg",
+        }
+    )
+    return struct.pack(">II", PREVIEW_IMAGE_WITH_METADATA, len(metadata)) + metadata + jpeg
+
+
+# --- system ----------------------------------------------------------------------------------
+
+
+def stored(name: str, subfolder: str, kind: FolderKind) -> dict[str, Any]:
+    """The answer of POST /upload/image."""
+    return {"name": name, "subfolder": subfolder, "type": kind}
+
+
+def features(max_upload_bytes: int) -> dict[str, Any]:
+    """What the service can do, as clients ask before they use it."""
+    return {"supports_preview_metadata": True, "max_upload_size": max_upload_bytes}
+
+
+def system_stats(machine: Machine, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer of GET /system_stats; `facts` are the worker's, empty until it is up."""
+    return {
+        "system": {
+            "os": machine.os,
+            "ram_total": machine.memory,
+            "ram_free": machine.memory_free,
+            "comfyui_version": COMFYUI_VERSION,
+            "soundstage_version": machine.version,
+            "python_version": machine.python,
+            "pytorch_version": facts.get("torch", ""),
+            "embedded_python": False,
+            "argv": [],
+        },
+        "devices": [_device(**device) for device in facts.get("devices", [])],
+    }
+
+
+def _device(name: str, memory: tuple[int, int]) -> dict[str, Any]:
+    """One device of the worker: "cpu", "cuda:0"."""
+    type, _, index = name.partition(":")
+    total, free = memory
+    return {
+        "name": name,
+        "type": type,
+        "index": int(index) if index else None,
+        "vram_total": total,
+        "vram_free": free,
+        "torch_vram_total": total,
+        "torch_vram_free": free,
+    }

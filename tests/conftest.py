@@ -1,0 +1,95 @@
+"""What tests share: a home with real models, the service as a process, reference data."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from engine.models.pull import PullError, pull
+
+CHECKOUT = Path(__file__).parent.parent
+READY = "Soundstage listens on "
+STOP_SECONDS = 20
+
+
+@dataclass
+class Service:
+    """A `soundstage serve` process of its own."""
+
+    url: str
+    home: Path
+    process: subprocess.Popen[str]
+
+    def stop(self) -> int:
+        """Ask it to stop; its exit code."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.wait(STOP_SECONDS)
+
+
+ServerFactory = Callable[..., Service]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Reference data and specifications, where this machine has them."""
+    folder = Path(os.environ.get("SOUNDSTAGE_REFERENCE", CHECKOUT.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"no reference data at {folder}; SOUNDSTAGE_REFERENCE names the folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def models_home() -> Path:
+    """A models folder with the default voice in it."""
+    home = Path(os.environ.get("SOUNDSTAGE_HOME", CHECKOUT / "home"))
+    try:
+        pull("kokoro", home / "models", lambda file, done, total: None)
+    except PullError as error:
+        pytest.skip(f"no voice: {error}")
+    return home / "models"
+
+
+def start_service(home: Path, *flags: str) -> Service:
+    """Start `soundstage serve` on a free port and wait until it listens."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "engine.cli", "serve", "--home", str(home), "--port", "0", *flags],
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line.startswith(READY):
+        process.kill()
+        raise AssertionError(f"the service said {line!r} and exited with {process.wait()}")
+    return Service(line.removeprefix(READY).split()[0], home, process)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ServerFactory]:
+    """Starts services: ``server("--nodes", "tests.pack")``; all are stopped at the end."""
+    started: list[Service] = []
+
+    def start(*flags: str, home: Path | None = None) -> Service:
+        service = start_service(home or tmp_path / "home", *flags)
+        started.append(service)
+        return service
+
+    yield start
+    for service in started:
+        service.stop()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One service with the test nodes for all tests of a module."""
+    started = start_service(tmp_path_factory.mktemp("home"), "--nodes", "tests.pack")
+    yield started
+    started.stop()
