@@ -1,0 +1,1 @@
+"""A node pack for tests: nodes that count, sleep, fail, crash, list and loop."""

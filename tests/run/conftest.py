@@ -1,0 +1,122 @@
+"""An engine on a fresh home, with a worker in this process or in one of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from engine.authoring.registry import Registry
+from engine.run.engine import Engine, Submission
+from engine.run.events import Ended, Event
+from engine.run.scheduler import QueueChanged
+from engine.run.worker import LocalWorker
+from engine.store.folders import Folders
+from engine.store.history import Entry, Job
+from tests import pack
+
+Prompt: TypeAlias = dict[str, Any]
+Opener: TypeAlias = Callable[..., Awaitable["Bench"]]
+
+
+class Bench:
+    """An open engine and what it told."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.told: list[tuple[Job | None, Event | QueueChanged]] = []
+        self._waiting: list[tuple[Callable[[str, Event], bool], asyncio.Future[None]]] = []
+        engine.listen(self._hear)
+
+    def _hear(self, job: Job | None, event: Event | QueueChanged) -> None:
+        self.told.append((job, event))
+        if job is None or isinstance(event, QueueChanged):
+            return
+        for wanted, future in self._waiting:
+            if not future.done() and wanted(job.id, event):
+                future.set_result(None)
+
+    async def until(self, id: str, kind: type, node: str | None = None) -> None:
+        """Wait until an event of this kind, and of this node, was told of a job."""
+
+        def wanted(job: str, event: object) -> bool:
+            right_node = node in (None, getattr(event, "node", None))
+            return job == id and isinstance(event, kind) and right_node
+
+        if any(wanted(id, event) for event in self.events(id)):
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((wanted, future))
+        await asyncio.wait_for(future, 60)
+
+    async def submit(self, prompt: Prompt, **more: Any) -> str:
+        """Submit a prompt, return the job's id."""
+        return (await self.engine.submit(Submission(prompt, **more))).id
+
+    async def ended(self, id: str) -> Entry:
+        """Wait for the end of a job."""
+        await self.until(id, Ended)
+        entry = await self.engine.entry(id)
+        assert entry is not None, "the history is written before the end is told"
+        return entry
+
+    async def run(self, prompt: Prompt, **more: Any) -> Entry:
+        """Submit and wait."""
+        return await self.ended(await self.submit(prompt, **more))
+
+    def events(self, id: str) -> list[Event | QueueChanged]:
+        """What was told of one job."""
+        return [event for job, event in self.told if job is not None and job.id == id]
+
+
+def value_shown(source: dict[str, Any]) -> Prompt:
+    """A prompt that shows what one node gives."""
+    return {"1": source, "2": n("Show", value=["1", 0], log="")}
+
+
+def n(class_type: str, **inputs: Any) -> dict[str, Any]:
+    """One node of a prompt."""
+    return {"class_type": class_type, "inputs": inputs}
+
+
+def registry() -> Registry:
+    """The nodes of the test pack alone."""
+    made = Registry()
+    made.add_pack(pack)
+    return made
+
+
+@pytest.fixture
+async def local(tmp_path: Path) -> AsyncGenerator[Opener]:
+    """Opens engines whose worker is in this process."""
+    benches: list[Bench] = []
+
+    async def open(home: Path | None = None) -> Bench:
+        nodes = registry()
+        home = home or tmp_path / "home"
+        home.mkdir(exist_ok=True)
+        worker = LocalWorker(nodes, Folders(home))
+        benches.append(Bench(await Engine.open(home, registry=nodes, worker=worker)))
+        return benches[-1]
+
+    yield open
+    for bench in benches:
+        await bench.engine.close()
+
+
+@pytest.fixture
+async def process(tmp_path: Path) -> AsyncGenerator[Opener]:
+    """Opens engines whose worker is a process of its own."""
+    benches: list[Bench] = []
+
+    async def open(home: Path | None = None) -> Bench:
+        engine = await Engine.open(home or tmp_path / "home", packs=["tests.pack"])
+        benches.append(Bench(engine))
+        return benches[-1]
+
+    yield open
+    for bench in benches:
+        await bench.engine.close()
