@@ -1,0 +1,1 @@
+"""How English words sound, American and British."""
