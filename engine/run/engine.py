@@ -28,6 +28,8 @@ from engine.store.folders import Folders
 from engine.store.history import Entry, Job
 from engine.store.queue import DuplicateJob, Queue
 
+TEMP_SECONDS = 24 * 3600.0
+
 
 class Submission(Struct, frozen=True):
     """A prompt that somebody wants to run.
@@ -111,6 +113,7 @@ class Engine:
         folders = Folders(home, registry.bundled, placed or {})
         lock = locked(home)
         folders.create()
+        await asyncio.to_thread(folders.clear_temp, TEMP_SECONDS)
         database = await Database.open(home / "soundstage.db")
         engine = cls(registry, folders, database, await Queue.open(database), lock)
         paths = {name: str(path) for name, path in (placed or {}).items()}

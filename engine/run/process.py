@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 FACTS_SECONDS = 2.0
 RESTART_SECONDS = 0.2
+LONGEST_RESTART_SECONDS = 30.0
+HEALTHY_SECONDS = 10.0
 
 
 class ProcessWorker:
@@ -43,6 +45,7 @@ class ProcessWorker:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._jobs: dict[str, asyncio.Queue[Event | None]] = {}
+        self._unwanted: set[str] = set()  # interrupted before they were sent
         self._facts: list[asyncio.Future[Mapping[str, Any]]] = []
         self._writer: asyncio.StreamWriter | None = None
         self._process: asyncio.subprocess.Process | None = None
@@ -63,6 +66,9 @@ class ProcessWorker:
         await self._connected.wait()
         events = self._jobs[job.id] = asyncio.Queue[Event | None]()
         self._send(RunJob.of(job))
+        if job.id in self._unwanted:
+            self._unwanted.remove(job.id)
+            self._send(CancelJob(job.id))
         try:
             while True:
                 event = await events.get()
@@ -76,7 +82,10 @@ class ProcessWorker:
 
     async def cancel(self, job: str) -> None:
         """Interrupt a job."""
-        self._send(CancelJob(job))
+        if job in self._jobs:
+            self._send(CancelJob(job))
+        else:
+            self._unwanted.add(job)
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """Drop idle weights, and the results kept in memory."""
@@ -101,14 +110,19 @@ class ProcessWorker:
             await asyncio.gather(self._supervisor, return_exceptions=True)
 
     async def _supervise(self) -> None:
+        """Keep a process running; one that dies right away is given more and more time."""
+        clock, pause = asyncio.get_running_loop().time, RESTART_SECONDS
         while True:
+            began = clock()
             reader = await self._spawn()
             try:
                 await self._receive(reader)
             finally:
                 await self._bury()
             log.error("the worker process died (%s); it is started again", self._exit_code())
-            await asyncio.sleep(RESTART_SECONDS)
+            healthy = clock() - began > HEALTHY_SECONDS
+            pause = RESTART_SECONDS if healthy else min(2 * pause, LONGEST_RESTART_SECONDS)
+            await asyncio.sleep(pause)
 
     async def _spawn(self) -> asyncio.StreamReader:
         ours, theirs = socket.socketpair()

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from engine.authoring.errors import WorkerLost
+from engine.authoring.errors import SoundstageError, WorkerLost
 from engine.run.events import Ended, Event, NodeShown, Started
 from engine.run.executor import now_ms
 from engine.run.worker import Worker
@@ -117,7 +117,11 @@ class Scheduler:
 
     async def _finish(self, job: Job, record: Record, ended: Ended) -> None:
         """History first: whoever hears of the end can read it there."""
-        await self._queue.finish(job, record.outcome(ended))
+        try:
+            await self._queue.finish(job, record.outcome(ended))
+        except SoundstageError as error:
+            log.exception("the end of job %s could not be written", job.id)
+            ended = self._failed(f"its end could not be written: {error}", "StoreError")
         self._tell(job, ended)
         self._tell(None, QueueChanged(self._queue.remaining))
 

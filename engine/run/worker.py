@@ -8,7 +8,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,10 +18,10 @@ from engine.devices.lanes import Lane, Lanes
 from engine.devices.residency import Residency
 from engine.run.call import Bench
 from engine.run.events import Ended, Event
-from engine.run.executor import JobRun
+from engine.run.executor import JobRun, now_ms
 from engine.store.cache import Cache
 from engine.store.folders import Folders
-from engine.store.history import Job
+from engine.store.history import Failure, Job
 from engine.store.outputs import Outputs
 
 log = logging.getLogger(__name__)
@@ -99,6 +99,7 @@ class LocalWorker:
         self._folders = folders
         self._budgets = budgets
         self._jobs: dict[str, asyncio.Task[None]] = {}
+        self._unwanted: set[str] = set()  # interrupted before they were begun
         self._ready: asyncio.Task[_Equipment] | None = None
 
     async def start(self) -> None:
@@ -107,23 +108,31 @@ class LocalWorker:
 
     async def run(self, job: Job) -> AsyncGenerator[Event, None]:
         """Run a job; yields its events."""
-        events: asyncio.Queue[Event] = asyncio.Queue()
-        bench = (await self._equipment()).bench
-        self._jobs[job.id] = asyncio.get_running_loop().create_task(
-            JobRun(bench, job, events.put_nowait).run()
-        )
-        while True:
-            event = await events.get()
-            if isinstance(event, Ended):
-                del self._jobs[job.id]
-            yield event
-            if isinstance(event, Ended):
-                return
+        events: asyncio.Queue[Event | None] = asyncio.Queue()
+        task = asyncio.get_running_loop().create_task(self._run(job, events.put_nowait))
+        self._jobs[job.id] = task
+        task.add_done_callback(lambda _: events.put_nowait(None))
+        if job.id in self._unwanted:
+            self._unwanted.remove(job.id)
+            task.cancel()
+        try:
+            while (event := await events.get()) is not None:
+                yield event
+                if isinstance(event, Ended):
+                    return
+            yield ended_early(task)
+        finally:
+            del self._jobs[job.id]
+
+    async def _run(self, job: Job, emit: Callable[[Event], None]) -> None:
+        await JobRun((await self._equipment()).bench, job, emit).run()
 
     async def cancel(self, job: str) -> None:
         """Interrupt a job."""
         if job in self._jobs:
             self._jobs[job].cancel()
+        else:
+            self._unwanted.add(job)
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """Drop idle weights, and the results kept in memory."""
@@ -184,6 +193,15 @@ class LocalWorker:
         log.info("ready on %s (pid %d, Python %s)", ", ".join(names), os.getpid(), sys.version)
         bench = Bench(self._registry, self._folders, cache, outputs, lanes)
         return _Equipment(bench, residency, backend)
+
+
+def ended_early(task: asyncio.Task[None]) -> Ended:
+    """The end of a job that ended before it could say so: interrupted, or the worker is broken."""
+    if task.cancelled():
+        return Ended("interrupted", now_ms())
+    error = task.exception()
+    log.error("a job could not start", exc_info=error)
+    return Ended("error", now_ms(), Failure("", "", f"the worker cannot run: {error}", "Error"))
 
 
 @dataclass(frozen=True)

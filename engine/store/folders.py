@@ -9,6 +9,7 @@ home/
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,13 @@ class Folders:
             self.root(name).mkdir(parents=True, exist_ok=True)
         for name in MODEL_FOLDERS:
             (self.root("models") / name).mkdir(parents=True, exist_ok=True)
+
+    def clear_temp(self, older_than: float) -> None:
+        """Remove temp files that were last written that many seconds ago."""
+        limit = time.time() - older_than
+        for path in self.root("temp").rglob("*"):
+            if path.is_file() and path.stat().st_mtime < limit:
+                path.unlink(missing_ok=True)
 
     def root(self, name: str) -> Path:
         """The folder "input", "output", "temp", "user" or "models"."""

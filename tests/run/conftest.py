@@ -52,6 +52,12 @@ class Bench:
         self._waiting.append((wanted, future))
         await asyncio.wait_for(future, 60)
 
+    async def queued(self, times: int) -> None:
+        """Wait until the queue changed so often: a job is put, then it is taken."""
+        async with asyncio.timeout(60):
+            while sum(isinstance(event, QueueChanged) for _, event in self.told) < times:  # noqa: ASYNC110 - a test may look again
+                await asyncio.sleep(0.001)
+
     async def submit(self, prompt: Prompt, **more: Any) -> str:
         """Submit a prompt, return the job's id."""
         return (await self.engine.submit(Submission(prompt, **more))).id

@@ -98,3 +98,14 @@ async def test_the_worker_tells_what_it_is(process: Opener):
     assert facts["devices"]
     await bench.engine.free(unload_models=True, free_memory=True)
     assert (await bench.run({"1": n("Show", value=4, log="")})).outcome.status == "success"
+
+
+async def test_a_job_interrupted_before_its_worker_is_up_never_starts(
+    process: Opener, tmp_path: Path
+):
+    bench, log = await process(), tmp_path / "log"
+    id = await bench.submit(value_shown(n("Sleep", value=1, steps=9, seconds=9.0, log=str(log))))
+    await bench.queued(2)
+    assert await bench.engine.interrupt(id)
+    assert (await bench.ended(id)).outcome.status == "interrupted"
+    assert "Slept" not in (log.read_text() if log.exists() else "")

@@ -1,0 +1,4 @@
+"""Speed, as tables. Each module runs by itself: ``python -m benchmarks.startup``.
+
+Numbers depend on the machine and on what else runs: compare ratios and medians of one run.
+"""
