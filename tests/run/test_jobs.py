@@ -75,7 +75,7 @@ async def test_an_equal_node_is_computed_once_whatever_its_id(local: Opener, tmp
     bench, log = await local(), str(tmp_path / "log")
     await bench.run(value_shown(n("Number", value=7, log=log)))
     entry = await bench.run(
-        {"a": n("Number", value=7, log=log), "b": n("Show", value=["a", 0], log="x")}
+        {"a": n("Number", value=7, log=log), "b": n("Show", value=["a", 0], log=log + "2")}
     )
     assert Path(log).read_text() == "Number 7\n"
     assert entry.outcome.cached == ["a"]
