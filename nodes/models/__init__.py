@@ -1,0 +1,1 @@
+"""The model library: plain functions and classes over torch and onnxruntime, no engine inside."""

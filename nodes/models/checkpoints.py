@@ -1,0 +1,211 @@
+"""What is in this model file? Read from its header, without touching the weights.
+
+A checkpoint is a diffusers folder (``model_index.json`` with one subfolder per network) or a
+single file in the original names of Stable Diffusion 1.x; configuration and vocabulary of the
+latter ship with this package. Pickle is never executed: ``.ckpt`` files are read as data alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from nodes.models import ldm_names
+from nodes.models.tensor_files import Header, ModelFileError, read_header
+
+CONFIGS = Path(__file__).parent / "configs"
+
+UNET, TEXT_ENCODER, VAE = "UNet", "text encoder", "VAE"
+PREFIXES = {
+    UNET: "model.diffusion_model.",
+    TEXT_ENCODER: "cond_stage_model.transformer.",
+    VAE: "first_stage_model.",
+}
+# A weight of the UNet that takes in the text, and how wide the text is for version 1.x.
+LISTENING = "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
+SD1_CONTEXT = 768
+
+# Telltale names of what people also keep in a checkpoint folder, so that the error can say it.
+KNOWN = {
+    "conditioner.embedders.1.": "an SDXL checkpoint",
+    "conditioner.embedders.0.": "an SDXL refiner checkpoint",
+    "cond_stage_model.model.": "a Stable Diffusion 2.x checkpoint",
+    "model.diffusion_model.joint_blocks.": "a Stable Diffusion 3 checkpoint",
+    "model.diffusion_model.double_blocks.": "a FLUX checkpoint",
+    "joint_blocks.": "a Stable Diffusion 3 transformer",
+    "double_blocks.": "a FLUX transformer",
+    "lora_unet_": "a LoRA (use LoraLoader)",
+    "lora_te_": "a LoRA (use LoraLoader)",
+    "control_model.": "a ControlNet",
+    "decoder.": "an autoencoder (VAE) alone",
+    "down_blocks.": "a diffusers network without its folder",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The weights of one network: where they lie and how it is built.
+
+    Attributes:
+        header: the file that holds them.
+        names: name of a weight in the network -> its name in the file.
+        prefix: what the names in the file have in front.
+        config: configuration of the network, as diffusers or transformers know it.
+        title: what a person calls it, for messages.
+    """
+
+    header: Header
+    names: Mapping[str, str]
+    prefix: str
+    config: Mapping[str, Any]
+    title: str
+
+    @property
+    def identity(self) -> str:
+        """Tells this network in this very version of its file from all others."""
+        return f"{self.header.identity}#{self.title}"
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the network holds."""
+        return sum(self.header.sizes[name] for name in self.names.values())
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """The three networks of a text-to-image model and what else it needs.
+
+    Attributes:
+        scheduler: the noise schedule it was trained with, in diffusers' words.
+        tokenizer: folder of the vocabulary.
+        latent_scale: the denoiser works on latents times this.
+    """
+
+    unet: Part
+    text_encoder: Part
+    vae: Part
+    scheduler: Mapping[str, Any]
+    tokenizer: Path
+    latent_scale: float
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """What `path`, a file or a diffusers folder, holds.
+
+    Raises:
+        ModelFileError: missing, truncated, or of a kind that is not supported; says what was found.
+    """
+    return _folder(path) if path.is_dir() else _single_file(path)
+
+
+def _single_file(path: Path) -> Checkpoint:
+    header = read_header(path)
+    context = header.shapes.get(PREFIXES[UNET] + LISTENING)
+    if context is None or context[-1] != SD1_CONTEXT:
+        raise ModelFileError(
+            f"{path}: not a checkpoint that can be loaded here; it looks like {_looks(header)}. "
+            "Supported are Stable Diffusion 1.x files and diffusers folders"
+        )
+    channels = header.shapes.get(PREFIXES[UNET] + "input_blocks.0.0.weight", (0, 0))[1]
+    if channels != 4:
+        raise ModelFileError(
+            f"{path}: a Stable Diffusion 1.x checkpoint whose UNet takes {channels} channels "
+            "(an inpainting or instruction variant); only plain ones with 4 are supported"
+        )
+    folder = CONFIGS / "sd15"
+    vae = _config(folder / "vae" / "config.json")
+    return Checkpoint(
+        unet=_part(header, UNET, ldm_names.unet, folder / "unet"),
+        text_encoder=_part(header, TEXT_ENCODER, ldm_names.clip, folder / "text_encoder"),
+        vae=_part(header, VAE, ldm_names.vae, folder / "vae"),
+        scheduler=_config(folder / "scheduler" / "scheduler_config.json"),
+        tokenizer=folder / "tokenizer",
+        latent_scale=float(vae["scaling_factor"]),
+    )
+
+
+def _part(header: Header, title: str, translate: Callable[[str], str | None], folder: Path) -> Part:
+    """One network's weights, renamed by `translate`; None means not a weight."""
+    names: dict[str, str] = {}
+    prefix = PREFIXES[title]
+    for name in header.shapes:
+        if name.startswith(prefix) and (ours := translate(name.removeprefix(prefix))) is not None:
+            names[ours] = name
+    if not names:
+        raise ModelFileError(
+            f"{header.path}: holds no {title} (nothing is named {prefix}*); "
+            "take a complete checkpoint"
+        )
+    return Part(header, names, prefix, _config(folder / "config.json"), title)
+
+
+def _folder(path: Path) -> Checkpoint:
+    if not (path / "model_index.json").exists():
+        raise ModelFileError(
+            f"{path}: a folder without model_index.json; a diffusers model folder has one"
+        )
+    unet = _folder_part(path / "unet", UNET, "UNet2DConditionModel", lambda name: name)
+    text = _folder_part(path / "text_encoder", TEXT_ENCODER, "CLIPTextModel", ldm_names.clip)
+    vae = _folder_part(path / "vae", VAE, "AutoencoderKL", ldm_names.old_diffusers_vae)
+    return Checkpoint(
+        unet=unet,
+        text_encoder=text,
+        vae=vae,
+        scheduler=_config(path / "scheduler" / "scheduler_config.json"),
+        tokenizer=path / "tokenizer",
+        latent_scale=float(vae.config.get("scaling_factor", 0.18215)),
+    )
+
+
+def _folder_part(
+    folder: Path, title: str, network: str, translate: Callable[[str], str | None]
+) -> Part:
+    config = _config(folder / "config.json")
+    kinds: list[Any] = [config.get("_class_name"), *config.get("architectures", [])]
+    if network not in kinds:
+        raise ModelFileError(
+            f"{folder}: config.json says that the {title} is {_first_word(kinds)}; "
+            f"supported is {network}"
+        )
+    header = read_header(_weights(folder))
+    names = {ours: name for name in header.shapes if (ours := translate(name)) is not None}
+    return Part(header, names, "", config, title)
+
+
+def _weights(folder: Path) -> Path:
+    names = [
+        stem + ending
+        for ending in (".safetensors", ".fp16.safetensors", ".bin")
+        for stem in ("diffusion_pytorch_model", "model", "pytorch_model")
+    ]
+    for name in names:
+        if (folder / name).exists():
+            return folder / name
+    raise ModelFileError(f"{folder}: no weights here; expected {names[0]} or {names[1]}")
+
+
+def _config(path: Path) -> Mapping[str, Any]:
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelFileError(f"{path}: missing; the model folder is not complete") from None
+    except ValueError as error:
+        raise ModelFileError(f"{path}: not JSON ({error})") from None
+    if not isinstance(content, dict):
+        raise ModelFileError(f"{path}: a JSON object was expected, not {type(content).__name__}")
+    return cast(dict[str, Any], content)
+
+
+def _first_word(kinds: Sequence[Any]) -> str:
+    return next((kind for kind in kinds if isinstance(kind, str)), "nothing known")
+
+
+def _looks(header: Header) -> str:
+    for start, name in KNOWN.items():
+        if any(key.startswith(start) for key in header.shapes):
+            return name
+    first = ", ".join(sorted(header.shapes)[:3])
+    return f"something unknown ({len(header.shapes)} tensors: {first}, ...)"

@@ -1,0 +1,114 @@
+"""The text encoder: prompts with weights in, conditioning out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import torch
+from torch import Tensor
+
+from nodes.models.checkpoints import Part
+from nodes.models.network import Handle, Network
+from nodes.models.prompt_weights import Chunk, chunks
+from nodes.models.tokenizers import ClipTokenizer, read_clip_tokenizer
+from nodes.models.torch_devices import compute_dtype
+
+if TYPE_CHECKING:
+    from transformers import CLIPTextModel
+
+Conditioning: TypeAlias = list[tuple[Tensor, dict[str, Any]]]
+
+
+class TextNetwork(Network["CLIPTextModel"]):
+    """A loaded text encoder with its tokenizer; its weights are rounded to halves, as published."""
+
+    def __init__(self, part: Part, module: CLIPTextModel, device: str, tokenizer: Path) -> None:
+        places = torch.arange(module.config.max_position_embeddings, device=device)
+        # The one buffer that has no entry in the file.
+        module.embeddings.register_buffer("position_ids", places.unsqueeze(0), persistent=False)
+        super().__init__(part, module, device, compute_dtype(device), stored=torch.float16)
+        self.tokenizer: ClipTokenizer = read_clip_tokenizer(tokenizer)
+
+
+@dataclass(frozen=True, eq=False)
+class Clip(Handle["CLIPTextModel"]):
+    """A handle on a text encoder.
+
+    Attributes:
+        tokenizer: folder of its vocabulary.
+        layer: whose output is taken, counted from the end: -1 the last, -2 the one before, ...
+    """
+
+    tokenizer: Path
+    layer: int = field(default=-1, kw_only=True)
+
+    @property
+    def key(self) -> str:
+        """What it computes: base, patches and layer."""
+        return f"{super().key}@{self.layer}"
+
+    def at_layer(self, layer: int) -> Clip:
+        """The same encoder, its text taken at another layer ("clip skip").
+
+        Raises:
+            ValueError: it has fewer layers.
+        """
+        count = int(self.part.config.get("num_hidden_layers", 12))
+        if not -count <= layer <= -1:
+            raise ValueError(
+                f"stop_at_clip_layer {layer}: this text encoder has {count} layers; "
+                f"choose from {-count} to -1"
+            )
+        return replace(self, layer=layer)
+
+    def load(self, device: str) -> TextNetwork:
+        """Read the text encoder's weights to `device`, and its vocabulary."""
+        from transformers import CLIPTextConfig, CLIPTextModel
+
+        kind: Any = CLIPTextConfig
+        with torch.device("meta"):
+            module = CLIPTextModel(kind.from_dict(dict(self.part.config)))
+        return TextNetwork(self.part, module, device, self.tokenizer)
+
+    def tokenize(self, text: str) -> list[Chunk]:
+        """`text` as chunks of (token id, weight)."""
+        tokenizer = cast(TextNetwork, self.network).tokenizer
+        return chunks(
+            text,
+            tokenizer.ids,
+            start=tokenizer.start,
+            end=tokenizer.end,
+            pad=tokenizer.pad,
+            length=tokenizer.length,
+        )
+
+    def encode(self, text: str) -> Conditioning:
+        """The conditioning of a prompt: [1, tokens, width] on the CPU, and pooled [1, width].
+
+        A weight moves a token's vector away from, or towards, its vector in the empty prompt.
+        """
+        parts = self.tokenize(text)
+        weights = torch.tensor([[weight for _, weight in part] for part in parts])
+        if weighted := bool((weights != 1).any()):
+            parts = [*parts, *self.tokenize("")]
+        states, pooled = self._states([[token for token, _ in part] for part in parts])
+        if weighted:
+            states, empty = states[:-1], states[-1:]
+            states = (states - empty) * weights.unsqueeze(-1) + empty
+        joined = states.reshape(1, -1, states.shape[-1])
+        return [(joined, {"pooled_output": pooled[:1]})]
+
+    @torch.no_grad()
+    def _states(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Vectors of each token [chunks, tokens, width], and one for each chunk [chunks, width]."""
+        network = self.network
+        output: Any = network.module(
+            input_ids=torch.tensor(ids, device=network.device), output_hidden_states=True
+        )
+        states: Tensor = output.last_hidden_state
+        if self.layer != -1:
+            states = network.module.final_layer_norm(output.hidden_states[self.layer])
+        return states.float().cpu(), output.pooler_output.float().cpu()

@@ -1,0 +1,104 @@
+"""From a latent and a seed to a denoised latent, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from nodes.models.guidance import Guide, Request
+from nodes.models.noise import initial_noise, step_noise
+from nodes.models.samplers import SAMPLERS, Sampling
+
+
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """A pause: `index` of `total` steps are done, and `request` wants an answer."""
+
+    index: int
+    total: int
+    request: Request
+
+
+def denoise(
+    guide: Guide,
+    latents: Tensor,
+    *,
+    sampler: str,
+    sigmas: Tensor,
+    seed: int,
+    batch_index: Sequence[int] | None = None,
+    mask: Tensor | None = None,
+) -> Generator[Turn, Tensor, Tensor]:
+    """Put noise of level ``sigmas[0]`` on the latents and walk down the levels.
+
+    A generator: send it the answer to each `Turn` (see `guidance.answer`); it returns the latents,
+    float32 on the CPU, in the unit they came in.
+
+    Args:
+        guide: the model, which must be bound, and the texts.
+        latents: float32 [B, C, H, W]; zeros for a picture from nothing.
+        sampler: a name in `SAMPLERS`.
+        sigmas: falling levels (see `schedules.sigmas`); fewer than two leave the latents alone.
+        seed: of the noise.
+        batch_index: which pictures of a bigger batch these are.
+        mask: 1 where to denoise, 0 where to keep, [B or 1, H, W] of any size.
+    """
+    if len(sigmas) < 2:
+        return latents
+    model, device = guide.model, guide.model.network.device
+    noise = initial_noise(latents, seed, batch_index).to(device)
+    clean = latents.float().to(device) * model.latent_scale
+    strength = (1 + sigmas[0] ** 2).sqrt() if model.levels.is_largest(sigmas[0]) else sigmas[0]
+    steps = SAMPLERS[sampler](noise * strength + clean, sigmas, step_noise(noise, seed))
+    keep = None if mask is None else _Keep(clean, noise, _fitted(mask, clean))
+    denoised = yield from _walk(guide, steps, sigmas, keep)
+    return (denoised / model.latent_scale).cpu()
+
+
+@dataclass(frozen=True, eq=False)
+class _Keep:
+    """Holds the latents outside a mask where they were."""
+
+    clean: Tensor
+    noise: Tensor
+    mask: Tensor
+
+    def before(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """`x` inside, the clean latents with as much noise outside."""
+        return x * self.mask + (self.clean + self.noise * sigma) * (1 - self.mask)
+
+    def after(self, denoised: Tensor) -> Tensor:
+        """The answer inside, the clean latents outside."""
+        return denoised * self.mask + self.clean * (1 - self.mask)
+
+
+def _walk(
+    guide: Guide, steps: Sampling, sigmas: Tensor, keep: _Keep | None
+) -> Generator[Turn, Tensor, Tensor]:
+    """Pass the sampler's questions on, and the answers back."""
+    total = len(sigmas) - 1
+    question = next(steps)
+    while True:
+        x, sigma = question.x, question.sigma
+        index = int((sigmas > sigma).sum())
+        if keep is not None:
+            x = keep.before(x, sigma)
+        denoised = yield Turn(index, total, Request(guide, x, sigma))
+        if keep is not None:
+            denoised = keep.after(denoised)
+        try:
+            question = steps.send(denoised)
+        except StopIteration as end:
+            return end.value
+
+
+def _fitted(mask: Tensor, latents: Tensor) -> Tensor:
+    """The mask at the latents' size, one for each of them, [B, 1, h, w]."""
+    flat = mask.float().reshape(-1, 1, *mask.shape[-2:]).to(latents.device)
+    small = interpolate(flat, size=latents.shape[-2:], mode="bilinear")
+    repeats = -(-len(latents) // len(small))
+    return torch.cat([small] * repeats)[: len(latents)]

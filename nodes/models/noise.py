@@ -1,0 +1,37 @@
+"""Random numbers of pictures: always drawn on the CPU, so that a seed means the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+
+def initial_noise(like: Tensor, seed: int, batch_index: Sequence[int] | None = None) -> Tensor:
+    """Noise for a whole batch of latents, float32 on the CPU.
+
+    Args:
+        like: gives the shape, [B, C, H, W].
+        seed: 0..2**64 - 1.
+        batch_index: which pictures of a bigger batch these are; each gets the noise it has there.
+    """
+    generator = _generator(seed)
+    if batch_index is None:
+        return torch.randn(like.shape, generator=generator)
+    single = (1, *like.shape[1:])
+    drawn = [torch.randn(single, generator=generator) for _ in range(max(batch_index) + 1)]
+    return torch.cat([drawn[index] for index in batch_index])
+
+
+def step_noise(like: Tensor, seed: int) -> Callable[[], Tensor]:
+    """Fresh noise for each step of an ancestral sampler, where and as `like` is.
+
+    Its generator starts from the same seed as the initial noise, so the first draw equals it.
+    """
+    generator = _generator(seed)
+    return lambda: torch.randn(like.shape, generator=generator).to(like.device)
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator("cpu").manual_seed(seed)

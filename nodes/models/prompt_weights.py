@@ -1,0 +1,120 @@
+r"""Weights in a prompt: ``(word)`` is 1.1 times as strong, ``(word:1.3)`` 1.3 times.
+
+``\(`` is a mere bracket. The rules are ComfyUI's: brackets nest and multiply, a number after the last
+colon is absolute for its level, ``[x]`` and BREAK mean nothing, brackets without a partner are plain text.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+STRONGER = 1.1
+SPLITTABLE = 8  # so many tokens of one segment may be torn apart at the end of a chunk
+
+PIECES = re.compile(r"\\[()]|[()]|[^()\\]+|\\")
+
+Chunk: TypeAlias = list[tuple[int, float]]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A run of text with one weight."""
+
+    text: str
+    weight: float
+
+
+def segments(prompt: str, weight: float = 1.0) -> list[Segment]:
+    r"""The prompt cut where its weight changes.
+
+    >>> segments(r"a (red:1.3) fox \(animal\)")
+    [Segment(text='a ', weight=1.0), Segment(text='red', weight=1.3), \
+Segment(text=' fox (animal)', weight=1.0)]
+    """
+    found: list[Segment] = []
+    for group, text in _groups(prompt):
+        if group:
+            inner, factor = _number(text, weight)
+            found += segments(inner, factor)
+        elif text:
+            found.append(Segment(text.replace(r"\(", "(").replace(r"\)", ")"), weight))
+    return found
+
+
+def _groups(prompt: str) -> Iterator[tuple[bool, str]]:
+    """The top level of a prompt: (is it in brackets, its text without them)."""
+    depth, current = 0, ""
+    for piece in PIECES.findall(prompt):
+        if piece == "(":
+            if depth == 0:
+                yield False, current
+                current = ""
+            else:
+                current += piece
+            depth += 1
+        elif piece == ")" and depth > 0:
+            depth -= 1
+            if depth == 0:
+                yield True, current
+                current = ""
+            else:
+                current += piece
+        else:
+            current += piece
+    # A bracket that never closes is text, and so is all that follows it.
+    yield False, "(" + current if depth else current
+
+
+def _number(text: str, weight: float) -> tuple[str, float]:
+    """The text and weight of what stood in brackets."""
+    before, colon, after = text.rpartition(":")
+    if colon and before:
+        try:
+            number = float(after)
+        except ValueError:
+            number = math.nan
+        if math.isfinite(number):
+            return before, number
+    return text, weight * STRONGER
+
+
+def chunks(
+    prompt: str, ids: Callable[[str], Sequence[int]], *, start: int, end: int, pad: int, length: int
+) -> list[Chunk]:
+    """The prompt as chunks of `length` (token id, weight) pairs, marks and padding included.
+
+    A segment of fewer than `SPLITTABLE` tokens is never torn apart: it moves to the next chunk
+    whole. There is always one chunk at least.
+
+    Args:
+        prompt: text with weights.
+        ids: the tokenizer: ids of a text, without marks.
+        start: id that begins a chunk.
+        end: id that ends its text.
+        pad: id that fills it up.
+        length: tokens in a chunk.
+    """
+    room = length - 2
+    filled: list[Chunk] = [[]]
+    for segment in segments(prompt):
+        group = [(token, segment.weight) for token in ids(segment.text)]
+        while group:
+            free = room - len(filled[-1])
+            if len(group) <= free:
+                filled[-1] += group
+                break
+            # (a segment that fits no chunk must be torn too)
+            if len(group) >= SPLITTABLE or len(group) > room:
+                filled[-1] += group[:free]
+                group = group[free:]
+            filled.append([])
+    return [_framed(chunk, start, end, pad, length) for chunk in filled]
+
+
+def _framed(chunk: Chunk, start: int, end: int, pad: int, length: int) -> Chunk:
+    framed = [(start, 1.0), *chunk, (end, 1.0)]
+    return framed + [(pad, 1.0)] * (length - len(framed))

@@ -1,0 +1,143 @@
+"""Noise levels: the table a model was trained with, and the schedules that walk down it.
+
+Sigma is the standard deviation of the noise on a latent of unit scale (the "variance exploding"
+view of Karras et al. 2022, https://arxiv.org/abs/2206.00364).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+Prediction = Literal["epsilon", "v_prediction"]
+
+KARRAS_RHO = 7.0
+LARGEST_SIGMA = 4518.76367  # stands for infinity where no signal is left
+
+
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """The noise levels of a model.
+
+    Attributes:
+        table: sigma of each training step, float32, rising.
+        prediction: what the network answers, the noise or the velocity.
+    """
+
+    table: Tensor
+    prediction: Prediction
+
+    def timestep(self, sigma: Tensor) -> Tensor:
+        """The training step whose noise is nearest, int64, one for each element of `sigma`."""
+        distance = sigma.log().reshape(-1, 1) - self.table.log().to(sigma.device)
+        return distance.abs().argmin(dim=1).reshape(sigma.shape)
+
+    def sigma(self, timestep: Tensor) -> Tensor:
+        """Sigma at a step between 0 and the last, fractions interpolated in the logarithm."""
+        step = timestep.clamp(0, len(self.table) - 1)
+        low, high = step.floor().long(), step.ceil().long()
+        logs = self.table.log()
+        return torch.lerp(logs[low], logs[high], step.frac()).exp()
+
+    def is_largest(self, sigma: Tensor) -> bool:
+        """Whether `sigma` is pure noise to this model."""
+        largest = float(self.table[-1])
+        return math.isclose(float(sigma), largest, rel_tol=1e-5) or float(sigma) > largest
+
+
+def levels(config: Mapping[str, Any]) -> Levels:
+    """The levels that a diffusers scheduler config describes.
+
+    Raises:
+        ValueError: a beta schedule or a prediction type that is not known here.
+    """
+    count = int(config.get("num_train_timesteps", 1000))
+    first, last = config.get("beta_start", 0.00085), config.get("beta_end", 0.012)
+    match config.get("beta_schedule", "scaled_linear"):
+        case "scaled_linear":
+            betas = torch.linspace(first**0.5, last**0.5, count, dtype=torch.float64) ** 2
+        case "linear":
+            betas = torch.linspace(first, last, count, dtype=torch.float64)
+        case "squaredcos_cap_v2":
+            betas = _cosine_betas(count)
+        case other:
+            raise ValueError(f"beta_schedule {other!r} of the scheduler config is not supported")
+    kept = torch.cumprod(1 - betas, dim=0)
+    if config.get("rescale_betas_zero_snr"):
+        kept = _without_signal_at_the_end(kept)
+    prediction = config.get("prediction_type", "epsilon")
+    if prediction not in ("epsilon", "v_prediction"):
+        raise ValueError(f"prediction_type {prediction!r} of the scheduler config is not supported")
+    table = ((1 - kept) / kept).sqrt().float()
+    return Levels(table, prediction)
+
+
+def _cosine_betas(count: int) -> Tensor:
+    """Nichol & Dhariwal 2021, https://arxiv.org/abs/2102.09672, equation 17."""
+    time = torch.arange(count + 1, dtype=torch.float64) / count
+    kept = torch.cos((time + 0.008) / 1.008 * math.pi / 2) ** 2
+    return (1 - kept[1:] / kept[:-1]).clamp(max=0.999)
+
+
+def _without_signal_at_the_end(kept: Tensor) -> Tensor:
+    """Lin et al. 2023, https://arxiv.org/abs/2305.08891; a trace of signal keeps sigma finite."""
+    root = kept.sqrt()
+    root = (root - root[-1]) * (root[0] / (root[0] - root[-1]))
+    kept = root**2
+    kept[-1] = 1 / (1 + LARGEST_SIGMA**2)
+    return kept
+
+
+def normal(levels: Levels, steps: int) -> Tensor:
+    """Evenly spaced training steps from the last to the first, then 0."""
+    times = torch.linspace(len(levels.table) - 1, 0, steps)
+    return _ending_in_zero(levels.sigma(times))
+
+
+def simple(levels: Levels, steps: int) -> Tensor:
+    """Every n-th entry of the table from its end, then 0."""
+    stride = len(levels.table) / steps
+    return _ending_in_zero(
+        torch.stack([levels.table[-(1 + int(i * stride))] for i in range(steps)])
+    )
+
+
+def karras(levels: Levels, steps: int) -> Tensor:
+    """Karras et al. 2022, equation 5, with rho 7, then 0."""
+    ramp = torch.linspace(0, 1, steps)
+    low, high = (float(s) ** (1 / KARRAS_RHO) for s in (levels.table[0], levels.table[-1]))
+    return _ending_in_zero((high + ramp * (low - high)) ** KARRAS_RHO)
+
+
+def _ending_in_zero(sigmas: Tensor) -> Tensor:
+    return torch.cat([sigmas, sigmas.new_zeros(1)])
+
+
+SCHEDULES: Mapping[str, Callable[[Levels, int], Tensor]] = {
+    "normal": normal,
+    "karras": karras,
+    "simple": simple,
+}
+
+
+def sigmas(levels: Levels, scheduler: str, steps: int, denoise: float = 1.0) -> Tensor:
+    """The noise levels a sampler goes through, falling, float32; steps + 1 of them.
+
+    Args:
+        levels: those of the model.
+        scheduler: a name in `SCHEDULES`.
+        steps: how many steps are taken.
+        denoise: below 1 only the last part of a longer schedule is walked; 0 walks nothing and
+            gives an empty tensor.
+    """
+    schedule = SCHEDULES[scheduler]
+    if denoise > 0.9999:
+        return schedule(levels, steps)
+    if denoise <= 0:
+        return torch.empty(0)
+    return schedule(levels, int(steps / denoise))[-(steps + 1) :]

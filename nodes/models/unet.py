@@ -1,0 +1,92 @@
+"""The denoiser: a UNet that listens to text, and the noise levels it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor
+
+from nodes.models.network import Handle, Network
+from nodes.models.schedules import Levels, levels
+from nodes.models.torch_devices import compute_dtype
+
+if TYPE_CHECKING:
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+
+@dataclass(frozen=True, eq=False)
+class Model(Handle["UNet2DConditionModel"]):
+    """A handle on a denoiser.
+
+    Attributes:
+        scheduler: the noise schedule of its training, in diffusers' words.
+        latent_scale: it works on latents times this.
+        levels: its noise levels.
+    """
+
+    scheduler: Mapping[str, Any]
+    latent_scale: float
+    levels: Levels = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "levels", levels(self.scheduler))
+
+    @property
+    def channels(self) -> int:
+        """Channels of its latents."""
+        return int(self.part.config.get("in_channels", 4))
+
+    def load(self, device: str) -> Network[UNet2DConditionModel]:
+        """Read the UNet's weights to `device`."""
+        from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+        network: Any = UNet2DConditionModel
+        with torch.device("meta"):
+            module: UNet2DConditionModel = network.from_config(self.part.config)
+        return Network(self.part, module, device, compute_dtype(device))
+
+    def activation_bytes(self, pixels: int) -> int:
+        """Memory that one evaluation takes beside the weights, for `pixels` latent pixels."""
+        width = max(cast(list[int], self.part.config.get("block_out_channels", [320])))
+        return 4 * 16 * width * pixels
+
+    @torch.no_grad()
+    def denoised(self, x: Tensor, sigma: Tensor, context: Tensor) -> Tensor:
+        """What the network takes for the picture behind the noise.
+
+        Args:
+            x: noisy latents times `latent_scale`, float32 [B, C, H, W].
+            sigma: standard deviation of the noise of each, [B].
+            context: encoded text, [B, tokens, width].
+
+        Raises:
+            ValueError: latents or text that belong to another kind of model.
+        """
+        self._check(x, context)
+        network = self.network
+        s = sigma.view(-1, 1, 1, 1).to(x.device)
+        answer: Tensor = network.module(
+            (x / (s**2 + 1).sqrt()).to(network.dtype),
+            self.levels.timestep(sigma).to(x.device),
+            encoder_hidden_states=context.to(x.device, network.dtype),
+            return_dict=False,
+        )[0].float()
+        if self.levels.prediction == "v_prediction":
+            return x / (s**2 + 1) - answer * s / (s**2 + 1).sqrt()
+        return x - answer * s
+
+    def _check(self, x: Tensor, context: Tensor) -> None:
+        width = self.part.config.get("cross_attention_dim")
+        if context.shape[-1] != width:
+            raise ValueError(
+                f"the conditioning is {context.shape[-1]} wide and this model listens to {width}; "
+                "encode the text with the CLIP of the same checkpoint"
+            )
+        if x.shape[1] != self.channels:
+            raise ValueError(
+                f"the latent has {x.shape[1]} channels and this model works on {self.channels}; "
+                "make it with this model's VAE or with EmptyLatentImage"
+            )

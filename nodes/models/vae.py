@@ -1,0 +1,86 @@
+"""The autoencoder between pictures and latents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor
+
+from nodes.models.network import Handle, Network
+from nodes.models.torch_devices import compute_dtype
+
+if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+
+@dataclass(frozen=True, eq=False)
+class Vae(Handle["AutoencoderKL"]):
+    """A handle on an autoencoder."""
+
+    @property
+    def factor(self) -> int:
+        """Pixels along one side of a latent pixel: 8."""
+        return 2 ** (len(cast(list[int], self.part.config.get("block_out_channels", [0] * 4))) - 1)
+
+    def load(self, device: str) -> Network[AutoencoderKL]:
+        """Read the autoencoder's weights to `device`."""
+        from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+        network: Any = AutoencoderKL
+        with torch.device("meta"):
+            module: AutoencoderKL = network.from_config(self.part.config)
+        return Network(self.part, module, device, compute_dtype(device, delicate=True))
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Pictures, float32 [B, H, W, 3] in 0..1 on the CPU, from latents [B, C, h, w].
+
+        Raises:
+            ValueError: latents of another kind of model.
+        """
+        network = self.network
+        channels = int(self.part.config.get("latent_channels", 4))
+        if latents.shape[1] != channels:
+            raise ValueError(
+                f"the latent has {latents.shape[1]} channels and this VAE takes {channels}; "
+                "use the VAE of the checkpoint that made it"
+            )
+        module: Any = network.module
+        pictures: list[Tensor] = []
+        for latent in torch.split(latents, 1):  # one at a time: a decoder is hungry for memory
+            decoded = module.decode(latent.to(network.device, network.dtype), return_dict=False)
+            pictures.append(decoded[0].float().cpu())
+        return ((torch.cat(pictures) + 1) / 2).clamp(0, 1).movedim(1, -1).contiguous()
+
+    @torch.no_grad()
+    def encode(self, pictures: Tensor) -> Tensor:
+        """Latents, float32 [B, C, h, w] on the CPU, from pictures [B, H, W, 3 or more] in 0..1.
+
+        Sides are cropped about the centre to multiples of `factor`; the mode of the posterior is
+        taken, so the answer does not depend on chance.
+
+        Raises:
+            ValueError: a picture smaller than one latent pixel.
+        """
+        network = self.network
+        module: Any = network.module
+        latents: list[Tensor] = []
+        for picture in torch.split(self._cropped(pictures[..., :3]), 1):
+            pixels = (picture.movedim(-1, 1) * 2 - 1).to(network.device, network.dtype)
+            posterior = module.encode(pixels, return_dict=False)
+            latents.append(posterior[0].mode().float().cpu())
+        return torch.cat(latents)
+
+    def _cropped(self, pictures: Tensor) -> Tensor:
+        for axis in (1, 2):
+            size = pictures.shape[axis]
+            kept = size - size % self.factor
+            if kept == 0:
+                raise ValueError(
+                    f"a picture of {pictures.shape[2]} x {pictures.shape[1]} pixels is too small; "
+                    f"each side needs at least {self.factor}"
+                )
+            pictures = pictures.narrow(axis, (size - kept) // 2, kept)
+        return pictures
