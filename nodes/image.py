@@ -1,0 +1,108 @@
+"""Nodes for pictures: files in and out, sizes, colours."""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+from engine import Artifact, Choice, Files, FolderKind, Range, Run, Tooltip, Upload, node
+from nodes.sockets import Image, Mask
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
+# As nodes.models.pictures.SCALE_METHODS, which needs torch.
+SCALE_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "lanczos")
+
+Side = Annotated[int, Range(0, 16384, 1)]
+
+
+@node("SaveImage", category="image", display_name="Save Image")
+def save_image(
+    run: Run,
+    *,
+    images: Annotated[Image, Tooltip("The pictures to keep.")],
+    filename_prefix: Annotated[
+        str, Tooltip("Begins the names; may hold subfolders and %width%, %year%, %batch_num% ...")
+    ] = "ComfyUI",
+) -> Artifact:
+    """Keep pictures as PNG files, with their workflow inside, in the output folder."""
+    return _saved(run, images, filename_prefix, "output", compression=4)
+
+
+@node("PreviewImage", category="image", display_name="Preview Image")
+def preview_image(run: Run, *, images: Image) -> Artifact:
+    """Show pictures without keeping them."""
+    return _saved(run, images, "ComfyUI_temp", "temp", compression=1)
+
+
+def _saved(
+    run: Run, images: Image, prefix: str, folder: FolderKind, *, compression: int
+) -> Artifact:
+    from nodes.models.pictures import png
+
+    texts = {"prompt": run.prompt, **run.extra_pnginfo}
+    files = [
+        run.save(
+            prefix,
+            "png",
+            png(picture, texts, compression=compression),
+            folder=folder,
+            batch_number=number,
+            width=picture.shape[1],
+            height=picture.shape[0],
+        )
+        for number, picture in enumerate(images)
+    ]
+    return Artifact(images=files)
+
+
+class Loaded(NamedTuple):
+    """A picture and its transparency."""
+
+    IMAGE: Image
+    MASK: Mask
+
+
+@node("LoadImage", category="image", display_name="Load Image")
+def load_image(
+    run: Run, *, image: Annotated[str, Choice(Files("input", suffixes=PICTURES)), Upload("image")]
+) -> Loaded:
+    """Read a picture of the input folder; the mask is where it is transparent."""
+    from nodes.models.pictures import read
+
+    return Loaded(*read(run.input_path(image)))
+
+
+@node("ImageScale", category="image/upscaling", display_name="Upscale Image")
+def scale_image(
+    *,
+    image: Image,
+    upscale_method: Annotated[str, Choice(SCALE_METHODS)],
+    width: Annotated[Side, Tooltip("0 keeps the proportions.")] = 512,
+    height: Annotated[Side, Tooltip("0 keeps the proportions.")] = 512,
+    crop: Annotated[
+        str, Choice(("disabled", "center")), Tooltip("Cut to the proportions, or distort.")
+    ],
+) -> Image:
+    """Pictures at another size."""
+    from nodes.models.pictures import scaled
+
+    return scaled(image, upscale_method, width, height, crop=crop == "center")
+
+
+@node("ImageInvert", category="image", display_name="Invert Image")
+def invert_image(*, image: Image) -> Image:
+    """Each colour to its opposite."""
+    return 1.0 - image
+
+
+@node("EmptyImage", category="image", display_name="EmptyImage")
+def empty_image(
+    *,
+    width: Annotated[int, Range(1, 16384, 1)] = 512,
+    height: Annotated[int, Range(1, 16384, 1)] = 512,
+    batch_size: Annotated[int, Range(1, 4096)] = 1,
+    color: Annotated[int, Range(0, 0xFFFFFF, 1), Tooltip("0xRRGGBB as a number.")] = 0,
+) -> Image:
+    """Pictures of one colour."""
+    from nodes.models.pictures import solid
+
+    return solid(width, height, batch_size, color)
