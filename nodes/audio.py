@@ -1,0 +1,75 @@
+"""Sound into files."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+from engine import Artifact, Choice, File, FolderKind, Run, node
+from nodes.sockets import Audio
+
+
+@node("SaveAudio", category="audio", display_name="Save Audio (FLAC)")
+def save_audio(run: Run, *, audio: Audio, filename_prefix: str = "audio/ComfyUI") -> Artifact:
+    """Save sound as FLAC, without loss, the graph inside."""
+    return Artifact(audio=_saved(run, audio, filename_prefix, "flac"))
+
+
+@node("SaveAudioMP3", category="audio", display_name="Save Audio (MP3)")
+def save_mp3(
+    run: Run,
+    *,
+    audio: Audio,
+    filename_prefix: str = "audio/ComfyUI",
+    quality: Annotated[str, Choice(("V0", "128k", "320k"))] = "V0",
+) -> Artifact:
+    """Save sound as MP3, the graph inside."""
+    return Artifact(audio=_saved(run, audio, filename_prefix, "mp3", quality))
+
+
+@node("SaveAudioOpus", category="audio", display_name="Save Audio (Opus)")
+def save_opus(
+    run: Run,
+    *,
+    audio: Audio,
+    filename_prefix: str = "audio/ComfyUI",
+    quality: Annotated[str, Choice(("64k", "96k", "128k", "192k", "320k"))] = "128k",
+) -> Artifact:
+    """Save sound as Opus, the graph inside."""
+    return Artifact(audio=_saved(run, audio, filename_prefix, "opus", quality))
+
+
+@node("SaveAudioWAV", category="audio", display_name="Save Audio (WAV)")
+def save_wav(run: Run, *, audio: Audio, filename_prefix: str = "audio/ComfyUI") -> Artifact:
+    """Save sound as WAV, which every program reads."""
+    return Artifact(audio=_saved(run, audio, filename_prefix, "wav"))
+
+
+@node("PreviewAudio", category="audio", display_name="Preview Audio")
+def preview_audio(run: Run, *, audio: Audio) -> Artifact:
+    """Hear sound without keeping it."""
+    return Artifact(audio=_saved(run, audio, f"ComfyUI_temp_{run.job[:5]}", "flac", folder="temp"))
+
+
+def _saved(
+    run: Run,
+    audio: Audio,
+    prefix: str,
+    format: str,
+    quality: str | None = None,
+    folder: FolderKind = "output",
+) -> list[File]:
+    from nodes.models.waves import encode
+
+    tags = {"prompt": run.prompt, **run.extra_pnginfo}
+    texts = {name: json.dumps(value) for name, value in tags.items()}
+    return [
+        run.save(
+            prefix,
+            format,
+            encode(waveform, audio["sample_rate"], format, quality=quality, tags=texts),
+            folder=folder,
+            batch_number=number,
+        )
+        for number, waveform in enumerate(audio["waveform"])
+    ]

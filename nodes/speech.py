@@ -1,0 +1,41 @@
+"""Speech: text into sound."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from engine import Choice, Files, Prompt, Range, Run, Step, Steps, node
+from nodes.models.kokoro import FASTEST, SAMPLE_RATE, SLOWEST, VOICES
+from nodes.sockets import Audio, VoiceModel
+
+KokoroFiles = Files("kokoro", suffixes=(".onnx",))
+
+
+@node("KokoroLoader", category="speech", display_name="Load Kokoro")
+def load_kokoro(
+    run: Run, *, model_name: Annotated[str, Choice(KokoroFiles)] = "kokoro-v1.0.int8.onnx"
+) -> VoiceModel:
+    """A Kokoro voice model; its file of voices lies beside it."""
+    from nodes.models.kokoro import VoiceModel
+
+    return VoiceModel.find(run.model_path("kokoro", model_name))
+
+
+@node("KokoroSpeak", category="speech", display_name="Speak (Kokoro)")
+def speak(
+    *,
+    voice_model: VoiceModel,
+    text: Prompt,
+    voice: Annotated[str, Choice(VOICES)] = "af_heart",
+    speed: Annotated[float, Range(SLOWEST, FASTEST, 0.05)] = 1.0,
+) -> Steps[Audio]:
+    """Speak a text, sentence by sentence; [word](/phonemes/) says how a word sounds."""
+    import numpy as np
+
+    from nodes.models.waves import sound
+
+    said: list[np.ndarray] = []
+    for chunk in voice_model.speak(text, voice, speed):
+        said.append(chunk.audio)
+        yield Step(chunk.index, chunk.total)
+    return sound(np.concatenate(said), SAMPLE_RATE)
