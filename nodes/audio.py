@@ -48,7 +48,7 @@ def save_wav(run: Run, *, audio: Audio, filename_prefix: str = "audio/ComfyUI") 
 @node("PreviewAudio", category="audio", display_name="Preview Audio")
 def preview_audio(run: Run, *, audio: Audio) -> Artifact:
     """Hear sound without keeping it."""
-    return Artifact(audio=_saved(run, audio, f"ComfyUI_temp_{run.job[:5]}", "flac", folder="temp"))
+    return Artifact(audio=_saved(run, audio, "ComfyUI_temp", "flac", folder="temp"))
 
 
 def _saved(

@@ -59,7 +59,7 @@ class Fetch:
             raise SourceError("is switched off (HF_HUB_OFFLINE)")
         for path in hub.paths:
             url = hf_hub_url(hub.repo, path, endpoint=self.sites.hub)
-            name = f"{hub.sha256[:12]}-{path.replace('/', '-')}"
+            name = f"{hub.sha256[:12]}-{path.replace('/', '-')}.piece"
             piece = self._get(url, name, hub.size, None)
             with piece.open("rb") as content:
                 yield path, content

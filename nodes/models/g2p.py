@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from nodes.models.english.spoken import Spoken
 from nodes.models.english.uses import determines, uses
 from nodes.models.english.words import Words
-from nodes.models.phonemes import unknown
+from nodes.models.phonemes import EXPLICIT, unknown
 
 MARKS = ';:,.!?—…"()“”'
-_EXPLICIT = re.compile(r"\[([^\[\]]*)\]\(/([^()]*?)/\)")
 _TOKEN = re.compile(rf"[^\W\d_]+(?:['’-][^\W\d_]+)*'?|[{re.escape(MARKS)}]")
 _VOWELS = frozenset("AIOQWYaiuæɑɒɔəɛɜɪʊʌᵊᵻɐeo")
 _STRESSES = "ˈˌ"
@@ -136,7 +135,7 @@ class Foreign:
 def _parts(text: str) -> Iterator[Token]:
     """Plain stretches of a text, and its explicit phonemes."""
     start = 0
-    for found in _EXPLICIT.finditer(text):
+    for found in EXPLICIT.finditer(text):
         yield Token(text[start : found.start()])
         phonemes = found[2].strip().replace("g", "ɡ").replace("r", "ɹ")
         if strange := unknown(phonemes):

@@ -124,7 +124,7 @@ class Kokoro:
 
         _check_voice(voice)
         try:
-            with np.load(self.voices, allow_pickle=False) as held:
+            with self.voices.open("rb") as file, np.load(file, allow_pickle=False) as held:
                 style = cast("Samples", held[voice])
         except FileNotFoundError:
             raise VoiceFileError(f"{self.voices} is missing; {PULL}") from None

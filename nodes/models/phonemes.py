@@ -51,6 +51,9 @@ IDS: Mapping[str, int] = {
     for offset, letter in enumerate(letters)
 }
 
+# [word](/phonemes/) in a text gives the phonemes of a word outright.
+EXPLICIT = re.compile(r"\[([^\[\]]*)\]\(/([^()]*?)/\)")
+
 _BREAKS = (re.compile(r"[.!?…;:]”?"), re.compile(r"[,—)]”?"), re.compile(r" "))
 
 

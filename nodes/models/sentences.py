@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from nodes.models.phonemes import EXPLICIT
+
 LONGEST = 300
 SHORTEST = 24
 WRAPPED = 60  # a line at least this long that just stops was broken by an editor
@@ -29,7 +31,7 @@ def split_sentences(text: str, longest: int = LONGEST) -> list[str]:
 
     Very short sentences are joined with their neighbours of the same paragraph, since speech
     models stumble over single words; sentences above `longest` characters are cut at clauses,
-    then at words, then anywhere.
+    then at words, then anywhere, but never within phonemes that the user gave.
     """
     return [
         piece
@@ -102,6 +104,14 @@ def _cut(sentence: str, longest: int) -> Iterator[str]:
 
 
 def _last_break(text: str, longest: int) -> int:
+    at = _break(text, longest)
+    for given in EXPLICIT.finditer(text):
+        if given.start() < at < given.end():
+            return given.start() or given.end()
+    return at
+
+
+def _break(text: str, longest: int) -> int:
     clauses = [found.end() for found in _CLAUSE.finditer(text, 0, longest)]
     if clauses and clauses[-1] > longest // 3:
         return clauses[-1]

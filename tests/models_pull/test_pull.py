@@ -236,7 +236,7 @@ def test_a_longer_piece_than_the_site_has_is_dropped(tmp_path: Path, serve: Serv
     serve(site)
     pieces = tmp_path / "toy/.pieces"
     pieces.mkdir(parents=True)
-    (pieces / f"{sha256(WHOLE)[:12]}-toy.bin.part").write_bytes(WHOLE + b"more")
+    (pieces / f"{sha256(WHOLE)[:12]}-toy.bin.piece.part").write_bytes(WHOLE + b"more")
 
     assert fetch(tmp_path, Sites(hub=site.url), only(TOY, WEIGHTS))[0].read_bytes() == WHOLE
 

@@ -33,7 +33,21 @@ RESPELLED = {
 _SIBILANTS = ("s", "z", "ʃ", "ʒ", "ʧ", "ʤ")
 _VOICELESS = ("p", "t", "k", "f", "θ", "s", "ʃ", "ʧ")
 _VOWELS = "AIOQWYaiuæɑɒɔəɛɜɪʊʌᵊᵻ"
-_PREFIXES = ("un", "re", "non", "pre", "anti", "over", "under", "super", "mis", "out", "co", "dis")
+# American, British.
+_PREFIXES = {
+    "un": ("ˌʌn", "ˌʌn"),
+    "re": ("ɹˌi", "ɹˌiː"),
+    "non": ("nˌɑn", "nˌɒn"),
+    "pre": ("pɹˌi", "pɹˌiː"),
+    "anti": ("ˌænti", "ˌanti"),
+    "over": ("ˌOvəɹ", "ˌQvə"),
+    "under": ("ˌʌndəɹ", "ˌʌndə"),
+    "super": ("sˌupəɹ", "sˌuːpə"),
+    "mis": ("mˌɪs", "mˌɪs"),
+    "out": ("ˌWt", "ˌWt"),
+    "co": ("kˌO", "kˌQ"),
+    "dis": ("dˌɪs", "dˌɪs"),
+}
 _SUFFIXES = {
     "ness": "nəs",
     "less": "ləs",
@@ -165,13 +179,12 @@ class Words:
                 for stem in _stems(word, suffix):
                     if found := self._listed(stem):
                         return found + sound
-        for prefix in _PREFIXES:
+        for prefix, sounds in _PREFIXES.items():
             rest = word.removeprefix(prefix)
             if rest != word and len(rest) > 3:
                 found = self._listed(rest) or self._inflected(rest)
-                before = self._listed(prefix) or self._letters.sound(prefix)
                 if found:
-                    return before.replace("ˈ", "ˌ") + found
+                    return sounds[self.british] + found
         return None
 
     def _compound(self, word: str) -> str | None:
