@@ -15,11 +15,13 @@ from engine.authoring.errors import DeclarationError
 from engine.authoring.markers import CPU, Choice, Device, Files, Mark, Range, Text, Tooltip, Upload
 from engine.authoring.protocols import Artifact, Run
 from engine.authoring.sockets import ANY, Socket
-from engine.authoring.spec import MISSING, Input, Kind, NodeSpec, Output
+from engine.authoring.spec import MISSING, Input, Kind, NodeSpec, Output, place
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 PLAIN_TYPES: dict[Any, str] = {int: "INT", float: "FLOAT", str: "STRING", bool: "BOOLEAN"}
+NUMBERS = ("INT", "FLOAT")
+MARSHAL_VERSION = 2  # later ones write other bytes when somebody else holds the same constant
 
 
 def node(
@@ -81,11 +83,10 @@ class _Blame:
     """Makes DeclarationErrors that start with the file and line of one function."""
 
     def __init__(self, id: str, function: Callable[..., Any]) -> None:
-        code = function.__code__
-        self.place = f"{code.co_filename}:{code.co_firstlineno}: node {id!r}"
+        self.subject = f"{place(function)}: node {id!r}"
 
     def __call__(self, text: str) -> DeclarationError:
-        return DeclarationError(f"{self.place} {text}")
+        return DeclarationError(f"{self.subject} {text}")
 
 
 def _hints(function: Callable[..., Any], blame: _Blame) -> dict[str, Any]:
@@ -158,8 +159,18 @@ def _input(parameter: inspect.Parameter, hint: Any, blame: _Blame) -> Input:
         upload=upload.kind if upload else None,
         tooltip=tooltip.text if tooltip else None,
     )
+    _check_marks(made, hint, blame)
     _check_default(made, blame)
     return made
+
+
+def _check_marks(made: Input, hint: Any, blame: _Blame) -> None:
+    if made.range and made.type not in NUMBERS:
+        raise blame(f"input {made.name!r} has a Range, but is no int or float")
+    if made.range and made.range.min > made.range.max:
+        raise blame(f"input {made.name!r}: nothing is in {made.range}")
+    if (made.choice or made.text) and hint is not str:
+        raise blame(f"input {made.name!r} has a Choice or Text, but is no str")
 
 
 def _check_default(made: Input, blame: _Blame) -> None:
@@ -167,6 +178,8 @@ def _check_default(made: Input, blame: _Blame) -> None:
         return
     if not made.is_widget:
         raise blame(f"socket {made.name!r} cannot have a default; hint it as '| None = None'")
+    if not _is_plain(made.type, made.default):
+        raise blame(f"input {made.name!r}: default {made.default!r} does not fit its hint")
     if made.range and not made.range.min <= made.default <= made.range.max:
         raise blame(f"input {made.name!r}: default {made.default} is outside of {made.range}")
     if (
@@ -175,6 +188,14 @@ def _check_default(made: Input, blame: _Blame) -> None:
         and made.default not in made.choice.options
     ):
         raise blame(f"input {made.name!r}: default {made.default!r} is none of its choices")
+
+
+def _is_plain(type_name: str, value: Any) -> bool:
+    """Whether a value is of a plain type; an int passes for a float, a bool for no number."""
+    if type_name in NUMBERS:
+        numbers = int if type_name == "INT" else int | float
+        return isinstance(value, numbers) and not isinstance(value, bool)
+    return isinstance(value, bool if type_name == "BOOLEAN" else str)
 
 
 def _outputs(hint: Any, blame: _Blame) -> tuple[tuple[Output, ...], bool, bool]:
@@ -201,7 +222,7 @@ def _output(name: str | None, hint: Any, blame: _Blame) -> Output:
 
 
 def _without_none(hint: Any) -> tuple[Any, bool]:
-    if get_origin(hint) not in (Union, types.UnionType):
+    if get_origin(hint) not in (Union, types.UnionType) or type(None) not in get_args(hint):
         return hint, False
     rest = [part for part in get_args(hint) if part is not type(None)]
     return (rest[0] if len(rest) == 1 else typing.Union[tuple(rest)]), True  # noqa: UP007
@@ -235,4 +256,5 @@ def _spaced(id: str) -> str:
 
 
 def _version(function: Callable[..., Any]) -> str:
-    return hashlib.blake2b(marshal.dumps(function.__code__), digest_size=8).hexdigest()
+    code = marshal.dumps(function.__code__, MARSHAL_VERSION)
+    return hashlib.blake2b(code, digest_size=8).hexdigest()

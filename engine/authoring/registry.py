@@ -50,7 +50,7 @@ class Registry:
         for module in [*(point.value for point in entry_points(group=ENTRY_POINT_GROUP)), *packs]:
             try:
                 registry.add_pack(importlib.import_module(module))
-            except Exception as error:  # noqa: BLE001 - a pack may fail in any way
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a pack may fail in any way
                 log.warning("node pack %r is left out: %s", module, error)
                 registry.failures[module] = f"{type(error).__name__}: {error}"
         return registry
@@ -66,13 +66,13 @@ class Registry:
         for found in pkgutil.iter_modules(getattr(package, "__path__", [])):
             if not found.ispkg:
                 modules.append(importlib.import_module(f"{package.__name__}.{found.name}"))
-        for module in modules:
-            self.add_nodes(
-                spec
-                for value in vars(module).values()
-                if isinstance(spec := getattr(value, "spec", None), NodeSpec)
-                and spec.origin == module.__name__
-            )
+        self.add_nodes(
+            spec
+            for module in modules
+            for value in vars(module).values()
+            if isinstance(spec := getattr(value, "spec", None), NodeSpec)
+            and spec.origin == module.__name__
+        )
         codecs: Iterable[Codec] = getattr(package, "CODECS", ())
         self.codecs.update({codec.type_name: codec for codec in codecs})
         self.backends.extend(getattr(package, "BACKENDS", ()))
@@ -81,26 +81,32 @@ class Registry:
             self.bundled.setdefault(folder, {}).update(files)
 
     def add_nodes(self, specs: Iterable[NodeSpec]) -> None:
-        """Add nodes.
+        """Add nodes, all of them or none.
 
         Raises:
             DeclarationError: two nodes have one id.
         """
+        nodes = dict(self.nodes)
         for spec in specs:
-            known = self.nodes.get(spec.id)
-            if known is not None and known is not spec:
+            known = nodes.setdefault(spec.id, spec)
+            if known is not spec:
                 raise DeclarationError(
-                    f"node {spec.id!r} is defined in {known.origin} and again in {spec.origin}; "
+                    f"{spec.place}: node {spec.id!r} is there already, defined at {known.place}; "
                     "rename one of them"
                 )
-            self.nodes[spec.id] = spec
+        self.nodes = nodes
 
     def backend(self) -> Backend:
-        """The first pack's backend, imported now; the CPU alone if no pack brings one."""
+        """The first pack's backend, imported now; the CPU alone if there is none that works."""
         if not self.backends:
             return CpuBackend()
         module, _, name = self.backends[0].partition(":")
-        return getattr(importlib.import_module(module), name)()
+        try:
+            return getattr(importlib.import_module(module), name)()
+        except Exception as error:
+            log.exception("no accelerator is used: the backend %s fails", self.backends[0])
+            self.failures[self.backends[0]] = f"{type(error).__name__}: {error}"
+            return CpuBackend()
 
     def __getitem__(self, id: str) -> NodeSpec:
         return self.nodes[id]

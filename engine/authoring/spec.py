@@ -75,8 +75,8 @@ class NodeSpec:
         on: devices it can run on.
         memory: bytes of activations, from the same keyword arguments as the function.
         pure: equal inputs give equal outputs, so results may be reused.
-        fingerprint: from the literal arguments, a value that changes when the node's outer
-            world (a file, a clock) does.
+        fingerprint: from the literal arguments (None for linked ones), a value that changes
+            when the node's outer world (a file, a clock) does.
         version: changes with the function's code, so that old cached results are not reused.
         origin: module that defines it.
     """
@@ -102,3 +102,14 @@ class NodeSpec:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {input.name: input for input in self.inputs})
+
+    @property
+    def place(self) -> str:
+        """File and line of its declaration."""
+        return place(self.function)
+
+
+def place(function: Callable[..., Any]) -> str:
+    """File and line of a function, as compilers write them."""
+    code = function.__code__
+    return f"{code.co_filename}:{code.co_firstlineno}"
