@@ -30,7 +30,10 @@ class Service:
         """Ask it to stop; its exit code."""
         if self.process.poll() is None:
             self.process.terminate()
-        return self.process.wait(STOP_SECONDS)
+        code = self.process.wait(STOP_SECONDS)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return code
 
 
 ServerFactory = Callable[..., Service]

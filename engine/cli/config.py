@@ -15,6 +15,7 @@ DEFAULT_PORT = 8188
 EVERYWHERE = "0.0.0.0,::"
 MEGABYTE = 2**20
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+PREVIEW_METHODS = ("none", "auto", "latent2rgb", "taesd")
 PLACES = ("output", "input", "temp", "user")
 
 
@@ -33,6 +34,7 @@ class Serve:
         hosts: names by which the service may be called besides its addresses.
         cors: origin whose pages may call it, "*" for all.
         cpu: do not use accelerators.
+        preview_method: for prompts that ask for none; "none" sends no previews.
     """
 
     home: Path
@@ -44,6 +46,7 @@ class Serve:
     cors: str | None = None
     upload_limit: int = 100 * MEGABYTE
     cpu: bool = False
+    preview_method: str = "none"
     level: str = "INFO"
 
 
@@ -137,6 +140,7 @@ def _serve(given: argparse.Namespace) -> Serve:
         cors=given.enable_cors_header,
         upload_limit=int(given.max_upload_size * MEGABYTE),
         cpu=given.cpu,
+        preview_method=given.preview_method,
         level=given.verbose,
     )
 
@@ -217,6 +221,12 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="a name besides localhost by which the service may be called; repeat",
     )
     parser.add_argument("--cpu", action="store_true", help="leave accelerators alone")
+    parser.add_argument(
+        "--preview-method",
+        choices=PREVIEW_METHODS,
+        default="none",
+        help="show pictures as they form; 'none' leaves that to each prompt (default: none)",
+    )
     parser.add_argument(
         "--verbose",
         nargs="?",

@@ -32,6 +32,7 @@ async def serve(command: Serve) -> int:
         SoundstageError: the port or the home is in use.
     """
     logging.basicConfig(level=command.level, format="%(asctime)s %(name)s: %(message)s")
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # broken requests are no news
     if command.cpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the worker process inherits it
     stop = _stop_event()
@@ -44,6 +45,7 @@ async def serve(command: Serve) -> int:
             hosts=command.hosts if _is_private(listening) else None,
             cors=command.cors,
             upload_limit=command.upload_limit,
+            preview_method=command.preview_method,
         )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_SECONDS)
         await runner.setup()

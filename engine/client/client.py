@@ -167,7 +167,7 @@ class Client:
     ) -> File:
         """Put a file into one of the service's folders; its name there may get a number."""
         with await asyncio.to_thread(path.open, "rb") as content:
-            form = aiohttp.FormData()
+            form = aiohttp.FormData(quote_fields=False)
             form.add_field("image", content, filename=path.name)
             form.add_field("type", type)
             form.add_field("subfolder", subfolder)

@@ -9,7 +9,7 @@ from aiohttp import web
 from engine.run.engine import Engine
 from engine.server import files, prompts, system, wire
 from engine.server.catalog import Catalog
-from engine.server.keys import CATALOG, ENGINE, SOCKETS, UPLOAD_LIMIT
+from engine.server.keys import CATALOG, ENGINE, PREVIEW_METHOD, SOCKETS, UPLOAD_LIMIT
 from engine.server.middleware import errors, guard, headers
 from engine.server.socket import Sockets
 
@@ -48,6 +48,7 @@ def init_app(
     hosts: Collection[str] | None = None,
     cors: str | None = None,
     upload_limit: int = DEFAULT_UPLOAD_LIMIT,
+    preview_method: str = "none",
 ) -> web.Application:
     """The application that serves an engine; every route also stands under /api.
 
@@ -56,6 +57,7 @@ def init_app(
         hosts: names by which the service may be called besides its addresses; None: any.
         cors: the origin whose pages may call the service too, "*" for all.
         upload_limit: most bytes of one request.
+        preview_method: for prompts that ask for none themselves; "none" sends no previews.
     """
     app = web.Application(
         middlewares=[errors, guard(hosts=hosts, cors=cors)], client_max_size=upload_limit
@@ -65,6 +67,7 @@ def init_app(
     app[CATALOG] = Catalog(engine.registry, engine.folders)
     app[SOCKETS] = Sockets(engine, wire.features(upload_limit))
     app[UPLOAD_LIMIT] = upload_limit
+    app[PREVIEW_METHOD] = preview_method
     for route in ROUTES:
         for prefix in ("", "/api"):
             app.router.add_route(route.method, prefix + route.path, route.handler)

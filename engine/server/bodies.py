@@ -69,12 +69,13 @@ def _parsed(data: bytes) -> Any:
 
 
 def _loaded(data: bytes) -> Any:
+    text = data.decode("utf-8-sig")
     try:
-        return json.loads(data)
-    except ValueError as error:
-        if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
-            raise
-        return json.loads(data, parse_int=_integer)
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # an integer over Python's limit of digits
+        return json.loads(text, parse_int=_integer)
 
 
 def _integer(digits: str) -> int | float:

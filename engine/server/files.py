@@ -7,9 +7,10 @@ import mimetypes
 import posixpath
 from pathlib import Path
 from typing import get_args
+from urllib.parse import quote
 
 from aiohttp import BodyPartReader, MultipartReader, web
-from aiohttp.helpers import content_disposition_header
+from aiohttp.http_exceptions import HttpProcessingError
 
 from engine.authoring.errors import MissingFile
 from engine.authoring.protocols import FolderKind
@@ -78,11 +79,16 @@ def _headers(kind: str | None, name: str) -> dict[str, str]:
     inline = kind is not None and kind.startswith(SHOWN_INLINE) and kind not in NEVER_INLINE
     return {
         "Content-Type": kind if inline and kind else "application/octet-stream",
-        "Content-Disposition": content_disposition_header(
-            "inline" if inline else "attachment", filename=name
-        ),
+        "Content-Disposition": f"{'inline' if inline else 'attachment'}; {_named(name)}",
         "Cache-Control": "no-cache",
     }
+
+
+def _named(name: str) -> str:
+    """A file name as RFC 6266 puts it into a header."""
+    if name.isascii() and name.isprintable():
+        return 'filename="' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f"filename*=UTF-8''{quote(name)}"
 
 
 async def upload_image(request: web.Request) -> web.Response:
@@ -125,8 +131,9 @@ async def _received(request: web.Request, upload: Upload) -> dict[str, str]:
                 fields[part.name] = await _short_text(part)
             else:
                 await part.release()
-    except ValueError as error:
-        raise BadInput("invalid_upload", f"The form cannot be read: {error}") from error
+    except (ValueError, HttpProcessingError) as error:
+        why = getattr(error, "message", str(error)).replace("\n", " ")
+        raise BadInput("invalid_upload", f"The form cannot be read: {why}") from error
     return fields
 
 

@@ -11,4 +11,5 @@ from engine.server.socket import Sockets
 ENGINE = web.AppKey("engine", Engine)
 CATALOG = web.AppKey("catalog", Catalog)
 SOCKETS = web.AppKey("sockets", Sockets)
+PREVIEW_METHOD = web.AppKey("preview_method", str)
 UPLOAD_LIMIT = web.AppKey("upload_limit", int)

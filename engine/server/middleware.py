@@ -18,7 +18,7 @@ from engine.server.bodies import BadInput
 
 log = logging.getLogger(__name__)
 
-DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @web.middleware
@@ -41,6 +41,11 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         if "Allow" in error.headers:
             answer.headers["Allow"] = error.headers["Allow"]
         return answer
+    except (web.RequestPayloadError, ConnectionError) as error:
+        log.info("%s %s broke off: %s", request.method, request.path, error)
+        return json_response(
+            wire.error("invalid_body", "The body broke off or is encoded wrongly."), status=400
+        )
     except SoundstageError as error:
         log.exception("%s %s failed", request.method, request.path)
         return json_response(wire.error("unavailable", str(error)), status=503)
@@ -113,10 +118,10 @@ def _is_local(host: str) -> bool:
 def _same(origin: str, host: str) -> bool:
     """Whether a page of `origin` was served by `host`."""
     try:
-        page, service = urlsplit(origin), urlsplit(f"{urlsplit(origin).scheme}://{host}")
-        default = DEFAULT_PORTS.get(page.scheme)
+        page, service = urlsplit(origin), urlsplit(f"//{host}")
+        default = DEFAULT_PORTS[page.scheme]
         return (page.hostname, page.port or default) == (service.hostname, service.port or default)
-    except ValueError:
+    except (ValueError, KeyError):  # no origin with a host, such as "null"
         return False
 
 

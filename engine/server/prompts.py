@@ -12,7 +12,7 @@ from engine.run.engine import Submission
 from engine.server import wire
 from engine.server.answers import json_response
 from engine.server.bodies import BadInput, count, flag, json_object, mapping, string, strings
-from engine.server.keys import ENGINE
+from engine.server.keys import ENGINE, PREVIEW_METHOD
 
 SECRETS = frozenset({"auth_token_comfy_org", "api_key_comfy_org"})
 
@@ -25,12 +25,17 @@ async def get_prompt(request: web.Request) -> web.Response:
 async def post_prompt(request: web.Request) -> web.Response:
     """POST /prompt: validate a prompt and queue it; durable before the answer."""
     body = await json_object(request)
-    receipt = await request.app[ENGINE].submit(submission(body))
+    previews = request.app[PREVIEW_METHOD]
+    receipt = await request.app[ENGINE].submit(submission(body, previews))
     return json_response(wire.receipt(receipt))
 
 
-def submission(body: dict[str, Any]) -> Submission:
+def submission(body: dict[str, Any], preview_method: str) -> Submission:
     """What a client posts, checked field by field.
+
+    Args:
+        body: of POST /prompt.
+        preview_method: used where extra_data names none.
 
     Raises:
         BadInput: names the field that is wrong.
@@ -38,7 +43,7 @@ def submission(body: dict[str, Any]) -> Submission:
     prompt = mapping(body, "prompt")
     if prompt is None:
         raise BadInput("no_prompt", "No prompt provided")
-    extra = mapping(body, "extra_data") or {}
+    extra = {"preview_method": preview_method} | (mapping(body, "extra_data") or {})
     return Submission(
         prompt=prompt,
         extra={name: value for name, value in extra.items() if name not in SECRETS},
