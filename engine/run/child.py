@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from engine.authoring.registry import Registry
-from engine.run.events import Event
+from engine.run.events import Ended, Event
 from engine.run.frames import (
     AskFacts,
     CancelJob,
@@ -34,6 +34,9 @@ from engine.store.folders import Folders
 from engine.store.history import Job
 
 log = logging.getLogger(__name__)
+
+
+GATHER_SECONDS = 0.001
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -89,12 +92,16 @@ class Child:
         async for event in self._worker.run(job):
             if job.id not in self._unsent:
                 self._unsent[job.id] = []
-                asyncio.get_running_loop().call_soon(self._flush, job.id)
+                asyncio.get_running_loop().call_later(GATHER_SECONDS, self._flush, job.id)
             self._unsent[job.id].append(event)
+            if isinstance(event, Ended):
+                self._flush(job.id)
 
     def _flush(self, job: str) -> None:
-        """Events of one turn of the loop go in one frame."""
-        self._send(JobEvents(job, self._unsent.pop(job)))
+        """Send what was gathered: events that come within a millisecond share a frame."""
+        events = self._unsent.pop(job, None)
+        if events:
+            self._send(JobEvents(job, events))
 
     def _send(self, frame: Frame) -> None:
         self._writer.write(encoded(frame))
