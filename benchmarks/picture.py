@@ -1,0 +1,65 @@
+"""The built-in picture model on this CPU: seconds for a picture."""
+
+from __future__ import annotations
+
+import time
+from importlib.resources import as_file, files
+
+import torch
+
+from benchmarks.tables import Measures
+from nodes.models.checkpoints import read_checkpoint
+from nodes.models.clip import Clip
+from nodes.models.denoise import denoise
+from nodes.models.guidance import Guide, answer
+from nodes.models.schedules import sigmas
+from nodes.models.unet import Model
+from nodes.models.vae import Vae
+
+RUNS = 5
+SIDE, CFG = 128, 3.0
+
+
+def main() -> None:
+    """Measure and print."""
+    measures = Measures(f"Built-in model, {SIDE} px, cfg {CFG}, {torch.get_num_threads()} threads")
+    with as_file(files("nodes.models") / "demo") as folder:
+        found = read_checkpoint(folder)
+        began = time.perf_counter()
+        model = Model(found.unet, found.scheduler, found.latent_scale).ready()
+        clip, vae = Clip(found.text_encoder, found.tokenizer).ready(), Vae(found.vae).ready()
+        measures.add("import and load", [time.perf_counter() - began], "s")
+    for steps in (4, 12, 20):
+        seconds: list[float] = []
+        for seed in range(RUNS):
+            began = time.perf_counter()
+            draw(model, clip, vae, steps, seed)
+            seconds.append(time.perf_counter() - began)
+        measures.add(f"{steps} steps of euler", seconds, "s")
+    measures.print()
+
+
+@torch.inference_mode()
+def draw(model: Model, clip: Clip, vae: Vae, steps: int, seed: int) -> torch.Tensor:
+    """One picture, float32 [1, SIDE, SIDE, 3]."""
+    texts = [[text for text, _ in clip.encode(words)] for words in ("red apple", "")]
+    guide = Guide(model, texts[0], texts[1], CFG)
+    latents = torch.zeros(1, 4, SIDE // 8, SIDE // 8)
+    turns = denoise(
+        guide,
+        latents,
+        sampler="euler",
+        sigmas=sigmas(model.levels, "normal", steps, 1.0),
+        seed=seed,
+    )
+    denoised = None
+    while True:
+        try:
+            turn = next(turns) if denoised is None else turns.send(denoised)
+        except StopIteration as end:
+            return vae.decode(end.value)
+        denoised = answer([turn.request])[0]
+
+
+if __name__ == "__main__":
+    main()
