@@ -32,6 +32,8 @@ def british() -> English:
         ("Please record the record", "plˈiz ɹəkˈɔɹd ðə ɹˈɛkəɹd"),
         ("Close the door, it is close", "klˈOz ðə dˈɔɹ, ɪt ɪz klˈOs"),
         ("They refuse the refuse", "ðA ɹəfjˈuz ðə ɹˈɛfjˌus"),
+        ("Did you read it? Have you read it?", "dˈɪd ju ɹˈid ɪt? hæv ju ɹˈɛd ɪt?"),
+        ("we saw it live", "wi sˈɔ ɪt lˈIv"),
         ("a minute ago", "ɐ mˈɪnət əɡˈO"),
         ("I used to use the wind", "ˌI jˈust tə jˈuz ðə wˈɪnd"),
         # capitals
@@ -44,6 +46,7 @@ def british() -> English:
         ("well-known", "wˈɛl nˈOn"),
         ("rezoom the nonplayable", "ɹˌizˈum ðə nˌɑnplˈAəbᵊl"),
         ("GitHub and iPhone", "ɡˈɪt hˈʌb ænd ˈI fˈOn"),
+        ("who've, that'll", "hˌuv, ðætəl"),
         ("café", "kæfˈA"),
         # marks
         ('"no" (yes) — maybe…', "“nˈO” (jˈɛs) — mˈAbi…"),

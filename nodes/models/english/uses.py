@@ -35,6 +35,10 @@ BEING = _words(
 )
 PLURAL_SUBJECTS = _words("i you we they who people children men women")
 SINGULAR_SUBJECTS = _words("he she it")
+CONJUNCTIONS = _words(
+    "and or but when if because while so then than where how since until before after which who "
+    "that ago"
+)
 OBJECTS = _words("me him them us it her you this that")
 PAST = _words("yesterday ago last earlier once when was were had did")
 
@@ -46,30 +50,34 @@ def uses(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
         before: the words before it in its clause, in lower case.
         after: the words behind it, up to the next mark of punctuation.
     """
-    last = before[-1] if before else ""
-    following = after[0] if after else ""
     pausing = () if after else ("none",)
-    return (*pausing, *_part_of_speech(before, last, following, after))
+    return (*pausing, *_part_of_speech(before, after))
 
 
-def _part_of_speech(
-    before: Sequence[str], last: str, following: str, after: Sequence[str]
-) -> tuple[str, ...]:
-    if last in HAVING or (len(before) > 1 and before[-2] in HAVING and last.endswith("ly")):
+def _part_of_speech(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
+    last, earlier = ([*before[::-1], "", ""])[:2]
+    if last in HAVING or (earlier in HAVING and last.endswith("ly")):
         return ("vbn", "vbd", "verb")
     if last in BEING:
         return ("vbn", "adj")
     if last in BEFORE_VERBS:
         return ("verb",)
-    return _after_subject(last, [*before, *after]) or _in_phrase(last, following)
+    return _after_subject(before, after) or _in_phrase(last, after[0] if after else "")
 
 
-def _after_subject(last: str, clause: Sequence[str]) -> tuple[str, ...]:
+def _after_subject(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
+    last, earlier = ([*before[::-1], "", ""])[:2]
+    if last not in SINGULAR_SUBJECTS | PLURAL_SUBJECTS:
+        return ()
+    if earlier in HAVING:
+        return ("vbn", "vbd", "verb")  # "have you read it?"
+    if earlier in BEFORE_VERBS:
+        return ("verb",)  # "did you read it?"
+    if last == "it" and earlier and earlier not in CONJUNCTIONS:
+        return ()  # "we saw it live"
     if last in SINGULAR_SUBJECTS:
         return ("vbd", "verb")
-    if last in PLURAL_SUBJECTS:
-        return ("verb",) if PAST.isdisjoint(clause) else ("vbd", "verb")
-    return ()
+    return ("verb",) if PAST.isdisjoint([*before, *after]) else ("vbd", "verb")
 
 
 def _in_phrase(last: str, following: str) -> tuple[str, ...]:
@@ -89,7 +97,7 @@ def _in_phrase(last: str, following: str) -> tuple[str, ...]:
 def _ends_phrase(following: str) -> bool:
     """Whether a noun phrase is over before this word."""
     closing = PREPOSITIONS | BEING | BEFORE_VERBS | HAVING | DETERMINERS | PLURAL_SUBJECTS
-    return not following or following in closing or following in ("and", "or", "but", "ago")
+    return not following or following in closing or following in CONJUNCTIONS
 
 
 def determines(before: Sequence[str], after: Sequence[str]) -> bool:

@@ -23,6 +23,11 @@ RESPELLED = {
     "chatgpt": "chat G P T",
     "nginx": "engine X",
     "postgres": "post gress",
+    "postgresql": "post gress Q L",
+    "kubernetes": "koober net ease",
+    "résumé": "rezz oo may",
+    "soufflé": "soo flay",
+    "jalapeño": "hollow pain yo",
     "numpy": "num pie",
     "pytorch": "pie torch",
     "phd": "P H D",
@@ -60,6 +65,7 @@ _SUFFIXES = {
     "hood": "hˌʊd",
     "ship": "ʃˌɪp",
 }
+_CONTRACTED = {"ve": "v", "d": "d", "ll": "əl", "re": "əɹ"}
 _SHORTEST_PART = 3
 
 
@@ -94,7 +100,12 @@ class Words:
             return self._with_s(self.sound(plural[1]))
         if respelled := RESPELLED.get(word.lower()):
             return " ".join(self.sound(part) for part in respelled.split())
-        return self._listed(word, uses) or self._possessive(word) or self._inflected(word)
+        return (
+            self._listed(word, uses)
+            or self._possessive(word)
+            or self._contracted(word)
+            or self._inflected(word)
+        )
 
     def _listed(self, word: str, uses: Sequence[str] = ()) -> str | None:
         lower = word.lower()
@@ -121,6 +132,14 @@ class Words:
         if word.endswith("'"):
             return self._listed(word[:-1]) or self._inflected(word[:-1])
         return None
+
+    def _contracted(self, word: str) -> str | None:
+        stem, apostrophe, ending = word.lower().rpartition("'")
+        if not apostrophe or ending not in _CONTRACTED or not stem:
+            return None
+        weak = "" if ending in ("ll", "re") else "ə"
+        said = self.sound(stem)
+        return said + (_CONTRACTED[ending] if said[-1:] in _VOWELS else weak + _CONTRACTED[ending])
 
     def _inflected(self, word: str) -> str | None:
         """A listed word with -s, -ed or -ing."""
