@@ -26,7 +26,7 @@ class Hub:
     @property
     def title(self) -> str:
         """How messages name this source."""
-        return f"the model hub ({self.repo})"
+        return "the model hub"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Index:
     @property
     def title(self) -> str:
         """How messages name this source."""
-        return f"the package index ({', '.join(a.project for a in self.archives)})"
+        return "the package index"
 
 
 Source = Hub | Index
