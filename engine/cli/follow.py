@@ -12,6 +12,8 @@ from engine.cli.workflow import Prompt, titles
 from engine.client import Client, Refused, Result, Update
 from engine.run.events import NodeFinished, NodeProgress, NodeStarted
 
+NO_CHOICE = "not in []"
+
 
 class Bars:
     """A bar for each node that runs, named as in the editor."""
@@ -41,6 +43,7 @@ class Bars:
 
     def _bar(self, node: str) -> TaskID:
         if node not in self._bars:
+            self._progress.start()
             title = self._titles.get(node, node)
             self._bars[node] = self._progress.add_task(title, total=1, note="")
         return self._bars[node]
@@ -58,25 +61,29 @@ async def follow(client: Client, prompt: Prompt, console: Console) -> Result:
         TimeElapsedColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=console) as progress:
-        bars = Bars(progress, titles(prompt))
+    progress = Progress(*columns, console=console)
+    bars = Bars(progress, titles(prompt))
+    try:
         async for update in client.run(prompt):
             if isinstance(update, Result):
                 return update
             bars.show(update)
+    finally:
+        progress.stop()
     raise AssertionError("a run ends with its result")
 
 
 def tell_refusal(refused: Refused, prompt: Prompt, console: Console) -> None:
     """Say why a prompt cannot run, node by node, in the user's words for the nodes."""
-    console.print(f"The workflow cannot run: {refused}", markup=False, highlight=False)
+    _say(console, f"The workflow cannot run: {refused}")
     nodes: dict[str, dict[str, Any]] = refused.body.get("node_errors", {})
     named = titles(prompt)
     for id, errors in nodes.items():
         for error in errors["errors"]:
             where = f"  node {id} ({named.get(id, errors['class_type'])})"
-            what = f"{error['message']}: {error['details']}"
-            console.print(f"{where}: {what}", markup=False, highlight=False)
+            _say(console, f"{where}: {error['message']}: {error['details']}")
+            if error["details"].endswith(NO_CHOICE):
+                _say(console, "    'soundstage models list' shows the models that can be fetched")
 
 
 def tell_end(result: Result, prompt: Prompt, console: Console) -> bool:
@@ -86,11 +93,13 @@ def tell_end(result: Result, prompt: Prompt, console: Console) -> bool:
     failure = result.failure
     if failure is None or not failure.node:
         why = failure.message if failure is not None else f"it ended as {result.status!r}"
-        console.print(f"The workflow failed: {why}", markup=False, highlight=False)
+        _say(console, f"The workflow failed: {why}")
         return False
     title = titles(prompt).get(failure.node, failure.node_type)
     verb = "was interrupted" if result.status == "interrupted" else "failed"
-    console.print(
-        f"Node {failure.node} ({title}) {verb}: {failure.message}", markup=False, highlight=False
-    )
+    _say(console, f"Node {failure.node} ({title}) {verb}: {failure.message}")
     return False
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -44,12 +44,16 @@ def pull(name: str, models: Path, console: Console) -> list[Path]:
         PullError: it cannot be had; the text says what to do.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=console) as progress:
-        bars: dict[str, TaskID] = {}
+    progress = Progress(*columns, console=console)
+    bars: dict[str, TaskID] = {}
 
-        def show(file: str, done: int, total: int) -> None:
-            if file not in bars:
-                bars[file] = progress.add_task(f"fetching {file}")
-            progress.update(bars[file], completed=done, total=total)
+    def show(file: str, done: int, total: int) -> None:
+        progress.start()
+        if file not in bars:
+            bars[file] = progress.add_task(f"fetching {file}")
+        progress.update(bars[file], completed=done, total=total)
 
+    try:
         return pull_files(name, models, show)
+    finally:
+        progress.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from engine.authoring.markers import Files
@@ -31,15 +32,12 @@ def nodes(command: Nodes) -> int:
 
 
 def _print_all(registry: Registry) -> None:
-    table = Table("node", "category", "inputs", "outputs", "what it does", box=None)
+    table = Table(box=None)
+    table.add_column("node", no_wrap=True)
+    table.add_column("category", no_wrap=True)
+    table.add_column("what it does")
     for spec in sorted(registry.nodes.values(), key=lambda spec: (spec.category, spec.id)):
-        table.add_row(
-            spec.id,
-            spec.category,
-            " ".join(input.name for input in spec.inputs),
-            " ".join(output.type for output in spec.outputs) or "files",
-            spec.description,
-        )
+        table.add_row(spec.id, spec.category, escape(spec.description))
     console = Console()
     console.print(table)
     for pack, reason in registry.failures.items():
@@ -54,7 +52,7 @@ def _print_one(spec: NodeSpec) -> None:
     for input in spec.inputs:
         default = "" if input.default is MISSING else repr(input.default)
         kind = f"{input.type}, optional" if input.optional else input.type
-        inputs.add_row(input.name, kind, default, _allowed(input), input.tooltip or "")
+        inputs.add_row(input.name, kind, default, _allowed(input), escape(input.tooltip or ""))
     outputs = Table("output", "type", box=None)
     for output in spec.outputs:
         outputs.add_row(output.name, f"list of {output.type}" if output.each else output.type)

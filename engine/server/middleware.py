@@ -26,40 +26,45 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Bad input is answered with a JSON 4xx; a fault of ours with a 500 that tells nothing."""
     try:
         return await handler(request)
-    except BadInput as error:
-        return json_response(wire.error(error.type, str(error), **error.facts), status=400)
-    except PromptError as error:
-        return json_response(wire.prompt_error(error), status=400)
-    except BadPath as error:
-        return json_response(wire.error("bad_path", str(error)), status=403)
-    except MissingFile as error:
-        return json_response(wire.error("missing_file", str(error)), status=404)
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        answer = json_response(_http_error(error), status=error.status)
-        if "Allow" in error.headers:
-            answer.headers["Allow"] = error.headers["Allow"]
-        return answer
-    except (web.RequestPayloadError, ConnectionError) as error:
-        log.info("%s %s broke off: %s", request.method, request.path, error)
-        return json_response(
-            wire.error("invalid_body", "The body broke off or is encoded wrongly."), status=400
-        )
-    except SoundstageError as error:
-        log.exception("%s %s failed", request.method, request.path)
-        return json_response(wire.error("unavailable", str(error)), status=503)
+        return _http_answer(error)
+    except (SoundstageError, web.RequestPayloadError, ConnectionError) as error:
+        return _answer(request, error)
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
         told = wire.error("internal_error", "The service failed; its log has the details.")
         return json_response(told, status=500)
 
 
-def _http_error(error: web.HTTPException) -> dict[str, object]:
-    kind = error.reason.lower().replace(" ", "_")
+def _answer(request: web.Request, error: Exception) -> web.Response:
+    match error:
+        case BadInput():
+            return json_response(wire.error(error.type, str(error), **error.facts), status=400)
+        case PromptError():
+            return json_response(wire.prompt_error(error), status=400)
+        case BadPath():
+            return json_response(wire.error("bad_path", str(error)), status=403)
+        case MissingFile():
+            return json_response(wire.error("missing_file", str(error)), status=404)
+        case web.RequestPayloadError() | ConnectionError():
+            log.info("%s %s broke off: %s", request.method, request.path, error)
+            told = wire.error("invalid_body", "The body broke off or is encoded wrongly.")
+            return json_response(told, status=400)
+        case _:
+            log.error("%s %s failed: %s", request.method, request.path, error)
+            return json_response(wire.error("unavailable", str(error)), status=503)
+
+
+def _http_answer(error: web.HTTPException) -> web.Response:
     default = f"{error.status}: {error.reason}"
     message = error.text if error.text and error.text != default else f"{error.reason}."
-    return wire.error(kind, message)
+    told = wire.error(error.reason.lower().replace(" ", "_"), message)
+    answer = json_response(told, status=error.status)
+    if "Allow" in error.headers:
+        answer.headers["Allow"] = error.headers["Allow"]
+    return answer
 
 
 def guard(*, hosts: Collection[str] | None, cors: str | None) -> Middleware:

@@ -1,0 +1,112 @@
+"""`soundstage run`: a file in, files out, and clear words when that cannot be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Soundstage
+from tests.conftest import Service
+from tests.server.conftest import chain, node
+
+PICTURE: dict[str, Any] = {
+    "1": {
+        "class_type": "EmptyImage",
+        "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 0},
+    },
+    "2": {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}},
+    "3": {
+        "class_type": "SaveImage",
+        "inputs": {"images": ["2", 0], "filename_prefix": "white"},
+        "_meta": {"title": "Keep it"},
+    },
+}
+
+
+def written(folder: Path, content: object) -> str:
+    path = folder / "workflow.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return str(path)
+
+
+def test_it_starts_a_service_and_saves_what_was_made(soundstage: Soundstage, tmp_path: Path):
+    workflow, out = written(tmp_path, PICTURE), tmp_path / "out"
+    said = soundstage("run", workflow, "--set", "1.width=16", "--out", str(out))
+    assert said.code == 0, said.err
+    assert said.out == f"{out / 'white_00001_.png'}\n"
+    with Image.open(out / "white_00001_.png") as picture:
+        assert (picture.size, picture.getpixel((0, 0))) == ((16, 8), (255, 255, 255))
+    assert "Keep it" in said.err
+    assert not (tmp_path / "home" / "service.url").exists()
+
+
+def test_it_uses_the_service_of_its_home(service: Service, soundstage: Soundstage, tmp_path: Path):
+    workflow = written(tmp_path, chain())
+    said = soundstage("run", workflow, "--home", str(service.home), "--out", str(tmp_path))
+    assert said.code == 0, said.err
+    assert service.process.poll() is None
+
+
+def test_a_refused_workflow_names_node_title_and_input(
+    service: Service, soundstage: Soundstage, tmp_path: Path
+):
+    prompt = chain()
+    prompt["1"]["_meta"] = {"title": "The first"}
+    workflow = written(tmp_path, prompt)
+    said = soundstage("run", workflow, "--set", "1.value=many", "--server", service.url)
+    assert said.code == 2
+    assert "node 1 (The first)" in said.err
+    assert "value" in said.err
+
+
+def test_a_failed_node_is_named(service: Service, soundstage: Soundstage, tmp_path: Path):
+    workflow = written(tmp_path, chain(node("Fail", value=["1", 0], text="out of paint")))
+    said = soundstage("run", workflow, "--server", service.url)
+    assert said.code == 1
+    assert "Node 2 (Fail) failed: out of paint" in said.err
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        ("{bad", "not valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
+        ([], "API format"),
+        ({}, "API format"),
+        ({"1": 5}, "API format"),
+        ({"nodes": [], "links": []}, "export it in API format"),
+    ],
+)
+def test_files_that_are_no_workflow(
+    soundstage: Soundstage, tmp_path: Path, content: object, word: str
+):
+    said = soundstage("run", written(tmp_path, content))
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert word in said.err
+
+
+@pytest.mark.parametrize("change", ["3", "3=5", ".seed=5", "3.=5", "77.seed=5"])
+def test_changes_that_cannot_be_made(soundstage: Soundstage, tmp_path: Path, change: str):
+    said = soundstage("run", written(tmp_path, PICTURE), "--set", change)
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert change in said.err
+
+
+def test_a_missing_file_and_a_missing_server(soundstage: Soundstage, tmp_path: Path):
+    said = soundstage("run", str(tmp_path / "none.json"))
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    workflow = written(tmp_path, PICTURE)
+    said = soundstage("run", workflow, "--server", "http://127.0.0.1:9")
+    assert said.code == 1
+    assert "http://127.0.0.1:9 does not answer" in said.err
+
+
+def test_a_service_that_cannot_start_says_why(soundstage: Soundstage, tmp_path: Path):
+    (tmp_path / "home").write_text("a file where the home should be")
+    said = soundstage("run", written(tmp_path, PICTURE))
+    assert said.code == 1
+    assert str(tmp_path / "home") in said.err

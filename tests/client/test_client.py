@@ -1,0 +1,138 @@
+"""The client library against a real service, which also goes away in mid-run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.authoring.protocols import File
+from engine.client import Blocking, Client, Queued, Refused, Result, Unreachable, Update
+from engine.run.events import (
+    NodeFinished,
+    NodePreview,
+    NodeProgress,
+    NodeShown,
+    NodeStarted,
+    Started,
+)
+from tests.conftest import ServerFactory, Service
+from tests.server.conftest import chain, node, slow
+
+
+async def all_of(client: Client, prompt: dict[str, Any], **more: Any) -> list[Update]:
+    return [update async for update in client.run(prompt, **more)]
+
+
+async def test_a_run_is_told_from_queue_to_result(service: Service):
+    prompt = chain(node("Sleep", value=["1", 0], steps=2, seconds=0.0))
+    async with Client(service.url) as client:
+        updates = await all_of(client, prompt, extra={"preview_method": "auto"})
+    kinds = [type(update) for update in updates]
+    assert kinds[:2] == [Queued, Started]
+    assert NodeProgress("2", 1, 2) in updates
+    assert NodePreview("2", b"jpeg") in updates
+    number = str(prompt["1"]["inputs"]["value"])
+    assert NodeShown("3", {"text": [number]}) in updates
+    started = [update.node for update in updates if isinstance(update, NodeStarted)]
+    finished = [update.node for update in updates if isinstance(update, NodeFinished)]
+    assert started == finished == ["1", "2", "3"]
+    result = updates[-1]
+    assert isinstance(result, Result)
+    assert (result.status, result.shown) == ("success", {"3": {"text": [number]}})
+
+
+async def test_results_can_be_downloaded(service: Service, tmp_path: Path):
+    prompt = {"1": {"class_type": "Save", "inputs": {"text": "hi", "filename_prefix": "a/note"}}}
+    async with Client(service.url) as client:
+        result = (await all_of(client, prompt))[-1]
+        assert isinstance(result, Result)
+        assert result.files == [File("note_00001_.txt", "a", "output")]
+        assert await client.view(result.files[0]) == b"hi"
+        first = await client.save(result, tmp_path / "out")
+        second = await client.save(result, tmp_path / "out")
+    assert first == [tmp_path / "out" / "note_00001_.txt"]
+    assert second == [tmp_path / "out" / "note_00001_ (1).txt"]
+    assert second[0].read_text() == "hi"
+
+
+async def test_uploads_keep_their_names(service: Service, tmp_path: Path):
+    path = tmp_path / "ein Bild, ä.png"
+    path.write_bytes(b"bytes")
+    async with Client(service.url) as client:
+        stored = await client.upload(path, subfolder="mine")
+        assert stored == File(path.name, "mine", "input")
+        assert await client.view(stored) == b"bytes"
+
+
+async def test_failures_and_refusals_say_why(service: Service):
+    async with Client(service.url) as client:
+        result = (await all_of(client, chain(node("Fail", value=["1", 0], text="so"))))[-1]
+        assert isinstance(result, Result)
+        assert result.status == "error"
+        assert result.failure is not None
+        assert (result.failure.node, result.failure.exception) == ("2", "ValueError")
+        with pytest.raises(Refused, match="failed validation") as refused:
+            await all_of(client, chain(node("Number", value="abc")))
+        assert "2" in refused.value.body["node_errors"]
+        with pytest.raises(Refused) as missing:
+            await client.view(File("missing.png", "", "output"))
+        assert missing.value.status == 404
+
+
+async def test_a_run_can_be_interrupted(service: Service):
+    async with Client(service.url) as client:
+        result: Update | None = None
+        job = ""
+        async for update in client.run(slow()):
+            match update:
+                case Queued(id):
+                    job = id
+                case NodeProgress():
+                    await client.interrupt(job)
+                case _:
+                    result = update
+        assert isinstance(result, Result)
+        assert result.status == "interrupted"
+
+
+async def test_nothing_that_answers_is_unreachable():
+    async with Client("http://127.0.0.1:9") as client:
+        with pytest.raises(Unreachable, match="does not answer"):
+            await client.object_info()
+        with pytest.raises(Unreachable):
+            await all_of(client, chain())
+
+
+async def test_a_run_outlives_the_death_of_its_service(server: ServerFactory, tmp_path: Path):
+    first = server("--nodes", "tests.pack")
+    port = first.url.rpartition(":")[2]
+    updates: list[Update] = []
+    prompt = chain(node("Sleep", value=["1", 0], steps=20, seconds=1.0))
+    async with Client(first.url) as client:
+        async for update in client.run(prompt):
+            updates.append(update)
+            if isinstance(update, NodeProgress) and first.process.poll() is None:
+                first.process.kill()
+                first.process.wait()
+                server("--nodes", "tests.pack", "--port", port)
+    result = updates[-1]
+    assert isinstance(result, Result)
+    assert result.status == "success"
+    assert len([update for update in updates if isinstance(update, Started)]) == 2
+
+
+def test_the_blocking_client_does_the_same(service: Service, tmp_path: Path):
+    prompt = {"1": {"class_type": "Save", "inputs": {"text": "hi", "filename_prefix": "sync"}}}
+    with Blocking(service.url) as client:
+        assert "Save" in client.object_info()
+        updates: list[Update] = list(client.run(prompt))
+        result = updates[-1]
+        assert isinstance(result, Result)
+        [path] = client.save(result, tmp_path)
+        assert path.read_text() == "hi"
+        with pytest.raises(Refused):
+            client.submit({})
+        with pytest.raises(AttributeError):
+            client.no_such_method()
