@@ -8,11 +8,14 @@ the nodes it takes from.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from engine.authoring.markers import Files
 from engine.graph.prompt import Graph, GraphNode
+
+log = logging.getLogger(__name__)
 
 
 class FileIdentities(Protocol):
@@ -45,7 +48,7 @@ def _ingredients(
     if not spec.pure:
         found.append((job, node.id))
     if spec.fingerprint is not None:
-        found.append(spec.fingerprint(**node.literals))
+        found.append(_fingerprint(node, spec.fingerprint, job))
     for name, value in sorted(node.literals.items()):
         found.append((name, value))
         choice = spec.by_name[name].choice
@@ -54,3 +57,12 @@ def _ingredients(
     for name, link in sorted(node.links.items()):
         found.append((name, made[link.node], link.slot))
     return found
+
+
+def _fingerprint(node: GraphNode, fingerprint: Callable[..., object], job: str) -> object:
+    """What the node's fingerprint says of its literals; linked inputs are None there."""
+    try:
+        return fingerprint(**dict.fromkeys(node.links), **node.literals)
+    except Exception:
+        log.exception("the fingerprint of node %s (%s) failed, it runs", node.id, node.spec.id)
+        return job, node.id

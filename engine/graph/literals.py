@@ -57,7 +57,7 @@ def fitted(input: Input, value: Any, folders: FileLists, config: Callable[[], An
             InputError(
                 "invalid_input_type",
                 f"Failed to convert an input value to a {input.type} value",
-                f"{input.name}, {_short(value)}, {error}",
+                f"{input.name}, {short(value)}, {error}",
                 {
                     "input_name": input.name,
                     "input_config": config(),
@@ -81,6 +81,11 @@ def _not_a_link(input: Input, value: Any, config: Callable[[], Any]) -> InputErr
 
 
 def _converted(type: str, value: Any) -> Any:
+    if type == "COMBO":
+        return value
+    if value is None or isinstance(value, list | dict):
+        kind = "null" if value is None else "a list" if isinstance(value, list) else "an object"
+        raise TypeError(f"{kind} is not one")
     if type == "INT":
         return int(value)
     if type == "FLOAT":
@@ -90,11 +95,9 @@ def _converted(type: str, value: Any) -> Any:
         return number
     if type == "BOOLEAN":
         return _truth(value)
-    if type == "STRING":
-        text = str(value)
-        text.encode()  # a lone surrogate fails here, with a readable error
-        return text
-    return value
+    text = str(value)
+    text.encode()  # a lone surrogate fails here, with a readable error
+    return text
 
 
 def _truth(value: Any) -> bool:
@@ -119,7 +122,7 @@ def _check_range(input: Input, value: Any, config: Callable[[], Any]) -> None:
     else:
         return
     facts["input_config"] = config()
-    message = f"Value {_short(value)} {problem[1]}"
+    message = f"Value {short(value)} {problem[1]}"
     raise Unfit(InputError(problem[0], message, input.name, facts))
 
 
@@ -133,7 +136,7 @@ def _check_choice(input: Input, value: Any, folders: FileLists, config: Callable
                 InputError(
                     "custom_validation_failed",
                     "Custom validation failed for node",
-                    f"{input.name} - Invalid {input.upload} file: {_short(value)}",
+                    f"{input.name} - Invalid {input.upload} file: {short(value)}",
                     {"input_name": input.name, "received_value": _json(value)},
                 )
             )
@@ -147,7 +150,7 @@ def _check_choice(input: Input, value: Any, folders: FileLists, config: Callable
         InputError(
             "value_not_in_list",
             "Value not in list",
-            f"{input.name}: {_short(repr(value))} not in {listed}",
+            f"{input.name}: {short(repr(value))} not in {listed}",
             {
                 "input_name": input.name,
                 "input_config": config() if few else None,
@@ -157,17 +160,19 @@ def _check_choice(input: Input, value: Any, folders: FileLists, config: Callable
     )
 
 
-def _short(value: Any) -> str:
-    text = str(value)
+def short(value: Any) -> str:
+    """A value as text, cut where it gets long."""
+    try:
+        text = str(value)
+    except (ValueError, RecursionError):  # thousands of digits, thousands of levels
+        return f"{type(value).__name__} of great length"
     return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "..."
 
 
 def _json(value: Any) -> Any:
     """The received value as it may be sent back: strict JSON knows no NaN, few know huge ints."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, int) and value.bit_length() > 64:
-        return str(value)
-    if isinstance(value, str):
-        return _short(value)
-    return value if value is None or isinstance(value, int | float) else _short(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, int) and abs(value) < 2**64:
+        return value
+    return None if value is None else short(value)

@@ -20,7 +20,25 @@ def ordered(outputs: Iterable[str], sources: Callable[[str], Iterable[str]]) -> 
         CycleError: a node needs itself.
     """
     order: list[str] = []
+    for cycle in _walk(outputs, sources, order):
+        raise CycleError(cycle)
+    return order
+
+
+def cycles(outputs: Iterable[str], sources: Callable[[str], Iterable[str]]) -> Iterator[list[str]]:
+    """Cycles that `outputs` need, first and last node equal: of each tangle one or more."""
+    return _walk(outputs, sources, [])
+
+
+def _walk(
+    outputs: Iterable[str], sources: Callable[[str], Iterable[str]], order: list[str]
+) -> Iterator[list[str]]:
+    """Visit every node depth first and append it to `order` when it is done.
+
+    Yields cycles, one for each node that the walk comes back to.
+    """
     done: dict[str, bool] = {}  # False while a node's sources are visited
+    closed: set[str] = set()
     stack: list[tuple[str, Iterator[str]]] = []
 
     def enter(id: str) -> None:
@@ -39,7 +57,7 @@ def ordered(outputs: Iterable[str], sources: Callable[[str], Iterable[str]]) -> 
                 order.append(id)
             elif source not in done:
                 enter(source)
-            elif not done[source]:
+            elif not done[source] and source not in closed:
+                closed.add(source)
                 path = [node for node, _ in stack]
-                raise CycleError([*path[path.index(source) :], source])
-    return order
+                yield [*path[path.index(source) :], source]

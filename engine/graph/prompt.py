@@ -91,3 +91,8 @@ def literal(value: Any) -> Any:
             return wrapped  # pyright: ignore[reportUnknownVariableType] - JSON
         case _:
             return value
+
+
+def written(value: Any) -> Any:
+    """A literal as it stands in a prompt: what `literal` gives back."""
+    return {"__value__": value} if isinstance(value, list | dict) else value  # pyright: ignore[reportUnknownVariableType] - JSON

@@ -10,11 +10,13 @@ from engine.authoring.registry import Registry
 from engine.authoring.sockets import fits
 from engine.authoring.spec import Input, NodeSpec
 from engine.graph.errors import InputError, NodeErrors, PromptError
-from engine.graph.literals import FileLists, Unfit, fitted
-from engine.graph.plan import CycleError, ordered
-from engine.graph.prompt import as_link, literal
+from engine.graph.literals import SHOWN_CHARACTERS, FileLists, Unfit, fitted, short
+from engine.graph.plan import cycles
+from engine.graph.prompt import as_link, literal, written
 
 InputConfig: TypeAlias = Callable[[Input], Any]
+
+WALKED_NODES = 100
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ def validate(
         PromptError: nothing of it can run.
     """
     specs = _specs(prompt, registry)
-    outputs = [id for id, spec in specs.items() if spec.shows and _targeted(id, targets)]
+    wanted = specs.keys() if targets is None else frozenset(targets)
+    outputs = [id for id, spec in specs.items() if spec.shows and id in wanted]
     if not outputs:
         raise PromptError("prompt_no_outputs", "Prompt has no outputs")
     check = _Check(prompt, specs, folders, input_config)
@@ -81,10 +84,6 @@ def validate(
     return Valid(check.coerced(), good, errors)
 
 
-def _targeted(id: str, targets: Sequence[str] | None) -> bool:
-    return targets is None or id in targets
-
-
 def _specs(prompt: Mapping[str, Any], registry: Registry) -> dict[str, NodeSpec]:
     specs: dict[str, NodeSpec] = {}
     unknown: list[str] = []
@@ -99,7 +98,7 @@ def _specs(prompt: Mapping[str, Any], registry: Registry) -> dict[str, NodeSpec]
         problem = problem or (
             "Cannot execute because a node is missing the class_type property."
             if class_type is None
-            else f"Cannot execute because node {str(class_type)[:200]} does not exist."  # pyright: ignore[reportUnknownArgumentType] - JSON
+            else f"Cannot execute because node {short(class_type)} does not exist."  # pyright: ignore[reportUnknownArgumentType] - JSON
         )
     if unknown:
         raise PromptError("invalid_prompt", problem, ", ".join(unknown))
@@ -169,11 +168,12 @@ class _Check:
 
     def _problems(self, id: str, spec: NodeSpec, given: Mapping[str, Any]) -> Iterator[InputError]:
         for input in spec.inputs:
-            if input.name not in given:
-                if not input.optional:
-                    yield _missing(input)
+            value = given.get(input.name)
+            if value is None and input.optional:
                 continue
-            value = given[input.name]
+            if input.name not in given:
+                yield _missing(input)
+                continue
             if isinstance(value, list):
                 yield from self._link_problems(id, input, value)  # pyright: ignore[reportUnknownArgumentType] - JSON
                 continue
@@ -183,7 +183,7 @@ class _Check:
                 yield unfit.error
             else:
                 if fit is not value:
-                    self.values.setdefault(id, {})[input.name] = fit
+                    self.values.setdefault(id, {})[input.name] = written(fit)
 
     def _link_problems(self, id: str, input: Input, value: list[Any]) -> Iterator[InputError]:
         link = as_link(value)
@@ -217,22 +217,12 @@ class _Check:
             )
 
     def _find_cycles(self, outputs: Sequence[str]) -> None:
-        try:
-            ordered(outputs, self.sources.__getitem__)
-        except CycleError:
-            for output in outputs:
-                self._find_cycle(output)
-
-    def _find_cycle(self, output: str) -> None:
-        try:
-            ordered([output], self.sources.__getitem__)
-        except CycleError as cycle:
-            blamed = cycle.nodes[0]
-            walk = " -> ".join(f"{id} ({self.specs[id].id})" for id in cycle.nodes)
-            facts: dict[str, Any] = {"node_id": blamed, "cycle_nodes": cycle.nodes[:-1]}
+        for cycle in cycles(outputs, self.sources.__getitem__):
+            walk = " -> ".join(f"{id} ({self.specs[id].id})" for id in cycle[:WALKED_NODES])
+            walk += " -> ..." if len(cycle) > WALKED_NODES else ""
+            facts: dict[str, Any] = {"node_id": cycle[0], "cycle_nodes": cycle[:-1][:WALKED_NODES]}
             error = InputError("dependency_cycle", "Dependency cycle detected", walk, facts)
-            if error not in self.errors[blamed]:
-                self.errors[blamed].append(error)
+            self.errors[cycle[0]].append(error)
 
     def _without_inputs(self, id: str, spec: NodeSpec) -> InputError:
         text = f"node {id!r} ({spec.id}) has no 'inputs' object; give it one, {{}} if it needs none"
@@ -280,5 +270,6 @@ def _enters(received: str, expected: str) -> bool:
 
 
 def _readable(value: list[Any]) -> Any:
-    text = str(value)
-    return value if len(text) <= 200 and "nan" not in text and "inf" not in text else text[:200]
+    text = short(value)
+    is_strict = "nan" not in text and "inf" not in text
+    return value if len(text) <= SHOWN_CHARACTERS and is_strict else text
