@@ -1,0 +1,49 @@
+"""The examples of the documents run as they stand, and links between documents lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.authoring.spec import NodeSpec
+from tests.conftest import CHECKOUT, Service
+
+README = CHECKOUT / "README.md"
+BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+
+
+def example(holding: str) -> str:
+    """The one Python block of the README that holds a word."""
+    (block,) = (block for block in BLOCK.findall(README.read_text()) if holding in block)
+    return block
+
+
+def test_the_node_of_the_readme_is_a_node():
+    names: dict[str, Any] = {"__name__": "example"}
+    exec(compile(example("@node"), str(README), "exec"), names)
+    assert isinstance(names["repeat"].spec, NodeSpec)
+    assert names["repeat"](text="ho", times=3) == "ho ho ho"
+
+
+def test_the_client_of_the_readme_runs_a_prompt(
+    service: Service, capsys: pytest.CaptureFixture[str]
+):
+    code = example("Blocking").replace("http://127.0.0.1:8188", service.url)
+    prompt = {"1": {"class_type": "Show", "inputs": {"value": 5, "log": ""}}}
+    exec(compile(code, str(README), "exec"), {"prompt": prompt})
+    assert "Result" in capsys.readouterr().out
+
+
+def test_links_between_documents_lead_somewhere():
+    documents = [README, CHECKOUT / "CONTRIBUTING.md", *(CHECKOUT / "docs").rglob("*.md")]
+    broken: list[tuple[Path, str]] = [
+        (document, target)
+        for document in documents
+        for target in LINK.findall(document.read_text())
+        if not (document.parent / target).exists()
+    ]
+    assert broken == []
