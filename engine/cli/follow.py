@@ -41,6 +41,11 @@ class Bars:
             case _:
                 pass
 
+    def stop(self) -> None:
+        """Leave the bars as they are."""
+        if self._bars:
+            self._progress.stop()
+
     def _bar(self, node: str) -> TaskID:
         if node not in self._bars:
             self._progress.start()
@@ -61,15 +66,14 @@ async def follow(client: Client, prompt: Prompt, console: Console) -> Result:
         TimeElapsedColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    progress = Progress(*columns, console=console)
-    bars = Bars(progress, titles(prompt))
+    bars = Bars(Progress(*columns, console=console), titles(prompt))
     try:
         async for update in client.run(prompt):
             if isinstance(update, Result):
                 return update
             bars.show(update)
     finally:
-        progress.stop()
+        bars.stop()
     raise AssertionError("a run ends with its result")
 
 

@@ -56,4 +56,5 @@ def pull(name: str, models: Path, console: Console) -> list[Path]:
     try:
         return pull_files(name, models, show)
     finally:
-        progress.stop()
+        if bars:
+            progress.stop()

@@ -9,7 +9,8 @@ from aiohttp import web
 from engine.run.engine import Engine
 from engine.server import files, prompts, system, wire
 from engine.server.catalog import Catalog
-from engine.server.keys import CATALOG, ENGINE, PREVIEW_METHOD, SOCKETS, UPLOAD_LIMIT
+from engine.server.keys import CATALOG, ENGINE, FACTS, PREVIEW_METHOD, SOCKETS, UPLOAD_LIMIT
+from engine.server.machine import WorkerFacts
 from engine.server.middleware import errors, guard, headers
 from engine.server.socket import Sockets
 
@@ -65,6 +66,7 @@ def init_app(
     engine.describe = lambda input: wire.input_config(input, engine.folders.files)
     app[ENGINE] = engine
     app[CATALOG] = Catalog(engine.registry, engine.folders)
+    app[FACTS] = WorkerFacts(engine)
     app[SOCKETS] = Sockets(engine, wire.features(upload_limit))
     app[UPLOAD_LIMIT] = upload_limit
     app[PREVIEW_METHOD] = preview_method

@@ -6,10 +6,12 @@ from aiohttp import web
 
 from engine.run.engine import Engine
 from engine.server.catalog import Catalog
+from engine.server.machine import WorkerFacts
 from engine.server.socket import Sockets
 
 ENGINE = web.AppKey("engine", Engine)
 CATALOG = web.AppKey("catalog", Catalog)
+FACTS = web.AppKey("facts", WorkerFacts)
 SOCKETS = web.AppKey("sockets", Sockets)
 PREVIEW_METHOD = web.AppKey("preview_method", str)
 UPLOAD_LIMIT = web.AppKey("upload_limit", int)

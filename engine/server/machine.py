@@ -1,11 +1,18 @@
-"""What the server process itself can tell of the machine."""
+"""The machine, as the server process and its worker see it."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Any
+
+from engine.run.engine import Engine
+
+PATIENCE_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -17,6 +24,25 @@ class Machine:
     python: str
     memory: int
     memory_free: int
+
+
+class WorkerFacts:
+    """What the worker knows of devices: fresh, or as it last said while it is busy."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._last: Mapping[str, Any] = {}
+        self._asking: asyncio.Task[None] | None = None
+
+    async def now(self) -> Mapping[str, Any]:
+        """Versions and devices; empty before the worker is up. Never waits for long."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask())
+        await asyncio.wait({self._asking}, timeout=PATIENCE_SECONDS if self._last else 0)
+        return self._last
+
+    async def _ask(self) -> None:
+        self._last = await self._engine.worker_facts() or self._last
 
 
 def look() -> Machine:

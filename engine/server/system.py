@@ -6,7 +6,7 @@ from aiohttp import web
 
 from engine.server import machine, wire
 from engine.server.answers import json_response
-from engine.server.keys import CATALOG, ENGINE, UPLOAD_LIMIT
+from engine.server.keys import CATALOG, FACTS, UPLOAD_LIMIT
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -37,7 +37,7 @@ async def page(_request: web.Request) -> web.Response:
 
 async def system_stats(request: web.Request) -> web.Response:
     """GET /system_stats: the machine, its memory and its devices."""
-    facts = await request.app[ENGINE].worker_facts()
+    facts = await request.app[FACTS].now()
     return json_response(wire.system_stats(machine.look(), facts))
 
 

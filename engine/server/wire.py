@@ -318,7 +318,11 @@ def features(max_upload_bytes: int) -> dict[str, Any]:
 
 
 def system_stats(machine: Machine, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer of GET /system_stats; `facts` are the worker's, empty until it is up."""
+    """The answer of GET /system_stats; `facts` are the worker's, empty until it is up.
+
+    Clients look at the first device without asking whether there is one, so there always is.
+    """
+    cpu = {"name": "cpu", "memory": (machine.memory, machine.memory_free)}
     return {
         "system": {
             "os": machine.os,
@@ -331,7 +335,7 @@ def system_stats(machine: Machine, facts: Mapping[str, Any]) -> dict[str, Any]:
             "embedded_python": False,
             "argv": [],
         },
-        "devices": [_device(**device) for device in facts.get("devices", [])],
+        "devices": [_device(**device) for device in facts.get("devices", [cpu])],
     }
 
 
