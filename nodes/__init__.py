@@ -2,4 +2,8 @@
 
 from pathlib import Path
 
+from nodes.models.tensor_files import TensorCodec
+
 BUNDLED = {"checkpoints": {"demo": Path(__file__).parent / "models" / "demo"}}
+CODECS = [TensorCodec()]
+BACKENDS = ["nodes.models.torch_devices:TorchDevices"]

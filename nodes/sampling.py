@@ -16,9 +16,7 @@ SCHEDULERS = ("simple", "karras", "normal")
 def k_sampler(
     *,
     model: Annotated[Model, Tooltip("The denoiser.")],
-    seed: Annotated[
-        Seed, Tooltip("The same seed gives the same noise, and so the same picture.")
-    ] = 0,
+    seed: Annotated[Seed, Tooltip("The same seed gives the same noise.")] = 0,
     steps: Annotated[int, Range(1, 10000), Tooltip("More steps take longer and wander less.")] = 20,
     cfg: Annotated[
         float,
@@ -49,12 +47,12 @@ def k_sampler(
         batch_index=latent_image.get("batch_index"),
         mask=latent_image.get("noise_mask"),
     )
-    denoised = None
-    while True:
-        try:
-            turn = turns.send(denoised)
-        except StopIteration as end:
-            yield Step(steps, steps)
-            return {**latent_image, "samples": end.value}
-        request = turn.request
-        denoised = yield Step(turn.index, turn.total, request.key, request, answer)
+    try:
+        turn = next(turns)
+        while True:
+            step = Step(turn.index, turn.total, turn.request.key, turn.request, answer)
+            turn = turns.send((yield step))
+    except StopIteration as end:
+        samples = end.value
+    yield Step(steps, steps)
+    return {**latent_image, "samples": samples}

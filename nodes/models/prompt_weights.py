@@ -1,7 +1,8 @@
 r"""Weights in a prompt: ``(word)`` is 1.1 times as strong, ``(word:1.3)`` 1.3 times.
 
-``\(`` is a mere bracket. The rules are ComfyUI's: brackets nest and multiply, a number after the last
-colon is absolute for its level, ``[x]`` and BREAK mean nothing, brackets without a partner are plain text.
+``\(`` is a mere bracket. The rules are ComfyUI's: brackets nest and multiply, a number after the
+last colon is absolute for its level, ``[x]`` and BREAK mean nothing, brackets without a partner
+are plain text.
 """
 
 from __future__ import annotations

@@ -74,13 +74,13 @@ class Vae(Handle["AutoencoderKL"]):
         return torch.cat(latents)
 
     def _cropped(self, pictures: Tensor) -> Tensor:
-        for axis in (1, 2):
-            size = pictures.shape[axis]
+        height, width = pictures.shape[1:3]
+        if min(height, width) < self.factor:
+            raise ValueError(
+                f"a picture of {width} x {height} pixels is too small; "
+                f"each side needs at least {self.factor}"
+            )
+        for axis, size in ((1, height), (2, width)):
             kept = size - size % self.factor
-            if kept == 0:
-                raise ValueError(
-                    f"a picture of {pictures.shape[2]} x {pictures.shape[1]} pixels is too small; "
-                    f"each side needs at least {self.factor}"
-                )
             pictures = pictures.narrow(axis, (size - kept) // 2, kept)
         return pictures

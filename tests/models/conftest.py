@@ -1,0 +1,172 @@
+"""A tiny text-to-image model with random weights, and the big reference ones where they are."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from safetensors.torch import load, save
+from torch import Tensor
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from nodes.models.checkpoints import CONFIGS, read_checkpoint
+from nodes.models.clip import Clip
+from nodes.models.tokenizers import END, START, read_clip_tokenizer
+from nodes.models.unet import Model
+from nodes.models.vae import Vae
+
+WIDTH = 32
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The three networks of a model, ready to use."""
+
+    model: Model
+    clip: Clip
+    vae: Vae
+
+
+def handles(path: Path) -> Loaded:
+    """The handles of a checkpoint, nothing loaded."""
+    found = read_checkpoint(path)
+    return Loaded(
+        Model(found.unet, found.scheduler, found.latent_scale),
+        Clip(found.text_encoder, found.tokenizer),
+        Vae(found.vae),
+    )
+
+
+def ready(path: Path) -> Loaded:
+    """The handles of a checkpoint, all loaded."""
+    found = handles(path)
+    return Loaded(found.model.ready(), found.clip.ready(), found.vae.ready())
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> Path:
+    """A safetensors file."""
+    path.write_bytes(save({name: tensor.contiguous().clone() for name, tensor in tensors.items()}))
+    return path
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file."""
+    return load(path.read_bytes())
+
+
+def make_tiny_folder(folder: Path, seed: int = 0) -> Path:
+    """Write a diffusers folder of under 2 MB, random weights, v-prediction, chunks of 24 tokens."""
+    torch.default_generator.manual_seed(seed)
+    tokens = make_tokenizer(folder / "tokenizer")
+    networks: Any = (UNet2DConditionModel, AutoencoderKL)
+    unet = networks[0](
+        block_out_channels=(32, 32),
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        layers_per_block=1,
+        cross_attention_dim=WIDTH,
+        attention_head_dim=4,
+        norm_num_groups=8,
+        addition_embed_type="text",
+        addition_embed_type_num_heads=4,
+    )
+    vae = networks[1](
+        block_out_channels=(8, 8, 8, 8),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        norm_num_groups=4,
+        scaling_factor=1.0,
+    )
+    text: Any = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=tokens,
+            hidden_size=WIDTH,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=24,
+            bos_token_id=tokens - 2,
+            eos_token_id=tokens - 1,
+            pad_token_id=tokens - 1,
+        )
+    )
+    unet.save_pretrained(folder / "unet")
+    vae.save_pretrained(folder / "vae")
+    text.save_pretrained(folder / "text_encoder")
+    (folder / "scheduler").mkdir()
+    (folder / "scheduler" / "scheduler_config.json").write_text(
+        json.dumps({"beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction"})
+    )
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline"}))
+    return folder
+
+
+def make_tokenizer(folder: Path) -> int:
+    """Write a byte-level vocabulary with two merges; how many tokens it has."""
+    folder.mkdir(parents=True)
+    letters = list(read_clip_tokenizer(CONFIGS / "sd15" / "tokenizer").bpe.get_vocab())
+    single = sorted(word for word in letters if len(word.removesuffix("</w>")) == 1)
+    words = [*single, "ca", "cat</w>", START, END]
+    (folder / "vocab.json").write_text(json.dumps({word: n for n, word in enumerate(words)}))
+    (folder / "merges.txt").write_text("#version: 0.2\nc a\nca t</w>\n")
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"model_max_length": 24, "bos_token": START, "eos_token": END, "pad_token": END})
+    )
+    return len(words)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def two_threads() -> None:
+    """Leave room for whoever else uses this machine."""
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model as a diffusers folder."""
+    return make_tiny_folder(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_folder: Path) -> Loaded:
+    """The tiny model, loaded; tests that patch it unpatch it."""
+    return ready(tiny_folder)
+
+
+@pytest.fixture(scope="session")
+def reference(shared: Path) -> Path:
+    """Reference numbers."""
+    return shared / "reference"
+
+
+@pytest.fixture(scope="session")
+def reference_models(reference: Path) -> Iterator[Path]:
+    """A models folder with the deterministic weights that the reference pictures were made with.
+
+    SOUNDSTAGE_REFERENCE_MODELS names a folder that has them already; else they are made, which
+    takes a quarter of a minute and two gigabytes, and removed again.
+    """
+    if given := os.environ.get("SOUNDSTAGE_REFERENCE_MODELS"):
+        yield Path(given)
+        return
+    folder = Path(tempfile.mkdtemp(prefix="soundstage-reference-"))
+    try:
+        if shutil.disk_usage(folder).free < 4 * 2**30:
+            pytest.skip("the reference weights need 3 GB of disk; SOUNDSTAGE_REFERENCE_MODELS")
+        command = [sys.executable, str(reference / "make_weights.py"), str(folder)]
+        subprocess.run([*command, "--only", "checkpoints/", "loras/"], check=True)
+        yield folder
+    finally:
+        shutil.rmtree(folder)

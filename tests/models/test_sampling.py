@@ -1,0 +1,246 @@
+"""Noise levels, samplers and guidance, without a big model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import torch
+from torch import Tensor
+
+from nodes import sampling
+from nodes.models.denoise import Turn, denoise
+from nodes.models.guidance import Guide, Request, answer
+from nodes.models.noise import initial_noise, step_noise
+from nodes.models.samplers import SAMPLERS, Question
+from nodes.models.schedules import SCHEDULES, Levels, levels, sigmas
+from tests.models.conftest import Loaded
+
+AskedT = TypeVar("AskedT")
+SD15: dict[str, Any] = {}
+ZERO_SNR: dict[str, Any] = {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction"}
+
+
+def driven(asking: Generator[AskedT, Tensor, Tensor], reply: Callable[[AskedT], Tensor]) -> Tensor:
+    """What a generator returns when each of its questions gets a reply."""
+    try:
+        question = next(asking)
+        while True:
+            question = asking.send(reply(question))
+    except StopIteration as end:
+        return end.value
+
+
+def alone(turn: Turn) -> Tensor:
+    return answer([turn.request])[0]
+
+
+@pytest.fixture(scope="module")
+def schedules(reference: Path) -> dict[str, Any]:
+    return json.loads((reference / "schedules.json").read_text())
+
+
+@pytest.mark.parametrize(("name", "config"), [("sd15_eps", SD15), ("sd15_vpred_zsnr", ZERO_SNR)])
+def test_noise_levels_are_the_reference(name: str, config: Any, schedules: dict[str, Any]):
+    known = levels(config)
+    expected = next(model for model in schedules["models"] if model["model"] == name)
+    digest = hashlib.sha256(known.table.numpy().tobytes()).hexdigest()
+    assert digest == expected["table_sha256_float32_le"]
+    for sigma, step in expected["timestep_of_sigma"].items():
+        assert float(known.timestep(torch.tensor(float(sigma)))) == step
+    for step, sigma in expected["sigma_of_timestep"].items():
+        assert float(known.sigma(torch.tensor(float(step)))) == pytest.approx(sigma, rel=5e-6)
+    compared = 0
+    for case in schedules[name]:
+        if case["scheduler"] in SCHEDULES and not case["drop_penultimate"]:
+            found = sigmas(known, case["scheduler"], case["steps"], case["denoise"])
+            assert found.numpy() == pytest.approx(case["sigmas"], rel=5e-6), case
+            compared += 1
+    assert compared > 0
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_samplers_walk_as_the_reference(name: str, reference: Path):
+    cases = json.loads((reference / "samplers.json").read_text())["samplers"]
+    case = next(c for c in cases if (c["sampler"], c["model"]) == (name, "sd15_eps"))
+    levels_down = torch.tensor(case["sigmas"])
+    noise = initial_noise(torch.zeros(1, 4, 4, 4), 42)
+    asked: list[Tensor] = []
+
+    def reply(question: Question) -> Tensor:
+        asked.append(question.sigma)
+        return (question.x + 0.3 * question.x.tanh()) / (1 + question.sigma**2)
+
+    start = noise * (1 + levels_down[0] ** 2).sqrt()
+    found = driven(SAMPLERS[name](start, levels_down, step_noise(noise, 42)), reply)
+    expected = torch.tensor(case["result"])
+    assert len(asked) == case["model_calls"]
+    assert (found.flatten() - expected).abs().max() <= 1e-5 * expected.abs().max()
+
+
+def test_the_node_offers_every_sampler_and_schedule():
+    assert set(sampling.SAMPLERS) == set(SAMPLERS)
+    assert set(sampling.SCHEDULERS) == set(SCHEDULES)
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULES)
+@pytest.mark.parametrize("config", [SD15, ZERO_SNR, {"beta_schedule": "squaredcos_cap_v2"}])
+@pytest.mark.parametrize("steps", [1, 2, 7, 50])
+def test_schedules_fall_from_the_largest_level_to_nothing(scheduler: str, config: Any, steps: int):
+    known = levels(config)
+    found = sigmas(known, scheduler, steps)
+    assert len(found) == steps + 1
+    assert known.is_largest(found[0])
+    assert found[-1] == 0
+    assert bool((found[:-1] > found[1:]).all())
+
+
+def test_denoise_below_one_walks_the_end_of_a_longer_schedule():
+    known = levels(SD15)
+    assert torch.equal(sigmas(known, "karras", 5, 0.5), sigmas(known, "karras", 10)[-6:])
+    assert len(sigmas(known, "karras", 5, 0.0)) == 0
+
+
+def test_unknown_noise_schedules_are_refused():
+    with pytest.raises(ValueError, match="beta_schedule 'sigmoid'"):
+        levels({"beta_schedule": "sigmoid"})
+    with pytest.raises(ValueError, match="prediction_type 'sample'"):
+        levels({"prediction_type": "sample"})
+
+
+def test_a_picture_of_a_batch_can_be_drawn_again_alone():
+    like = torch.zeros(1, 4, 2, 2)
+    first = initial_noise(like, 7, batch_index=[0])
+    assert torch.equal(first, initial_noise(like, 7))
+    several = initial_noise(torch.zeros(2, 4, 2, 2), 7, batch_index=[0, 2])
+    assert torch.equal(several[1:], initial_noise(like, 7, batch_index=[2]))
+    assert torch.equal(step_noise(like, 7)(), first), "the first step's noise is the initial one"
+
+
+def test_the_largest_seed_is_a_seed():
+    assert initial_noise(torch.zeros(1, 4, 2, 2), 2**64 - 1).isfinite().all()
+
+
+def guide(tiny: Loaded, wanted: str, unwanted: str = "", scale: float = 3.0) -> Guide:
+    texts = [[tensor for tensor, _ in tiny.clip.encode(text)] for text in (wanted, unwanted)]
+    return Guide(tiny.model, texts[0], texts[1], scale)
+
+
+def drawn(guide: Guide, seed: int, sampler: str = "euler", steps: int = 4) -> Tensor:
+    down = sigmas(guide.model.levels, "normal", steps)
+    walk = denoise(guide, torch.zeros(1, 4, 8, 8), sampler=sampler, sigmas=down, seed=seed)
+    return driven(walk, alone)
+
+
+def test_a_text_changes_the_picture_and_a_seed_too(tiny: Loaded):
+    first = drawn(guide(tiny, "cat"), 1)
+    assert torch.equal(first, drawn(guide(tiny, "cat"), 1))
+    assert not torch.allclose(first, drawn(guide(tiny, "dog"), 1))
+    assert not torch.allclose(first, drawn(guide(tiny, "cat"), 2))
+
+
+def test_cfg_1_never_evaluates_the_negative(tiny: Loaded):
+    without = guide(tiny, "cat", "dog", 1.0)
+    assert len(without.texts) == 1
+    assert torch.equal(drawn(without, 1), drawn(guide(tiny, "cat", "anything", 1.0), 1))
+
+
+def test_guidance_is_the_difference_that_the_text_makes(tiny: Loaded):
+    x, sigma = initial_noise(torch.zeros(2, 4, 8, 8), 3), torch.tensor(2.0)
+
+    def ask(guide: Guide) -> Tensor:
+        return answer([Request(guide, x, sigma)])[0]
+
+    with_text = ask(guide(tiny, "cat", scale=1.0))
+    without = ask(guide(tiny, "dog", scale=1.0))
+    expected = without + 5 * (with_text - without)
+    assert torch.allclose(ask(guide(tiny, "cat", "dog", 5.0)), expected, atol=1e-5)
+
+
+def test_many_jobs_are_answered_as_each_alone(tiny: Loaded):
+    """Jobs of other texts, batch sizes, levels and guidance share one evaluation."""
+    dice = random.Random(0)
+    requests = [
+        Request(
+            guide(tiny, wanted, "blurry " * dice.choice([1, 9]), scale),
+            initial_noise(torch.zeros(count, 4, 8, 8), seed) * (seed + 1),
+            torch.tensor(0.5 + seed),
+        )
+        for seed, (wanted, count, scale) in enumerate(
+            [("cat", 1, 3.0), ("a dog, two dogs", 2, 7.0), ("x " * 30, 1, 1.0), ("", 3, 2.0)]
+        )
+    ]
+    together = answer(requests)
+    for request, found in zip(requests, together, strict=True):
+        assert found.shape == request.x.shape
+        assert torch.allclose(found, answer([request])[0], atol=1e-5)
+
+
+def test_texts_of_unlike_length_are_repeated_to_one(tiny: Loaded):
+    both = guide(tiny, "x " * 30, "short")
+    assert {text.shape[1] for text in both.texts} == {48}
+    unequal = guide(tiny, "x " * 110, "y " * 40)
+    assert len({text.shape[1] for text in unequal.texts}) == 2, "repeating would be too long"
+    assert drawn(unequal, 1, steps=1).isfinite().all()
+
+
+def test_each_step_reports_each_index_once(tiny: Loaded):
+    asked = guide(tiny, "cat")
+    seen: list[tuple[int, int]] = []
+    down = sigmas(tiny.model.levels, "karras", 5)
+
+    def reply(turn: Turn) -> Tensor:
+        seen.append((turn.index, turn.total))
+        return alone(turn)
+
+    zeros = torch.zeros(1, 4, 8, 8)
+    driven(denoise(asked, zeros, sampler="dpmpp_2m", sigmas=down, seed=1), reply)
+    assert seen == [(index, 5) for index in range(5)]
+
+
+def test_no_steps_leave_the_latents_alone(tiny: Loaded):
+    latents = torch.randn(1, 4, 8, 8)
+    none = torch.empty(0)
+    assert driven(
+        denoise(guide(tiny, "cat"), latents, sampler="euler", sigmas=none, seed=1), alone
+    ).equal(latents)
+
+
+def test_outside_of_a_mask_the_latents_stay(tiny: Loaded):
+    latents = torch.randn(1, 4, 8, 8)
+    mask = torch.zeros(1, 64, 64)
+    mask[:, :, 32:] = 1
+    down = sigmas(tiny.model.levels, "normal", 4, 0.6)
+    walk = denoise(guide(tiny, "cat"), latents, sampler="euler", sigmas=down, seed=1, mask=mask)
+    found = driven(walk, alone)
+    assert torch.allclose(found[..., :3], latents[..., :3], atol=1e-4)
+    assert not torch.allclose(found[..., 5:], latents[..., 5:], atol=1e-2)
+
+
+def test_velocity_and_noise_predictions_agree_about_a_perfect_network():
+    """Both ways of writing the same prediction give the same picture back."""
+    known = levels(SD15)
+    assert isinstance(known, Levels)
+    clean, noise = torch.randn(1, 4, 4, 4), torch.randn(1, 4, 4, 4)
+    sigma = torch.tensor(3.0)
+    x = clean + sigma * noise
+    velocity = (noise - sigma * clean) / (sigma**2 + 1).sqrt()
+    from_velocity = x / (sigma**2 + 1) - velocity * sigma / (sigma**2 + 1).sqrt()
+    assert torch.allclose(from_velocity, clean, atol=1e-5)
+    assert torch.allclose(x - noise * sigma, clean, atol=1e-5)
+
+
+def test_conditioning_or_latents_of_another_model_are_refused(tiny: Loaded):
+    asked = guide(tiny, "cat")
+    sigma = torch.ones(1)
+    with pytest.raises(ValueError, match="CLIP of the same checkpoint"):
+        tiny.model.denoised(torch.zeros(1, 4, 8, 8), sigma, torch.zeros(1, 77, 768))
+    with pytest.raises(ValueError, match="16 channels"):
+        tiny.model.denoised(torch.zeros(1, 16, 8, 8), sigma, asked.positive[0])
+    with pytest.raises(ValueError, match="takes 4"):
+        tiny.vae.decode(torch.zeros(1, 16, 8, 8))
