@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from engine.store.codecs import Codecs, NotStorable, dumps, loads, nbytes
 from engine.store.db import connect
@@ -19,13 +18,13 @@ log = logging.getLogger(__name__)
 
 INLINE_BYTES = 64 * 1024
 WORTH_KEEPING_SECONDS = 0.02
-TOUCH_SECONDS = 60
+TOUCH_NS = 60 * 10**9
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS results (
     key TEXT PRIMARY KEY,
     nbytes INTEGER NOT NULL,
-    used INTEGER NOT NULL,
+    used INTEGER NOT NULL,  -- ns since 1970
     body BLOB               -- NULL: in a file of its own
 ) WITHOUT ROWID
 """
@@ -55,6 +54,7 @@ class Cache:
 
     On disk go the results that took longer than 20 ms, and everything an output node showed:
     what a crash would cost dearly or would do twice. Small ones are rows, big ones files beside.
+    A file that cannot be read is made anew, a result that cannot be written stays in memory.
 
     Args:
         path: the SQLite file; big results go to the folder of the same stem.
@@ -64,18 +64,25 @@ class Cache:
 
     def __init__(self, path: Path, codecs: Codecs, *, memory_bytes: int, disk_bytes: int) -> None:
         self._folder = path.with_suffix("")
-        self._folder.mkdir(parents=True, exist_ok=True)
         self._codecs = codecs
         self._memory_bytes = memory_bytes
         self._disk_bytes = disk_bytes
         self._memory = _Memory()
         self._lock = threading.Lock()
-        self.connection = connect(path)
-        self.connection.execute("PRAGMA synchronous=OFF")
-        self.connection.execute(SCHEMA)
-        self._disk_used: int = self.connection.execute(
-            "SELECT coalesce(sum(nbytes), 0) FROM results"
-        ).fetchone()[0]
+        try:
+            self.connection, sizes = opened(path)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            log.warning("the cache %s is made anew, it cannot be read: %s", path, error)
+            for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+                path.with_name(name).unlink(missing_ok=True)
+            self.connection, sizes = opened(path)
+        self._disk_used = sum(sizes.values())
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for left in self._folder.iterdir():
+            if left.name not in sizes:  # written by a worker that died before it noted them
+                left.unlink()
 
     def has(self, key: str) -> bool:
         """Whether `get` is likely to find it."""
@@ -101,8 +108,14 @@ class Cache:
         """Keep a result that took `seconds` to make; returns once it is where it belongs."""
         with self._lock:
             self._remember(key, result)
-            if seconds >= WORTH_KEEPING_SECONDS or result.shown is not None:
+            if seconds < WORTH_KEEPING_SECONDS and result.shown is None:
+                return
+            try:
                 self._write(key, result)
+            except NotStorable:
+                return
+            except Exception:
+                log.exception("a result is kept in memory only, it cannot be written")
 
     def forget(self, key: str) -> None:
         """Drop a result whose files are gone."""
@@ -129,9 +142,12 @@ class Cache:
         memory = self._memory
         size = 256 + nbytes(result.outputs, self._codecs)
         _, old = memory.results.pop(key, (None, 0))
-        memory.nbytes += size - old
+        memory.nbytes -= old
+        if size > self._memory_bytes:
+            return
+        memory.nbytes += size
         memory.results[key] = (result, size)
-        while memory.nbytes > self._memory_bytes and memory.results:
+        while memory.nbytes > self._memory_bytes:
             _, (_, freed) = memory.results.popitem(last=False)
             memory.nbytes -= freed
 
@@ -145,20 +161,17 @@ class Cache:
         try:
             data = self._file(key).read_bytes() if body is None else body
             outputs, shown = loads(data, self._codecs)
-        except (OSError, ValueError, NotStorable, msgspec.DecodeError) as error:
+        except Exception as error:  # noqa: BLE001 - any codec may notice the damage
             log.warning("a cached result is dropped, it cannot be read: %s", error)
             self._forget(key)
             return None
-        now = int(time.time())
-        if now - used > TOUCH_SECONDS:
+        now = time.time_ns()
+        if now - used > TOUCH_NS:
             self.connection.execute("UPDATE results SET used=? WHERE key=?", (now, key))
         return Result(outputs, shown)
 
     def _write(self, key: str, result: Result) -> None:
-        try:
-            data = dumps((result.outputs, result.shown), self._codecs)
-        except NotStorable:
-            return
+        data = dumps((result.outputs, result.shown), self._codecs)
         if len(data) > self._disk_bytes:
             return
         self._forget_on_disk(key)
@@ -169,7 +182,7 @@ class Cache:
             part.replace(self._file(key))
         self.connection.execute(
             "INSERT INTO results VALUES (?, ?, ?, ?)",
-            (key, len(data), int(time.time()), data if inline else None),
+            (key, len(data), time.time_ns(), data if inline else None),
         )
         self._disk_used += len(data)
         while self._disk_used > self._disk_bytes:
@@ -182,13 +195,29 @@ class Cache:
         self._forget_on_disk(key)
 
     def _forget_on_disk(self, key: str) -> None:
-        row: tuple[int, int] | None = self.connection.execute(
-            "DELETE FROM results WHERE key=? RETURNING nbytes, body IS NULL", (key,)
+        row: tuple[int] | None = self.connection.execute(
+            "DELETE FROM results WHERE key=? RETURNING nbytes", (key,)
         ).fetchone()
         if row is not None:
             self._disk_used -= row[0]
-            if row[1]:
+            if row[0] > INLINE_BYTES:
                 self._file(key).unlink(missing_ok=True)
 
     def _file(self, key: str) -> Path:
         return self._folder / key
+
+
+def opened(path: Path) -> tuple[sqlite3.Connection, dict[str, int]]:
+    """The cache's file, and the size of each result in it by key.
+
+    Raises:
+        sqlite3.DatabaseError: it is damaged.
+    """
+    connection = connect(path)
+    try:
+        connection.execute("PRAGMA synchronous=OFF")
+        connection.execute(SCHEMA)
+        return connection, dict(connection.execute("SELECT key, nbytes FROM results").fetchall())
+    except BaseException:
+        connection.close()
+        raise

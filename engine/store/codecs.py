@@ -25,12 +25,13 @@ def dumps(value: Any, codecs: Codecs) -> bytes:
     """Bytes of a value.
 
     Raises:
-        NotStorable: some part of it has no codec.
+        NotStorable: some part of it has no codec, or is nothing that msgpack can say (an integer
+            of more than 64 bits, half a surrogate pair, a list in itself).
     """
     try:
         return msgspec.msgpack.encode(_packed(value, codecs))
-    except OverflowError as error:
-        raise NotStorable("an integer of more than 64 bits") from error
+    except (OverflowError, UnicodeEncodeError, RecursionError) as error:
+        raise NotStorable(str(error)) from error
 
 
 def loads(data: bytes, codecs: Codecs) -> Any:
@@ -38,7 +39,7 @@ def loads(data: bytes, codecs: Codecs) -> Any:
 
     Raises:
         NotStorable: a codec it needs is not installed.
-        msgspec.DecodeError: the bytes are damaged.
+        Exception: the bytes are damaged; what it is depends on the codec that notices.
     """
     return _unpacked(msgspec.msgpack.decode(data), codecs)
 
@@ -46,15 +47,27 @@ def loads(data: bytes, codecs: Codecs) -> Any:
 def nbytes(value: Any, codecs: Codecs) -> int:
     """About how much memory a value takes.
 
-    Model handles count nothing: their weights are accounted where they are loaded.
+    Model handles count nothing: their weights are accounted where they are loaded. What is there
+    twice counts once.
     """
-    if isinstance(value, dict):
-        return sum(nbytes(item, codecs) for item in value.values())  # pyright: ignore[reportUnknownVariableType] - any value
-    if isinstance(value, list | tuple):
-        return 8 + sum(nbytes(item, codecs) for item in value)  # pyright: ignore[reportUnknownVariableType] - any value
-    if isinstance(value, str | bytes):
-        return len(value)
-    return int(value.nbytes) if type_name(value) in codecs else 8
+    total = 0
+    seen: set[int] = set()
+    waiting: list[Any] = [value]
+    while waiting:
+        item = waiting.pop()
+        total += 8
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, dict):
+            waiting.extend(item.values())  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType] - any value
+        elif isinstance(item, list | tuple):
+            waiting.extend(item)  # pyright: ignore[reportUnknownArgumentType] - any value
+        elif isinstance(item, str | bytes):
+            total += len(item)
+        elif type_name(item) in codecs:
+            total += int(getattr(item, "nbytes", 0))
+    return total
 
 
 def type_name(value: Any) -> str:
@@ -64,14 +77,15 @@ def type_name(value: Any) -> str:
 
 
 def _packed(value: Any, codecs: Codecs) -> Any:
-    if isinstance(value, dict):
-        return ["dict", [[key, _packed(item, codecs)] for key, item in value.items()]]  # pyright: ignore[reportUnknownVariableType] - any value
-    if isinstance(value, File):
+    kind = cast("type[object]", type(value))  # of a subclass only its own codec knows more
+    if kind is dict:
+        pairs = cast("dict[Any, Any]", value).items()
+        return ["dict", [[_packed(key, codecs), _packed(item, codecs)] for key, item in pairs]]
+    if kind in (list, tuple):
+        return [kind.__name__, [_packed(item, codecs) for item in value]]
+    if kind is File:
         return ["file", [value.filename, value.subfolder, value.type]]
-    if isinstance(value, list | tuple):
-        parts: list[Any] = [_packed(item, codecs) for item in value]  # pyright: ignore[reportUnknownVariableType] - any value
-        return ["list" if isinstance(value, list) else "tuple", parts]
-    if type(value) in PLAIN:
+    if kind in PLAIN:
         return ["plain", value]
     name = type_name(value)
     if name not in codecs:
@@ -85,7 +99,7 @@ def _unpacked(packed: Any, codecs: Codecs) -> Any:
         case "plain":
             return body
         case "dict":
-            return {key: _unpacked(item, codecs) for key, item in body}
+            return {_unpacked(key, codecs): _unpacked(item, codecs) for key, item in body}
         case "list":
             return [_unpacked(item, codecs) for item in body]
         case "tuple":

@@ -34,6 +34,7 @@ class Database:
         self._path = path
         self._loop = asyncio.get_running_loop()
         self._work: SimpleQueue[Work | None] = SimpleQueue()
+        self._closed = False
         self._thread = threading.Thread(target=self._serve, name=f"db {path.name}", daemon=True)
 
     @classmethod
@@ -45,17 +46,30 @@ class Database:
         """
         database = cls(path)
         database._thread.start()
-        await database.run(lambda connection: migrate(connection, path))
+        try:
+            await database.run(lambda connection: migrate(connection, path))
+        except BaseException:
+            await database.close()
+            raise
         return database
 
     async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `function` in the writer thread; returns when its changes are committed."""
+        """Run `function` in the writer thread; returns when its changes are committed.
+
+        Raises:
+            SoundstageError: the file cannot be used any more, or was closed.
+            sqlite3.IntegrityError: the changes break a rule of the schema.
+            Exception: whatever `function` raised.
+        """
+        if self._closed:
+            raise SoundstageError(f"{self._path} is closed")
         future: asyncio.Future[T] = self._loop.create_future()
         self._work.put((function, future))
         return await future
 
     async def close(self) -> None:
         """Finish what waits, then close the file."""
+        self._closed = True
         self._work.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -69,8 +83,7 @@ class Database:
                 answers = [self._answer(connection, work) for work in batch]
                 connection.execute("COMMIT")
             except sqlite3.Error as error:
-                failure = SoundstageError(f"{self._path} cannot be used: {error}")
-                answers = [(future, None, failure) for _, future in batch]
+                answers = [(future, None, self._failure(error)) for _, future in batch]
                 if connection is not None and connection.in_transaction:
                     connection.execute("ROLLBACK")
             self._loop.call_soon_threadsafe(resolve, answers)
@@ -99,10 +112,18 @@ class Database:
             answer = function(connection)
         except Exception as error:  # noqa: BLE001 - handed to the caller
             connection.execute("ROLLBACK TO one")
-            return future, None, error
+            return future, None, self._failure(error)
         finally:
             connection.execute("RELEASE one")
         return future, answer, None
+
+    def _failure(self, error: Exception) -> Exception:
+        """The error as callers see it: that of SQLite itself names the file."""
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(
+            error, sqlite3.IntegrityError
+        ):
+            return SoundstageError(f"{self._path} cannot be used: {error}")
+        return error
 
 
 def resolve(answers: list[tuple[asyncio.Future[Any], Any, Exception | None]]) -> None:
@@ -121,8 +142,12 @@ def connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

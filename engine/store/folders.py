@@ -8,9 +8,11 @@ home/
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
@@ -66,7 +68,7 @@ class Folders:
         """
         path = inside(self.root(kind), f"{subfolder}/{filename}" if subfolder else filename)
         if not path.is_file():
-            raise MissingFile(f"there is no file {filename!r} in the {kind} folder")
+            raise MissingFile(f"there is no file {filename[:200]!r} in the {kind} folder")
         return path
 
     def has(self, file: File) -> bool:
@@ -76,7 +78,8 @@ class Folders:
     def files(self, files: Files) -> list[str]:
         """Names that a choice over these files offers: sorted, relative, subfolders included."""
         root = self._files_root(files.folder)
-        found = [*self.bundled.get(files.folder, {})]
+        bundled = self.bundled.get(files.folder, {})
+        found = [name for name, path in bundled.items() if path.exists()]
         suffixes = files.suffixes or (() if files.folder == "input" else MODEL_SUFFIXES)
         skipped: list[Path] = []
         for path in sorted(root.rglob("*")) if root.is_dir() else ():
@@ -92,6 +95,8 @@ class Folders:
     def model_path(self, folder: str, name: str) -> Path:
         """Path of a model file or folder by the name that `files` lists.
 
+        Symbolic links may lead to another disk: the owner of the home put them there.
+
         Raises:
             BadPath: the name leads out of the folder.
             MissingFile: no such model.
@@ -100,10 +105,10 @@ class Folders:
         if bundled is not None and bundled.exists():
             return bundled
         root = self.root("models") / folder
-        path = inside(root, name)
-        if not path.exists():
+        path = inside(root, name, links=True)
+        if path == without_dots(root) or not path.exists():
             raise MissingFile(
-                f"there is no model {name!r} in {folder}; put the file into the home's "
+                f"there is no model {name[:200]!r} in {folder}; put the file into the home's "
                 f"models/{folder} folder, or choose one of those it lists"
             )
         return path
@@ -130,33 +135,40 @@ class Folders:
         return True
 
     def identity(self, files: Files, name: str) -> str:
-        """Changes when the file behind a choice is replaced; "" when there is none."""
+        """Changes when the file or folder behind a choice does; "" when there is none."""
         try:
             if files.folder == "input":
                 path = self.input_path(name)
             else:
                 path = self.model_path(files.folder, name)
-            entry = path / files.marker if files.marker and path.is_dir() else path
-            stat = entry.stat()
+            stats = [file.stat() for file in (path, *sorted(path.rglob("*")))]
         except (BadPath, MissingFile, OSError):
             return ""
-        return f"{stat.st_size}-{stat.st_mtime_ns}"
+        return " ".join(f"{stat.st_size}-{stat.st_mtime_ns}" for stat in stats)
 
     def _files_root(self, folder: str) -> Path:
         return self.root("input") if folder == "input" else self.root("models") / folder
 
 
-def inside(root: Path, name: str) -> Path:
-    """`root`/`name`, resolved.
+def inside(root: Path, name: str, *, links: bool = False) -> Path:
+    """The path of `name` in `root`, without ".."; with `links`, symbolic links may lead out.
 
     Raises:
         BadPath: the result is not inside of `root`, or the name cannot be a path.
     """
+    plain = without_dots if links else Path.resolve
     try:
-        path = (root / name).resolve()
-        contained = path.is_relative_to(root.resolve())
+        path = plain(root / name)
+        contained = path.is_relative_to(plain(root))
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.lstat()  # fails for names that the file system cannot have
     except (OSError, ValueError, RuntimeError) as error:
         raise BadPath(f"{name[:200]!r} is no usable file name: {error}") from error
     if not contained:
         raise BadPath(f"{name[:200]!r} leads out of its folder; use a plain relative name")
     return path
+
+
+def without_dots(path: Path) -> Path:
+    """An absolute path without "..", its symbolic links left as they are."""
+    return Path(os.path.normpath(path.absolute()))

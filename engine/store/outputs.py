@@ -33,10 +33,11 @@ class Outputs:
         target = inside(root, prefix)
         if prefix.endswith("/") or target == root.resolve():
             raise BadPath(f"file name prefix {prefix!r} names a folder; add a name after it")
+        inside(root, f"{prefix}_{0:05}_.{extension}")  # may be too long where the prefix is not
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.parent / f".{uuid.uuid4().hex}.part"
-        part.write_bytes(data)
         try:
+            part.write_bytes(data)
             path = self._place(part, target, extension)
         finally:
             part.unlink(missing_ok=True)
@@ -114,7 +115,7 @@ class Counters:
 
 def highest_number(folder: Path, name: str) -> int:
     """The highest number among files called ``{name}_{number}_...``; 0 if there is none."""
-    pattern = re.compile(re.escape(name) + r"_(\d+)_?(\..*)?$")
+    pattern = re.compile(re.escape(name) + r"_(\d{1,15})_?(\..*)?$")
     numbers = [
         int(match[1])
         for path in (folder.iterdir() if folder.is_dir() else ())

@@ -70,9 +70,11 @@ class Queue:
         self.remaining += 1
         try:
             await self._database.run(insert)
-        except sqlite3.IntegrityError as error:
+        except Exception as error:
             self.remaining -= 1
-            raise DuplicateJob(job.id) from error
+            if isinstance(error, sqlite3.IntegrityError):
+                raise DuplicateJob(job.id) from error
+            raise
 
     async def claim(self, *, alone: bool) -> Job | None:
         """Take the next job under this instance's lease, or None if none may start now.

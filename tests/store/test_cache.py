@@ -1,0 +1,262 @@
+"""The cache: budgets in memory and on disk, and damage that costs no more than the work again."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.store.cache import INLINE_BYTES, Cache, Result
+from tests.store.test_codecs import CODECS, Fraction
+
+SLOW, QUICK = 1.0, 0.0
+BIG = b"b" * (INLINE_BYTES + 1)
+
+Opener = Callable[..., Cache]
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[Opener]:
+    """Opens one cache after the other over the same file, as restarts do."""
+    opened: list[Cache] = []
+
+    def open(memory: int = 10**6, disk: int = 10**6, codecs: Any = CODECS) -> Cache:
+        if opened:
+            opened[-1].close()
+        opened.append(Cache(tmp_path / "cache.db", codecs, memory_bytes=memory, disk_bytes=disk))
+        return opened[-1]
+
+    yield open
+    for used in opened:
+        used.close()
+
+
+def result(value: Any, **shown: list[Any]) -> Result:
+    return Result([[value]], shown or None)
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "cache").iterdir())
+
+
+def test_a_result_is_found_by_its_key(cache: Opener):
+    kept = cache()
+    kept.put("a", result(1), QUICK)
+    assert kept.has("a")
+    assert kept.get("a") == result(1)
+    assert not kept.has("b")
+    assert kept.get("b") is None
+
+
+def test_what_was_slow_or_shown_outlives_the_process(cache: Opener, tmp_path: Path):
+    first = cache()
+    first.put("slow", result(1), SLOW)
+    first.put("quick", result(2), QUICK)
+    first.put("shown", result(3, text=["x"]), QUICK)
+    first.put("big", result(BIG), SLOW)
+    again = cache()
+    assert again.get("slow") == result(1)
+    assert again.get("quick") is None
+    assert again.get("shown") == result(3, text=["x"])
+    assert again.get("big") == result(BIG)
+    assert files(tmp_path) == ["big"]
+
+
+def test_what_has_no_codec_stays_in_memory(cache: Opener):
+    handle = object()
+    first = cache()
+    first.put("handle", result([handle]), SLOW)
+    first.put("fraction", result(Fraction(1, 3)), SLOW)
+    found = first.get("handle")
+    assert found is not None
+    assert found.outputs[0][0][0] is handle
+    again = cache()
+    assert again.get("handle") is None
+    assert again.get("fraction") == result(Fraction(1, 3))
+    without = cache(codecs={})
+    assert without.has("fraction")
+    assert without.get("fraction") is None
+    assert not without.has("fraction"), "dropped, as nobody can read it"
+
+
+def test_memory_keeps_what_was_used_last_within_its_budget(cache: Opener):
+    kept = cache(memory=5000)
+    for key in "abc":
+        kept.put(key, result(b"x" * 1000), QUICK)
+    assert kept.get("a")
+    kept.put("d", result(b"x" * 1000), QUICK)
+    assert [key for key in "abcd" if kept.has(key)] == ["a", "c", "d"]
+    kept.put("huge", result(b"x" * 6000), QUICK)
+    assert [key for key in ("a", "c", "d", "huge") if kept.has(key)] == ["a", "c", "d"]
+    kept.put("a", result(b"x" * 6000), QUICK)
+    assert [key for key in "acd" if kept.has(key)] == ["c", "d"], "the old value is gone too"
+    kept.clear_memory()
+    assert not kept.has("c")
+
+
+def test_putting_again_does_not_count_twice(cache: Opener):
+    kept = cache(memory=5000, disk=5000)
+    for _ in range(20):
+        kept.put("a", result(b"x" * 3000), SLOW)
+        kept.put("b", result(b"y"), SLOW)
+    assert kept.has("a")
+    again = cache()
+    assert again.has("a")
+    assert again.has("b")
+
+
+def test_disk_keeps_what_was_written_last_within_its_budget(cache: Opener, tmp_path: Path):
+    kept = cache(memory=0, disk=300_000)
+    for key in "abcdef":
+        kept.put(key, result(BIG), SLOW)
+    assert [key for key in "abcdef" if kept.has(key)] == ["c", "d", "e", "f"]
+    assert files(tmp_path) == ["c", "d", "e", "f"]
+    kept.put("huge", result(b"x" * 300_001), SLOW)
+    assert [key for key in "cdef" if kept.has(key)] == ["c", "d", "e", "f"]
+    for i in range(20):
+        kept.put(f"row {i:02}", result(b"x" * 20_000), SLOW)
+    assert files(tmp_path) == []
+    assert [i for i in range(20) if kept.has(f"row {i:02}")] == list(range(6, 20))
+
+
+def test_disk_keeps_what_was_read_last(cache: Opener, tmp_path: Path):
+    kept = cache(memory=0, disk=300_000)
+    for key in "abcd":
+        kept.put(key, result(BIG), SLOW)
+    kept.connection.execute("UPDATE results SET used = used - 3600 * 1000000000")
+    assert kept.get("a") == result(BIG)
+    kept.put("e", result(BIG), SLOW)
+    assert [key for key in "abcde" if kept.has(key)] == ["a", "c", "d", "e"]
+
+
+def test_a_budget_of_nothing_keeps_nothing(cache: Opener, tmp_path: Path):
+    kept = cache(memory=0, disk=0)
+    kept.put("a", result(1), SLOW)
+    assert kept.get("a") is None
+    assert files(tmp_path) == []
+
+
+def test_a_smaller_budget_holds_after_a_restart(cache: Opener, tmp_path: Path):
+    kept = cache(disk=10**6)
+    for key in "abcd":
+        kept.put(key, result(BIG), SLOW)
+    again = cache(disk=150_000)
+    again.put("e", result(BIG), SLOW)
+    assert files(tmp_path) == ["d", "e"]
+
+
+def test_forgetting_and_clearing(cache: Opener, tmp_path: Path):
+    kept = cache()
+    for key in "abc":
+        kept.put(key, result(BIG), SLOW)
+    kept.forget("a")
+    kept.forget("never there")
+    assert [key for key in "abc" if kept.has(key)] == ["b", "c"]
+    kept.clear_memory()
+    assert kept.get("b") == result(BIG)
+    kept.clear()
+    assert [key for key in "abc" if kept.has(key)] == []
+    assert files(tmp_path) == []
+
+
+DAMAGE: dict[str, bytes] = {
+    "empty": b"",
+    "noise": b"\xc1\xc1\xc1",
+    "truncated": BIG[:100],
+    "a number": b"\x01",
+    "another shape": b"\x92\xa4list\x91\x92\xa5plain\x01",
+    "a file of too few parts": b"\x92\xa5tuple\x92\x92\xa4file\x90\x92\xa5plain\xc0",
+    "a codec's own": b"\x92\xa5tuple\x92\x92\xb2fractions.Fraction\xc4\x01x\x92\xa5plain\xc0",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("value", [b"small", BIG])
+def test_a_damaged_result_is_dropped(
+    cache: Opener, tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str, value: bytes
+):
+    cache().put("a", result(value), SLOW)
+    if value == BIG:
+        (tmp_path / "cache" / "a").write_bytes(DAMAGE[damage])
+    else:
+        with sqlite3.connect(tmp_path / "cache.db") as connection:
+            connection.execute("UPDATE results SET body=?", (DAMAGE[damage],))
+        connection.close()
+    again = cache()
+    with caplog.at_level(logging.WARNING):
+        assert again.get("a") is None
+    assert "a cached result is dropped" in caplog.text
+    assert not again.has("a")
+    again.put("a", result(value), SLOW)
+    assert cache().get("a") == result(value)
+
+
+def test_a_result_whose_file_is_gone_is_dropped(cache: Opener, tmp_path: Path):
+    cache().put("a", result(BIG), SLOW)
+    (tmp_path / "cache" / "a").unlink()
+    again = cache()
+    assert again.get("a") is None
+    assert not again.has("a")
+
+
+def test_what_a_crash_left_behind_is_swept_up(cache: Opener, tmp_path: Path):
+    cache().put("a", result(BIG), SLOW)
+    (tmp_path / "cache" / "b.part").write_bytes(BIG[:1000])
+    (tmp_path / "cache" / "c").write_bytes(BIG)
+    again = cache()
+    assert files(tmp_path) == ["a"]
+    assert again.get("a") == result(BIG)
+    assert not again.has("c")
+
+
+def test_a_result_that_cannot_be_written_stays_in_memory(
+    cache: Opener, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    class Faulty:
+        type_name = "fractions.Fraction"
+
+        def dump(self, value: Any) -> bytes:
+            raise RuntimeError("the codec is broken")
+
+        def load(self, data: bytes) -> Any:
+            raise NotImplementedError
+
+    kept = cache(codecs={"fractions.Fraction": Faulty()})
+    (tmp_path / "cache" / "big.part").mkdir()
+    with caplog.at_level(logging.ERROR):
+        kept.put("a", result(Fraction(1, 3)), SLOW)
+        kept.put("big", result(BIG), SLOW)
+    assert "the codec is broken" in caplog.text
+    assert "Is a directory" in caplog.text
+    assert kept.get("a") == result(Fraction(1, 3))
+    assert kept.get("big") == result(BIG)
+    kept.clear_memory()
+    assert kept.get("a") is None
+    (tmp_path / "cache" / "big.part").rmdir()
+
+
+@pytest.mark.parametrize("content", [b"this is no database" * 1000, b"\0" * 5000])
+def test_a_file_that_is_no_database_is_made_anew(
+    cache: Opener, tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
+):
+    cache().put("big", result(BIG), SLOW)
+    kept = cache()
+    kept.close()
+    (tmp_path / "cache.db").write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        again = cache()
+    assert "is made anew" in caplog.text
+    assert not again.has("big")
+    assert files(tmp_path) == [], "its files went with it"
+    again.put("a", result(1), SLOW)
+    assert cache().get("a") == result(1)
+
+
+def test_a_cache_in_use_is_not_thrown_away(cache: Opener, tmp_path: Path):
+    (tmp_path / "cache.db").mkdir()
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        cache()

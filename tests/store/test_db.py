@@ -1,0 +1,196 @@
+"""The database: many small transactions in one commit, each all or nothing, schemas old and new."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from engine.authoring.errors import SoundstageError
+from engine.store.db import Database, statements
+from engine.store.queue import Queue
+
+SCHEMAS = sorted(Path(__file__).parent.glob("schemas/*.sql"))
+NEWEST = int(SCHEMAS[-1].stem)
+
+
+def insert(id: str, number: float | None = 1.0) -> str:
+    value = "NULL" if number is None else number
+    return f"INSERT INTO jobs (id, number, job) VALUES ('{id}', {value}, '')"
+
+
+async def ids(database: Database) -> list[str]:
+    rows = await database.run(lambda db: db.execute("SELECT id FROM jobs ORDER BY seq").fetchall())
+    return [id for (id,) in rows]
+
+
+def test_statements_are_parted_where_they_end():
+    script = "-- first; not an end\nCREATE TABLE a (b TEXT DEFAULT ';');\n\nDROP TABLE a;\n"
+    assert [part.strip().splitlines()[-1] for part in statements(script)] == [
+        "CREATE TABLE a (b TEXT DEFAULT ';');",
+        "DROP TABLE a;",
+    ]
+
+
+async def test_what_waits_goes_into_one_commit(database: Database):
+    traced: list[str] = []
+    free = threading.Event()
+
+    def watch(connection: sqlite3.Connection) -> None:
+        connection.set_trace_callback(traced.append)
+
+    await database.run(watch)
+    traced.clear()
+    held = asyncio.ensure_future(database.run(lambda _: free.wait()))
+    many = [
+        asyncio.ensure_future(database.run(lambda db, i=i: db.execute(insert(str(i)))))
+        for i in range(100)
+    ]
+    await asyncio.sleep(0)
+    free.set()
+    await asyncio.gather(held, *many)
+    assert traced.count("COMMIT") in (1, 2), "one for what held the thread, one for all others"
+    assert await ids(database) == [str(i) for i in range(100)], "in the order they were given"
+
+
+async def test_a_function_that_fails_undoes_only_itself(database: Database):
+    def fail(connection: sqlite3.Connection) -> None:
+        connection.execute(insert("undone"))
+        raise LookupError("as asked")
+
+    answers = await asyncio.gather(
+        database.run(lambda db: db.execute(insert("before")).rowcount),
+        database.run(fail),
+        database.run(lambda db: db.execute(insert("before"))),
+        database.run(lambda db: db.execute(insert("after")).rowcount),
+        return_exceptions=True,
+    )
+    assert answers[0] == answers[3] == 1
+    assert isinstance(answers[1], LookupError)
+    assert isinstance(answers[2], sqlite3.IntegrityError)
+    assert await ids(database) == ["before", "after"]
+
+
+async def test_an_answer_nobody_waits_for_is_committed_all_the_same(database: Database):
+    free = threading.Event()
+    held = asyncio.ensure_future(database.run(lambda _: free.wait()))
+    left = asyncio.ensure_future(database.run(lambda db: db.execute(insert("left"))))
+    await asyncio.sleep(0)
+    left.cancel()
+    free.set()
+    await held
+    assert await ids(database) == ["left"]
+
+
+async def test_what_is_committed_is_there_for_others(database: Database, tmp_path: Path):
+    await database.run(lambda db: db.execute(insert("seen")))
+    other = sqlite3.connect(tmp_path / "soundstage.db")
+    assert other.execute("SELECT id FROM jobs").fetchall() == [("seen",)]
+    other.close()
+
+
+async def test_a_mistake_in_sql_names_the_file(database: Database):
+    with pytest.raises(SoundstageError, match=r"soundstage\.db cannot be used: no such table"):
+        await database.run(lambda db: db.execute("SELECT * FROM nowhere"))
+    assert await ids(database) == [], "the thread lives"
+
+
+async def test_closing_finishes_what_waits_and_refuses_the_rest(tmp_path: Path):
+    database = await Database.open(tmp_path / "a.db")
+    last = asyncio.ensure_future(database.run(lambda db: db.execute(insert("last"))))
+    await asyncio.sleep(0)
+    await database.close()
+    await last
+    with pytest.raises(SoundstageError, match="is closed"):
+        await database.run(lambda db: db.execute(insert("too late")))
+    again = await Database.open(tmp_path / "a.db")
+    assert await ids(again) == ["last"]
+    await again.close()
+
+
+def layout(connection: sqlite3.Connection) -> list[str]:
+    """The schema, without comments and spaces."""
+    rows = connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
+    return sorted(re.sub(r"--.*|\s", "", sql) for (sql,) in rows)
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda path: path.stem)
+async def test_a_database_of_an_older_version_is_brought_up_to_date(schema: Path, tmp_path: Path):
+    old = sqlite3.connect(tmp_path / "soundstage.db")
+    old.executescript(schema.read_text())
+    old.close()
+    database = await Database.open(tmp_path / "soundstage.db")
+    version = await database.run(lambda db: db.execute("PRAGMA user_version").fetchone()[0])
+    assert version == NEWEST
+    fresh = await Database.open(tmp_path / "fresh.db")
+    assert await database.run(layout) == await fresh.run(layout)
+    await fresh.close()
+
+    queue = await Queue.open(database)
+    assert [job.id for job in await queue.pending()] == ["waiting", "running"]
+    assert [job.attempts for job in await queue.pending()] == [0, 1]
+    assert queue.remaining == 2
+    assert queue.next_number() == 4
+    (ended,) = await queue.history(None, None)
+    assert ended.job.client_id == "me"
+    assert ended.outcome.shown == {"1": {"text": ["x"]}}
+    assert ended.outcome.failure is not None
+    await database.close()
+
+
+async def test_opening_again_changes_nothing(tmp_path: Path):
+    for _ in range(2):
+        database = await Database.open(tmp_path / "a.db")
+        await database.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.db"]
+
+
+async def test_a_database_of_a_newer_version_is_refused(tmp_path: Path):
+    file = sqlite3.connect(tmp_path / "a.db")
+    file.execute("PRAGMA user_version=999")
+    file.close()
+    before = (tmp_path / "a.db").read_bytes()
+    with pytest.raises(SoundstageError, match=r"newer version \(schema 999, .*; update soundstage"):
+        await Database.open(tmp_path / "a.db")
+    assert (tmp_path / "a.db").read_bytes()[100:] == before[100:]
+
+
+@pytest.mark.parametrize("damage", ["text", "tail", "truncated"])
+async def test_a_damaged_file_is_named(tmp_path: Path, damage: str):
+    path = tmp_path / "a.db"
+    database = await Database.open(path)
+    queue = await Queue.open(database)
+    assert queue.remaining == 0
+    await database.run(
+        lambda db: [db.execute(insert(f"{i}", i)) for i in range(2000)] and None,
+    )
+    await database.close()
+    whole = path.read_bytes()
+    damaged = {
+        "text": b"this is no database at all" * 100,
+        "tail": whole[:4096] + b"\xaa" * (len(whole) - 4096),
+        "truncated": whole[: len(whole) // 2],
+    }
+    path.write_bytes(damaged[damage])
+    threads = threading.active_count()
+    with pytest.raises(SoundstageError, match=r"a\.db cannot be used: "):
+        await use(path)
+    assert threading.active_count() == threads
+
+
+async def use(path: Path) -> None:
+    database = await Database.open(path)
+    try:
+        await Queue.open(database)
+        await database.run(lambda db: db.execute("SELECT * FROM jobs").fetchall())
+    finally:
+        await database.close()
+
+
+async def test_a_folder_that_is_not_there_is_named(tmp_path: Path):
+    with pytest.raises(SoundstageError, match=r"nowhere/a\.db cannot be used: unable to open"):
+        await Database.open(tmp_path / "nowhere" / "a.db")

@@ -1,0 +1,152 @@
+"""Saved files: the next free number, nothing overwritten, nothing outside."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from engine.authoring.errors import BadPath
+from engine.authoring.protocols import File
+from engine.store.db import connect
+from engine.store.folders import Folders
+from engine.store.outputs import Counters, Outputs, expanded, highest_number
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Iterator[Callable[[], Outputs]]:
+    """Opens the outputs of one home, again after each restart."""
+    folders = Folders(tmp_path)
+    folders.create()
+    opened: list[sqlite3.Connection] = []
+
+    def open() -> Outputs:
+        opened.append(connect(tmp_path / "cache.db"))
+        return Outputs(folders, opened[-1])
+
+    yield open
+    for connection in opened:
+        connection.close()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def test_numbers_go_up_and_on_after_a_restart(outputs: Callable[[], Outputs], tmp_path: Path):
+    first = outputs()
+    assert first.save("pic", "png", b"1", "output") == File("pic_00001_.png", "", "output")
+    assert first.save("pic", "png", b"2", "output") == File("pic_00002_.png", "", "output")
+    assert first.save("a/b/pic", "png", b"3", "output") == File("pic_00001_.png", "a/b", "output")
+    assert first.save("pic", "wav", b"4", "temp") == File("pic_00001_.wav", "", "temp")
+    assert outputs().save("pic", "wav", b"5", "output") == File("pic_00003_.wav", "", "output")
+    assert (tmp_path / "output" / "pic_00002_.png").read_bytes() == b"2"
+    assert names(tmp_path / "output") == [
+        "a/b/pic_00001_.png",
+        "pic_00001_.png",
+        "pic_00002_.png",
+        "pic_00003_.wav",
+    ]
+
+
+def test_files_that_were_there_before_are_counted_on(
+    outputs: Callable[[], Outputs], tmp_path: Path
+):
+    for name in ("pic_00041_.png", "pic_7_.png", "picture_00099_.png", "pic_x_.png", "pic_.png"):
+        (tmp_path / "output" / name).touch()
+    (tmp_path / "output" / f"pic_{10**30}_.png").touch()
+    assert outputs().save("pic", "png", b"", "output").filename == "pic_00042_.png"
+
+
+def test_what_somebody_else_wrote_meanwhile_is_not_overwritten(
+    outputs: Callable[[], Outputs], tmp_path: Path
+):
+    made = outputs()
+    made.save("pic", "png", b"ours", "output")
+    for number in (2, 3, 77):
+        (tmp_path / "output" / f"pic_{number:05}_.png").write_bytes(b"theirs")
+    (tmp_path / "output" / "pic_00078_.png").symlink_to("nowhere")
+    assert made.save("pic", "png", b"ours", "output").filename == "pic_00079_.png"
+    assert (tmp_path / "output" / "pic_00002_.png").read_bytes() == b"theirs"
+
+
+def test_numbers_of_deleted_files_are_not_given_again(
+    outputs: Callable[[], Outputs], tmp_path: Path
+):
+    made = outputs()
+    made.save("pic", "png", b"", "output")
+    (tmp_path / "output" / "pic_00001_.png").unlink()
+    assert made.save("pic", "png", b"", "output").filename == "pic_00002_.png"
+
+
+def test_threads_never_share_a_number(outputs: Callable[[], Outputs], tmp_path: Path):
+    made = [outputs(), outputs()]
+
+    def save(i: int) -> str:
+        return made[i % 2].save("pic", "png", str(i).encode(), "output").filename
+
+    with ThreadPoolExecutor(8) as pool:
+        saved = list(pool.map(save, range(200)))
+    assert len(set(saved)) == 200
+    written = {path.read_bytes() for path in (tmp_path / "output").iterdir()}
+    assert written == {str(i).encode() for i in range(200)}
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["", ".", "/", "sub/", "a/..", "..", "../x", "a/../../x", "/etc/x", "a\0b", "x" * 5000,
+     "x" * 250, "half \ud800", "link/x"],
+)  # fmt: skip
+def test_a_prefix_that_is_no_name_inside_is_refused(
+    outputs: Callable[[], Outputs], tmp_path: Path, prefix: str
+):
+    (tmp_path / "output" / "link").symlink_to(tmp_path / "input")
+    with pytest.raises(BadPath):
+        outputs().save(prefix, "png", b"x", "output")
+    assert names(tmp_path / "output") == []
+    assert names(tmp_path / "input") == []
+
+
+def test_a_file_in_the_way_of_a_folder_is_an_error_that_leaves_nothing(
+    outputs: Callable[[], Outputs], tmp_path: Path
+):
+    (tmp_path / "output" / "a").touch()
+    with pytest.raises(OSError, match="a"):
+        outputs().save("a/pic", "png", b"x", "output")
+    assert names(tmp_path / "output") == ["a"]
+
+
+def test_odd_names_are_names(outputs: Callable[[], Outputs], tmp_path: Path):
+    made = outputs()
+    for prefix in ("a b", "ü", "(.*)[x]+", "dots..here", "-rf", "back\\slash", "50%", "a\nb"):
+        file = made.save(prefix, "png", b"", "output")
+        assert file.filename == f"{prefix}_00001_.png"
+        assert highest_number(tmp_path / "output", prefix) == 1
+
+
+def test_tokens_of_a_prefix_are_filled_in():
+    filled = expanded(
+        "%width%x%height% %batch_num% %year%-%month%-%day% %hour%%minute%%second% %other% 100% %%",
+        batch_number=3,
+        width=64,
+        height=128,
+    )
+    pattern = r"64x128 3 \d{4}-\d\d-\d\d \d{6} %other% 100% %%"
+    assert re.fullmatch(pattern, filled)
+
+
+def test_a_counter_looks_at_its_folder_only_once(tmp_path: Path):
+    connection = connect(tmp_path / "counters.db")
+    counters = Counters(connection)
+    (tmp_path / "x_00005_.png").touch()
+    assert counters.next(tmp_path, "x") == 6
+    (tmp_path / "x_00099_.png").touch()
+    assert counters.next(tmp_path, "x") == 7
+    counters.forget(tmp_path, "x")
+    assert counters.next(tmp_path, "x") == 100
+    assert counters.next(tmp_path / "not there", "x") == 1
+    connection.close()
