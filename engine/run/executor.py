@@ -107,8 +107,7 @@ class JobRun:
         files = [
             item for items in result.shown.values() for item in items if isinstance(item, File)
         ]
-        roots = self._bench.folders
-        return all((roots.root(f.type) / f.subfolder / f.filename).is_file() for f in files)
+        return all(self._bench.folders.has(file) for file in files)
 
     def _result(self, id: str) -> asyncio.Task[Result]:
         """The one task that finds or computes a node's result."""

@@ -8,6 +8,7 @@ import os
 import platform
 import shutil
 import sys
+import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -169,6 +170,7 @@ class LocalWorker:
             equipment = await self._ready
             await asyncio.to_thread(equipment.bench.lanes.close)
             equipment.bench.cache.close()
+            await asyncio.to_thread(equipment.warming.join)
 
     async def _equipment(self) -> _Equipment:
         if self._ready is None:
@@ -192,7 +194,9 @@ class LocalWorker:
         outputs = Outputs(self._folders, cache.connection)
         log.info("ready on %s (pid %d, Python %s)", ", ".join(names), os.getpid(), sys.version)
         bench = Bench(self._registry, self._folders, cache, outputs, lanes)
-        return _Equipment(bench, residency, backend)
+        warming = threading.Thread(target=backend.warm, name="warm", daemon=True)
+        warming.start()
+        return _Equipment(bench, residency, backend, warming)
 
 
 def ended_early(task: asyncio.Task[None]) -> Ended:
@@ -211,3 +215,4 @@ class _Equipment:
     bench: Bench
     residency: Residency
     backend: Backend
+    warming: threading.Thread
