@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.graph.errors import PromptError
@@ -16,6 +16,7 @@ from engine.graph.prompt import Graph
 from engine.server import wire
 from tests.graph.conftest import Checker, Prompt, n, nodes_here
 
+EASY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SCALARS: st.SearchStrategy[Any] = (
     st.none()
     | st.booleans()
@@ -79,17 +80,19 @@ def examine(check: Checker, prompt: Prompt, targets: list[str] | None = None) ->
     assert again.outputs == valid.outputs
 
 
+@EASY
 @given(st.dictionaries(IDS | st.text(max_size=3), JSON, max_size=4))
 def test_any_object_is_examined(checker: Checker, prompt: Prompt):
     examine(checker, prompt)
 
 
+@EASY
 @given(st.dictionaries(IDS, NODES, max_size=6), st.none() | st.lists(IDS))
 def test_any_graph_is_examined(checker: Checker, prompt: Prompt, targets: list[str] | None):
     examine(checker, prompt, targets)
 
 
-@settings(max_examples=300)
+@settings(EASY, max_examples=300)
 @given(st.data())
 def test_a_valid_prompt_with_any_change_is_examined(checker: Checker, data: st.DataObject):
     prompt = copy.deepcopy(VALID)
