@@ -34,6 +34,7 @@ class Serve:
         hosts: names by which the service may be called besides its addresses.
         cors: origin whose pages may call it, "*" for all.
         cpu: do not use accelerators.
+        attached: stop when standard input closes, so as not to outlive whoever started it.
         preview_method: for prompts that ask for none; "none" sends no previews.
     """
 
@@ -46,6 +47,7 @@ class Serve:
     cors: str | None = None
     upload_limit: int = 100 * MEGABYTE
     cpu: bool = False
+    attached: bool = False
     preview_method: str = "none"
     level: str = "INFO"
 
@@ -132,7 +134,7 @@ def _serve(given: argparse.Namespace) -> Serve:
     placed = {place: getattr(given, f"{place}_directory") for place in PLACES}
     return Serve(
         home=given.home,
-        listen=tuple(address.strip() for address in given.listen.split(",") if address.strip()),
+        listen=given.listen,
         port=given.port,
         placed={place: path for place, path in placed.items() if path is not None},
         packs=tuple(given.nodes),
@@ -140,6 +142,7 @@ def _serve(given: argparse.Namespace) -> Serve:
         cors=given.enable_cors_header,
         upload_limit=int(given.max_upload_size * MEGABYTE),
         cpu=given.cpu,
+        attached=given.attached,
         preview_method=given.preview_method,
         level=given.verbose,
     )
@@ -192,6 +195,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=EVERYWHERE,
         default="127.0.0.1",
+        type=_addresses,
         metavar="IP",
         help="addresses to listen on, with commas; without a value: all (default: 127.0.0.1)",
     )
@@ -221,6 +225,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="a name besides localhost by which the service may be called; repeat",
     )
     parser.add_argument("--cpu", action="store_true", help="leave accelerators alone")
+    parser.add_argument("--attached", action="store_true", help="stop when standard input closes")
     parser.add_argument(
         "--preview-method",
         choices=PREVIEW_METHODS,
@@ -263,6 +268,13 @@ def _path(text: str) -> Path:
 
 def _folder(text: str) -> Path:
     return _path(text).absolute()
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    addresses = tuple(address.strip() for address in text.split(","))
+    if all(addresses):
+        return addresses
+    raise argparse.ArgumentTypeError(f"{text!r} is no address, nor several with commas")
 
 
 def _port(text: str) -> int:

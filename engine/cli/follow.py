@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from engine.cli.workflow import Prompt, titles
-from engine.client import Client, Refused, Result, Update
+from engine.client import Client, ClientError, Queued, Refused, Result, Update
 from engine.run.events import NodeFinished, NodeProgress, NodeStarted
 
+CANCEL_SECONDS = 5.0
 NO_CHOICE = "not in []"
 
 
@@ -55,7 +58,7 @@ class Bars:
 
 
 async def follow(client: Client, prompt: Prompt, console: Console) -> Result:
-    """Run a prompt with live bars.
+    """Run a prompt with live bars; when cancelled, the job is too.
 
     Raises:
         ClientError: it was refused, or the service went away.
@@ -67,14 +70,32 @@ async def follow(client: Client, prompt: Prompt, console: Console) -> Result:
         TextColumn("{task.fields[note]}"),
     )
     bars = Bars(Progress(*columns, console=console), titles(prompt))
+    job: str | None = None
     try:
         async for update in client.run(prompt):
-            if isinstance(update, Result):
-                return update
-            bars.show(update)
+            match update:
+                case Queued(job):
+                    pass
+                case Result():
+                    return update
+                case _:
+                    bars.show(update)
+    except asyncio.CancelledError:
+        if job is not None:
+            await _cancel(client, job)
+        raise
     finally:
         bars.stop()
     raise AssertionError("a run ends with its result")
+
+
+async def _cancel(client: Client, job: str) -> None:
+    """Stop a job that nobody waits for any more, and see that it has stopped."""
+    with suppress(ClientError, TimeoutError):
+        async with asyncio.timeout(CANCEL_SECONDS):
+            await client.cancel(job)
+            while job in (await client.queue())[0]:  # noqa: ASYNC110 - it ends elsewhere
+                await asyncio.sleep(0.05)
 
 
 def tell_refusal(refused: Refused, prompt: Prompt, console: Console) -> None:

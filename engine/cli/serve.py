@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 BACKLOG = 512
 DRAIN_SECONDS = 5.0
+STDIN = 0
 ADDRESS_FILE = "service.url"
 READY = "Soundstage listens on"
 
@@ -35,7 +36,7 @@ async def serve(command: Serve) -> int:
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # broken requests are no news
     if command.cpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the worker process inherits it
-    stop = _stop_event()
+    stop = _stop_event(attached=command.attached)
     listening = _bind(command.listen, command.port)
     urls = [_url(bound) for bound in listening]
     engine = await Engine.open(command.home, placed=command.placed, packs=command.packs)
@@ -61,7 +62,7 @@ async def serve(command: Serve) -> int:
     return 0
 
 
-def _stop_event() -> asyncio.Event:
+def _stop_event(*, attached: bool) -> asyncio.Event:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -71,6 +72,14 @@ def _stop_event() -> asyncio.Event:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, heed, number)
+
+    def read() -> None:
+        if not os.read(STDIN, 4096):
+            loop.remove_reader(STDIN)
+            stop.set()
+
+    if attached:
+        loop.add_reader(STDIN, read)
     return stop
 
 
@@ -86,9 +95,11 @@ def _bind(addresses: tuple[str, ...], port: int) -> list[socket.socket]:
         except OSError as error:
             for other in bound:
                 other.close()
+            known = error.errno is not None and error.errno > 0
+            reason = os.strerror(error.errno) if known else error.strerror
             raise SoundstageError(
-                f"cannot listen on {address} port {port}: {os.strerror(error.errno or 0)}; stop "
-                "the program that does, or choose another port with --port (0 takes a free one)"
+                f"cannot listen on {address} port {port}: {reason}; stop the program that "
+                "does, or choose another --port (0 takes a free one) or --listen"
             ) from error
         port = made.getsockname()[1]
         bound.append(made)

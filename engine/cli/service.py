@@ -30,8 +30,9 @@ async def service(home: Path) -> AsyncGenerator[str]:
         yield running
         return
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "engine.cli", "serve", "--home", str(home), "--port", "0"),
-        stdin=asyncio.subprocess.DEVNULL,
+        *(sys.executable, "-m", "engine.cli", "serve", "--attached"),
+        *("--home", str(home), "--port", "0"),
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,  # Ctrl-C is for this process, which then stops that one

@@ -140,6 +140,11 @@ class Client:
         """Stop one running job, or all."""
         await self._post("/interrupt", {} if job is None else {"prompt_id": job})
 
+    async def cancel(self, job: str) -> None:
+        """Take a job out of the queue, or stop it if it runs."""
+        await self._post("/queue", {"delete": [job]})
+        await self.interrupt(job)
+
     async def object_info(self) -> dict[str, dict[str, Any]]:
         """Every node of the service."""
         return await self._get("/object_info")

@@ -70,9 +70,8 @@ def init_app(
     app[SOCKETS] = Sockets(engine, wire.features(upload_limit))
     app[UPLOAD_LIMIT] = upload_limit
     app[PREVIEW_METHOD] = preview_method
-    for route in ROUTES:
-        for prefix in ("", "/api"):
-            app.router.add_route(route.method, prefix + route.path, route.handler)
+    app.add_routes(ROUTES)
+    app.add_routes(web.RouteDef(r.method, "/api" + r.path, r.handler, r.kwargs) for r in ROUTES)
     app.on_response_prepare.append(headers(cors))
     app.on_shutdown.append(_close_sockets)
     return app

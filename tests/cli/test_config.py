@@ -71,6 +71,8 @@ def test_the_other_commands():
         ["serve", "--por", "5"],
         ["serve", "--port", "70000"],
         ["serve", "--port", "x"],
+        ["serve", "--listen", ""],
+        ["serve", "--listen", "127.0.0.1,"],
         ["serve", "--max-upload-size", "0"],
         ["serve", "--max-upload-size", "nan"],
         ["serve", "--verbose", "loud"],

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from engine.client import Blocking
 from tests.cli.conftest import Soundstage
-from tests.conftest import Service
-from tests.server.conftest import chain, node
+from tests.conftest import CHECKOUT, Service
+from tests.server.conftest import chain, node, slow
 
 PICTURE: dict[str, Any] = {
     "1": {
@@ -103,6 +107,25 @@ def test_a_missing_file_and_a_missing_server(soundstage: Soundstage, tmp_path: P
     said = soundstage("run", workflow, "--server", "http://127.0.0.1:9")
     assert said.code == 1
     assert "http://127.0.0.1:9 does not answer" in said.err
+
+
+def test_ctrl_c_stops_the_job_too(service: Service, tmp_path: Path):
+    workflow = written(tmp_path, slow())
+    process = subprocess.Popen(
+        [sys.executable, "-m", "engine.cli", "run", workflow, "--server", service.url],
+        cwd=CHECKOUT,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with Blocking(service.url) as client, process:
+        while not client.queue()[0]:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        assert client.queue() == ([], [])
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
 
 
 def test_a_service_that_cannot_start_says_why(soundstage: Soundstage, tmp_path: Path):

@@ -67,6 +67,12 @@ async def test_the_service_tells_of_itself(call: Caller):
     assert "/prompt" in page
 
 
+async def test_heads_are_answered(call: Caller):
+    for path in ("/", "/system_stats", "/object_info", "/api/queue"):
+        async with call.session.head(call.url + path) as answer:
+            assert answer.status == 200
+
+
 async def test_the_server_process_loads_no_model_library(service: Service):
     mapped = Path(f"/proc/{service.process.pid}/maps").read_text()
     assert "/aiohttp/" in mapped
