@@ -16,6 +16,8 @@ from engine.devices.residency import Lease, Residency
 
 log = logging.getLogger(__name__)
 
+STOPPING = "the worker is stopping"
+
 
 @dataclass(eq=False)
 class Task:
@@ -37,6 +39,7 @@ class Task:
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
     lease: Lease | None = None
+    refusal: Exception | None = None
     generator: Generator[Step, Any, Any] | None = None
     step: Step | None = None
 
@@ -72,6 +75,9 @@ class Lane:
     def submit(self, task: Task) -> None:
         """Run the task when its turn comes; its future gets the result."""
         with self._wake:
+            if self._closing:
+                self._answer(task, error=Interrupted(STOPPING))
+                return
             self._waiting.append(task)
             self._wake.notify()
 
@@ -96,45 +102,56 @@ class Lane:
             if self._active:
                 self._step_all()
         for task in [*self._active, *self._waiting]:
-            self._end(task, error=Interrupted("the worker is stopping"))
+            self._end(task, error=Interrupted(STOPPING))
 
     def _admitted(self) -> Task | None:
         """The next task whose models are free; waits for one while nothing else is to do."""
         with self._wake:
             while not self._closing:
-                for task in self._waiting:
-                    try:
-                        task.lease = self.residency.lease(task.handles, self.device)
-                    except ValueError as error:
-                        self._waiting.remove(task)
-                        self._answer(task, error=error)
-                        break
-                    if task.lease is not None:
-                        self._waiting.remove(task)
-                        return task
-                else:
-                    if self._active:
-                        return None
-                    self._wake.wait()
+                task = self._first_free()
+                if task is not None:
+                    self._waiting.remove(task)
+                    return task
+                if self._active:
+                    return None
+                self._wake.wait()
+        return None
+
+    def _first_free(self) -> Task | None:
+        """The first task that gets its lease; none overtakes another one at the same model."""
+        wanted: set[str] = set()
+        for task in self._waiting:
+            try:
+                bases = {handle.base for handle in task.handles}
+                if wanted.isdisjoint(bases):
+                    task.lease = self.residency.lease(task.handles, self.device)
+                wanted |= bases
+            except Exception as error:  # noqa: BLE001 - handles come from node packs
+                task.refusal = error
+            if task.lease is not None or task.refusal is not None:
+                return task
         return None
 
     def _begin(self, task: Task) -> None:
         if task.cancelled.is_set():
-            self._end(task, error=Interrupted("cancelled before it started"))
+            task.refusal = Interrupted("cancelled before it started")
+        if task.refusal is not None:
+            self._end(task, error=task.refusal)
             return
         try:
             task.on_start()
             if task.lease is not None and task.handles:
                 self.residency.load(task.lease)
             result = task.call(self.device)
-            if isinstance(result, Generator):
-                task.generator = result  # pyright: ignore[reportUnknownMemberType] - a node's own generator
-                self._advance(task, None)
-                return
         except BaseException as error:  # noqa: BLE001 - a node may raise anything
             self._end(task, error=error)
             return
-        self._end(task, result=result)
+        if isinstance(result, Generator):
+            generator: Generator[Step, Any, Any] = result  # pyright: ignore[reportUnknownVariableType] - a node's own
+            task.generator = generator
+            self._resume(task, lambda: next(generator))
+        else:
+            self._end(task, result=result)
 
     def _step_all(self) -> None:
         """Let every active generator do one step."""
@@ -146,7 +163,10 @@ class Lane:
             elif step is None or step.answer is None:
                 self._advance(task, None)
             else:
-                groups.setdefault(step.key if step.key is not None else id(task), []).append(task)
+                try:
+                    groups.setdefault(task if step.key is None else step.key, []).append(task)
+                except Exception as error:  # noqa: BLE001 - a key that is not hashable
+                    self._fail(task, error)
         for tasks in groups.values():
             self._answer_together(tasks)
 
@@ -156,7 +176,9 @@ class Lane:
         if ask is None:
             return
         try:
-            answers = ask([step.inputs for step in steps])
+            answers = list(ask([step.inputs for step in steps]))
+            if len(answers) != len(steps):
+                raise ValueError(f"{len(steps)} steps asked, {len(answers)} answers came")
         except BaseException as error:  # noqa: BLE001 - a model may raise anything
             if len(tasks) == 1:
                 self._fail(tasks[0], error)
@@ -169,33 +191,39 @@ class Lane:
             self._advance(task, answer)
 
     def _advance(self, task: Task, answer: Any) -> None:
-        if task.generator is None:
-            return
-        try:
-            step = task.generator.send(answer)
-            task.step = step
-            task.on_step(step)
-        except StopIteration as stop:
-            self._end(task, result=stop.value)
-        except BaseException as error:  # noqa: BLE001 - a node may raise anything
-            self._end(task, error=error)
+        generator = task.generator
+        if generator is not None:
+            self._resume(task, lambda: generator.send(answer))
 
     def _fail(self, task: Task, error: BaseException) -> None:
-        """Raise `error` where the generator waits, so that it can clean up."""
-        if task.generator is None:
+        """Raise `error` where the generator waits, so that it can clean up or go on without."""
+        generator = task.generator
+        if generator is not None:
+            self._resume(task, lambda: generator.throw(error))
+
+    def _resume(self, task: Task, resume: Callable[[], object]) -> None:
+        """Let a generator run to its next Step, to its result, or to its failure."""
+        try:
+            step = resume()
+        except StopIteration as stop:
+            self._end(task, result=stop.value)
+            return
+        except BaseException as error:  # noqa: BLE001 - a node may raise anything
+            self._end(task, error=error)
             return
         try:
-            task.generator.throw(error)
-        except BaseException as raised:  # noqa: BLE001 - most likely the very same
-            self._end(task, error=raised)
-        else:
+            if not isinstance(step, Step):
+                raise TypeError(f"a long node yields Steps, this one a {type(step).__name__}")
+            task.step = step
+            task.on_step(step)
+        except BaseException as error:  # noqa: BLE001 - a preview may raise anything
             self._end(task, error=error)
 
     def _end(self, task: Task, *, result: Any = None, error: BaseException | None = None) -> None:
         if task in self._active:
             self._active.remove(task)
         if task.generator is not None:
-            task.generator.close()
+            close(task.generator)
         if task.lease is not None:
             self.residency.give_back(task.lease)
         task.lease = task.generator = task.step = None
@@ -216,6 +244,14 @@ class Lane:
             task.loop.call_soon_threadsafe(settle)
         except RuntimeError:
             log.debug("the loop of a finished task is closed")
+
+
+def close(generator: Generator[Step, Any, Any]) -> None:
+    """End a generator, whatever it says to that."""
+    try:
+        generator.close()
+    except BaseException as error:  # noqa: BLE001 - a node may raise anything
+        log.warning("a node could not be ended cleanly: %r", error)
 
 
 def as_exception(error: BaseException) -> Exception:

@@ -78,6 +78,8 @@ class Residency:
     def load(self, lease: Lease) -> None:
         """Load what is missing and bind every handle; called in the lane that will run.
 
+        Weights that could not be bound are in an unknown state, so the next lease loads them anew.
+
         Raises:
             Exception: whatever reading a broken model file raises.
         """
@@ -86,10 +88,16 @@ class Residency:
                 if place.loaded is None:
                     self._make_room(lease.device, place.nbytes)
                     place.loaded = handle.load(lease.device)
-                handle.bind(place.loaded)
+                try:
+                    handle.bind(place.loaded)
+                except BaseException:
+                    place.loaded = None
+                    raise
 
     def give_back(self, lease: Lease) -> None:
         """End a lease."""
+        if not lease.places:
+            return
         with self._lock:
             for place in lease.places:
                 place.users -= 1
