@@ -95,8 +95,8 @@ def _bind(addresses: tuple[str, ...], port: int) -> list[socket.socket]:
         except OSError as error:
             for other in bound:
                 other.close()
-            known = error.errno is not None and error.errno > 0
-            reason = os.strerror(error.errno) if known else error.strerror
+            number = error.errno or 0  # negative: the name is not known
+            reason = os.strerror(number) if number > 0 else error.strerror
             raise SoundstageError(
                 f"cannot listen on {address} port {port}: {reason}; stop the program that "
                 "does, or choose another --port (0 takes a free one) or --listen"
