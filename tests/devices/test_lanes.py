@@ -239,9 +239,11 @@ async def test_a_generator_that_will_not_end_is_left(jobs: Jobs):
             except GeneratorExit:
                 continue
 
-    task = jobs.start(stubborn, Model("a"))
+    reached = Reached()
+    task = jobs.start(stubborn, Model("a"), on_step=reached)
+    await reached.wait()
     task.cancelled.set()
-    with pytest.raises(Interrupted):
+    with pytest.raises(Interrupted, match="between two steps"):
         await result(task)
     assert await jobs.run(lambda _: "free", Model("a", "lora")) == "free"
 
