@@ -15,6 +15,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from engine.authoring.errors import MissingFile
 from engine.authoring.protocols import FolderKind
 from engine.server import wire
+from engine.server.answers import json_response
 from engine.server.bodies import BadInput
 from engine.server.keys import ENGINE, UPLOAD_LIMIT
 from engine.server.pictures import CHANNELS, rendered
@@ -23,6 +24,7 @@ from engine.store.folders import ANNOTATED
 
 SHOWN_INLINE = ("image/", "audio/", "video/", "text/plain", "application/json")
 NEVER_INLINE = ("image/svg+xml",)
+MOST_PARTS = 16
 LONGEST_FIELD = 64 * 1024
 CHUNK = 1024 * 1024
 
@@ -99,7 +101,7 @@ async def upload_image(request: web.Request) -> web.Response:
     if not request.content_type.startswith("multipart/"):
         raise BadInput("invalid_upload", "Send the file as multipart/form-data, field 'image'.")
     folders = request.app[ENGINE].folders
-    upload = Upload(folders.root("temp"), limit)
+    upload = Upload(folders.root("temp"))
     try:
         fields = await _received(request, upload)
         if upload.name is None:
@@ -114,7 +116,7 @@ async def upload_image(request: web.Request) -> web.Response:
         )
     finally:
         await asyncio.to_thread(upload.discard)
-    return web.json_response(wire.stored(stored, fields.get("subfolder", ""), kind))
+    return json_response(wire.stored(stored, fields.get("subfolder", ""), kind))
 
 
 async def _received(request: web.Request, upload: Upload) -> dict[str, str]:
@@ -122,19 +124,22 @@ async def _received(request: web.Request, upload: Upload) -> dict[str, str]:
     fields: dict[str, str] = {}
     try:
         reader = await request.multipart()
-        while (part := await reader.next()) is not None:
+        for _ in range(MOST_PARTS):
+            part = await reader.next()
+            if part is None:
+                return fields
             if isinstance(part, MultipartReader):
                 raise BadInput("invalid_upload", "The form holds a form; send one file.")
             if part.name == "image" and upload.name is None:
                 await _take_file(part, upload, request.app[UPLOAD_LIMIT])
-            elif part.name is not None and part.filename is None:
-                fields[part.name] = await _short_text(part)
+            elif part.filename is None:
+                fields[part.name or ""] = await _short_text(part)
             else:
-                await part.release()
+                raise BadInput("invalid_upload", "Send one file, in the field 'image'.")
     except (ValueError, HttpProcessingError) as error:
         why = getattr(error, "message", str(error)).replace("\n", " ")
         raise BadInput("invalid_upload", f"The form cannot be read: {why}") from error
-    return fields
+    raise BadInput("invalid_upload", f"The form has more than {MOST_PARTS} fields.")
 
 
 async def _take_file(part: BodyPartReader, upload: Upload, limit: int) -> None:

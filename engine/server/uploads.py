@@ -24,10 +24,9 @@ class Upload:
         size: bytes so far.
     """
 
-    def __init__(self, folder: Path, limit: int) -> None:
+    def __init__(self, folder: Path) -> None:
         self.name: str | None = None
         self.size = 0
-        self.limit = limit
         self.part = folder / f".{uuid.uuid4().hex}.part"
         self._hash = hashlib.sha256()
         self._file: BinaryIO | None = None

@@ -121,6 +121,8 @@ async def test_forms_without_a_file_are_refused(call: Caller):
     made = aiohttp.FormData({"type": "input"})
     made.add_field("other", b"x", filename="x.png")
     assert (await upload(call, made))[0] == 400
+    many = form("x.png", b"x", **{f"field{number}": "x" for number in range(20)})
+    assert (await upload(call, many))[0] == 400
     assert (await call.post("/upload/image", {"image": "x"}))[0] == 400
     broken = {"Content-Type": "multipart/form-data; boundary=x"}
     assert (await call.post("/upload/image", b"no form", headers=broken))[0] == 400
