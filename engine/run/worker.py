@@ -194,9 +194,17 @@ class LocalWorker:
         outputs = Outputs(self._folders, cache.connection)
         log.info("ready on %s (pid %d, Python %s)", ", ".join(names), os.getpid(), sys.version)
         bench = Bench(self._registry, self._folders, cache, outputs, lanes)
-        warming = threading.Thread(target=backend.warm, name="warm", daemon=True)
+        warming = threading.Thread(target=warm, args=(backend,), name="warm", daemon=True)
         warming.start()
         return _Equipment(bench, residency, backend, warming)
+
+
+def warm(backend: Backend) -> None:
+    """Do the slow imports now; what fails here fails again in the job that needs it."""
+    try:
+        backend.warm()
+    except Exception:
+        log.exception("the worker could not import all that it may need")
 
 
 def ended_early(task: asyncio.Task[None]) -> Ended:

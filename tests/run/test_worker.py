@@ -1,0 +1,88 @@
+"""What a worker does before its first job."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+import pytest
+
+from engine.authoring.backend import CpuBackend
+from engine.run.worker import LocalWorker
+from engine.store.folders import Folders
+from tests.run.conftest import registry
+
+WAIT_SECONDS = 60
+WARMED = threading.Event()
+
+
+class Slow(CpuBackend):
+    """A backend whose slow imports can be seen."""
+
+    def warm(self) -> None:
+        WARMED.set()
+
+
+class Broken(CpuBackend):
+    """A backend whose slow imports fail."""
+
+    def warm(self) -> None:
+        raise ImportError("no such library")
+
+
+class Absent(CpuBackend):
+    """A backend that cannot be made."""
+
+    def __init__(self) -> None:
+        raise OSError("no driver")
+
+
+def worker(home: Path, backend: type[CpuBackend]) -> LocalWorker:
+    nodes = registry()
+    nodes.backends.append(f"{backend.__module__}:{backend.__qualname__}")
+    folders = Folders(home)
+    folders.create()
+    return LocalWorker(nodes, folders)
+
+
+async def test_slow_imports_begin_before_the_first_job(tmp_path: Path):
+    made = worker(tmp_path, Slow)
+    await made.start()
+    await made.free(unload_models=True, free_memory=True)
+    assert WARMED.wait(WAIT_SECONDS)
+    await made.close()
+
+
+async def test_slow_imports_that_fail_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    made = worker(tmp_path, Broken)
+    with caplog.at_level(logging.ERROR):
+        await made.start()
+        await made.free(unload_models=True, free_memory=True)
+        await made.close()
+    assert "no such library" in caplog.text
+
+
+async def test_a_backend_that_cannot_be_made_is_told_and_the_cpu_works(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    made = worker(tmp_path, Absent)
+    with caplog.at_level(logging.ERROR):
+        await made.start()
+        await made.free(unload_models=True, free_memory=True)
+    facts = await made.facts()
+    assert [device["name"] for device in facts["devices"]] == ["cpu"]
+    assert facts["failures"] == {"tests.run.test_worker:Absent": "OSError: no driver"}
+    await made.close()
+
+
+async def test_a_damaged_cache_costs_its_results_and_nothing_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    (tmp_path / "cache.db").write_bytes(b"power was cut" * 1000)
+    made = worker(tmp_path, CpuBackend)
+    with caplog.at_level(logging.WARNING):
+        await made.start()
+        await made.free(unload_models=False, free_memory=True)
+    assert "is made anew" in caplog.text
+    await made.close()
