@@ -25,7 +25,6 @@ from nodes.models.english.letters import Letters, contexts
 HOME = Path(__file__).parents[2] / "nodes" / "models" / "english"
 DATA = "misaki/data/{accent}_{grade}.json"
 ROUNDS = 4
-RAREST = 3  # a rule must have been seen that often
 
 Entry = str | Mapping[str, str | None]
 
@@ -136,9 +135,9 @@ def learn(aligned: Iterable[tuple[str, list[Chunk]]]) -> dict[str, str]:
     rules: dict[str, str] = {}
     told: dict[str, str] = {}  # what the rules say for a context, wide or narrow
     for context in sorted(seen, key=len):
-        sound, count = seen[context].most_common(1)[0]
+        sound, _ = seen[context].most_common(1)[0]
         default = told.get(narrower[context])
-        if default is None or (count >= RAREST and sound != default):
+        if sound != default:
             rules[context] = sound
         told[context] = rules.get(context, default or "")
     return rules

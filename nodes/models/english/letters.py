@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-WIDEST = 4  # letters seen on either side
+WIDEST = 5  # letters seen on either side
 EDGE = "#"
 
 _STRESSED = re.compile("ˈ")

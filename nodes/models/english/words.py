@@ -201,7 +201,7 @@ class Words:
         for prefix, sounds in _PREFIXES.items():
             rest = word.removeprefix(prefix)
             if rest != word and len(rest) > 3:
-                found = self._listed(rest) or self._inflected(rest)
+                found = self._listed(rest) or self._inflected(rest) or self._derived(rest)
                 if found:
                     return sounds[self.british] + found
         return None
