@@ -116,9 +116,9 @@ class Lora:
     def _checked(self, spelled: str, change: Change) -> Change:
         """`change`, its complaint made clear."""
 
-        def checked(weight: Tensor) -> Tensor:
+        def checked(weight: Tensor) -> None:
             try:
-                return change(weight)
+                change(weight)
             except RuntimeError as error:
                 raise ModelFileError(
                     f"{self.header.path}: {spelled} does not fit a weight of shape "
@@ -200,31 +200,43 @@ def _spellings(part: Part) -> dict[str, str]:
 def _changes(adapter: Mapping[str, Tensor], strength: float) -> Iterator[tuple[str, Change]]:
     """What an adapter of float32 tensors does: pairs of "weight" or "bias" and the change."""
     if "set" in adapter:
-        yield "weight", lambda weight: adapter["set"].to(weight).reshape(weight.shape)
+        yield "weight", lambda weight: weight.copy_(adapter["set"].reshape(weight.shape))
     for role, ending in (("diff", "weight"), ("diff_b", "bias")):
         if role in adapter:
             yield ending, _adding(adapter[role], strength)
     if "up" in adapter and "down" in adapter:
-        scale = _scale(adapter, rank=adapter["down"].shape[0])
-        yield "weight", _adding(_low_rank(adapter), strength * scale)
+        factor = strength * _scale(adapter, rank=adapter["down"].shape[0])
+        if "mid" in adapter:
+            yield "weight", _adding(_tucker(adapter), factor)
+        else:
+            yield "weight", _adding_product(adapter["up"], adapter["down"], factor)
     if "w1_a" in adapter:
-        scale = _scale(adapter, rank=adapter["w1_b"].shape[0])
-        yield "weight", _adding(_hadamard(adapter), strength * scale)
+        factor = strength * _scale(adapter, rank=adapter["w1_b"].shape[0])
+        yield "weight", _adding(_hadamard(adapter), factor)
 
 
 def _adding(delta: Tensor, factor: float) -> Change:
-    return lambda weight: torch.add(weight, delta.to(weight).reshape(weight.shape), alpha=factor)
+    return lambda weight: weight.add_(delta.to(weight).reshape(weight.shape), alpha=factor)
+
+
+def _adding_product(up: Tensor, down: Tensor, factor: float) -> Change:
+    """Add ``factor * up @ down`` without ever holding the product."""
+
+    def add(weight: Tensor) -> None:
+        left, right = up.flatten(1).to(weight), down.flatten(1).to(weight)
+        weight.view(weight.shape[0], -1).addmm_(left, right, alpha=factor)
+
+    return add
 
 
 def _scale(adapter: Mapping[str, Tensor], rank: int) -> float:
     return float(adapter["alpha"]) / rank if "alpha" in adapter else 1.0
 
 
-def _low_rank(adapter: Mapping[str, Tensor]) -> Tensor:
-    up, down = adapter["up"], adapter["down"]
-    if "mid" in adapter:
-        return torch.einsum("or,rshw,si->oihw", up.flatten(1), adapter["mid"], down.flatten(1))
-    return up.flatten(1) @ down.flatten(1)
+def _tucker(adapter: Mapping[str, Tensor]) -> Tensor:
+    """A low rank with a small convolution in its middle."""
+    up, down = adapter["up"].flatten(1), adapter["down"].flatten(1)
+    return torch.einsum("or,rshw,si->oihw", up, adapter["mid"], down)
 
 
 def _hadamard(adapter: Mapping[str, Tensor]) -> Tensor:

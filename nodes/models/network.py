@@ -21,8 +21,8 @@ from nodes.models.tensor_files import ModelFileError, TensorFile, read_header
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
-Change: TypeAlias = Callable[[Tensor], Tensor]
-"""A weight in float32 to another of the same shape."""
+Change: TypeAlias = Callable[[Tensor], object]
+"""Changes a float32 weight in place."""
 
 
 class Patch(Protocol):
@@ -126,13 +126,15 @@ class Network(Generic[ModuleT]):
 
     def _rewrite(self, name: str, parameter: Tensor, changes: Sequence[Change]) -> None:
         """The weight as in the file, changed in float32, back in its place."""
-        weight = self._rounded(self._file[self.part.names[name]].to(self.device))
-        if changes:
-            weight = weight.float().view(parameter.shape)
-            for change in changes:
-                weight = change(weight)
-            weight = self._rounded(weight)
-        parameter.copy_(weight.view(parameter.shape))
+        original = self._rounded(self._file[self.part.names[name]]).view(parameter.shape)
+        if self._stored is None and parameter.dtype is torch.float32:
+            work = parameter.copy_(original)
+        else:
+            work = original.to(parameter.device, torch.float32, copy=True)
+        for change in changes:
+            change(work)
+        if work is not parameter:
+            parameter.copy_(self._rounded(work))
 
 
 @dataclass

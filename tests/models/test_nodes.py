@@ -1,14 +1,10 @@
-"""Whole graphs through the engine, with the tiny model and with the reference weights."""
+"""Whole graphs through the engine, with the tiny model."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,80 +12,16 @@ import pytest
 import torch
 from PIL import Image
 
-import nodes
-from engine.authoring.registry import Registry
-from engine.run.engine import Engine, Submission
-from engine.run.events import Ended
-from engine.run.worker import LocalWorker
-from engine.store.folders import Folders
-from engine.store.history import Entry
+from tests.models.bench import Bench, Prompt, n, opened
 from tests.models.conftest import read_tensors, write_tensors
-
-CASES = (
-    "t2i_euler_normal",
-    "t2i_lora08",
-    "t2i_clipskip2",
-    "t2i_dpmpp2m_karras",
-    "t2i_euler_ancestral",
-    "t2i_longprompt",
-    "i2i_denoise05",
-)
-Prompt = dict[str, Any]
-
-
-@dataclass
-class Bench:
-    """An engine with the built-in nodes, its worker in this process."""
-
-    engine: Engine
-    home: Path
-
-    async def run(self, *prompts: Prompt) -> list[Entry]:
-        """Run prompts at the same time; how each ended."""
-        done: dict[str, asyncio.Event] = {}
-        ends: set[str] = set()
-
-        def hear(job: Any, event: Any) -> None:
-            if job is not None and isinstance(event, Ended):
-                ends.add(job.id)
-                if job.id in done:
-                    done[job.id].set()
-
-        stop = self.engine.listen(hear)
-        ids = [
-            (await self.engine.submit(Submission(prompt, extra={"extra_pnginfo": {"w": 1}}))).id
-            for prompt in prompts
-        ]
-        for id in ids:
-            done[id] = asyncio.Event()
-            if id not in ends:
-                await done[id].wait()
-        stop()
-        entries = [await self.engine.entry(id) for id in ids]
-        return [entry for entry in entries if entry is not None]
-
-
-async def opened(home: Path, models: Path) -> Bench:
-    registry = Registry()
-    registry.add_pack(nodes)
-    placed = {"models": models}
-    worker = LocalWorker(registry, Folders(home, registry.bundled, placed))
-    engine = await Engine.open(home, registry=registry, worker=worker, placed=placed)
-    return Bench(engine, home)
 
 
 @pytest.fixture
 async def bench(tmp_path: Path, tiny_folder: Path) -> AsyncGenerator[Bench]:
-    """A home whose only checkpoint is the tiny model."""
+    """A home whose only checkpoint, beside the built-in one, is the tiny model."""
     shutil.copytree(tiny_folder, tmp_path / "models" / "checkpoints" / "tiny")
-    made = await opened(tmp_path / "home", tmp_path / "models")
-    yield made
-    await made.engine.close()
-
-
-def n(class_type: str, **inputs: Any) -> dict[str, Any]:
-    """One node of a prompt."""
-    return {"class_type": class_type, "inputs": inputs}
+    async with opened(tmp_path / "home", tmp_path / "models") as made:
+        yield made
 
 
 def text_to_picture(seed: int = 1, prefix: str = "tiny", **sampler: Any) -> Prompt:
@@ -114,12 +46,6 @@ def text_to_picture(seed: int = 1, prefix: str = "tiny", **sampler: Any) -> Prom
     }
 
 
-def pixels(bench: Bench, name: str) -> torch.Tensor:
-    """What the first picture of that name shows."""
-    with Image.open(bench.home / "output" / f"{name}_00001_.png") as file:
-        return torch.tensor(list(file.tobytes()))
-
-
 async def test_a_sentence_becomes_a_file(bench: Bench):
     (entry,) = await bench.run(text_to_picture(prefix="sub/cat %width%"))
     assert entry.outcome.status == "success", entry
@@ -127,7 +53,7 @@ async def test_a_sentence_becomes_a_file(bench: Bench):
     with Image.open(path) as file:
         assert file.size == (64, 64)
         assert json.loads(file.info["prompt"])["5"]["inputs"]["steps"] == 3
-        assert json.loads(file.info["w"]) == 1
+        assert json.loads(file.info["workflow"]) == {"nodes": []}
 
 
 async def test_jobs_side_by_side_draw_what_each_draws_alone(bench: Bench):
@@ -137,7 +63,7 @@ async def test_jobs_side_by_side_draw_what_each_draws_alone(bench: Bench):
         for seed, cfg in ((1, 3.0), (2, 5.0), (3, 1.0))
     ]
     await bench.run(*prompts)
-    assert (pixels(bench, "alone") - pixels(bench, "both1")).abs().max() <= 1
+    assert (bench.pixels("alone") - bench.pixels("both1")).abs().max() <= 1
 
 
 async def test_a_latent_is_saved_as_it_is(bench: Bench):
@@ -200,7 +126,7 @@ async def test_a_lora_and_the_plain_model_take_turns(bench: Bench, tmp_path: Pat
     entries = await bench.run(plain, styled, other)
     entries += await bench.run(text_to_picture(prefix="again", steps=8, cfg=3.000001))
     assert [entry.outcome.status for entry in entries] == ["success"] * 4, entries
-    before, style, after = (pixels(bench, name) for name in ("plain", "styled", "again"))
+    before, style, after = (bench.pixels(name) for name in ("plain", "styled", "again"))
     assert not torch.equal(before, style)
     assert (before - after).abs().max() <= 1
 
@@ -213,23 +139,3 @@ async def test_a_broken_model_file_is_named(bench: Bench, tmp_path: Path):
     (entry,) = await bench.run(prompt)
     assert entry.outcome.status == "error"
     assert "half.safetensors" in str(entry)
-
-
-@pytest.mark.parametrize("case", CASES)
-async def test_the_reference_pictures_are_met(
-    case: str, tmp_path: Path, reference: Path, reference_models: Path
-):
-    workflow = json.loads((reference / "images" / f"{case}.workflow_api.json").read_text())
-    bench = await opened(tmp_path / "home", reference_models)
-    shutil.copy(reference / "parity_in.png", bench.home / "input")
-    (entry,) = await bench.run(workflow)
-    await bench.engine.close()
-    assert entry.outcome.status == "success", entry
-    output = bench.home / "output"
-    (output / "ref_00001_.png").rename(tmp_path / f"{case}.png")
-    (output / "ref_latent_00001_.latent").rename(tmp_path / f"{case}.latent.safetensors")
-    compare = [sys.executable, str(reference / "compare.py"), str(reference / "images" / case)]
-    found = await asyncio.to_thread(
-        subprocess.run, [*compare, str(tmp_path / case)], capture_output=True, text=True
-    )
-    assert found.returncode == 0, found.stdout + found.stderr

@@ -1,0 +1,75 @@
+"""An engine with the built-in nodes, its worker in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+import nodes
+from engine.authoring.registry import Registry
+from engine.run.engine import Engine, Submission
+from engine.run.events import Ended
+from engine.run.worker import LocalWorker
+from engine.store.folders import Folders
+from engine.store.history import Entry
+
+Prompt = dict[str, Any]
+
+
+@dataclass
+class Bench:
+    """Runs prompts and looks at what they made."""
+
+    engine: Engine
+    home: Path
+
+    async def run(self, *prompts: Prompt) -> list[Entry]:
+        """Run prompts at the same time; how each ended."""
+        ended: set[str] = set()
+        changed = asyncio.Event()
+
+        def hear(job: Any, event: Any) -> None:
+            if job is not None and isinstance(event, Ended):
+                ended.add(job.id)
+                changed.set()
+
+        stop = self.engine.listen(hear)
+        extra: dict[str, Any] = {"extra_pnginfo": {"workflow": {"nodes": []}}}
+        ids = [(await self.engine.submit(Submission(p, extra=extra))).id for p in prompts]
+        while not ended.issuperset(ids):
+            await changed.wait()
+            changed.clear()
+        stop()
+        entries = [await self.engine.entry(id) for id in ids]
+        return [entry for entry in entries if entry is not None]
+
+    def pixels(self, name: str) -> torch.Tensor:
+        """What the first picture of that name shows."""
+        with Image.open(self.home / "output" / f"{name}_00001_.png") as file:
+            return torch.tensor(list(file.tobytes()))
+
+
+@asynccontextmanager
+async def opened(home: Path, models: Path) -> AsyncGenerator[Bench]:
+    """A bench on a home, with its models elsewhere."""
+    registry = Registry()
+    registry.add_pack(nodes)
+    placed = {"models": models}
+    worker = LocalWorker(registry, Folders(home, registry.bundled, placed))
+    engine = await Engine.open(home, registry=registry, worker=worker, placed=placed)
+    try:
+        yield Bench(engine, home)
+    finally:
+        await engine.close()
+
+
+def n(class_type: str, **inputs: Any) -> dict[str, Any]:
+    """One node of a prompt."""
+    return {"class_type": class_type, "inputs": inputs}
