@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import logging
 import pkgutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -60,14 +61,16 @@ class Registry:
 
         A pack is a package whose modules define nodes; it may also define `CODECS`, a list of
         Codec, `BUNDLED`, folder -> name -> path, and `BACKENDS`, names of Backend classes
-        ("package.module:Class").
+        ("package.module:Class"). The versions of its nodes change with any of its files, as nodes
+        are thin and what they call is elsewhere in the pack.
         """
         modules = [package]
         for found in pkgutil.iter_modules(getattr(package, "__path__", [])):
             if not found.ispkg:
                 modules.append(importlib.import_module(f"{package.__name__}.{found.name}"))
+        version = files_version(package)
         self.add_nodes(
-            spec
+            replace(spec, version=f"{spec.version}-{version}")
             for module in modules
             for value in vars(module).values()
             if isinstance(spec := getattr(value, "spec", None), NodeSpec)
@@ -89,7 +92,7 @@ class Registry:
         nodes = dict(self.nodes)
         for spec in specs:
             known = nodes.setdefault(spec.id, spec)
-            if known is not spec:
+            if known.function is not spec.function:
                 raise DeclarationError(
                     f"{spec.place}: node {spec.id!r} is there already, defined at {known.place}; "
                     "rename one of them"
@@ -114,3 +117,15 @@ class Registry:
     def get(self, id: Any) -> NodeSpec | None:
         """The node of that id, or None; `id` may be anything a prompt can hold."""
         return self.nodes.get(id) if isinstance(id, str) else None
+
+
+def files_version(package: ModuleType) -> str:
+    """Changes with the name, size or time of change of any file of a package or module."""
+    places: Iterable[str | None] = getattr(package, "__path__", [package.__file__])
+    found: list[object] = []
+    for place in [Path(place) for place in places if place]:
+        for path in (place, *sorted(place.rglob("*"))):
+            if path.is_file() and path.suffix != ".pyc":
+                stat = path.stat()
+                found.append((str(path.relative_to(place)), stat.st_size, stat.st_mtime_ns))
+    return hashlib.blake2b(repr(found).encode(), digest_size=8).hexdigest()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from engine.authoring.markers import Files
+from engine.authoring.spec import Input
 from engine.graph.prompt import Graph, GraphNode
 
 log = logging.getLogger(__name__)
@@ -51,12 +52,20 @@ def _ingredients(
         found.append(_fingerprint(node, spec.fingerprint, job))
     for name, value in sorted(node.literals.items()):
         found.append((name, value))
-        choice = spec.by_name[name].choice
-        if choice is not None and isinstance(choice.options, Files):
-            found.append(folders.identity(choice.options, str(value)))
+        files = names_files(spec.by_name[name])
+        if files is not None:
+            found.append(folders.identity(files, str(value)))
     for name, link in sorted(node.links.items()):
         found.append((name, made[link.node], link.slot))
+        if names_files(spec.by_name[name]):  # which file it is shows only when the job runs
+            found.append(job)
     return found
+
+
+def names_files(input: Input) -> Files | None:
+    """The files that an input chooses among, if it does."""
+    options = input.choice.options if input.choice is not None else None
+    return options if isinstance(options, Files) else None
 
 
 def _fingerprint(node: GraphNode, fingerprint: Callable[..., object], job: str) -> object:

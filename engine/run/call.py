@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from inspect import getattr_static
 from pathlib import Path
 from typing import Any, cast
 
@@ -165,11 +166,16 @@ class NodeCall:
 
 
 def residents(arguments: Mapping[str, Any]) -> list[Resident[Any]]:
-    """The model handles among a node's arguments."""
-    return [value for value in arguments.values() if is_resident(value)]
+    """The model handles among a node's arguments, those in collected lists too."""
+    return [
+        item
+        for value in arguments.values()
+        for item in (cast("list[Any]", value) if isinstance(value, list) else [value])
+        if is_resident(item)
+    ]
 
 
 def is_resident(value: Any) -> bool:
-    """Whether a value is a `Resident`; looked at by name, isinstance would read its properties."""
-    kind = cast("type[object]", type(value))
-    return all(hasattr(kind, name) for name in ("base", "key", "nbytes", "load", "bind"))
+    """Whether a value is a `Resident`; isinstance would read its properties."""
+    names = ("bind", "load", "base", "key", "nbytes")
+    return all(getattr_static(value, name, None) is not None for name in names)

@@ -77,6 +77,7 @@ BACKENDS = ["engine.authoring.backend:CpuBackend"]
     assert registry.backends[-1] == "engine.authoring.backend:CpuBackend"
     assert registry["First"].origin == "pack_a"
     assert registry.get("First") is registry["First"]
+    assert registry["First"].version.startswith(sys.modules["pack_a"].first.spec.version)
     strangers: tuple[Any, ...] = (None, 3, [], {}, "Nope")
     for strange in strangers:
         assert registry.get(strange) is None
@@ -127,6 +128,32 @@ def test_a_pack_may_be_added_twice(packs: Packs):
     registry = Registry.installed(["pack_e", "pack_e"])
     assert "Once" in registry.nodes
     assert "pack_e" not in registry.failures
+
+
+def test_versions_of_nodes_change_with_any_file_of_their_pack(packs: Packs, tmp_path: Path):
+    """A node is thin: what it computes is decided by the library and the data behind it."""
+    files = {
+        "pack_g/__init__.py": named("Thin"),
+        "pack_g/library/__init__.py": "scale = 1",
+        "pack_g/library/words.txt": "words",
+        "pack_h.py": named("Other"),
+    }
+
+    def versions() -> tuple[str, str]:
+        registry = Registry.installed(["pack_g", "pack_h"])
+        return registry["Thin"].version, registry["Other"].version
+
+    packs(files)
+    first = versions()
+    assert versions() == first
+    seen = {first[0]}
+    for changed in ("library/__init__.py", "library/words.txt"):
+        (tmp_path / "pack_g" / changed).write_text("scale = 2000")
+        seen.add(versions()[0])
+    (tmp_path / "pack_g" / "new.txt").touch()
+    seen.add(versions()[0])
+    assert len(seen) == 4
+    assert versions()[1] == first[1]
 
 
 def test_without_a_backend_there_is_the_cpu():

@@ -56,6 +56,12 @@ def number(*, value: int) -> int:
     raise NotImplementedError
 
 
+@node("Word", category="test")
+def word(*, text: str) -> str:
+    """A string; it may enter a choice."""
+    raise NotImplementedError
+
+
 @node("Add", category="test")
 def add(*, a: int, b: float) -> int:
     """Two numbers; an INT may enter a FLOAT."""

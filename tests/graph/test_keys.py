@@ -202,3 +202,13 @@ def test_an_order_of_a_cycle_is_refused():
 def test_sources_come_before_and_only_once():
     sources = {"end": ["l", "r"], "l": ["top"], "r": ["top", "l"], "top": list[str]()}
     assert ordered(["end", "l"], sources.__getitem__) == ["top", "l", "r", "end"]
+
+
+def test_a_file_whose_name_is_computed_is_looked_at_in_every_job(check: Checker, tmp_path: Path):
+    (tmp_path / "models" / "checkpoints" / "a.safetensors").touch()
+    more = {"2": n("Word", text="a.safetensors"), "3": n("Word", text="small")}
+    linked = n("Checkpoint", name=["2", 0], kind="small")
+    assert key(check, linked, "a", more) == key(check, linked, "a", more)
+    assert key(check, linked, "a", more) != key(check, linked, "b", more)
+    fixed = n("Checkpoint", name="a.safetensors", kind=["3", 0])
+    assert key(check, fixed, "a", more) == key(check, fixed, "b", more)
