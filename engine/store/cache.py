@@ -6,6 +6,7 @@ import logging
 import sqlite3
 import threading
 import time
+import uuid
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,7 +82,7 @@ class Cache:
         self._disk_used = sum(sizes.values())
         self._folder.mkdir(parents=True, exist_ok=True)
         for left in self._folder.iterdir():
-            if left.name not in sizes:  # written by a worker that died before it noted them
+            if left.is_file() and left.name not in sizes:  # its worker died before it noted it
                 left.unlink()
 
     def has(self, key: str) -> bool:
@@ -108,14 +109,16 @@ class Cache:
         """Keep a result that took `seconds` to make; returns once it is where it belongs."""
         with self._lock:
             self._remember(key, result)
-            if seconds < WORTH_KEEPING_SECONDS and result.shown is None:
-                return
-            try:
-                self._write(key, result)
-            except NotStorable:
-                return
-            except Exception:
-                log.exception("a result is kept in memory only, it cannot be written")
+        if seconds < WORTH_KEEPING_SECONDS and result.shown is None:
+            return
+        try:
+            data = dumps((result.outputs, result.shown), self._codecs)
+            if len(data) <= self._disk_bytes:
+                self._write(key, data)
+        except NotStorable:
+            return
+        except Exception:
+            log.exception("a result is kept in memory only, it cannot be written")
 
     def forget(self, key: str) -> None:
         """Drop a result whose files are gone."""
@@ -170,21 +173,28 @@ class Cache:
             self.connection.execute("UPDATE results SET used=? WHERE key=?", (now, key))
         return Result(outputs, shown)
 
-    def _write(self, key: str, result: Result) -> None:
-        data = dumps((result.outputs, result.shown), self._codecs)
-        if len(data) > self._disk_bytes:
-            return
-        self._forget_on_disk(key)
+    def _write(self, key: str, data: bytes) -> None:
+        """Onto the disk; while a big one is written, others may use the cache."""
         inline = len(data) <= INLINE_BYTES
-        if not inline:
-            part = self._file(key).with_suffix(".part")
-            part.write_bytes(data)
-            part.replace(self._file(key))
-        self.connection.execute(
-            "INSERT INTO results VALUES (?, ?, ?, ?)",
-            (key, len(data), time.time_ns(), data if inline else None),
-        )
-        self._disk_used += len(data)
+        part = self._folder / f"{uuid.uuid4().hex}.part"
+        try:
+            if not inline:
+                part.write_bytes(data)
+            with self._lock:
+                self._forget_on_disk(key)
+                if not inline:
+                    part.replace(self._file(key))
+                self.connection.execute(
+                    "INSERT INTO results VALUES (?, ?, ?, ?)",
+                    (key, len(data), time.time_ns(), data if inline else None),
+                )
+                self._disk_used += len(data)
+                self._shrink()
+        finally:
+            if not inline:
+                part.unlink(missing_ok=True)
+
+    def _shrink(self) -> None:
         while self._disk_used > self._disk_bytes:
             oldest = self.connection.execute("SELECT key FROM results ORDER BY used LIMIT 1")
             self._forget_on_disk(oldest.fetchone()[0])

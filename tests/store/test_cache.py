@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -226,7 +227,7 @@ def test_a_result_that_cannot_be_written_stays_in_memory(
             raise NotImplementedError
 
     kept = cache(codecs={"fractions.Fraction": Faulty()})
-    (tmp_path / "cache" / "big.part").mkdir()
+    (tmp_path / "cache" / "big").mkdir()
     with caplog.at_level(logging.ERROR):
         kept.put("a", result(Fraction(1, 3)), SLOW)
         kept.put("big", result(BIG), SLOW)
@@ -236,7 +237,8 @@ def test_a_result_that_cannot_be_written_stays_in_memory(
     assert kept.get("big") == result(BIG)
     kept.clear_memory()
     assert kept.get("a") is None
-    (tmp_path / "cache" / "big.part").rmdir()
+    assert files(tmp_path) == ["big"], "no part is left"
+    assert cache().get("big") is None
 
 
 @pytest.mark.parametrize("content", [b"this is no database" * 1000, b"\0" * 5000])
@@ -260,3 +262,22 @@ def test_a_cache_in_use_is_not_thrown_away(cache: Opener, tmp_path: Path):
     (tmp_path / "cache.db").mkdir()
     with pytest.raises(sqlite3.OperationalError, match="unable to open"):
         cache()
+
+
+def test_threads_put_and_get_side_by_side(cache: Opener, tmp_path: Path):
+    kept = cache(memory=200_000, disk=500_000)
+
+    def work(thread: int) -> bool:
+        whole = True
+        for turn in range(40):
+            key = f"key {(thread + turn) % 9}"
+            kept.put(key, result([key, BIG]), SLOW)
+            found = kept.get(key)
+            whole &= found is None or found == result([key, BIG])
+        return whole
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(4)))
+    rows = kept.connection.execute("SELECT key, nbytes FROM results").fetchall()
+    assert files(tmp_path) == sorted(key for key, _ in rows)
+    assert sum(nbytes for _, nbytes in rows) <= 500_000
