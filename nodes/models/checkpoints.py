@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -58,9 +58,9 @@ class Part:
     """
 
     header: Header
-    names: Mapping[str, str]
-    prefix: str
-    config: Mapping[str, Any]
+    names: Mapping[str, str] = field(repr=False)
+    prefix: str = field(repr=False)
+    config: Mapping[str, Any] = field(repr=False)
     title: str
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -33,7 +34,7 @@ class Guide:
     negative: Sequence[Tensor]
     scale: float
 
-    @property
+    @cached_property
     def texts(self) -> list[Tensor]:
         """All texts to evaluate, the negative ones first, of equal length where possible."""
         texts = [*self.negative, *self.positive] if self.scale != 1 else list(self.positive)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import torch
@@ -76,7 +76,7 @@ class Lora:
     """
 
     header: Header
-    adapters: Mapping[str, Mapping[str, str]]
+    adapters: Mapping[str, Mapping[str, str]] = field(repr=False)
     strength: float
 
     @property

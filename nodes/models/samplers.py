@@ -51,13 +51,13 @@ def euler_ancestral(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
 
 def dpmpp_2m(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
     """DPM-Solver++(2M), Lu et al. 2022, https://arxiv.org/abs/2211.01095."""
-    before: tuple[Tensor, Tensor] | None = None  # the last answer and the length of its step
+    before = x, sigmas.new_zeros(())  # the last answer and the length of its step
     for sigma, to in pairwise(sigmas):
         denoised = yield Question(x, sigma)
         length = sigma.log() - to.log()
         aim = denoised
-        if before is not None and to > 0:
-            last, last_length = before
+        last, last_length = before
+        if last_length > 0 and to > 0:
             half = length / last_length / 2
             aim = (1 + half) * denoised - half * last
         x = (to / sigma) * x - (-length).expm1() * aim

@@ -9,7 +9,7 @@ import pickle
 import struct
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -36,9 +36,9 @@ class Header:
     """
 
     path: Path
-    shapes: Mapping[str, tuple[int, ...]]
-    metadata: Mapping[str, str]
-    identity: str
+    shapes: Mapping[str, tuple[int, ...]] = field(repr=False)
+    metadata: Mapping[str, str] = field(repr=False)
+    identity: str = field(repr=False)
 
     @property
     def sizes(self) -> Mapping[str, int]:

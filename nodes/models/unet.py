@@ -27,7 +27,7 @@ class Model(Handle["UNet2DConditionModel"]):
         levels: its noise levels.
     """
 
-    scheduler: Mapping[str, Any]
+    scheduler: Mapping[str, Any] = field(repr=False)
     latent_scale: float
     levels: Levels = field(init=False, repr=False)
 

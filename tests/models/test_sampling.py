@@ -100,6 +100,15 @@ def test_schedules_fall_from_the_largest_level_to_nothing(scheduler: str, config
     assert bool((found[:-1] > found[1:]).all())
 
 
+def test_more_steps_than_levels_do_no_harm():
+    down = sigmas(levels(SD15), "simple", 1500)
+    assert bool((down[:-1] == down[1:]).any()), "some steps go nowhere"
+    for sampler in SAMPLERS.values():
+        x = torch.ones(1, 4, 2, 2) * down[0]
+        found = driven(sampler(x, down, step_noise(x, 1)), lambda question: question.x * 0)
+        assert found.isfinite().all()
+
+
 def test_denoise_below_one_walks_the_end_of_a_longer_schedule():
     known = levels(SD15)
     assert torch.equal(sigmas(known, "karras", 5, 0.5), sigmas(known, "karras", 10)[-6:])
