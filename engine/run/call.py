@@ -177,5 +177,8 @@ def residents(arguments: Mapping[str, Any]) -> list[Resident[Any]]:
 
 def is_resident(value: Any) -> bool:
     """Whether a value is a `Resident`; isinstance would read its properties."""
-    names = ("bind", "load", "base", "key", "nbytes")
-    return all(getattr_static(value, name, None) is not None for name in names)
+    kind = cast("type[object]", type(value))
+    if not (hasattr(kind, "load") and hasattr(kind, "bind")):
+        return False
+    facts = ("base", "key", "nbytes")
+    return all(getattr_static(value, name, None) is not None for name in facts)
