@@ -7,9 +7,11 @@ import json
 import struct
 from typing import Any
 
+import aiohttp
 from websockets.asyncio.client import connect
 
 from engine.server.socket import GONE_AFTER
+from tests.conftest import ServerFactory
 from tests.server.conftest import Caller, chain, slow
 
 
@@ -96,6 +98,18 @@ async def test_previews_come_with_metadata_to_those_who_asked(call: Caller):
         "image_type": "image/jpeg",
     }
     assert modern.frames[0][8 + length :] == b"jpeg"
+
+
+async def test_previews_can_be_switched_on_for_all(server: ServerFactory):
+    service = server("--nodes", "tests.pack", "--preview-method", "auto")
+    async with aiohttp.ClientSession() as session:
+        call = Caller(service, session)
+        async with call.ear("all") as ear:
+            id = await call.submit(slow(), client_id="all")
+            while not ear.frames:
+                await ear.hear()
+            await call.post("/interrupt", {"prompt_id": id})
+            await ear.over(id)
 
 
 async def test_a_client_that_reads_nothing_delays_nobody(call: Caller):
