@@ -111,7 +111,12 @@ def node_info(spec: NodeSpec, files: FileLister) -> dict[str, Any]:
 def queue_item(job: Job) -> list[Any]:
     """A job as /queue and /history list it: five items."""
     extra = {**job.extra, "create_time": job.created}
-    return [job.number, job.id, job.prompt, extra, job.outputs]
+    return [_plain(job.number), job.id, job.prompt, extra, job.outputs]
+
+
+def _plain(number: float) -> float:
+    """5 rather than 5.0, as clients know it."""
+    return int(number) if abs(number) < 2**53 and number == int(number) else number
 
 
 def queue(running: list[Job], pending: list[Job]) -> dict[str, Any]:
@@ -124,7 +129,8 @@ def queue(running: list[Job], pending: list[Job]) -> dict[str, Any]:
 
 def receipt(receipt: Receipt) -> dict[str, Any]:
     """The answer of POST /prompt; node_errors are those of outputs that were dropped."""
-    return {"prompt_id": receipt.id, "number": receipt.number, "node_errors": receipt.errors}
+    number = _plain(receipt.number)
+    return {"prompt_id": receipt.id, "number": number, "node_errors": receipt.errors}
 
 
 def exec_info(remaining: int) -> dict[str, Any]:
