@@ -136,3 +136,28 @@ def test_the_blocking_client_does_the_same(service: Service, tmp_path: Path):
             client.submit({})
         with pytest.raises(AttributeError):
             client.no_such_method()
+
+
+async def test_a_run_outlives_the_death_of_the_worker(service: Service, tmp_path: Path):
+    log = tmp_path / "log"
+    die = node("Die", value=["1", 0], marker=str(tmp_path / "deaths"), times=1, log=str(log))
+    async with Client(service.url) as client:
+        updates = await all_of(client, chain(die))
+    result = updates[-1]
+    assert isinstance(result, Result)
+    assert result.status == "success"
+    assert log.read_text().splitlines() == ["Die 0", "Die 1"]
+
+
+async def test_a_job_that_kills_workers_ends_and_the_next_one_runs(
+    service: Service, tmp_path: Path
+):
+    die = node("Die", value=["1", 0], marker=str(tmp_path / "deaths"), times=9)
+    async with Client(service.url) as client:
+        deadly = (await all_of(client, chain(die)))[-1]
+        assert isinstance(deadly, Result)
+        assert deadly.status == "error"
+        assert deadly.failure is None or "died 2 times" in deadly.failure.message
+        harmless = (await all_of(client, chain()))[-1]
+        assert isinstance(harmless, Result)
+        assert harmless.status == "success"
