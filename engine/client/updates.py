@@ -37,7 +37,7 @@ class Result(Struct, frozen=True):
 
     Attributes:
         status: "success", "error" or "interrupted".
-        shown: by output node, what it shows: ``{"images": [{"filename": ...}]}``.
+        shown: by output node, in the prompt's order: ``{"images": [{"filename": ...}]}``.
         failure: where and why it ended otherwise.
     """
 
@@ -147,4 +147,6 @@ def read_result(id: str, entry: dict[str, Any]) -> Result:
             inputs=data.get("current_inputs", {}),
             executed=data["executed"],
         )
-    return Result(id, status, entry["outputs"], failure)
+    prompt, outputs = entry["prompt"][2], entry["outputs"]
+    shown = {node: outputs[node] for node in prompt if node in outputs}
+    return Result(id, status, shown, failure)
