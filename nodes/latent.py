@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from engine import CPU, GPU, Artifact, Range, Run, Tooltip, node
-from nodes.sockets import Image, Latent, Vae
+from nodes.sockets import Image, Latent, Mask, Vae
 
 Side = Annotated[int, Range(16, 16384, 8)]
 
@@ -37,6 +37,12 @@ def decode(
 def encode(*, pixels: Image, vae: Vae) -> Latent:
     """Turn pictures into latents; sides are cropped to multiples of 8."""
     return {"samples": vae.encode(pixels)}
+
+
+@node("SetLatentNoiseMask", category="latent/inpaint", display_name="Set Latent Noise Mask")
+def set_noise_mask(*, samples: Latent, mask: Mask) -> Latent:
+    """Let a sampler change latents only where the mask is."""
+    return {**samples, "noise_mask": mask.reshape(-1, 1, *mask.shape[-2:])}
 
 
 @node("SaveLatent", category="latent", display_name="Save Latent")

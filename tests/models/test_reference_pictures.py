@@ -26,6 +26,7 @@ CASES = (
     "t2i_euler_ancestral",
     "t2i_longprompt",
     "i2i_denoise05",
+    "inpaint_noisemask",
 )
 
 
