@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from nodes.models.guidance import Guide, Request
+from nodes.models.guidance import Guide, Request, answer
 from nodes.models.noise import initial_noise, step_noise
 from nodes.models.samplers import SAMPLERS, Sampling
 
@@ -35,8 +35,8 @@ def denoise(
 ) -> Generator[Turn, Tensor, Tensor]:
     """Put noise of level ``sigmas[0]`` on the latents and walk down the levels.
 
-    A generator: send it the answer to each `Turn` (see `guidance.answer`); it returns the latents,
-    float32 on the CPU, in the unit they came in.
+    A generator: send it the answer to each `Turn` (see `guidance.answer` and `completed`); it
+    returns the latents, float32 on the CPU, in the unit they came in.
 
     Args:
         guide: the model, which must be bound, and the texts.
@@ -57,6 +57,16 @@ def denoise(
     keep = None if mask is None else _Keep(clean, noise, _fitted(mask, clean))
     denoised = yield from _walk(guide, steps, sigmas, keep)
     return (denoised / model.latent_scale).cpu()
+
+
+def completed(turns: Generator[Turn, Tensor, Tensor]) -> Tensor:
+    """What `denoise` returns when each of its turns is answered at once and alone."""
+    try:
+        turn = next(turns)
+        while True:
+            turn = turns.send(answer([turn.request])[0])
+    except StopIteration as end:
+        return end.value
 
 
 @dataclass(frozen=True, eq=False)

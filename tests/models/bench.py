@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 import nodes
@@ -50,10 +51,10 @@ class Bench:
         entries = [await self.engine.entry(id) for id in ids]
         return [entry for entry in entries if entry is not None]
 
-    def pixels(self, name: str) -> torch.Tensor:
-        """What the first picture of that name shows."""
+    def image(self, name: str) -> NDArray[np.float32]:
+        """The first picture of that name: [H, W, C] in 0..1."""
         with Image.open(self.home / "output" / f"{name}_00001_.png") as file:
-            return torch.tensor(list(file.tobytes()))
+            return np.asarray(file, dtype=np.float32) / np.float32(255)
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -63,7 +64,7 @@ async def test_jobs_side_by_side_draw_what_each_draws_alone(bench: Bench):
         for seed, cfg in ((1, 3.0), (2, 5.0), (3, 1.0))
     ]
     await bench.run(*prompts)
-    assert (bench.pixels("alone") - bench.pixels("both1")).abs().max() <= 1
+    assert np.abs(bench.image("alone") - bench.image("both1")).max() <= 1.01 / 255
 
 
 async def test_a_latent_is_saved_as_it_is(bench: Bench):
@@ -126,9 +127,9 @@ async def test_a_lora_and_the_plain_model_take_turns(bench: Bench, tmp_path: Pat
     entries = await bench.run(plain, styled, other)
     entries += await bench.run(text_to_picture(prefix="again", steps=8, cfg=3.000001))
     assert [entry.outcome.status for entry in entries] == ["success"] * 4, entries
-    before, style, after = (bench.pixels(name) for name in ("plain", "styled", "again"))
-    assert not torch.equal(before, style)
-    assert (before - after).abs().max() <= 1
+    before, style, after = (bench.image(name) for name in ("plain", "styled", "again"))
+    assert np.abs(before - style).max() > 2 / 255
+    assert np.abs(before - after).max() <= 1.01 / 255
 
 
 async def test_a_broken_model_file_is_named(bench: Bench, tmp_path: Path):

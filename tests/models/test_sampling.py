@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from nodes import sampling
-from nodes.models.denoise import Turn, denoise
+from nodes.models.denoise import Turn, completed, denoise
 from nodes.models.guidance import Guide, Request, answer
 from nodes.models.noise import initial_noise, step_noise
 from nodes.models.samplers import SAMPLERS, Question
@@ -34,10 +34,6 @@ def driven(asking: Generator[AskedT, Tensor, Tensor], reply: Callable[[AskedT], 
             question = asking.send(reply(question))
     except StopIteration as end:
         return end.value
-
-
-def alone(turn: Turn) -> Tensor:
-    return answer([turn.request])[0]
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +139,7 @@ def guide(tiny: Loaded, wanted: str, unwanted: str = "", scale: float = 3.0) -> 
 def drawn(guide: Guide, seed: int, sampler: str = "euler", steps: int = 4) -> Tensor:
     down = sigmas(guide.model.levels, "normal", steps)
     walk = denoise(guide, torch.zeros(1, 4, 8, 8), sampler=sampler, sigmas=down, seed=seed)
-    return driven(walk, alone)
+    return completed(walk)
 
 
 def test_a_text_changes_the_picture_and_a_seed_too(tiny: Loaded):
@@ -205,7 +201,7 @@ def test_each_step_reports_each_index_once(tiny: Loaded):
 
     def reply(turn: Turn) -> Tensor:
         seen.append((turn.index, turn.total))
-        return alone(turn)
+        return answer([turn.request])[0]
 
     zeros = torch.zeros(1, 4, 8, 8)
     driven(denoise(asked, zeros, sampler="dpmpp_2m", sigmas=down, seed=1), reply)
@@ -215,9 +211,8 @@ def test_each_step_reports_each_index_once(tiny: Loaded):
 def test_no_steps_leave_the_latents_alone(tiny: Loaded):
     latents = torch.randn(1, 4, 8, 8)
     none = torch.empty(0)
-    assert driven(
-        denoise(guide(tiny, "cat"), latents, sampler="euler", sigmas=none, seed=1), alone
-    ).equal(latents)
+    walk = denoise(guide(tiny, "cat"), latents, sampler="euler", sigmas=none, seed=1)
+    assert completed(walk).equal(latents)
 
 
 def test_outside_of_a_mask_the_latents_stay(tiny: Loaded):
@@ -226,7 +221,7 @@ def test_outside_of_a_mask_the_latents_stay(tiny: Loaded):
     mask[:, :, 32:] = 1
     down = sigmas(tiny.model.levels, "normal", 4, 0.6)
     walk = denoise(guide(tiny, "cat"), latents, sampler="euler", sigmas=down, seed=1, mask=mask)
-    found = driven(walk, alone)
+    found = completed(walk)
     assert torch.allclose(found[..., :3], latents[..., :3], atol=1e-4)
     assert not torch.allclose(found[..., 5:], latents[..., 5:], atol=1e-2)
 
