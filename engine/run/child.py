@@ -100,8 +100,13 @@ class Child:
     def _flush(self, job: str) -> None:
         """Send what was gathered: events that come within a millisecond share a frame."""
         events = self._unsent.pop(job, None)
-        if events:
+        if not events:
+            return
+        try:
             self._send(JobEvents(job, events))
+        except Exception:
+            log.exception("events of job %s are lost, they hold what cannot be sent", job)
+            self._send(JobEvents(job, [event for event in events if isinstance(event, Ended)]))
 
     def _send(self, frame: Frame) -> None:
         self._writer.write(encoded(frame))

@@ -72,7 +72,7 @@ class JobRun:
             self._emit(Ended("interrupted", now_ms(), self._interrupted_at()))
         except Exception as error:
             log.exception("job %s failed outside of its nodes", self._job.id)
-            text = f"the job could not be run: {error}"
+            text = readable(f"the job could not be run: {error}")
             failure = Failure("", "", text, type(error).__name__, executed=self._executed)
             self._emit(Ended("error", now_ms(), failure))
         else:
@@ -122,13 +122,14 @@ class JobRun:
         known = self._bench.cache.get(key)
         if known is not None:
             if known.shown is not None:
-                self._emit(NodeShown(id, msgspec.to_builtins(known.shown)))
+                self._emit(NodeShown(id, sendable(known.shown)))
                 self._emit(NodeFinished(id, cached=True, seconds=0.0))
             return known
         inputs = await self._inputs(node)
         call = NodeCall(self._bench, self._job, node, self._emit, self._cancelled, self._previews)
         try:
             result = await invoke(node.spec, inputs, call)
+            shown = sendable(result.shown or {})
         except Interrupted as error:
             raise asyncio.CancelledError from error
         except Exception as error:
@@ -136,7 +137,7 @@ class JobRun:
         await self._keep(key, result, call.seconds)
         self._executed.append(id)
         if result.shown is not None:
-            self._emit(NodeShown(id, msgspec.to_builtins(result.shown)))
+            self._emit(NodeShown(id, shown))
         self._emit(NodeFinished(id, cached=False, seconds=call.seconds))
         return result
 
@@ -175,7 +176,7 @@ class JobRun:
         failure = Failure(
             node=node.id,
             node_type=node.spec.id,
-            message=str(failed.error) or kind.__name__,
+            message=readable(str(failed.error)) or kind.__name__,
             exception=module + kind.__qualname__,
             inputs={name: [brief(item) for item in items] for name, items in failed.inputs.items()},
             executed=self._executed,
@@ -191,13 +192,32 @@ class JobRun:
 
 def brief(value: Any) -> Any:
     """A value as a failure may show it: short, plain JSON."""
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool | float):
         return value
+    if isinstance(value, int):
+        return value if value.bit_length() < 64 else f"an integer of {value.bit_length()} bits"
     if isinstance(value, str):
-        return value[:SHOWN_INPUT_CHARACTERS]
+        return readable(value[:SHOWN_INPUT_CHARACTERS])
     shape = getattr(value, "shape", None)
     name = type(value).__name__
     return f"{name}{tuple(shape)}" if shape is not None else name
+
+
+def readable(text: str) -> str:
+    """A text that can be sent: file names and their errors may hold what is no Unicode."""
+    return text.encode(errors="replace").decode()
+
+
+def sendable(shown: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """What an output node shows, as plain data.
+
+    Raises:
+        ValueError: it holds something that cannot be sent to a client.
+    """
+    try:
+        return msgspec.msgpack.decode(msgspec.msgpack.encode(shown))
+    except Exception as error:
+        raise ValueError(f"the node shows something that cannot be sent: {error}") from error
 
 
 def now_ms() -> int:

@@ -163,3 +163,28 @@ def save(run: Run, *, text: str, filename_prefix: str = "text") -> Artifact:
 def choose(*, anything: str | None = None, value: int) -> int:
     """A required and an optional input."""
     return value if anything is None else len(anything)
+
+
+@node("OddFail", category="test")
+def odd_fail(*, value: T) -> T:
+    """Raise an error whose text is no Unicode, as one that quotes a file name may be."""
+    raise ValueError("half a character: \ud800")
+
+
+@node("OddSteps", category="test")
+def odd_steps(*, value: T) -> Steps[T]:
+    """Tell of more steps than a message can count."""
+    yield Step(10**30, 10**30)
+    return value
+
+
+@node("OddShow", category="test")
+def odd_show(*, kind: str) -> Artifact:
+    """Show what JSON cannot say."""
+    odd: dict[str, object] = {
+        "huge number": 10**30,
+        "no text": "\ud800",
+        "object": object(),
+        "huge key": {10**30: 1},
+    }
+    return Artifact(value=[odd[kind]])
