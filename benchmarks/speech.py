@@ -8,7 +8,8 @@ from pathlib import Path
 
 from benchmarks.tables import Measures
 from engine.models.pull import pull
-from nodes.models.kokoro import SAMPLE_RATE, VoiceModel
+from nodes.models.kokoro import VoiceModel
+from nodes.models.voices import SAMPLE_RATE
 
 RUNS = 5
 TEXTS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from engine import Choice, Files, Prompt, Range, Run, Step, Steps, node
-from nodes.models.kokoro import FASTEST, SAMPLE_RATE, SLOWEST, VOICES
+from nodes.models.voices import FASTEST, SAMPLE_RATE, SLOWEST, VOICES
 from nodes.sockets import Audio, VoiceModel
 
 KokoroFiles = Files("kokoro", suffixes=(".onnx",))

@@ -34,7 +34,8 @@ async def serve(command: Serve) -> int:
     """
     logging.basicConfig(level=command.level, format="%(asctime)s %(name)s: %(message)s")
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # broken requests are no news
-    _prepare_environment(cpu=command.cpu)
+    if command.cpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the worker process inherits it
     stop = _stop_event(attached=command.attached)
     listening = _bind(command.listen, command.port)
     urls = [_url(bound) for bound in listening]
@@ -59,15 +60,6 @@ async def serve(command: Serve) -> int:
     finally:
         await engine.close()
     return 0
-
-
-def _prepare_environment(*, cpu: bool) -> None:
-    """Set what the libraries of the worker process read when they load; it inherits all this."""
-    if cpu:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    # Two lanes compute on the same cores. Threads that spin while they wait for each other then
-    # steal the time that the others need: a picture of one second took half a minute.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def _stop_event(*, attached: bool) -> asyncio.Event:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 from nodes.models.g2p import English, Foreign, UnspeakableText
 from nodes.models.phonemes import PAD, breaths, tokens
 from nodes.models.sentences import split_sentences
+from nodes.models.voices import FASTEST, LANGUAGES, SAMPLE_RATE, SLOWEST, VOICES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,34 +28,8 @@ if TYPE_CHECKING:
 
     Samples = NDArray[np.float32]
 
-SAMPLE_RATE = 24_000
-SLOWEST, FASTEST = 0.5, 2.0
 PULL = "run 'soundstage models pull kokoro'"
 STYLE_SHAPE = (510, 1, 256)
-
-# By the first letter of a voice's name.
-LANGUAGES = {
-    "a": "American English",
-    "b": "British English",
-    "e": "Spanish",
-    "f": "French",
-    "h": "Hindi",
-    "i": "Italian",
-    "j": "Japanese",
-    "p": "Brazilian Portuguese",
-    "z": "Mandarin Chinese",
-}
-
-VOICES = tuple(
-    """
-    af_heart af_alloy af_aoede af_bella af_jessica af_kore af_nicole af_nova af_river af_sarah
-    af_sky am_adam am_echo am_eric am_fenrir am_liam am_michael am_onyx am_puck am_santa
-    bf_alice bf_emma bf_isabella bf_lily bm_daniel bm_fable bm_george bm_lewis
-    ef_dora em_alex em_santa ff_siwis hf_alpha hf_beta hm_omega hm_psi if_sara im_nicola
-    jf_alpha jf_gongitsune jf_nezumi jf_tebukuro jm_kumo pf_dora pm_alex pm_santa
-    zf_xiaobei zf_xiaoni zf_xiaoxiao zf_xiaoyi zm_yunjian zm_yunxi zm_yunxia zm_yunyang
-    """.split()  # noqa: SIM905 - as a list literal it fills the screen
-)
 
 # Seconds of silence after a piece, by the mark it ends with.
 PAUSES = {".": 0.3, "!": 0.3, "?": 0.3, "…": 0.4, ";": 0.2, ":": 0.2, ",": 0.12, "—": 0.15}

@@ -11,7 +11,8 @@ import pytest
 
 from engine.models.catalog import KOKORO_VOICES
 from nodes.models.g2p import UnspeakableText
-from nodes.models.kokoro import SAMPLE_RATE, VOICES, Kokoro, VoiceFileError, VoiceModel
+from nodes.models.kokoro import Kokoro, VoiceFileError, VoiceModel
+from nodes.models.voices import SAMPLE_RATE, VOICES
 
 Files = tuple[Path, Path]
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from nodes.models.english.spoken import Spoken
-from nodes.models.kokoro import SAMPLE_RATE, Kokoro
+from nodes.models.kokoro import Kokoro
+from nodes.models.voices import SAMPLE_RATE
 from tests.speech.transcribe import Transcriber
 
 # Text and, after a tab, the words that should be heard.
