@@ -153,11 +153,11 @@ class NodeCall:
 
     def _on_step(self, step: Step) -> None:
         id = self._node.id
-        events: list[Event] = [NodeProgress(id, step.index, step.total)]
+        events: list[Event] = [NodeProgress(id, int(step.index), int(step.total))]
         now = time.monotonic()
         if self._previews and step.preview and now - self._last_preview > PREVIEW_SECONDS:
             self._last_preview = now
-            events.append(NodePreview(id, step.preview()))
+            events.append(NodePreview(id, bytes(step.preview())))
         self._loop.call_soon_threadsafe(self._emit_all, events)
 
     def _emit_all(self, events: list[Event]) -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Annotated, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from engine import (
     CPU,
@@ -172,9 +172,10 @@ def odd_fail(*, value: T) -> T:
 
 
 @node("OddSteps", category="test")
-def odd_steps(*, value: T) -> Steps[T]:
-    """Tell of more steps than a message can count."""
-    yield Step(10**30, 10**30)
+def odd_steps(*, value: T, half: bool = False) -> Steps[T]:
+    """Tell of half a step, or of more than a message can count."""
+    index: Any = 0.5 if half else 10**30
+    yield Step(index, index)
     return value
 
 

@@ -40,7 +40,8 @@ async def test_what_cannot_be_shown_is_an_error_that_says_so(process: Opener, ki
     assert after.outcome.status == "success"
 
 
-async def test_progress_that_cannot_be_told_is_no_failure(process: Opener):
+@pytest.mark.parametrize("half", [True, False])
+async def test_progress_that_cannot_be_told_is_no_failure(process: Opener, half: bool):
     bench = await process()
-    entry = await bench.run(value_shown(n("OddSteps", value=5)))
+    entry = await bench.run(value_shown(n("OddSteps", value=5, half=half)))
     assert entry.outcome.status == "success", "what was lost is in the log"
