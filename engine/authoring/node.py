@@ -131,10 +131,12 @@ def _inputs(
 
 def _input(parameter: inspect.Parameter, hint: Any, blame: _Blame) -> Input:
     default = MISSING if parameter.default is parameter.empty else parameter.default
-    hint, optional = _without_none(hint)
+    hint, outside = _without_none(hint)
+    hint, marks = _unannotated(hint)
+    hint, inside = _without_none(hint)
+    optional = outside or inside
     if optional and default is not None:
         raise blame(f"optional input {parameter.name!r} needs the default None")
-    hint, marks = _unannotated(hint)
     lazy, collects = Mark.LAZY in marks, Mark.ALL in marks
     if lazy or collects:
         hint, inner = _unannotated(get_args(hint)[0])

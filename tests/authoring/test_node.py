@@ -101,7 +101,14 @@ def test_annotations_make_widgets_of_every_kind():
 def test_sockets_may_be_optional_lists_or_anything():
     @node("Sockets", category="test")
     def sockets(
-        run: Run, *, one: Image, maybe: Image | None = None, many: All[Image], any: T
+        run: Run,
+        *,
+        one: Image,
+        maybe: Image | None = None,
+        told: Annotated[Image | None, Tooltip("Or not.")] = None,
+        steps: Annotated[int, Range(1, 9)] | None = None,
+        many: All[Image],
+        any: T,
     ) -> Each[T]:
         raise NotImplementedError
 
@@ -109,6 +116,8 @@ def test_sockets_may_be_optional_lists_or_anything():
     assert made.inputs == (
         Input("one", "IMAGE"),
         Input("maybe", "IMAGE", optional=True),
+        Input("told", "IMAGE", optional=True, tooltip="Or not."),
+        Input("steps", "INT", optional=True, range=Range(1, 9)),
         Input("many", "IMAGE", collects=True),
         Input("any", "*"),
     )
@@ -206,6 +215,7 @@ WRONG = {
     "def f(*, a: Annotated[int, Range(1, 5)] = None) -> int: ...": "default None does not fit",
     "def f(*, a: Image = 3) -> int: ...": "socket 'a' cannot have a default",
     "def f(*, a: int | None) -> int: ...": "optional input 'a' needs the default None",
+    "def f(*, a: Annotated[int | None, Range(1, 5)]) -> int: ...": "optional input 'a' needs",
     "def f(*, a: int | None = 3) -> int: ...": "optional input 'a' needs the default None",
     "def f(*, a: Lazy[int]) -> int: ...": "input 'a' is Lazy; only an 'async def' node",
     "def f(*, a: int) -> int: yield Step(0, 1)": "is a generator; hint its return as 'Steps[...]'",
