@@ -132,14 +132,15 @@ def scaled(pictures: Tensor, method: str, width: int, height: int, *, crop: bool
     width = width or max(1, round(old_width * height / old_height))
     height = height or max(1, round(old_height * width / old_width))
     if crop:
-        pictures = _cut_to_proportions(pictures, width / height)
+        pictures = cut_to_proportions(pictures, width / height)
     if method == "lanczos":
         return torch.stack([_lanczos(picture, width, height) for picture in pictures])
     planes = pictures.movedim(-1, 1)
     return interpolate(planes, size=(height, width), mode=method).movedim(1, -1).contiguous()
 
 
-def _cut_to_proportions(pictures: Tensor, proportions: float) -> Tensor:
+def cut_to_proportions(pictures: Tensor, proportions: float) -> Tensor:
+    """The largest middle part of pictures that has this width for each pixel of height."""
     height, width = pictures.shape[1:3]
     x = min(max(0, round((width - height * proportions) / 2)), (width - 1) // 2)
     y = min(max(0, round((height - width / proportions) / 2)), (height - 1) // 2)

@@ -1,0 +1,150 @@
+"""Nodes that make, change and show masks."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from engine import Artifact, Choice, Files, Range, Run, Tooltip, Upload, node
+from nodes.image import PICTURES, preview_image
+from nodes.sockets import Image, Mask
+
+# As nodes.models.masks.OPERATIONS, which needs torch.
+OPERATIONS = ("multiply", "add", "subtract", "and", "or", "xor")
+
+Length = Annotated[int, Range(1, 16384, 1)]
+Place = Annotated[int, Range(0, 16384, 1)]
+
+
+@node("LoadImageMask", category="mask", display_name="Load Image (as Mask)")
+def load_mask(
+    run: Run,
+    *,
+    image: Annotated[str, Choice(Files("input", suffixes=PICTURES)), Upload("image")],
+    channel: Annotated[
+        str,
+        Choice(("alpha", "red", "green", "blue")),
+        Tooltip("alpha: the mask is where the picture is transparent."),
+    ],
+) -> Mask:
+    """Read one channel of a picture of the input folder as a mask."""
+    from nodes.models.masks import of_channel
+    from nodes.models.pictures import read
+
+    picture, transparent = read(run.input_path(image))
+    return transparent if channel == "alpha" else of_channel(picture, channel)
+
+
+@node("SolidMask", category="mask")
+def solid_mask(
+    *,
+    value: Annotated[float, Range(0.0, 1.0, 0.01)] = 1.0,
+    width: Length = 512,
+    height: Length = 512,
+) -> Mask:
+    """A mask of one value."""
+    import torch
+
+    return torch.full((1, height, width), value)
+
+
+@node("InvertMask", category="mask")
+def invert_mask(*, mask: Mask) -> Mask:
+    """A mask that holds where the other does not."""
+    return 1.0 - mask
+
+
+@node("CropMask", category="mask")
+def crop_mask(
+    *, mask: Mask, x: Place = 0, y: Place = 0, width: Length = 512, height: Length = 512
+) -> Mask:
+    """A part of a mask; what would be outside is left off."""
+    from nodes.models.arranging import cropped
+    from nodes.models.masks import flat
+
+    return cropped(flat(mask), x, y, width, height)
+
+
+@node("MaskComposite", category="mask")
+def combine_masks(
+    *,
+    destination: Annotated[Mask, Tooltip("Gives the size.")],
+    source: Mask,
+    x: Place = 0,
+    y: Place = 0,
+    operation: Annotated[
+        str, Choice(OPERATIONS), Tooltip("and, or, xor round both to 0 or 1 first.")
+    ],
+) -> Mask:
+    """One mask laid on another and reckoned together; what stands out is cut off."""
+    from nodes.models.masks import combined
+
+    return combined(destination, source, x, y, operation)
+
+
+@node("FeatherMask", category="mask")
+def feather_mask(
+    *, mask: Mask, left: Place = 0, top: Place = 0, right: Place = 0, bottom: Place = 0
+) -> Mask:
+    """A mask that fades out towards the edges of the picture, over so many pixels."""
+    from nodes.models.masks import feathered
+
+    return feathered(mask, left=left, top=top, right=right, bottom=bottom)
+
+
+@node("GrowMask", category="mask")
+def grow_mask(
+    *,
+    mask: Mask,
+    expand: Annotated[int, Range(-16384, 16384, 1), Tooltip("Negative shrinks.")] = 0,
+    tapered_corners: Annotated[bool, Tooltip("Grow to diamonds, not to squares.")] = True,
+) -> Mask:
+    """A mask that reaches some pixels further."""
+    from nodes.models.masks import grown
+
+    return grown(mask, expand, tapered=tapered_corners)
+
+
+@node("ThresholdMask", category="mask")
+def threshold_mask(
+    *,
+    mask: Mask,
+    value: Annotated[float, Range(0.0, 1.0, 0.01), Tooltip("What is above becomes 1.")] = 0.5,
+) -> Mask:
+    """A mask of 0 and 1 alone."""
+    return (mask > value).float()
+
+
+@node("MaskToImage", category="mask", display_name="Convert Mask to Image")
+def mask_to_image(*, mask: Mask) -> Image:
+    """A mask as a grey picture, white where it holds."""
+    from nodes.models.masks import picture_of
+
+    return picture_of(mask)
+
+
+@node("ImageToMask", category="mask", display_name="Convert Image to Mask")
+def image_to_mask(
+    *, image: Image, channel: Annotated[str, Choice(("red", "green", "blue", "alpha"))]
+) -> Mask:
+    """One channel of pictures as a mask; alpha is 1 where they are opaque."""
+    from nodes.models.masks import of_channel
+
+    return of_channel(image, channel)
+
+
+@node("ImageColorToMask", category="mask")
+def color_to_mask(
+    *,
+    image: Image,
+    color: Annotated[int, Range(0, 0xFFFFFF, 1), Tooltip("0xRRGGBB as a number.")] = 0,
+) -> Mask:
+    """A mask of where pictures have exactly one colour."""
+    from nodes.models.masks import of_color
+
+    return of_color(image, color)
+
+
+@node("MaskPreview", category="mask", display_name="Preview Mask")
+def preview_mask(run: Run, *, mask: Mask) -> Artifact:
+    """Show a mask without keeping it."""
+    return preview_image(run, images=mask_to_image(mask=mask))
