@@ -1,0 +1,97 @@
+"""Nodes that part, join and repeat batches of pictures and of latents."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from engine import All, Choice, Each, Range, Tooltip, node
+from nodes.sockets import Image, Latent
+
+Count = Annotated[int, Range(1, 4096)]
+FewLatents = Annotated[int, Range(1, 64)]
+
+
+@node("ImageBatch", category="image", display_name="Batch Images")
+def batch_images(*, image1: Image, image2: Image) -> Image:
+    """Both in one batch, the second at the size of the first."""
+    from nodes.models.batches import joined
+
+    return joined(image1, image2)
+
+
+@node("ImageFromBatch", category="image/batch")
+def image_from_batch(
+    *,
+    image: Image,
+    batch_index: Annotated[int, Range(0, 4095), Tooltip("Of the first, counted from 0.")] = 0,
+    length: Count = 1,
+) -> Image:
+    """Some pictures of a batch in a row, as many as there are."""
+    from nodes.models.batches import part
+
+    return part(image, batch_index, length)
+
+
+@node("RepeatImageBatch", category="image/batch")
+def repeat_images(*, image: Image, amount: Count = 1) -> Image:
+    """A batch several times in a row."""
+    return image.repeat(amount, 1, 1, 1)
+
+
+@node("RebatchImages", category="image/batch")
+def rebatch_images(*, images: All[Image], batch_size: Count = 1) -> Each[Image]:
+    """Pictures in batches of another size, which run one by one."""
+    from nodes.models.batches import regrouped
+
+    return regrouped(images, batch_size)
+
+
+@node("LatentFromBatch", category="latent/batch")
+def latent_from_batch(
+    *,
+    samples: Latent,
+    batch_index: Annotated[int, Range(0, 63), Tooltip("Of the first, counted from 0.")] = 0,
+    length: FewLatents = 1,
+) -> Latent:
+    """Some latents of a batch in a row; each is given the noise it has in the whole batch."""
+    from nodes.models.latents import part
+
+    return part(samples, batch_index, length)
+
+
+@node("RepeatLatentBatch", category="latent/batch")
+def repeat_latents(*, samples: Latent, amount: FewLatents = 1) -> Latent:
+    """A batch of latents several times in a row."""
+    from nodes.models.latents import multiplied
+
+    return multiplied(samples, amount)
+
+
+@node("LatentBatch", category="latent/batch")
+def batch_latents(*, samples1: Latent, samples2: Latent) -> Latent:
+    """Both in one batch, the second at the size of the first."""
+    from nodes.models.latents import joined
+
+    return joined(samples1, samples2)
+
+
+@node("LatentBatchSeedBehavior", category="latent/advanced")
+def seed_behavior(
+    *,
+    samples: Latent,
+    seed_behavior: Annotated[
+        str, Choice(("random", "fixed")), Tooltip("fixed: the same noise for all of the batch.")
+    ] = "fixed",
+) -> Latent:
+    """Whether the latents of a batch get noise of their own."""
+    from nodes.models.latents import numbered
+
+    return numbered(samples, alike=seed_behavior == "fixed")
+
+
+@node("RebatchLatents", category="latent/batch")
+def rebatch_latents(*, latents: All[Latent], batch_size: Count = 1) -> Each[Latent]:
+    """Latents in batches of another size, which run one by one."""
+    from nodes.models.latents import regrouped
+
+    return [*regrouped(latents, batch_size)]

@@ -1,0 +1,220 @@
+"""Nodes that reckon with latents: sizes, cuts, mixtures, one upon another."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from engine import Choice, Files, Range, Run, Tooltip, node
+from nodes.sockets import Latent, Mask
+from nodes.transform import FLIPS, TURNS
+
+# As nodes.models.latents.SCALE_METHODS, which needs torch.
+SCALE_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "bislerp")
+
+Method = Annotated[str, Choice(SCALE_METHODS)]
+Pixels = Annotated[int, Range(0, 16384, 8)]
+Side = Annotated[int, Range(64, 16384, 8), Tooltip("Of the picture, in pixels.")]
+Share = Annotated[float, Range(0.0, 1.0, 0.01)]
+
+
+@node("EmptySD3LatentImage", category="latent/sd3")
+def empty_sd3_latent(
+    *,
+    width: Annotated[int, Range(16, 16384, 16), Tooltip("Of the picture, in pixels.")] = 1024,
+    height: Annotated[int, Range(16, 16384, 16), Tooltip("Of the picture, in pixels.")] = 1024,
+    batch_size: Annotated[int, Range(1, 4096), Tooltip("How many pictures.")] = 1,
+) -> Latent:
+    """Blank latents of 16 channels for a sampler to start from: SD3, Flux and their kin."""
+    import torch
+
+    return {"samples": torch.zeros(batch_size, 16, height // 8, width // 8)}
+
+
+@node("LoadLatent", category="latent", display_name="Load Latent")
+def load_latent(
+    run: Run, *, latent: Annotated[str, Choice(Files("input", suffixes=(".latent",)))]
+) -> Latent:
+    """Read latents that were saved, from the input folder."""
+    from nodes.models.latents import read
+
+    return {"samples": read(run.input_path(latent))}
+
+
+@node("LatentUpscale", category="latent", display_name="Upscale Latent")
+def upscale(
+    *,
+    samples: Latent,
+    upscale_method: Method,
+    width: Annotated[Pixels, Tooltip("Of the picture, in pixels; 0 keeps the proportions.")] = 512,
+    height: Annotated[Pixels, Tooltip("Of the picture, in pixels; 0 keeps the proportions.")] = 512,
+    crop: Annotated[
+        str, Choice(("disabled", "center")), Tooltip("Cut to the proportions, or distort.")
+    ],
+) -> Latent:
+    """Latents for a picture of another size."""
+    from nodes.models.latents import scaled_to_pixels
+
+    cut = crop == "center"
+    scaled = scaled_to_pixels(samples["samples"], upscale_method, width, height, crop=cut)
+    return {**samples, "samples": scaled}
+
+
+@node("LatentUpscaleBy", category="latent", display_name="Upscale Latent By")
+def upscale_by(
+    *,
+    samples: Latent,
+    upscale_method: Method,
+    scale_by: Annotated[float, Range(0.01, 8.0, 0.01), Tooltip("2 doubles each side.")] = 1.5,
+) -> Latent:
+    """Latents a number of times as large."""
+    from nodes.models.latents import scaled_by
+
+    return {**samples, "samples": scaled_by(samples["samples"], upscale_method, scale_by)}
+
+
+@node("LatentCrop", category="latent/transform", display_name="Crop Latent")
+def crop(
+    *, samples: Latent, width: Side = 512, height: Side = 512, x: Pixels = 0, y: Pixels = 0
+) -> Latent:
+    """A part of latents, at least 64 pixels each way; what would be outside is left off."""
+    from nodes.models.latents import cropped
+
+    return {**samples, "samples": cropped(samples["samples"], x, y, width, height)}
+
+
+@node("LatentFlip", category="latent/transform", display_name="Flip Latent")
+def flip(*, samples: Latent, flip_method: Annotated[str, Choice(FLIPS)]) -> Latent:
+    """Latents upside down, or as in a mirror."""
+    axis = 2 if flip_method == FLIPS[0] else 3
+    return {**samples, "samples": samples["samples"].flip(axis)}
+
+
+@node("LatentRotate", category="latent/transform", display_name="Rotate Latent")
+def rotate(*, samples: Latent, rotation: Annotated[str, Choice(TURNS)]) -> Latent:
+    """Latents turned clockwise."""
+    from nodes.models.arranging import turned
+
+    return {**samples, "samples": turned(samples["samples"], rotation, rows=2, columns=3)}
+
+
+@node("LatentComposite", category="latent", display_name="Latent Composite")
+def composite(
+    *,
+    samples_to: Annotated[Latent, Tooltip("The lower latents, which give the size.")],
+    samples_from: Latent,
+    x: Pixels = 0,
+    y: Pixels = 0,
+    feather: Annotated[Pixels, Tooltip("Over how many pixels the upper ones fade in.")] = 0,
+) -> Latent:
+    """Latents upon others; what stands out is cut off."""
+    from nodes.models.latents import composited
+
+    lower, upper = samples_to["samples"], samples_from["samples"]
+    return {**samples_to, "samples": composited(lower, upper, x // 8, y // 8, feather // 8)}
+
+
+@node("LatentCompositeMasked", category="latent")
+def composite_masked(
+    *,
+    destination: Annotated[Latent, Tooltip("The lower latents, which give the size.")],
+    source: Latent,
+    x: Pixels = 0,
+    y: Pixels = 0,
+    resize_source: Annotated[bool, Tooltip("Bring them to the size of the lower ones.")] = False,
+    mask: Annotated[Mask | None, Tooltip("Where the upper latents show.")] = None,
+) -> Latent:
+    """Latents upon others where a mask holds; what stands out is cut off."""
+    from nodes.models.compositing import pasted
+
+    lower, upper = destination["samples"], source["samples"]
+    merged = pasted(lower, upper, x // 8, y // 8, mask, resize=resize_source)
+    return {**destination, "samples": merged}
+
+
+@node("LatentBlend", category="latent")
+def blend(
+    *,
+    samples1: Latent,
+    samples2: Latent,
+    blend_factor: Annotated[Share, Tooltip("How much of the first.")] = 0.5,
+) -> Latent:
+    """Two latents mixed, the second at the size of the first."""
+    from nodes.models.latents import like
+
+    first = samples1["samples"]
+    second = like(samples2["samples"], first, "bicubic")
+    return {**samples1, "samples": first * blend_factor + second * (1 - blend_factor)}
+
+
+@node("LatentAdd", category="latent/advanced")
+def add(*, samples1: Latent, samples2: Latent) -> Latent:
+    """Both added up, the second at the size of the first."""
+    from nodes.models.latents import like
+
+    first = samples1["samples"]
+    return {**samples1, "samples": first + like(samples2["samples"], first)}
+
+
+@node("LatentSubtract", category="latent/advanced")
+def subtract(*, samples1: Latent, samples2: Latent) -> Latent:
+    """The second, at the size of the first, taken from it."""
+    from nodes.models.latents import like
+
+    first = samples1["samples"]
+    return {**samples1, "samples": first - like(samples2["samples"], first)}
+
+
+@node("LatentMultiply", category="latent/advanced")
+def multiply(
+    *, samples: Latent, multiplier: Annotated[float, Range(-10.0, 10.0, 0.01)] = 1.0
+) -> Latent:
+    """Latents a number of times as strong."""
+    return {**samples, "samples": samples["samples"] * multiplier}
+
+
+@node("LatentInterpolate", category="latent/advanced")
+def interpolate(
+    *,
+    samples1: Latent,
+    samples2: Latent,
+    ratio: Annotated[Share, Tooltip("How much of the first.")] = 1.0,
+) -> Latent:
+    """Two latents mixed by direction and by strength, so that neither gets weak."""
+    from nodes.models.latents import interpolated
+
+    mixed = interpolated(samples1["samples"], samples2["samples"], ratio)
+    return {**samples1, "samples": mixed}
+
+
+@node("LatentConcat", category="latent/advanced")
+def concat(
+    *,
+    samples1: Latent,
+    samples2: Latent,
+    dim: Annotated[
+        str,
+        Choice(("x", "-x", "y", "-y", "t", "-t")),
+        Tooltip("With a minus the second comes before the first."),
+    ],
+) -> Latent:
+    """Two latents beside each other."""
+    from nodes.models.latents import concatenated
+
+    joined = concatenated(samples1["samples"], samples2["samples"], dim)
+    return {**samples1, "samples": joined}
+
+
+@node("LatentCut", category="latent/advanced")
+def cut(
+    *,
+    samples: Latent,
+    dim: Annotated[str, Choice(("x", "y", "t"))],
+    index: Annotated[
+        int, Range(-16384, 16384, 1), Tooltip("In latent pixels; negative counts from the end.")
+    ] = 0,
+    amount: Annotated[int, Range(1, 16384, 1), Tooltip("In latent pixels.")] = 1,
+) -> Latent:
+    """A slice of latents along one axis."""
+    from nodes.models.latents import cut as sliced
+
+    return {**samples, "samples": sliced(samples["samples"], dim, index, amount)}
