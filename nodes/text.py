@@ -1,0 +1,173 @@
+"""Nodes that reckon with texts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Annotated, NamedTuple
+
+from engine import Choice, Range, Text, Tooltip, node
+
+CASES: Mapping[str, Callable[[str], str]] = {
+    "UPPERCASE": str.upper,
+    "lowercase": str.lower,
+    "Capitalize": str.capitalize,
+    "Title Case": str.title,
+}
+TRIMS: Mapping[str, Callable[[str], str]] = {
+    "Both": str.strip,
+    "Left": str.lstrip,
+    "Right": str.rstrip,
+}
+COMPARISONS: Mapping[str, Callable[[str, str], bool]] = {
+    "Starts With": str.startswith,
+    "Ends With": str.endswith,
+    "Equal": str.__eq__,
+}
+# As nodes.models.patterns.MODES.
+EXTRACTIONS = ("First Match", "All Matches", "First Group", "All Groups")
+
+Long = Annotated[str, Text(multiline=True)]
+Pattern = Annotated[
+    str, Text(multiline=True), Tooltip("A regular expression in Python's notation.")
+]
+CaseInsensitive = Annotated[bool, Tooltip("a is also A.")]
+Multiline = Annotated[bool, Tooltip("^ and $ also stand at the ends of lines.")]
+DotAll = Annotated[bool, Tooltip("The dot also stands for the end of a line.")]
+
+
+class Length(NamedTuple):
+    """How long a text is."""
+
+    length: int
+
+
+class Contains(NamedTuple):
+    """Whether a text is in another."""
+
+    contains: bool
+
+
+class Matches(NamedTuple):
+    """Whether a pattern is found."""
+
+    matches: bool
+
+
+@node("StringConcatenate", category="utils/string", display_name="Concatenate")
+def concatenate(
+    *, string_a: Long, string_b: Long, delimiter: Annotated[str, Tooltip("Goes between them.")]
+) -> str:
+    """Two texts in one."""
+    return string_a + delimiter + string_b
+
+
+@node("StringSubstring", category="utils/string", display_name="Substring")
+def substring(
+    *,
+    string: Long,
+    start: Annotated[int, Tooltip("Counted from 0; negative counts from the end.")],
+    end: Annotated[int, Tooltip("The first that is left out; negative counts from the end.")],
+) -> str:
+    """A part of a text."""
+    return string[start:end]
+
+
+@node("StringLength", category="utils/string", display_name="Length")
+def length(*, string: Long) -> Length:
+    """How many characters a text has."""
+    return Length(len(string))
+
+
+@node("CaseConverter", category="utils/string", display_name="Case Converter")
+def convert_case(*, string: Long, mode: Annotated[str, Choice([*CASES])]) -> str:
+    """A text in capitals, or without."""
+    return CASES[mode](string)
+
+
+@node("StringTrim", category="utils/string", display_name="Trim")
+def trim(*, string: Long, mode: Annotated[str, Choice([*TRIMS])]) -> str:
+    """A text without white space at its ends."""
+    return TRIMS[mode](string)
+
+
+@node("StringReplace", category="utils/string", display_name="Replace")
+def replace(*, string: Long, find: Long, replace: Long) -> str:
+    """A text with each occurrence of another replaced."""
+    return string.replace(find, replace)
+
+
+@node("StringContains", category="utils/string", display_name="Contains")
+def contains(*, string: Long, substring: Long, case_sensitive: bool = True) -> Contains:
+    """Whether a text is in another."""
+    text, part = _comparable(string, substring, case_sensitive)
+    return Contains(part in text)
+
+
+@node("StringCompare", category="utils/string", display_name="Compare")
+def compare(
+    *,
+    string_a: Long,
+    string_b: Long,
+    mode: Annotated[str, Choice([*COMPARISONS])],
+    case_sensitive: bool = True,
+) -> bool:
+    """Whether the first text begins or ends with the second, or is the same."""
+    return COMPARISONS[mode](*_comparable(string_a, string_b, case_sensitive))
+
+
+@node("RegexMatch", category="utils/string", display_name="Regex Match")
+def regex_match(
+    *,
+    string: Long,
+    regex_pattern: Pattern,
+    case_insensitive: CaseInsensitive = True,
+    multiline: Multiline = False,
+    dotall: DotAll = False,
+) -> Matches:
+    """Whether a regular expression is found anywhere in a text."""
+    from nodes.models.patterns import compiled, found
+
+    pattern = compiled(
+        regex_pattern, case_insensitive=case_insensitive, multiline=multiline, dotall=dotall
+    )
+    return Matches(found(pattern, string))
+
+
+@node("RegexExtract", category="utils/string", display_name="Regex Extract")
+def regex_extract(
+    *,
+    string: Long,
+    regex_pattern: Pattern,
+    mode: Annotated[
+        str, Choice(EXTRACTIONS), Tooltip("Several come on a line each; nothing found is empty.")
+    ],
+    case_insensitive: CaseInsensitive = True,
+    multiline: Multiline = False,
+    dotall: DotAll = False,
+    group_index: Annotated[
+        int, Range(0, 100), Tooltip("Which parentheses of the pattern, for the Group modes.")
+    ] = 1,
+) -> str:
+    """What a regular expression finds in a text: whole matches, or one group of them."""
+    from nodes.models.patterns import compiled, extracted
+
+    pattern = compiled(
+        regex_pattern, case_insensitive=case_insensitive, multiline=multiline, dotall=dotall
+    )
+    return extracted(pattern, string, mode, group_index)
+
+
+@node("JsonExtractString", category="text", display_name="Extract Text from JSON")
+def extract_json(*, json_string: Long, key: str) -> str:
+    """One value of a JSON object as text; empty where there is none."""
+    try:
+        found = json.loads(json_string)
+    except (ValueError, RecursionError):
+        return ""
+    value: object = found.get(key) if isinstance(found, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] - JSON
+    return "" if value is None else str(value)  # pyright: ignore[reportUnknownArgumentType] - JSON
+
+
+def _comparable(first: str, second: str, case_sensitive: bool) -> tuple[str, str]:
+    return (first, second) if case_sensitive else (first.lower(), second.lower())
