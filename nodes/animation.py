@@ -1,0 +1,53 @@
+"""Nodes that keep batches of pictures as animations."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from engine import Artifact, Choice, Range, Run, Tooltip, node
+from nodes.sockets import Image
+
+Rate = Annotated[float, Range(0.01, 1000.0, 0.01), Tooltip("Pictures for each second.")]
+
+
+@node("SaveAnimatedWEBP", category="image/animation")
+def save_webp(
+    run: Run,
+    *,
+    images: Image,
+    filename_prefix: str = "ComfyUI",
+    fps: Rate = 6.0,
+    lossless: bool = True,
+    quality: Annotated[int, Range(0, 100)] = 80,
+    method: Annotated[str, Choice(("default", "fastest", "slowest"))],
+) -> Artifact:
+    """Keep a batch as the frames of one WebP file, the workflow inside."""
+    from nodes.models.animations import EFFORTS, webp
+
+    texts = {"prompt": run.prompt, **run.extra_pnginfo}
+    effort = EFFORTS[method]
+    data = webp(images, texts, fps=fps, lossless=lossless, quality=quality, effort=effort)
+    return _saved(run, images, filename_prefix, "webp", data)
+
+
+@node("SaveAnimatedPNG", category="image/animation")
+def save_png(
+    run: Run,
+    *,
+    images: Image,
+    filename_prefix: str = "ComfyUI",
+    fps: Rate = 6.0,
+    compress_level: Annotated[int, Range(0, 9), Tooltip("0 is quick, 9 makes small files.")] = 4,
+) -> Artifact:
+    """Keep a batch as the frames of one PNG file, the workflow inside."""
+    from nodes.models.animations import apng
+
+    texts = {"prompt": run.prompt, **run.extra_pnginfo}
+    data = apng(images, texts, fps=fps, compression=compress_level)
+    return _saved(run, images, filename_prefix, "png", data)
+
+
+def _saved(run: Run, images: Image, prefix: str, extension: str, data: bytes) -> Artifact:
+    height, width = images.shape[1:3]
+    file = run.save(prefix, extension, data, width=width, height=height)
+    return Artifact(images=[file], animated=[True])
