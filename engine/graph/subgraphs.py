@@ -1,0 +1,161 @@
+"""Subgraphs unfolded: each use of one becomes a sheet of its own below the document's sheet.
+
+Old group nodes ("workflow>name") are unfolded the same way; they are made into subgraphs first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, cast
+
+from engine.graph.editor import (
+    Definition,
+    Node,
+    Nodes,
+    Wires,
+    child,
+    items,
+    read_definition,
+    read_nodes,
+    read_wires,
+    unusable,
+)
+from engine.graph.groups import PREFIXES, as_subgraph
+
+HOST = "-1"
+MOST_NODES = 50_000
+DEEPEST = 50
+
+
+@dataclass(eq=False)
+class Sheet:
+    """The document itself, or one use of a subgraph.
+
+    Attributes:
+        prefix: before the ids of its nodes in a prompt: "12:7:" in node 7 of node 12.
+        parent: the sheet with `host`, the node that stands for this one.
+        values: what the host sets its inputs to, by name.
+        imposed: what hosts set widgets of nodes to: node id -> widget -> value.
+        inside: the sheets of its subgraphs by node id.
+    """
+
+    nodes: Nodes
+    wires: Wires
+    prefix: str = ""
+    parent: Sheet | None = None
+    host: Node | None = None
+    definition: Definition | None = None
+    values: dict[str, Any] = field(default_factory=dict[str, Any])
+    imposed: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    inside: dict[str, Sheet] = field(default_factory=dict[str, "Sheet"])
+
+    @cached_property
+    def given(self) -> dict[str, str]:
+        """What the host's linked inputs come by: name -> link of the parent."""
+        inputs = self.host.inputs if self.host is not None else []
+        return {socket.name: str(socket.link) for socket in inputs if socket.link is not None}
+
+    def told(self, node: Node) -> str:
+        """A node in the words of an error."""
+        return f"node {self.prefix}{node.key} ({node.type})"
+
+    def walk(self) -> Iterator[tuple[Sheet, Node]]:
+        """Every node that is no subgraph, inner ones in the place of theirs."""
+        for node in self.nodes.values():
+            if node.key in self.inside:
+                yield from self.inside[node.key].walk()
+            else:
+                yield self, node
+
+
+def unfolded(document: Mapping[str, Any]) -> Sheet:
+    """The sheet of a document with those of all its subgraphs.
+
+    Raises:
+        PromptError: it cannot be read, a subgraph contains itself, or there are too many nodes.
+    """
+    where = "the workflow"
+    root = Sheet(read_nodes(document, where), read_wires(document, where))
+    subgraphs = items(child(document, "definitions"), "subgraphs", where)
+    definitions = [read_definition(raw, number) for number, raw in enumerate(subgraphs)]
+    groups = child(child(document, "extra"), "groupNodes")
+    _Unfolding({made.id: made for made in definitions}, groups).unfold(root, [])
+    return root
+
+
+@dataclass
+class _Unfolding:
+    definitions: Mapping[str, Definition]
+    groups: Mapping[str, Any]
+    count: int = 0
+
+    def unfold(self, sheet: Sheet, chain: list[str]) -> None:
+        """Give a sheet the sheets of its subgraphs; `chain` holds those it is inside of."""
+        self._add(len(sheet.nodes))
+        for node in sheet.nodes.values():
+            definition = self._definition(node, sheet) if node.runs else None
+            if definition is None:
+                continue
+            if definition.id in chain:
+                problem = f"subgraph {definition.name!r} contains itself"
+                raise unusable(f"{sheet.told(node)}: {problem}; take it out of itself")
+            if len(chain) >= DEEPEST:
+                raise unusable(f"{sheet.told(node)} is inside of {DEEPEST} subgraphs; unpack some")
+            inner = sheet.inside[node.key] = _inner(sheet, node, definition)
+            self.unfold(inner, [*chain, definition.id])
+
+    def _definition(self, node: Node, sheet: Sheet) -> Definition | None:
+        for prefix in PREFIXES:
+            group = self.groups.get(node.type.removeprefix(prefix))
+            if node.type.startswith(prefix) and isinstance(group, dict):
+                told, parts = sheet.told(node), cast("dict[str, Any]", group)
+                self._add(len(items(parts, "links", told)))  # it is read for each use
+                return as_subgraph(node, parts, told)
+        return self.definitions.get(node.type)
+
+    def _add(self, count: int) -> None:
+        self.count += count
+        if self.count > MOST_NODES:
+            raise unusable(f"unfolded it has more than {MOST_NODES} nodes; make it smaller")
+
+
+def _inner(sheet: Sheet, host: Node, definition: Definition) -> Sheet:
+    inner = Sheet(
+        definition.nodes,
+        definition.wires,
+        prefix=f"{sheet.prefix}{host.key}:",
+        parent=sheet,
+        host=host,
+        definition=definition,
+    )
+    for (node, name), value in _settings(sheet, host, definition):
+        if value is None:
+            continue
+        if node == HOST:
+            inner.values[name] = value
+        else:
+            inner.imposed.setdefault(node, {})[name] = value
+    return inner
+
+
+def _settings(
+    sheet: Sheet, host: Node, definition: Definition
+) -> Iterator[tuple[tuple[str, str], Any]]:
+    """What a host sets: (`HOST`, input) or (node inside, widget), and the value.
+
+    A host saves a value for each widget it shows. Older editors save them in the nodes inside
+    alone, and none at the host.
+    """
+    saved, proxies = host.widgets_values, host.proxies
+    own = [(HOST, name) for name in definition.widgets]
+    if isinstance(saved, dict):
+        yield from (((HOST, name), value) for name, value in saved.items())
+    elif len(saved) == len(proxies or own):
+        yield from zip(proxies or own, saved, strict=True)
+    inputs, inner = set(definition.inputs), {name: node for node, name in reversed(proxies)}
+    named = {**host.widgets_values_named, **sheet.imposed.get(host.key, {})}
+    for name, value in named.items():
+        if name in inputs or name in inner:
+            yield (HOST if name in inputs else inner[name], name), value

@@ -1,0 +1,98 @@
+"""Which value of a saved node is which input: widgets are saved in order, with companions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from engine.authoring.markers import Files
+from engine.authoring.spec import MISSING, Input, NodeSpec
+from engine.graph.editor import Node
+
+CONTROLS = frozenset({"fixed", "increment", "decrement", "randomize", "increment-wrap"})
+CONTROL = "control_after_generate"
+SEEDS = frozenset({"seed", "noise_seed"})
+EDITOR_ONLY = frozenset({CONTROL, "upload"})
+
+
+def values(node: Node, spec: NodeSpec | None, imposed: Mapping[str, Any]) -> dict[str, Any]:
+    """What the widgets of a node are set to, by input name.
+
+    Args:
+        node: as saved.
+        spec: of its type; None for a type that is not known, of which named values are kept.
+        imposed: values that a subgraph around it sets by name.
+    """
+    saved = node.widgets_values
+    by_order = listed(saved, spec) if isinstance(saved, list) and spec else {}
+    by_name = saved if isinstance(saved, dict) else {}
+    given = {**by_order, **by_name, **node.widgets_values_named, **imposed}
+    given = {name: value for name, value in given.items() if _is_input(name, value, spec)}
+    return given if spec is None else {**_defaults(spec), **given}
+
+
+def listed(saved: list[Any], spec: NodeSpec) -> dict[str, Any]:
+    """Values in widget order by input name; an empty socket that was a widget has one too.
+
+    The editor saves companions behind some widgets: what happens to a seed after a run, the
+    button of an upload. They are no inputs.
+    """
+    found: dict[str, Any] = {}
+    widgets = list(_widgets(spec))
+    position = 0
+    for input, following in zip(widgets, [*widgets[1:], None], strict=False):
+        if position >= len(saved):
+            break
+        found[input.name] = saved[position]
+        position += 1
+        if position < len(saved) and _is_companion(saved[position], input, following):
+            position += 1
+    return found
+
+
+def _widgets(spec: NodeSpec) -> Iterator[Input]:
+    """In the editor's order: the required ones, then the optional ones."""
+    for optional in (False, True):
+        for input in spec.inputs:
+            if input.optional == optional and input.is_widget and not input.link_only:
+                yield input
+
+
+def _is_companion(value: Any, input: Input, following: Input | None) -> bool:
+    if isinstance(value, str) and value in CONTROLS:
+        seed = input.seed or input.name in SEEDS
+        return seed or (input.type in ("INT", "FLOAT") and not _takes(following, value))
+    if input.upload is not None:
+        is_button = value in ("image", "", None) or isinstance(value, dict)
+        return is_button and not _takes(following, value)
+    return False
+
+
+def _takes(input: Input | None, value: Any) -> bool:
+    """Whether a word may be meant for this widget."""
+    if input is None or not isinstance(value, str):
+        return False
+    if input.choice is not None:
+        options = input.choice.options
+        return isinstance(options, Files) or value in options
+    return input.type == "STRING" and value != "image"
+
+
+def _is_input(name: str, value: Any, spec: NodeSpec | None) -> bool:
+    if value is None or name.startswith("$$"):
+        return False
+    if spec is None:
+        return name not in EDITOR_ONLY
+    return name.partition(".")[0] in spec.by_name
+
+
+def _defaults(spec: NodeSpec) -> dict[str, Any]:
+    """For widgets that a node got after the file was saved."""
+    found: dict[str, Any] = {}
+    for input in _widgets(spec):
+        options = input.choice.options if input.choice is not None else ()
+        if input.default is not MISSING:
+            found[input.name] = input.default
+        elif not input.optional and not isinstance(options, Files) and options:
+            found[input.name] = options[0]
+    return found

@@ -1,0 +1,228 @@
+"""A workflow as the editor saves it, made into a prompt in API format."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from engine.authoring.registry import Registry
+from engine.authoring.sockets import ANY, fits
+from engine.graph.editor import BYPASSED, MUTED, Node, Socket, Wire, unusable
+from engine.graph.prompt import Link, written
+from engine.graph.subgraphs import Sheet, unfolded
+from engine.graph.widgets import values
+
+PRIMITIVE = "PrimitiveNode"
+REROUTES = frozenset({"Reroute", "Reroute (rgthree)"})
+EDITOR_ONLY = REROUTES | {PRIMITIVE, "Note", "MarkdownNote"}
+
+
+class End(enum.Enum):
+    """How a link may end without a value."""
+
+    LOOSE = "connected to nothing"
+    CUT = "comes from a node that does not run"
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """The value of a primitive, or one set at a subgraph."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Onward:
+    """The link that an input really comes by; `instead` is there for when it is loose."""
+
+    sheet: Sheet
+    link: str
+    instead: Fixed | None = None
+
+
+Origin: TypeAlias = Link | Fixed | End
+
+
+def is_workflow(document: Any) -> bool:
+    """Whether a document is in the editor's format; a prompt in API format is not."""
+    match document:
+        case {"nodes": list()}:
+            return True
+        case _:
+            return False
+
+
+def to_prompt(document: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+    """The prompt that the editor would send for a workflow.
+
+    Muted nodes are left out, bypassed ones and reroutes followed, subgraphs unfolded (their
+    nodes get ids such as "12:7"), values of primitives put in. A node of an unknown type stays,
+    with what is linked to it, for validation to name it.
+
+    Args:
+        document: a workflow file of the editor.
+        registry: tells the widgets of each type of node.
+
+    Raises:
+        PromptError: of type "invalid_workflow"; its details name the node.
+    """
+    if not is_workflow(document):
+        raise unusable("it has no list of nodes; export it from the editor again")
+    origins = _Origins()
+    prompt: dict[str, Any] = {}
+    for sheet, node in unfolded(document).walk():
+        if not node.runs or node.type in EDITOR_ONLY:
+            continue
+        id = sheet.prefix + node.key
+        if id in prompt:
+            raise unusable(f"two nodes have the id {id}; give one of them another id")
+        spec = registry.get(node.type)
+        prompt[id] = {
+            "inputs": _inputs(sheet, node, registry, origins),
+            "class_type": node.type,
+            "_meta": {"title": node.title or (spec.display_name if spec else node.type)},
+        }
+    return prompt
+
+
+def _inputs(sheet: Sheet, node: Node, registry: Registry, origins: _Origins) -> dict[str, Any]:
+    imposed = sheet.imposed.get(node.key, {})
+    set_to = values(node, registry.get(node.type), imposed)
+    inputs = {name: written(value) for name, value in set_to.items()}
+    for socket in node.inputs:
+        if socket.link is None:
+            continue
+        match origins.of(sheet, str(socket.link)):
+            case Link(source, slot):
+                inputs[socket.name] = [source, slot]
+            case Fixed(value):
+                inputs[socket.name] = written(value)
+            case End.CUT:
+                inputs.pop(socket.name, None)
+            case End.LOOSE:
+                if socket.name not in inputs and (shared := _shared(sheet, socket, registry)):
+                    inputs[socket.name] = written(shared.value)
+    return inputs
+
+
+def _shared(sheet: Sheet, socket: Socket, registry: Registry) -> Fixed | None:
+    """What a subgraph's input that nothing enters gives a socket: the value of its widget."""
+    wire = sheet.wires.get(str(socket.link))
+    if sheet.definition is None or wire is None or wire.source != sheet.definition.entry:
+        return None
+    node, name = sheet.definition.shown.get(wire.slot, (None, ""))
+    if node is None:
+        return None
+    set_to = values(node, registry.get(node.type), sheet.imposed.get(node.key, {}))
+    return Fixed(set_to[name]) if name in set_to else None
+
+
+class _Origins:
+    """Where links really come from; each is followed once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Sheet, str], Origin] = {}
+
+    def of(self, sheet: Sheet, link: str) -> Origin:
+        """What a link of a sheet brings.
+
+        Raises:
+            PromptError: it leads in a circle of nodes that do not run.
+        """
+        path: dict[tuple[Sheet, str], Fixed | None] = {}
+        origin = self._known.get((sheet, link))
+        while origin is None:
+            step = _step(sheet, link)
+            if not isinstance(step, Onward):
+                path[sheet, link] = None
+                origin = step
+                break
+            path[sheet, link] = step.instead
+            sheet, link = step.sheet, step.link
+            if (sheet, link) in path:
+                node = sheet.nodes[sheet.wires[link].source]
+                raise unusable(f"{sheet.told(node)}: its links lead in a circle; remove one")
+            origin = self._known.get((sheet, link))
+        for place, instead in reversed(path.items()):
+            if origin is End.LOOSE and instead is not None:
+                origin = instead
+            self._known[place] = origin
+        return origin
+
+
+def _step(sheet: Sheet, link: str) -> Origin | Onward:
+    """One node back along a link."""
+    wire = sheet.wires.get(link)
+    if wire is None:
+        return End.LOOSE
+    if sheet.definition is not None and wire.source == sheet.definition.entry:
+        return _outwards(sheet, wire.slot)
+    node = sheet.nodes.get(wire.source)
+    if node is None:
+        return End.LOOSE
+    if node.type == PRIMITIVE:
+        return _primitive(node)
+    if node.mode == MUTED:
+        return End.CUT
+    if node.mode == BYPASSED or node.type in REROUTES:
+        before = _bypass(sheet, node, wire) if node.mode == BYPASSED else _first(node.inputs)
+        return Onward(sheet, before) if before is not None else End.CUT
+    if node.key in sheet.inside:
+        return _inwards(sheet.inside[node.key], wire.slot)
+    return End.CUT if node.type in EDITOR_ONLY else Link(sheet.prefix + node.key, wire.slot)
+
+
+def _outwards(sheet: Sheet, slot: int) -> Origin | Onward:
+    """From an input of a subgraph to what its host gets there."""
+    names = sheet.definition.inputs if sheet.definition is not None else []
+    if sheet.host is None or sheet.parent is None or not 0 <= slot < len(names):
+        return End.LOOSE
+    name = names[slot]
+    instead = Fixed(sheet.values[name]) if name in sheet.values else None
+    link = sheet.given.get(name)
+    if link is None:
+        return instead or End.LOOSE
+    return Onward(sheet.parent, link, instead)
+
+
+def _inwards(inner: Sheet, slot: int) -> Origin | Onward:
+    """From an output of a host to what its subgraph brings there."""
+    leaving = inner.definition.leaving.get(slot) if inner.definition is not None else None
+    return Onward(inner, leaving) if leaving is not None else End.CUT
+
+
+def _primitive(node: Node) -> Fixed | End:
+    saved = node.widgets_values
+    first = saved.get("value") if isinstance(saved, dict) else next(iter(saved), None)
+    value = node.widgets_values_named.get("value", first)
+    return Fixed(value) if value is not None else End.LOOSE
+
+
+def _bypass(sheet: Sheet, node: Node, wire: Wire) -> str | None:
+    """The link that goes through a bypassed node: same type as the output, same place first."""
+    outputs = node.outputs
+    given = outputs[wire.slot].kind if 0 <= wire.slot < len(outputs) else str(wire.type)
+    linked = [
+        (place != wire.slot, str(socket.link), _received(sheet, socket))
+        for place, socket in enumerate(node.inputs)
+        if socket.link is not None
+    ]
+    for matches in (str.__eq__, fits):
+        for _, link, received in sorted(linked, key=lambda entry: entry[0]):
+            if matches(received, given):
+                return link
+    return None
+
+
+def _received(sheet: Sheet, socket: Socket) -> str:
+    """The type of a linked input; where it takes any, that of what comes in."""
+    if socket.kind != ANY:
+        return socket.kind
+    wire = sheet.wires.get(str(socket.link))
+    return wire.type if wire is not None and isinstance(wire.type, str) else ANY
+
+
+def _first(sockets: list[Socket]) -> str | None:
+    return next((str(socket.link) for socket in sockets if socket.link is not None), None)
