@@ -104,9 +104,12 @@ class Counters:
         ).fetchone()
         if row is not None:
             return row[0]
-        number = highest_number(folder, name) + 1
-        self._connection.execute("INSERT INTO counters VALUES (?, ?)", (stem, number))
-        return number
+        first = self._connection.execute(
+            "INSERT INTO counters VALUES (?, ?) ON CONFLICT (stem) "
+            "DO UPDATE SET last = max(last + 1, excluded.last) RETURNING last",
+            (stem, highest_number(folder, name) + 1),
+        ).fetchone()
+        return first[0]
 
     def forget(self, folder: Path, name: str) -> None:
         """Look at the folder again next time: somebody else wrote into it."""
