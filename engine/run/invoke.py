@@ -56,6 +56,9 @@ async def invoke(
 
 
 def _spread(spec: NodeSpec, returned: Any, outputs: list[list[Any]]) -> None:
+    if spec.shows:
+        kind = type(returned).__name__
+        raise TypeError(f"{spec.id} is declared '-> Artifact' but returned a {kind}")
     values = (returned,) if spec.single else returned
     for output, value, items in zip(spec.outputs, values, outputs, strict=True):
         if output.each:
