@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -47,11 +47,6 @@ class Model(Handle["UNet2DConditionModel"]):
         with torch.device("meta"):
             module: UNet2DConditionModel = network.from_config(self.part.config)
         return Network(self.part, module, device, compute_dtype(device))
-
-    def activation_bytes(self, pixels: int) -> int:
-        """Memory that one evaluation takes beside the weights, for `pixels` latent pixels."""
-        width = max(cast(list[int], self.part.config.get("block_out_channels", [320])))
-        return 4 * 16 * width * pixels
 
     @torch.no_grad()
     def denoised(self, x: Tensor, sigma: Tensor, context: Tensor) -> Tensor:
