@@ -1,12 +1,24 @@
-"""Sound into files."""
+"""Sound in files."""
 
 from __future__ import annotations
 
 import json
 from typing import Annotated
 
-from engine import Artifact, Choice, File, FolderKind, Run, node
+from engine import Artifact, Choice, File, Files, FolderKind, Run, Upload, node
 from nodes.sockets import Audio
+
+SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".au", ".caf")
+
+
+@node("LoadAudio", category="audio", display_name="Load Audio")
+def load_audio(
+    run: Run, *, audio: Annotated[str, Choice(Files("input", suffixes=SOUNDS)), Upload("audio")]
+) -> Audio:
+    """Read a sound of the input folder."""
+    from nodes.models.waves import decode
+
+    return decode(run.input_path(audio).read_bytes(), audio)
 
 
 @node("SaveAudio", category="audio", display_name="Save Audio (FLAC)")
