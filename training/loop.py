@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 log = logging.getLogger(__name__)
 
-REPORT_SECONDS = 120
+REPORT_SECONDS = 180
 
 
 class Average:
@@ -52,7 +52,7 @@ def train(
     (moving average with `decay`) are stored under "average" in the checkpoint.
 
     `loss` gives the loss of a fresh batch for the fraction of the time that has passed; `report`
-    is what the log says about the averaged weights every two minutes.
+    is what the log says about the averaged weights every three minutes.
     """
     learnt = [weight for weight in model.parameters() if weight.requires_grad]
     optimiser = torch.optim.AdamW(learnt, rate, betas=(0.9, 0.99), weight_decay=1e-3, fused=True)

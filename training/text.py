@@ -7,7 +7,7 @@ from pathlib import Path
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 START, END = "<|startoftext|>", "<|endoftext|>"
-LENGTH = 77  # tokens of a prompt with start and end, as in every model of the CLIP family
+LENGTH = 32  # tokens of a prompt with start and end; CLIP's 77 would cost a tenth of the time
 VOCABULARY = 3072
 SPLIT = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"  # CLIP, Radford et al. 2021
 
