@@ -57,8 +57,16 @@ class Bars:
         return self._bars[node]
 
 
-async def follow(client: Client, prompt: Prompt, console: Console) -> Result:
+async def follow(
+    client: Client, prompt: Prompt, console: Console, workflow: Mapping[str, Any] | None = None
+) -> Result:
     """Run a prompt with live bars; when cancelled, the job is too.
+
+    Args:
+        client: of the service that runs it.
+        prompt: in API format.
+        console: where the bars are drawn.
+        workflow: the editor's file that it was made of, kept in the pictures that come out.
 
     Raises:
         ClientError: it was refused, or the service went away.
@@ -70,9 +78,10 @@ async def follow(client: Client, prompt: Prompt, console: Console) -> Result:
         TextColumn("{task.fields[note]}"),
     )
     bars = Bars(Progress(*columns, console=console), titles(prompt))
+    extra = {"extra_pnginfo": {"workflow": workflow}} if workflow is not None else None
     job: str | None = None
     try:
-        async for update in client.run(prompt):
+        async for update in client.run(prompt, extra=extra):
             match update:
                 case Queued(job):
                     pass

@@ -10,8 +10,9 @@ from rich.console import Console
 from engine.cli.config import Run
 from engine.cli.follow import follow, tell_end, tell_refusal
 from engine.cli.service import service
-from engine.cli.workflow import change, load
+from engine.cli.workflow import Prompt, change, load
 from engine.client import Client, Refused
+from engine.graph.workflow import is_workflow
 
 
 async def run(command: Run) -> int:
@@ -20,12 +21,16 @@ async def run(command: Run) -> int:
     Raises:
         SoundstageError: the file cannot be used, or the service does not answer.
     """
-    prompt = load(command.workflow)
-    change(prompt, command.changes)
+    document = load(command.workflow)
+    workflow = document if is_workflow(document) else None
+    prompt: Prompt = {} if workflow is not None else document
     console = Console(stderr=True)
     async with _address(command) as url, Client(url) as client:
         try:
-            result = await follow(client, prompt, console)
+            if workflow is not None:
+                prompt = await client.convert(workflow)
+            change(prompt, command.changes)
+            result = await follow(client, prompt, console, workflow)
         except Refused as refused:
             tell_refusal(refused, prompt, console)
             return 2

@@ -1,4 +1,4 @@
-"""Workflow files in API format: read, changed from the command line, named for people."""
+"""Workflow files: read, changed from the command line, named for people."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from engine.cli.config import UsageError
+from engine.graph.workflow import is_workflow
 
 Prompt: TypeAlias = dict[str, dict[str, Any]]
 
 
-def load(path: Path) -> Prompt:
-    """The prompt in a workflow file.
+def load(path: Path) -> dict[str, Any]:
+    """What is in a workflow file: a prompt in API format, or what the editor saves.
 
     Raises:
-        UsageError: no such file, no JSON, or not in API format.
+        UsageError: no such file, no JSON, or in neither format.
     """
     try:
         data = json.loads(path.read_bytes())
@@ -24,24 +25,12 @@ def load(path: Path) -> Prompt:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not valid JSON: {error}") from error
-    if _is_editor_file(data):
+    if not is_workflow(data) and not _is_prompt(data):
         raise UsageError(
-            f"{path} is a workflow as the editor saves it; export it in API format and run that"
+            f"{path} is no workflow: neither a file of the editor nor one in API format, an "
+            "object of node ids, each with a class_type and inputs"
         )
-    if not _is_prompt(data):
-        raise UsageError(
-            f"{path} is no workflow in API format: an object of node ids, each with a "
-            "class_type and inputs"
-        )
-    return cast("Prompt", data)
-
-
-def _is_editor_file(data: Any) -> bool:
-    match data:
-        case {"nodes": _, "links": _}:
-            return True
-        case _:
-            return False
+    return cast("dict[str, Any]", data)
 
 
 def _is_prompt(data: Any) -> bool:

@@ -119,6 +119,14 @@ class Client:
         answer = await self._post("/prompt", body)
         return answer["prompt_id"]
 
+    async def convert(self, workflow: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """The prompt of a workflow as the editor saves it; the service knows the widgets.
+
+        Raises:
+            Refused: it cannot be read.
+        """
+        return await self._post("/workflow/convert", workflow)
+
     async def result(self, job: str) -> Result | None:
         """How a job ended; None while it waits or runs, or when it is unknown."""
         entries = await self._get(f"/history/{job}")

@@ -65,6 +65,11 @@ class Node(Struct):
         return str(self.id)
 
     @property
+    def size(self) -> int:
+        """How much there is to look at."""
+        return 1 + len(self.inputs) + len(self.outputs)
+
+    @property
     def runs(self) -> bool:
         """Whether it is neither muted nor bypassed."""
         return self.mode not in (MUTED, BYPASSED)
@@ -195,7 +200,7 @@ def read_node(raw: Any, position: int, where: str) -> Node:
     except (msgspec.ValidationError, RecursionError) as error:
         named = f"node {short(given.get('id', position))} ({short(given.get('type', 'no type'))})"
         raise unusable(f"{named} of {where}: {error}; save it again in the editor") from error
-    if len(node.inputs) + len(node.outputs) > MOST_SOCKETS:
+    if node.size > MOST_SOCKETS:
         named = f"node {node.key} ({short(node.type)}) of {where}"
         raise unusable(f"{named} has more than {MOST_SOCKETS} sockets; remove some")
     return node

@@ -25,7 +25,7 @@ from engine.graph.editor import (
 from engine.graph.groups import PREFIXES, as_subgraph
 
 HOST = "-1"
-MOST_NODES = 50_000
+MOST_PARTS = 250_000
 DEEPEST = 50
 
 
@@ -93,7 +93,7 @@ class _Unfolding:
 
     def unfold(self, sheet: Sheet, chain: list[str]) -> None:
         """Give a sheet the sheets of its subgraphs; `chain` holds those it is inside of."""
-        self._add(len(sheet.nodes))
+        self._add(sum(node.size for node in sheet.nodes.values()))
         for node in sheet.nodes.values():
             definition = self._definition(node, sheet) if node.runs else None
             if definition is None:
@@ -117,8 +117,8 @@ class _Unfolding:
 
     def _add(self, count: int) -> None:
         self.count += count
-        if self.count > MOST_NODES:
-            raise unusable(f"unfolded it has more than {MOST_NODES} nodes; make it smaller")
+        if self.count > MOST_PARTS:
+            raise unusable(f"unfolded it has more than {MOST_PARTS} nodes and sockets; part it")
 
 
 def _inner(sheet: Sheet, host: Node, definition: Definition) -> Sheet:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from aiohttp import web
 
 from engine.run.engine import Engine
-from engine.server import files, prompts, system, wire
+from engine.server import files, prompts, system, wire, workflows
 from engine.server.catalog import Catalog
 from engine.server.keys import CATALOG, ENGINE, FACTS, PREVIEW_METHOD, SOCKETS, UPLOAD_LIMIT
 from engine.server.machine import WorkerFacts
@@ -33,6 +33,7 @@ ROUTES = (
     web.get("/history/{id}", prompts.get_history_entry),
     web.post("/interrupt", prompts.post_interrupt),
     web.post("/free", prompts.post_free),
+    web.post("/workflow/convert", workflows.convert),
     web.get("/object_info", system.object_info),
     web.get("/object_info/{id}", system.object_info_node),
     web.get("/view", files.view),

@@ -55,6 +55,63 @@ def test_it_uses_the_service_of_its_home(service: Service, soundstage: Soundstag
     assert service.process.poll() is None
 
 
+EDITED: dict[str, Any] = {
+    "nodes": [
+        {
+            "id": 1,
+            "type": "EmptyImage",
+            "outputs": [{"name": "IMAGE", "type": "IMAGE", "links": [1]}],
+            "widgets_values": [8, 8, 1, 0],
+        },
+        {
+            "id": 2,
+            "type": "Reroute",
+            "inputs": [{"name": "", "type": "*", "link": 1}],
+            "outputs": [{"name": "", "type": "IMAGE", "links": [2]}],
+        },
+        {
+            "id": 3,
+            "type": "SaveImage",
+            "title": "Keep it",
+            "inputs": [{"name": "images", "type": "IMAGE", "link": 2}],
+            "widgets_values": ["black"],
+        },
+    ],
+    "links": [[1, 1, 0, 2, 0, "*"], [2, 2, 0, 3, 0, "IMAGE"]],
+    "version": 0.4,
+}
+
+
+def test_it_runs_what_the_editor_saves_and_keeps_it_in_the_picture(
+    service: Service, soundstage: Soundstage, tmp_path: Path
+):
+    workflow = written(tmp_path, EDITED)
+    flags = ("--set", "1.width=16", "--server", service.url, "--out", str(tmp_path))
+    said = soundstage("run", workflow, *flags)
+    assert said.code == 0, said.err
+    assert "Keep it" in said.err
+    with Image.open(tmp_path / "black_00001_.png") as picture:
+        assert picture.size == (16, 8)
+        assert json.loads(picture.info["workflow"]) == EDITED
+        assert json.loads(picture.info["prompt"])["3"]["inputs"]["images"] == ["1", 0]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "words"),
+    [
+        ([{"id": 4, "type": "Odd"}], "node Odd does not exist"),
+        ([{"id": 4, "type": "SaveImage", "mode": "on"}], "node 4 (SaveImage)"),
+    ],
+)
+def test_a_file_of_the_editor_that_cannot_run(
+    service: Service, soundstage: Soundstage, tmp_path: Path, nodes: list[Any], words: str
+):
+    workflow = written(tmp_path, {"nodes": nodes, "links": []})
+    said = soundstage("run", workflow, "--server", service.url)
+    assert said.code == 2
+    assert words in said.err
+
+
 def test_a_refused_workflow_names_node_title_and_input(
     service: Service, soundstage: Soundstage, tmp_path: Path
 ):
@@ -79,10 +136,10 @@ def test_a_failed_node_is_named(service: Service, soundstage: Soundstage, tmp_pa
     [
         ("{bad", "not valid JSON"),
         ("[" * 100_000, "not valid JSON"),
-        ([], "API format"),
-        ({}, "API format"),
-        ({"1": 5}, "API format"),
-        ({"nodes": [], "links": []}, "export it in API format"),
+        ([], "neither"),
+        ({}, "neither"),
+        ({"1": 5}, "neither"),
+        ({"nodes": {}, "links": []}, "neither"),
     ],
 )
 def test_files_that_are_no_workflow(

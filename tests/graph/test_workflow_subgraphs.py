@@ -186,7 +186,7 @@ def test_a_subgraph_of_a_thousand_million_nodes_is_refused():
     levels = [
         subgraph(f"s{n}", [box(i, f"s{n + 1}") for i in range(8)], [], [], []) for n in range(10)
     ]
-    assert "more than 50000 nodes" in refusal(around(host(type="s0"), *levels))
+    assert "more than 250000 nodes" in refusal(around(host(type="s0"), *levels))
 
 
 def test_subgraphs_without_end_are_refused():

@@ -36,7 +36,9 @@ def nested(depth: int) -> str:
         ('{"prompt": {"1": "\\ud800"}}', "surrogate"),
     ],
 )
-@pytest.mark.parametrize("path", ["/prompt", "/queue", "/history", "/free", "/interrupt"])
+@pytest.mark.parametrize(
+    "path", ["/prompt", "/queue", "/history", "/free", "/interrupt", "/workflow/convert"]
+)
 async def test_a_body_that_is_no_json_object(call: Caller, path: str, body: str | bytes, word: str):
     if body == "" and path in ("/free", "/interrupt"):
         return
