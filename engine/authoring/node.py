@@ -31,7 +31,6 @@ def node(
     display_name: str | None = None,
     on: Device = CPU,
     pure: bool = True,
-    memory: Callable[..., int] | None = None,
     fingerprint: Callable[..., object] | None = None,
 ) -> Callable[[FunctionT], FunctionT]:
     """Declare a node: keyword-only parameters are its inputs, the return hint its outputs.
@@ -70,7 +69,6 @@ def node(
             run_parameter=run_parameter,
             on=on,
             pure=pure,
-            memory=memory,
             fingerprint=fingerprint,
         )
         setattr(function, "spec", spec)  # noqa: B010 - functions have no declared attribute

@@ -73,7 +73,6 @@ class NodeSpec:
         single: the function returns the one output itself, not a tuple of outputs.
         run_parameter: name of the parameter that wants the `Run`, if any.
         on: devices it can run on.
-        memory: bytes of activations, from the same keyword arguments as the function.
         pure: equal inputs give equal outputs, so results may be reused.
         fingerprint: from the literal arguments (None for linked ones), a value that changes
             when the node's outer world (a file, a clock) does.
@@ -96,7 +95,6 @@ class NodeSpec:
     run_parameter: str | None = None
     on: Device = CPU
     pure: bool = True
-    memory: Callable[..., int] | None = None
     fingerprint: Callable[..., object] | None = None
     by_name: dict[str, Input] = field(init=False, repr=False, compare=False, hash=False)
 
