@@ -1,4 +1,4 @@
-"""Nodes that change what pictures look like: blur, sharpness, noise, palette."""
+"""Nodes that change what pictures look like: blur, sharpness, noise, palette, shapes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from nodes.sockets import Image
 
 # As nodes.models.filters.DITHERS, which needs torch.
 DITHERS = ("none", "floyd-steinberg", "bayer-2", "bayer-4", "bayer-8", "bayer-16")
+
+# As nodes.models.shapes.OPERATIONS.
+OPERATIONS = ("erode", "dilate", "open", "close", "gradient", "bottom_hat", "top_hat")
 
 Radius = Annotated[int, Range(1, 31, 1)]
 
@@ -68,3 +71,33 @@ def add_noise(
     from nodes.models.filters import noisy
 
     return noisy(image, seed, strength)
+
+
+@node("Morphology", category="image/postprocessing", display_name="Image Morphology")
+def morphology(
+    *,
+    image: Image,
+    operation: Annotated[str, Choice(OPERATIONS)],
+    kernel_size: Annotated[int, Range(3, 999, 1), Tooltip("Side of the square, in pixels.")] = 3,
+) -> Image:
+    """Pictures whose bright parts grow, shrink or stand alone."""
+    from nodes.models.shapes import OPERATIONS as MADE
+
+    return MADE[operation](image, kernel_size)
+
+
+@node("Canny", category="image/preprocessors")
+def canny(
+    *,
+    image: Image,
+    low_threshold: Annotated[
+        float, Range(0.01, 0.99, 0.01), Tooltip("Weaker edges count where they touch others.")
+    ] = 0.4,
+    high_threshold: Annotated[
+        float, Range(0.01, 0.99, 0.01), Tooltip("Edges that are steeper count.")
+    ] = 0.8,
+) -> Image:
+    """The edges of what pictures show, white on black."""
+    from nodes.models.shapes import edges
+
+    return edges(image, low_threshold, high_threshold)

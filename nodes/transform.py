@@ -43,11 +43,15 @@ def scale_to_total_pixels(
     megapixels: Annotated[
         float, Range(0.01, 16.0, 0.01), Tooltip("1 is as many pixels as 1024 x 1024 have.")
     ] = 1.0,
+    resolution_steps: Annotated[
+        int, Range(0, 256), Tooltip("Both sides become multiples of it; 0 as 1: any length.")
+    ]
+    | None = None,
 ) -> Image:
     """Pictures of about so many pixels, in proportion."""
     from nodes.models.arranging import scaled_to_pixels
 
-    return scaled_to_pixels(image, upscale_method, megapixels)
+    return scaled_to_pixels(image, upscale_method, megapixels, resolution_steps or 1)
 
 
 @node(
@@ -67,6 +71,26 @@ def scale_to_max_dimension(
     from nodes.models.arranging import scaled_to_longest
 
     return scaled_to_longest(image, upscale_method, largest_size)
+
+
+class Resized(NamedTuple):
+    """Pictures at another size."""
+
+    images: Image
+
+
+@node(
+    "ResizeImagesByLongerEdge",
+    category="image/transform",
+    display_name="Resize Images by Longer Edge",
+)
+def resize_by_longer_edge(
+    *, images: Image, longer_edge: Annotated[int, Range(1, 8192), Tooltip("In pixels.")] = 1024
+) -> Resized:
+    """Pictures whose longer side has this length; Scale Image to Max Dimension offers more."""
+    from nodes.models.arranging import limited
+
+    return Resized(limited(images, longer_edge))
 
 
 @node(

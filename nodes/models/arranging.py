@@ -28,10 +28,15 @@ def scaled_by(pictures: Tensor, method: str, factor: float) -> Tensor:
     return scaled(pictures, method, width, height, crop=False)
 
 
-def scaled_to_pixels(pictures: Tensor, method: str, megapixels: float) -> Tensor:
-    """Pictures of about so many times 1024 x 1024 pixels, in proportion."""
-    height, width = pictures.shape[1:3]
-    return scaled_by(pictures, method, math.sqrt(megapixels * MEGAPIXEL / (width * height)))
+def scaled_to_pixels(pictures: Tensor, method: str, megapixels: float, multiple: int = 1) -> Tensor:
+    """Pictures of about so many times 1024 x 1024 pixels, in proportion.
+
+    Both sides are rounded to a multiple of `multiple`.
+    """
+    sides = pictures.shape[1:3]
+    factor = math.sqrt(megapixels * MEGAPIXEL / math.prod(sides))
+    height, width = (max(1, round(side * factor / multiple)) * multiple for side in sides)
+    return scaled(pictures, method, width, height, crop=False)
 
 
 def scaled_to_longest(pictures: Tensor, method: str, longest: int) -> Tensor:
@@ -40,6 +45,13 @@ def scaled_to_longest(pictures: Tensor, method: str, longest: int) -> Tensor:
     if height > width:
         return scaled(pictures, method, 0, longest, crop=False)
     return scaled(pictures, method, longest, 0, crop=False)
+
+
+def limited(pictures: Tensor, longest: int) -> Tensor:
+    """Pictures whose longer side is `longest`, smoothly; the other side is rounded down."""
+    sides = pictures.shape[1:3]
+    height, width = (max(1, side * longest // max(sides)) for side in sides)
+    return scaled(pictures, "lanczos", width, height, crop=False)
 
 
 def scaled_for_kontext(pictures: Tensor) -> Tensor:

@@ -34,7 +34,12 @@ def joined(first: Tensor, second: Tensor) -> Tensor:
 
 
 def with_channels(pictures: Tensor, channels: int) -> Tensor:
-    """Pictures of so many channels: surplus ones are dropped, missing ones are 1 (opaque)."""
+    """Pictures of so many channels: surplus ones are dropped, missing ones are 1 (opaque).
+
+    One channel alone is grey and becomes three.
+    """
+    if pictures.shape[-1] == 1 < channels:
+        pictures = pictures.expand(-1, -1, -1, 3)
     missing = channels - pictures.shape[-1]
     if missing <= 0:
         return pictures[..., :channels]

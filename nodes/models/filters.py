@@ -55,7 +55,7 @@ def quantized(pictures: Tensor, colors: int, dither: str) -> Tensor:
     """Pictures of few colours, each with its own palette.
 
     Args:
-        pictures: of 3 channels or more, of which 3 are kept.
+        pictures: of 1 channel, or of 3 or more of which 3 are kept.
         colors: 1..256.
         dither: one of `DITHERS`; "bayer-4" for an ordered pattern of 4 x 4.
     """
@@ -63,7 +63,7 @@ def quantized(pictures: Tensor, colors: int, dither: str) -> Tensor:
 
 
 def _quantized(picture: Tensor, colors: int, dither: str) -> Tensor:
-    pixels = to_bytes(picture[..., :3]).numpy(force=True)
+    pixels = to_bytes(picture[..., :3]).expand(-1, -1, 3).numpy(force=True)
     image = Image.fromarray(pixels)
     palette = image.quantize(colors)
     if dither.startswith("bayer-"):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nodes import composite, filter, transform
-from nodes.models import arranging, batches, compositing, filters
+from nodes.models import arranging, batches, compositing, filters, shapes
 from nodes.models.pictures import PictureError, solid
 from tests.nodes.conftest import numbers
 
@@ -24,6 +24,7 @@ def test_the_nodes_offer_what_there_is():
     assert tuple(compositing.COLORS) == composite.COLORS
     assert tuple(arranging.TURNS) == transform.TURNS
     assert filters.DITHERS == filter.DITHERS
+    assert tuple(shapes.OPERATIONS) == filter.OPERATIONS
 
 
 # --- sizes -----------------------------------------------------------------------------------
@@ -33,6 +34,10 @@ def test_a_number_of_pixels_keeps_the_proportions():
     found = arranging.scaled_to_pixels(picture(100, 400), "area", 0.25)
     assert found.shape == (1, 256, 1024, 3)
     assert arranging.scaled_to_pixels(picture(1, 300), "bilinear", 0.01).shape[1] >= 1
+    stepped = transform.scale_to_total_pixels(
+        image=picture(10, 17), upscale_method="area", megapixels=0.1, resolution_steps=64
+    )
+    assert stepped.shape[1:3] == (256, 448)
 
 
 @pytest.mark.parametrize(("height", "width", "expected"), [(10, 40, (5, 20)), (40, 10, (20, 5))])
@@ -40,6 +45,12 @@ def test_the_longer_side_gets_the_length(height: int, width: int, expected: tupl
     given = picture(height, width)
     assert arranging.scaled_to_longest(given, "bicubic", 20).shape[1:3] == expected
     assert arranging.scaled_to_longest(given, "bicubic", 0) is given
+
+
+def test_the_other_side_is_rounded_down():
+    assert transform.resize_by_longer_edge(images=picture(10, 16), longer_edge=33).images.shape == (
+        (1, 20, 33, 3)
+    )
 
 
 def test_kontext_gets_a_size_it_knows():
@@ -131,6 +142,40 @@ def test_grain_is_the_same_for_the_same_seed():
     assert torch.equal(filters.noisy(given, 2**64 - 1, 0.1), filters.noisy(given, 2**64 - 1, 0.1))
     assert not torch.equal(filters.noisy(given, 1, 0.1), filters.noisy(given, 2, 0.1))
     assert torch.equal(filters.noisy(given, 1, 0.0), given)
+
+
+def test_bright_things_grow_and_small_ones_go():
+    dots = torch.zeros(1, 12, 12, 1)
+    dots[0, 2, 2], dots[0, 5:10, 5:10], dots[0, 9, 7] = 1, 1, 0
+    found = {name: float(operation(dots, 3).sum()) for name, operation in shapes.OPERATIONS.items()}
+    assert found == {
+        "dilate": 9 + 49,
+        "erode": 6,
+        "gradient": 9 + 49 - 6,
+        "close": 1 + 25,
+        "bottom_hat": 1,
+        "open": 20,
+        "top_hat": 1 + 24 - 20,
+    }
+    assert shapes.dilated(dots, 999).min() == 1
+    assert shapes.dilated(dots, 4).shape == dots.shape
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_edges_are_thin_lines(channels: int):
+    picture = torch.zeros(2, 20, 20, channels)
+    picture[:, :, 10:] = 1
+    found = shapes.edges(picture, 0.4, 0.8)
+    assert found.shape == (2, 20, 20, 3)
+    assert numbers(found[1, :, :, 0].sum(1)) == [1] * 20
+    assert shapes.edges(picture, 0.4, 3.0).max() == 0, "none is so steep"
+
+
+def test_a_weak_edge_counts_where_it_touches_a_strong_one():
+    fading = torch.zeros(1, 60, 20, 3)
+    fading[:, :, 10:] = torch.linspace(0, 1, 60)[:, None, None]
+    lengths = [float(shapes.edges(fading, low, 1.3)[..., 0].sum()) for low in (0.2, 1.3)]
+    assert lengths[0] > 1.5 * lengths[1] > 0
 
 
 # --- upon and beside each other --------------------------------------------------------------
@@ -232,6 +277,13 @@ def test_batches_are_parted_and_joined():
     joined = batches.joined(given, picture(4, 4, 4))
     assert joined.shape == (6, 6, 8, 4)
     assert joined[:5, ..., 3].min() == 1
+
+
+def test_grey_becomes_colour_and_alpha_is_opaque():
+    grey = torch.full((1, 2, 2, 1), 0.25)
+    assert numbers(batches.with_channels(grey, 4)[0, 0, 0]) == [0.25, 0.25, 0.25, 1]
+    assert batches.with_channels(picture(), 1).shape[-1] == 1
+    assert filters.quantized(grey, 4, "none").shape == (1, 2, 2, 3)
 
 
 def test_another_shape_begins_a_new_batch():
