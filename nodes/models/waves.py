@@ -23,7 +23,6 @@ sf: Any = import_module("soundfile")  # has no type stubs
 
 OPUS_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
 MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-FLAC_HIGHEST = 655_350
 _TAPS = 32  # zero crossings of the resampling filter on either side
 _ROLLOFF = 0.95
 
