@@ -128,9 +128,9 @@ def make_tokenizer(folder: Path) -> int:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def two_threads() -> None:
-    """Leave room for whoever else uses this machine."""
-    torch.set_num_threads(2)
+def one_thread() -> None:
+    """Small networks gain nothing by more threads, which on a busy machine wait for each other."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import torch
 
 from tests.models.bench import Bench, opened
 
@@ -34,10 +35,12 @@ CASES = (
 async def bench(
     tmp_path_factory: pytest.TempPathFactory, reference: Path, reference_models: Path
 ) -> AsyncGenerator[Bench]:
-    """An engine on the reference weights."""
+    """An engine on the reference weights, which are big enough for two threads."""
+    torch.set_num_threads(2)
     async with opened(tmp_path_factory.mktemp("reference"), reference_models) as made:
         shutil.copy(reference / "parity_in.png", made.home / "input")
         yield made
+    torch.set_num_threads(1)
 
 
 @pytest.mark.asyncio(loop_scope="module")
