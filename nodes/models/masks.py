@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d
 
+from nodes.models.batches import repeated
+
 CHANNELS = ("red", "green", "blue", "alpha")
 
 
@@ -79,12 +81,13 @@ def combined(destination: Tensor, source: Tensor, x: int, y: int, operation: str
 
     Args:
         destination: gives the size.
-        source: one mask, or as many as there are destinations.
+        source: repeated to as many as there are destinations.
         x: from the left, in pixels.
         y: from the top.
         operation: one of `OPERATIONS`.
     """
-    result, source = flat(destination).clone(), flat(source)
+    result = flat(destination).clone()
+    source = repeated(flat(source), len(result))
     under = result[:, y : y + source.shape[1], x : x + source.shape[2]]
     over = source[:, : under.shape[1], : under.shape[2]]
     under.copy_(OPERATIONS[operation](under, over).clamp(0, 1))

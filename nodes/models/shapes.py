@@ -15,11 +15,11 @@ AHEAD = ((0, 1), (1, 1), (1, 0), (1, -1))
 
 
 def dilated(pictures: Tensor, size: int) -> Tensor:
-    """Each pixel as bright as the brightest within a square of this side about it."""
-    before, after = size // 2, size - size // 2 - 1
-    planes = pad(pictures.movedim(-1, 1), (before, after) * 2, value=float("-inf"))
-    rows = max_pool2d(planes, (size, 1), stride=1)
-    return max_pool2d(rows, (1, size), stride=1).movedim(1, -1).contiguous()
+    """Each pixel as bright as the brightest within a square of this side about it.
+
+    The middle of a square of even side is below and to the right of its centre.
+    """
+    return _brightest(pictures, size // 2, (size - 1) // 2)
 
 
 def eroded(pictures: Tensor, size: int) -> Tensor:
@@ -29,12 +29,21 @@ def eroded(pictures: Tensor, size: int) -> Tensor:
 
 def opened(pictures: Tensor, size: int) -> Tensor:
     """Without bright things smaller than the square."""
-    return dilated(eroded(pictures, size), size)
+    # The square is mirrored on the way back, or pictures would move by half a pixel.
+    return _brightest(eroded(pictures, size), (size - 1) // 2, size // 2)
 
 
 def closed(pictures: Tensor, size: int) -> Tensor:
     """Without dark things smaller than the square."""
-    return eroded(dilated(pictures, size), size)
+    return -opened(-pictures, size)
+
+
+def _brightest(pictures: Tensor, before: int, after: int) -> Tensor:
+    """The brightest pixel from so many rows and columns before to so many after."""
+    size = before + 1 + after
+    planes = pad(pictures.movedim(-1, 1), (before, after) * 2, value=float("-inf"))
+    rows = max_pool2d(planes, (size, 1), stride=1)
+    return max_pool2d(rows, (1, size), stride=1).movedim(1, -1).contiguous()
 
 
 def _gradient(pictures: Tensor, size: int) -> Tensor:
