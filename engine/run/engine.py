@@ -25,7 +25,8 @@ from engine.run.scheduler import Listener, QueueChanged, Scheduler
 from engine.run.worker import Worker
 from engine.store.db import Database
 from engine.store.folders import Folders
-from engine.store.history import Entry, Job
+from engine.store.history import Entry, Job, Standing
+from engine.store.listing import Page, Wanted
 from engine.store.queue import DuplicateJob, Queue
 
 TEMP_SECONDS = 24 * 3600.0
@@ -190,6 +191,20 @@ class Engine:
         """An ended job; None while it waits or runs, or when unknown."""
         return await self._queue.entry(id)
 
+    async def jobs(self, wanted: Wanted) -> Page:
+        """Some of the jobs there are, in whatever state."""
+        return await self._queue.page(wanted)
+
+    async def job(self, id: str) -> Standing | None:
+        """Where a job stands; None when unknown."""
+        return await self._queue.standing(id)
+
+    async def cancel(self, ids: Sequence[str]) -> bool:
+        """Take jobs out of the queue, or interrupt them if they run; whether there was one."""
+        removed = await self.delete_pending(ids)
+        interrupted = [await self.interrupt(id) for id in ids]
+        return removed > 0 or any(interrupted)
+
     async def interrupt(self, id: str | None = None) -> bool:
         """Interrupt a running job, or all that run; whether there was one."""
         running = self._scheduler.running if self._scheduler is not None else []
@@ -199,10 +214,11 @@ class Engine:
                 await self._worker.cancel(job)
         return bool(hit)
 
-    async def delete_pending(self, ids: Sequence[str] | None) -> None:
-        """Take waiting jobs out of the queue by id, or all of them."""
-        await self._queue.delete_pending(ids)
+    async def delete_pending(self, ids: Sequence[str] | None) -> int:
+        """Take waiting jobs out of the queue by id, or all of them; returns how many."""
+        removed = await self._queue.delete_pending(ids)
         self._tell(None, QueueChanged(self._queue.remaining))
+        return removed
 
     async def delete_history(self, ids: Sequence[str] | None) -> None:
         """Forget ended jobs by id, or all of them."""

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from aiohttp import web
 
 from engine.run.engine import Engine
-from engine.server import files, prompts, system, wire, workflows
+from engine.server import files, jobs, prompts, system, wire, workflows
 from engine.server.catalog import Catalog
 from engine.server.keys import CATALOG, ENGINE, FACTS, PREVIEW_METHOD, SOCKETS, UPLOAD_LIMIT
 from engine.server.machine import WorkerFacts
@@ -31,6 +31,10 @@ ROUTES = (
     web.get("/history", prompts.get_history),
     web.post("/history", prompts.post_history),
     web.get("/history/{id}", prompts.get_history_entry),
+    web.get("/jobs", jobs.get_jobs),
+    web.post("/jobs/cancel", jobs.cancel_jobs),
+    web.get("/jobs/{id}", jobs.get_job),
+    web.post("/jobs/{id}/cancel", jobs.cancel_job),
     web.post("/interrupt", prompts.post_interrupt),
     web.post("/free", prompts.post_free),
     web.post("/workflow/convert", workflows.convert),

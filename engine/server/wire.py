@@ -1,4 +1,4 @@
-"""ComfyUI's JSON, spelled in this one file: what the engine says, as its clients read it."""
+"""ComfyUI's JSON, spelled here and in wire_*.py: what the engine says, as its clients read it."""
 
 from __future__ import annotations
 
@@ -111,10 +111,10 @@ def node_info(spec: NodeSpec, files: FileLister) -> dict[str, Any]:
 def queue_item(job: Job) -> list[Any]:
     """A job as /queue and /history list it: five items."""
     extra = {**job.extra, "create_time": job.created}
-    return [_plain(job.number), job.id, job.prompt, extra, job.outputs]
+    return [plain(job.number), job.id, job.prompt, extra, job.outputs]
 
 
-def _plain(number: float) -> float:
+def plain(number: float) -> float:
     """5 rather than 5.0, as clients know it."""
     return int(number) if abs(number) < 2**53 and number == int(number) else number
 
@@ -129,7 +129,7 @@ def queue(running: list[Job], pending: list[Job]) -> dict[str, Any]:
 
 def receipt(receipt: Receipt) -> dict[str, Any]:
     """The answer of POST /prompt; node_errors are those of outputs that were dropped."""
-    number = _plain(receipt.number)
+    number = plain(receipt.number)
     return {"prompt_id": receipt.id, "number": number, "node_errors": receipt.errors}
 
 

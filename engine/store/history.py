@@ -32,6 +32,23 @@ class Job(Struct, frozen=True):
     created: int
     attempts: int = 0
 
+    @property
+    def workflow(self) -> str | None:
+        """Id of the editor's document that the prompt was made of, where it has one."""
+        match self.extra:
+            case {"extra_pnginfo": {"workflow": {"id": str(id)}}}:
+                return id
+            case _:
+                return None
+
+
+class Brief(Struct, frozen=True):
+    """So much of a job as a list shows; see `Job`."""
+
+    id: str
+    number: float
+    created: int
+
 
 class Failure(Struct, frozen=True):
     """Why a job failed or where it was interrupted; no traceback leaves the log."""
@@ -60,3 +77,17 @@ class Entry(Struct, frozen=True):
 
     job: Job
     outcome: Outcome
+
+
+class Standing(Struct, frozen=True):
+    """Where a job stands.
+
+    Attributes:
+        workflow: id of the editor's document that it was made of.
+        outcome: None while it waits or runs.
+    """
+
+    job: Job | Brief
+    status: Status
+    workflow: str | None
+    outcome: Outcome | None

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from engine.store import listing
 from engine.store.db import Database
-from engine.store.history import Entry, Job, Outcome
+from engine.store.history import Entry, Job, Outcome, Standing
+from engine.store.listing import Page, Wanted
 
 HISTORY_LIMIT = 10_000
 
@@ -63,8 +65,8 @@ class Queue:
 
         def insert(connection: sqlite3.Connection) -> None:
             connection.execute(
-                "INSERT INTO jobs (id, number, job) VALUES (?, ?, ?)",
-                (job.id, job.number, msgspec.json.encode(job)),
+                "INSERT INTO jobs (id, number, workflow, job) VALUES (?, ?, ?, ?)",
+                (job.id, job.number, job.workflow, msgspec.json.encode(job)),
             )
 
         self.remaining += 1
@@ -114,8 +116,14 @@ class Queue:
             last = connection.execute("SELECT max(ended) FROM jobs WHERE ended IS NOT NULL")
             place = (last.fetchone()[0] or 0) + 1
             connection.execute(
-                "UPDATE jobs SET status=?, lease=NULL, ended=?, outcome=? WHERE id=?",
-                (outcome.status, place, msgspec.json.encode(outcome), job.id),
+                "UPDATE jobs SET status=?, lease=NULL, ended=?, duration=?, outcome=? WHERE id=?",
+                (
+                    outcome.status,
+                    place,
+                    outcome.ended - outcome.started,
+                    msgspec.json.encode(outcome),
+                    job.id,
+                ),
             )
             connection.execute("DELETE FROM jobs WHERE ended <= ?", (place - HISTORY_LIMIT,))
 
@@ -137,6 +145,14 @@ class Queue:
             ).fetchall()
         )
         return [decoded(job, attempts) for job, attempts in rows]
+
+    async def page(self, wanted: Wanted) -> Page:
+        """Some of the jobs there are, in whatever state."""
+        return await self._database.run(lambda connection: listing.page(connection, wanted))
+
+    async def standing(self, id: str) -> Standing | None:
+        """Where a job stands; None when unknown."""
+        return await self._database.run(lambda connection: listing.one(connection, id))
 
     async def delete_pending(self, ids: Sequence[str] | None) -> int:
         """Remove waiting jobs by id, or all of them; returns how many there were."""

@@ -1,0 +1,43 @@
+"""/jobs: what waits, runs and has ended, in pages; and how to stop some of it."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from engine.server import wire_jobs
+from engine.server.answers import json_response
+from engine.server.bodies import BadInput, json_object
+from engine.server.keys import ENGINE
+
+
+async def get_jobs(request: web.Request) -> web.Response:
+    """GET /jobs: a page of the jobs in some states, newest first unless asked otherwise."""
+    try:
+        wanted = wire_jobs.wanted(dict(request.query))
+    except BadInput as error:
+        return json_response(wire_jobs.refused(error), status=400)
+    found = await request.app[ENGINE].jobs(wanted)
+    return json_response(wire_jobs.page(found, wanted))
+
+
+async def get_job(request: web.Request) -> web.Response:
+    """GET /jobs/{id}: one job with its workflow and, once it ended, its outputs."""
+    standing = await request.app[ENGINE].job(request.match_info["id"])
+    if standing is None:
+        return json_response({"error": "Job not found"}, status=404)
+    return json_response(wire_jobs.detail(standing))
+
+
+async def cancel_job(request: web.Request) -> web.Response:
+    """POST /jobs/{id}/cancel: take it out of the queue, or interrupt it; whether it was there."""
+    cancelled = await request.app[ENGINE].cancel([request.match_info["id"]])
+    return json_response({"cancelled": cancelled})
+
+
+async def cancel_jobs(request: web.Request) -> web.Response:
+    """POST /jobs/cancel: the same for several at once."""
+    try:
+        ids = wire_jobs.job_ids(await json_object(request))
+    except BadInput as error:
+        return json_response(wire_jobs.refused(error), status=400)
+    return json_response({"cancelled": await request.app[ENGINE].cancel(ids)})

@@ -1,0 +1,180 @@
+"""ComfyUI's JSON for the lists of jobs that editors keep in their side bars: /jobs."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any, cast
+
+from engine.server import wire
+from engine.server.bodies import BadInput
+from engine.store.history import Entry, Job, Outcome, Standing, Status
+from engine.store.listing import STATUSES, Page, Wanted
+
+NAMES: dict[Status, str] = {
+    "pending": "pending",
+    "running": "in_progress",
+    "success": "completed",
+    "error": "failed",
+    "interrupted": "cancelled",
+}
+SORTS = {"created_at": "created", "execution_duration": "duration"}
+ORDERS = ("asc", "desc")
+LONGEST_PAGE = 1000
+PREVIEWABLE = {
+    "images": "images",
+    "gifs": "video",
+    "video": "video",
+    "videos": "video",
+    "audio": "audio",
+    "3d": "3d",
+}
+"""What an output node shows, by its key, and the kind of media that is."""
+
+
+def wanted(query: dict[str, str]) -> Wanted:
+    """The parameters of GET /jobs; a page never has more than 1 000 jobs.
+
+    Raises:
+        BadInput: names the one that is wrong.
+    """
+    sort, order = query.get("sort_by", "created_at"), query.get("sort_order", "desc")
+    if sort not in SORTS:
+        raise BadInput("invalid_sort_by", f"sort_by must be one of: {', '.join(SORTS)}")
+    if order not in ORDERS:
+        raise BadInput("invalid_sort_order", f"sort_order must be one of: {', '.join(ORDERS)}")
+    limit = _number(query, "limit", "limit must be a positive integer", least=1)
+    offset = _number(query, "offset", "offset must be a non-negative integer", least=0)
+    return Wanted(
+        statuses=_statuses(query.get("status", "")),
+        workflow=query.get("workflow_id") or None,
+        by="created" if sort == "created_at" else "duration",
+        descending=order == "desc",
+        limit=min(limit or LONGEST_PAGE, LONGEST_PAGE),
+        offset=offset or 0,
+    )
+
+
+def _statuses(text: str) -> tuple[Status, ...]:
+    names = {name.strip().lower() for name in text.split(",")} - {""}
+    unknown = names - set(NAMES.values())
+    if unknown:
+        raise BadInput(
+            "invalid_status",
+            f"status {', '.join(sorted(unknown))[:100]!r} is unknown; "
+            f"it must be some of: {', '.join(NAMES.values())}",
+        )
+    return tuple(status for status in STATUSES if not names or NAMES[status] in names)
+
+
+def _number(query: dict[str, str], name: str, must: str, *, least: int) -> int | None:
+    text = query.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 16 and int(text) >= least):
+        raise BadInput(f"invalid_{name}", must)
+    return int(text)
+
+
+def job_ids(body: dict[str, Any]) -> list[str]:
+    """The jobs that POST /jobs/cancel names.
+
+    Raises:
+        BadInput: there is no list of ids, or some are no UUIDs (its facts: invalid_ids).
+    """
+    given = body.get("job_ids")
+    if not isinstance(given, list) or not given:
+        raise BadInput("invalid_job_ids", "job_ids must be a non-empty list of job ids")
+    ids = cast("list[Any]", given)
+    invalid = [id for id in ids if not _is_uuid(id)]
+    if invalid:
+        raise BadInput(
+            "invalid_job_ids", "job_ids contains invalid id(s)", invalid_ids=invalid[:100]
+        )
+    return ids
+
+
+def _is_uuid(id: Any) -> bool:
+    try:
+        return isinstance(id, str) and bool(uuid.UUID(id))
+    except ValueError:
+        return False
+
+
+def refused(error: BadInput) -> dict[str, Any]:
+    """The body of a 400 of these routes."""
+    return {"error": str(error), **error.facts}
+
+
+def page(found: Page, wanted: Wanted) -> dict[str, Any]:
+    """The answer of GET /jobs."""
+    return {
+        "jobs": [job(standing) for standing in found.jobs],
+        "pagination": {
+            "offset": wanted.offset,
+            "limit": wanted.limit,
+            "total": found.total,
+            "has_more": wanted.offset + len(found.jobs) < found.total,
+        },
+    }
+
+
+def job(standing: Standing) -> dict[str, Any]:
+    """One job as the list shows it; what there is nothing to say of is left out."""
+    outputs = list(_outputs(standing.outcome))
+    media = [output for output in outputs if "mediaType" in output]
+    shown: dict[str, Any] = {
+        "id": standing.job.id,
+        "status": NAMES[standing.status],
+        "priority": wire.plain(standing.job.number),
+        "create_time": standing.job.created,
+        "outputs_count": len(outputs),
+        "previewable_outputs_count": len(media),
+    }
+    if standing.workflow is not None:
+        shown["workflow_id"] = standing.workflow
+    if media:
+        shown["preview_output"] = next(
+            (output for output in media if output.get("type") == "output"), media[0]
+        )
+    if standing.outcome is not None:
+        shown |= _times(standing.job.id, standing.outcome)
+    return shown
+
+
+def _times(id: str, outcome: Outcome) -> dict[str, Any]:
+    times: dict[str, Any] = {
+        "execution_start_time": outcome.started,
+        "execution_end_time": outcome.ended,
+    }
+    if outcome.status == "error":
+        times["execution_error"] = wire.execution_end(id, outcome)[1]
+    return times
+
+
+def _outputs(outcome: Outcome | None) -> Iterator[dict[str, Any]]:
+    """Every file and text that was shown; files of media that can be looked at have a mediaType."""
+    for node, shown in (outcome.shown if outcome else {}).items():
+        for key, items in shown.items():
+            for item in items:
+                if isinstance(item, dict) and "filename" in item:
+                    file = cast("dict[str, Any]", item)
+                    kind = {"mediaType": PREVIEWABLE[key]} if key in PREVIEWABLE else {}
+                    yield {**file, "nodeId": node, **kind}
+                elif isinstance(item, str):
+                    yield {"content": item, "nodeId": node}
+
+
+def detail(standing: Standing) -> dict[str, Any]:
+    """The answer of GET /jobs/{id}: also the workflow, and what came of it."""
+    shown = job(standing)
+    if not isinstance(standing.job, Job):
+        return shown
+    number, _, prompt, extra, _ = wire.queue_item(standing.job)
+    shown["priority"] = number
+    shown["workflow"] = {"prompt": prompt, "extra_data": extra}
+    if standing.outcome is not None:
+        entry = wire.history_entry(Entry(standing.job, standing.outcome))
+        shown["outputs"] = entry["outputs"]
+        shown["execution_status"] = entry["status"]
+    return shown
