@@ -7,7 +7,7 @@ from collections.abc import Collection
 from aiohttp import web
 
 from engine.run.engine import Engine
-from engine.server import files, jobs, prompts, system, wire, workflows
+from engine.server import files, jobs, masks, models, prompts, system, wire, workflows
 from engine.server.catalog import Catalog
 from engine.server.keys import CATALOG, ENGINE, FACTS, PREVIEW_METHOD, SOCKETS, UPLOAD_LIMIT
 from engine.server.machine import WorkerFacts
@@ -42,6 +42,14 @@ ROUTES = (
     web.get("/object_info/{id}", system.object_info_node),
     web.get("/view", files.view),
     web.post("/upload/image", files.upload_image),
+    web.post("/upload/mask", masks.upload_mask),
+    web.get("/models", models.get_folders),
+    web.get("/models/{folder}", models.get_models),
+    web.get("/embeddings", models.get_embeddings),
+    web.get("/experiment/models", models.get_model_folders),
+    web.get("/experiment/models/{folder}", models.get_model_files),
+    web.get("/experiment/models/preview/{folder}/{path_index}/{filename:.+}", models.get_preview),
+    web.get("/view_metadata/{folder}", models.get_metadata),
     web.get("/system_stats", system.system_stats),
     web.get("/features", system.features),
     web.get("/ws", websocket),

@@ -16,11 +16,11 @@ DEFAULT_QUALITY = 90
 MOST_PIXELS = 2**28
 
 
-def rendered(path: Path, preview: str | None, channel: str) -> tuple[bytes, str]:
+def rendered(source: Path | bytes, preview: str | None, channel: str) -> tuple[bytes, str]:
     """A picture encoded anew.
 
     Args:
-        path: of the picture.
+        source: the picture's path, or the bytes of its file.
         preview: "webp;90" or "jpeg;75"; None keeps it lossless (PNG).
         channel: "rgba" as it is, "rgb" without alpha, "a" alpha alone, on black.
 
@@ -32,15 +32,16 @@ def rendered(path: Path, preview: str | None, channel: str) -> tuple[bytes, str]
     """
     from PIL import Image
 
+    name = source.name if isinstance(source, Path) else "the picture"
     try:
-        with Image.open(path) as opened:
+        with Image.open(source if isinstance(source, Path) else io.BytesIO(source)) as opened:
             if opened.width * opened.height > MOST_PIXELS:
-                raise BadInput("picture_too_large", f"{path.name} is too large for a preview.")
+                raise BadInput("picture_too_large", f"{name} is too large for a preview.")
             picture = _channels(opened, channel)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BadInput(
             "no_picture",
-            f"{path.name} cannot be read as a picture; ask for it without preview and channel.",
+            f"{name} cannot be read as a picture; ask for it without preview and channel.",
         ) from error
     if preview is None:
         return _encoded(picture, "png", compress_level=1)

@@ -22,8 +22,12 @@ from engine.authoring.markers import Files
 from engine.authoring.protocols import File, FolderKind
 
 MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".onnx", ".gguf")
-MODEL_FOLDERS = ("checkpoints", "loras", "vae", "text_encoders", "diffusion_models", "embeddings",
-                 "controlnet", "upscale_models", "clip_vision", "kokoro")  # fmt: skip
+MODEL_FOLDERS = ("checkpoints", "configs", "loras", "vae", "text_encoders", "diffusion_models",
+                 "clip_vision", "style_models", "embeddings", "diffusers", "vae_approx",
+                 "controlnet", "gligen", "upscale_models", "hypernetworks", "photomaker",
+                 "classifiers", "model_patches", "audio_encoders", "kokoro")  # fmt: skip
+ALIASES = {"clip": "text_encoders", "unet": "diffusion_models"}
+"""Older names of two of them, that workflows and clients still use."""
 ANNOTATED = re.compile(r"^(?P<name>.*) \[(?P<kind>input|output|temp)\]$", re.DOTALL)
 
 
@@ -77,8 +81,9 @@ class Folders:
 
     def files(self, files: Files) -> list[str]:
         """Names that a choice over these files offers: sorted, relative, subfolders included."""
-        root = self._files_root(files.folder)
-        bundled = self.bundled.get(files.folder, {})
+        folder = ALIASES.get(files.folder, files.folder)
+        root = self._files_root(folder)
+        bundled = self.bundled.get(folder, {})
         found = [name for name, path in bundled.items() if path.exists()]
         suffixes = files.suffixes or (() if files.folder == "input" else MODEL_SUFFIXES)
         skipped: list[Path] = []
@@ -101,6 +106,7 @@ class Folders:
             BadPath: the name leads out of the folder.
             MissingFile: no such model.
         """
+        folder = ALIASES.get(folder, folder)
         bundled = self.bundled.get(folder, {}).get(name)
         if bundled is not None and bundled.exists():
             return bundled

@@ -1,0 +1,106 @@
+"""/upload/mask: the alpha of one picture put onto another."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from pathlib import Path
+from typing import Any, cast
+
+from aiohttp import web
+
+from engine.authoring.errors import MissingFile
+from engine.server import wire
+from engine.server.answers import json_response
+from engine.server.bodies import BadInput
+from engine.server.files import folder_kind
+from engine.server.forms import received
+from engine.server.keys import ENGINE
+from engine.server.pictures import MOST_PIXELS
+from engine.server.uploads import Upload, store
+from engine.store.folders import Folders
+
+REFERENCE = {"filename": "", "subfolder": "", "type": "output"}
+"""The members of `original_ref` and what they are when absent."""
+
+
+async def upload_mask(request: web.Request) -> web.Response:
+    """POST /upload/mask: the picture `original_ref` with the alpha of the uploaded one.
+
+    It is stored under the upload's name, as PNG with the text chunks of the original.
+    """
+    folders = request.app[ENGINE].folders
+    upload = Upload(folders.root("temp"))
+    masked = Upload(folders.root("temp"))
+    try:
+        fields = await received(request, upload)
+        original = _original(folders, fields.get("original_ref"))
+        kind = folder_kind(fields.get("type") or "input")
+        subfolder = fields.get("subfolder", "")
+        upload.close()
+        await asyncio.to_thread(_write, masked, upload, original)
+        overwrite = fields.get("overwrite", "").lower() in ("true", "1")
+        stored = await asyncio.to_thread(
+            store, masked, folders.root(kind), subfolder, overwrite=overwrite
+        )
+    finally:
+        await asyncio.to_thread(upload.discard)
+        await asyncio.to_thread(masked.discard)
+    return json_response(wire.stored(stored, subfolder, kind))
+
+
+def _original(folders: Folders, reference: str | None) -> Path:
+    if reference is None:
+        raise BadInput("no_original_ref", "original_ref is missing; it names the picture to mask.")
+    try:
+        value = json.loads(reference)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise BadInput("invalid_original_ref", "original_ref must be a JSON object.")
+    given = cast("dict[str, Any]", value)
+    names = [given.get(key, default) for key, default in REFERENCE.items()]
+    if not all(isinstance(name, str) for name in names) or not names[0]:
+        raise BadInput(
+            "invalid_original_ref", "original_ref needs filename, subfolder and type as strings."
+        )
+    filename, subfolder, kind = names
+    try:
+        return folders.resolve(folder_kind(kind), subfolder, filename)
+    except MissingFile as error:
+        raise MissingFile(f"original_ref: {error}") from error
+
+
+def _write(masked: Upload, mask: Upload, original: Path) -> None:
+    """The original with the mask's alpha, as PNG, under the mask's name."""
+    from PIL import Image, PngImagePlugin
+
+    text = PngImagePlugin.PngInfo()
+    try:
+        with Image.open(original) as picture, Image.open(mask.part) as other:
+            if picture.size != other.size:
+                raise BadInput(
+                    "wrong_size",
+                    f"The mask is {_size(other)}, the picture {_size(picture)}; "
+                    "send a mask of the picture's size.",
+                )
+            if picture.width * picture.height > MOST_PIXELS:
+                raise BadInput("picture_too_large", f"The picture is {_size(picture)}: too large.")
+            result = picture.convert("RGBA")
+            result.putalpha(other.convert("RGBA").getchannel("A"))
+            if isinstance(picture, PngImagePlugin.PngImageFile):
+                for name, value in picture.text.items():
+                    text.add_text(name, value)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BadInput(
+            "no_picture", f"{original.name} or the mask cannot be read as a picture."
+        ) from error
+    buffer = io.BytesIO()
+    result.save(buffer, "PNG", pnginfo=text, compress_level=4)
+    masked.begin(mask.name or "mask.png")
+    masked.write(buffer.getvalue())
+
+
+def _size(picture: Any) -> str:
+    return f"{picture.width} x {picture.height}"

@@ -1,0 +1,146 @@
+"""/models, /embeddings, /experiment/models, /view_metadata: the model files there are."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from safetensors import SafetensorError, safe_open
+
+from engine.authoring.errors import BadPath, MissingFile
+from engine.authoring.markers import Files
+from engine.server import wire_files
+from engine.server.answers import json_response
+from engine.server.bodies import BadInput
+from engine.server.keys import ENGINE
+from engine.server.pictures import rendered
+from engine.store.folders import ALIASES, MODEL_FOLDERS, Folders
+
+NO_MODELS = ("configs", "custom_nodes")
+LISTED = (*MODEL_FOLDERS, "custom_nodes")
+"""Clients know "custom_nodes" as one of the folders; no models are ever in it."""
+
+SIDECARS = tuple(
+    f"{middle}{suffix}"
+    for middle in (".preview", "")
+    for suffix in (".png", ".jpg", ".jpeg", ".webp", ".gif")
+)
+COVERS = "ssmd_cover_images"
+SAFETENSORS = (".safetensors", ".sft")
+
+
+async def get_folders(_request: web.Request) -> web.Response:
+    """GET /models: names of the model folders."""
+    return json_response(LISTED)
+
+
+async def get_models(request: web.Request) -> web.Response:
+    """GET /models/{folder}: names of its models, sorted, those of subfolders included."""
+    names = await asyncio.to_thread(_names, request.app[ENGINE].folders, _folder(request))
+    return json_response(names)
+
+
+async def get_embeddings(request: web.Request) -> web.Response:
+    """GET /embeddings: their names as prompts use them, without the file ending."""
+    names = await asyncio.to_thread(_names, request.app[ENGINE].folders, "embeddings")
+    return json_response([str(Path(name).with_suffix("")) for name in names])
+
+
+async def get_model_folders(_request: web.Request) -> web.Response:
+    """GET /experiment/models: the folders that hold models."""
+    return json_response(
+        [wire_files.model_folder(name) for name in LISTED if name not in NO_MODELS]
+    )
+
+
+async def get_model_files(request: web.Request) -> web.Response:
+    """GET /experiment/models/{folder}: its models with size and times."""
+    files = await asyncio.to_thread(_files, request.app[ENGINE].folders, _folder(request))
+    return json_response(files)
+
+
+async def get_preview(request: web.Request) -> web.Response:
+    """GET /experiment/models/preview/{folder}/{path_index}/{filename}: its picture, as WEBP.
+
+    That is the picture that lies beside the model under its name, or the first cover in the
+    model's metadata.
+    """
+    if request.match_info["path_index"] != "0":
+        raise MissingFile("path_index must be 0: each kind of models has one folder")
+    name = request.match_info["filename"]
+    path = request.app[ENGINE].folders.model_path(_folder(request), name)
+    found = await asyncio.to_thread(_preview, path)
+    if found is None:
+        raise MissingFile(f"there is no preview of {name[:200]!r}")
+    data, kind = found
+    return web.Response(body=data, content_type=kind)
+
+
+async def get_metadata(request: web.Request) -> web.Response:
+    """GET /view_metadata/{folder}: what a safetensors file says of itself."""
+    name = request.query.get("filename")
+    if not name:
+        raise MissingFile("filename is missing; ask for /view_metadata/FOLDER?filename=NAME")
+    path = request.app[ENGINE].folders.model_path(_folder(request), name)
+    metadata = await asyncio.to_thread(_metadata, path)
+    if metadata is None:
+        raise MissingFile(f"{name[:200]!r} is no safetensors file with metadata")
+    return json_response(metadata)
+
+
+def _folder(request: web.Request) -> str:
+    given = request.match_info["folder"]
+    folder = ALIASES.get(given, given)
+    if folder not in LISTED:
+        raise MissingFile(f"there is no model folder {given[:100]!r}; GET /models lists them")
+    return folder
+
+
+def _names(folders: Folders, folder: str) -> list[str]:
+    return folders.files(Files(folder, marker="model_index.json"))
+
+
+def _files(folders: Folders, folder: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for name in _names(folders, folder):
+        with suppress(MissingFile, BadPath, OSError):  # it may have just gone
+            found.append(wire_files.model_file(name, folders.model_path(folder, name).stat()))
+    return found
+
+
+def _preview(path: Path) -> tuple[bytes, str] | None:
+    for ending in SIDECARS:
+        beside = path.with_name(path.stem + ending)
+        if beside.is_file():
+            return rendered(beside, "webp", "rgba")
+    cover = _cover(path)
+    return None if cover is None else rendered(cover, "webp", "rgba")
+
+
+def _cover(path: Path) -> bytes | None:
+    try:
+        match json.loads((_metadata(path) or {}).get(COVERS, "null")):
+            case [str(encoded), *_]:
+                return base64.b64decode(encoded.rpartition(",")[2], validate=True)
+            case _:
+                return None
+    except (ValueError, RecursionError) as error:
+        raise BadInput("no_picture", f"the cover of {path.name} cannot be read") from error
+
+
+def _metadata(path: Path) -> dict[str, str] | None:
+    if path.suffix.lower() not in SAFETENSORS or not path.is_file():
+        return None
+    try:
+        opened: Any = safe_open(path, framework="np")
+        with opened as file:
+            return file.metadata()
+    except (SafetensorError, OSError) as error:
+        raise BadInput(
+            "no_safetensors", f"{path.name} is damaged, or no safetensors file."
+        ) from error
