@@ -139,20 +139,19 @@ class Queue:
         return await self._jobs("status='running' ORDER BY seq")
 
     async def _jobs(self, condition: str) -> list[Job]:
-        rows = await self._database.run(
-            lambda connection: connection.execute(
-                f"SELECT job, attempts FROM jobs WHERE {condition}"
-            ).fetchall()
-        )
-        return [decoded(job, attempts) for job, attempts in rows]
+        def select(connection: sqlite3.Connection) -> list[Job]:
+            rows = connection.execute(f"SELECT job, attempts FROM jobs WHERE {condition}")
+            return [decoded(job, attempts) for job, attempts in rows]
+
+        return await self._database.read(select)
 
     async def page(self, wanted: Wanted) -> Page:
         """Some of the jobs there are, in whatever state."""
-        return await self._database.run(lambda connection: listing.page(connection, wanted))
+        return await self._database.read(lambda connection: listing.page(connection, wanted))
 
     async def standing(self, id: str) -> Standing | None:
         """Where a job stands; None when unknown."""
-        return await self._database.run(lambda connection: listing.one(connection, id))
+        return await self._database.read(lambda connection: listing.one(connection, id))
 
     async def delete_pending(self, ids: Sequence[str] | None) -> int:
         """Remove waiting jobs by id, or all of them; returns how many there were."""
@@ -187,16 +186,17 @@ class Queue:
         return found[::-1]
 
     async def _entries(self, condition: str, values: tuple[object, ...]) -> list[Entry]:
-        rows = await self._database.run(
-            lambda connection: connection.execute(
+        def select(connection: sqlite3.Connection) -> list[Entry]:
+            rows = connection.execute(
                 f"SELECT job, attempts, outcome FROM jobs WHERE ended IS NOT NULL AND {condition}",
                 values,
-            ).fetchall()
-        )
-        return [
-            Entry(decoded(job, attempts), msgspec.json.decode(outcome, type=Outcome))
-            for job, attempts, outcome in rows
-        ]
+            )
+            return [
+                Entry(decoded(job, attempts), msgspec.json.decode(outcome, type=Outcome))
+                for job, attempts, outcome in rows
+            ]
+
+        return await self._database.read(select)
 
 
 def decoded(blob: bytes, attempts: int) -> Job:

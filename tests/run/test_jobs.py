@@ -277,14 +277,15 @@ async def test_a_taken_id_is_refused(local: Opener):
 
 async def test_front_and_number_decide_who_is_next(local: Opener):
     bench = await local()
-    hold = value_shown(n("Nap", value=1, seconds=0.5, log=""))
+    hold = value_shown(n("Nap", value=1, seconds=2.0, log=""))
     for i in range(4):
         await bench.submit({**hold, "3": n("Show", value=i, log="")}, id=f"hold{i}")
+    for i in range(4):
+        await bench.until(f"hold{i}", Started)
     prompt = {"1": n("Show", value=1, log="")}
     await bench.submit(prompt, id="second")
     await bench.submit(prompt, id="first", front=True)
     await bench.submit(prompt, id="zeroth", number=-100.5)
-    await asyncio.sleep(0.1)
     _, pending = await bench.engine.queue()
     assert [job.id for job in pending] == ["zeroth", "first", "second"]
     await bench.engine.delete_pending(["first"])

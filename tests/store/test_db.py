@@ -1,4 +1,4 @@
-"""The database: many small transactions in one commit, each all or nothing, schemas old and new."""
+"""The database: each transaction all or nothing, reads beside them, schemas old and new."""
 
 from __future__ import annotations
 
@@ -36,25 +36,30 @@ def test_statements_are_parted_where_they_end():
     ]
 
 
-async def test_what_waits_goes_into_one_commit(database: Database):
-    traced: list[str] = []
-    free = threading.Event()
+async def test_reading_for_long_delays_no_write(database: Database):
+    begun, free = threading.Event(), threading.Event()
 
-    def watch(connection: sqlite3.Connection) -> None:
-        connection.set_trace_callback(traced.append)
+    def long(connection: sqlite3.Connection) -> int:
+        before = connection.execute("SELECT count(*) FROM jobs").fetchone()[0]
+        begun.set()
+        assert free.wait(60)
+        return before
 
-    await database.run(watch)
-    traced.clear()
-    held = asyncio.ensure_future(database.run(lambda _: free.wait()))
-    many = [
-        asyncio.ensure_future(database.run(lambda db, i=i: db.execute(insert(str(i)))))
-        for i in range(100)
-    ]
-    await asyncio.sleep(0)
+    reading = asyncio.ensure_future(database.read(long))
+    await asyncio.to_thread(begun.wait)
+    for i in range(600):
+        await database.run(lambda db, i=i: db.execute(insert(str(i))))
     free.set()
-    await asyncio.gather(held, *many)
-    assert traced.count("COMMIT") in (1, 2), "one for what held the thread, one for all others"
-    assert await ids(database) == [str(i) for i in range(100)], "in the order they were given"
+    assert await reading == 0
+    assert await ids(database) == [str(i) for i in range(600)], "in the order they were given"
+
+
+async def test_the_log_is_moved_into_the_file_now_and_then(database: Database, tmp_path: Path):
+    before = (tmp_path / "soundstage.db").stat().st_size
+    for i in range(1100):
+        await database.run(lambda db, i=i: db.execute(insert(str(i))))
+    await database.read(lambda _: None)
+    assert (tmp_path / "soundstage.db").stat().st_size > before
 
 
 async def test_a_function_that_fails_undoes_only_itself(database: Database):
@@ -75,17 +80,6 @@ async def test_a_function_that_fails_undoes_only_itself(database: Database):
     assert await ids(database) == ["before", "after"]
 
 
-async def test_an_answer_nobody_waits_for_is_committed_all_the_same(database: Database):
-    free = threading.Event()
-    held = asyncio.ensure_future(database.run(lambda _: free.wait()))
-    left = asyncio.ensure_future(database.run(lambda db: db.execute(insert("left"))))
-    await asyncio.sleep(0)
-    left.cancel()
-    free.set()
-    await held
-    assert await ids(database) == ["left"]
-
-
 async def test_what_is_committed_is_there_for_others(database: Database, tmp_path: Path):
     await database.run(lambda db: db.execute(insert("seen")))
     other = sqlite3.connect(tmp_path / "soundstage.db")
@@ -96,7 +90,9 @@ async def test_what_is_committed_is_there_for_others(database: Database, tmp_pat
 async def test_a_mistake_in_sql_names_the_file(database: Database):
     with pytest.raises(SoundstageError, match=r"soundstage\.db cannot be used: no such table"):
         await database.run(lambda db: db.execute("SELECT * FROM nowhere"))
-    assert await ids(database) == [], "the thread lives"
+    with pytest.raises(SoundstageError, match=r"soundstage\.db cannot be used: no such table"):
+        await database.read(lambda db: db.execute("SELECT * FROM nowhere"))
+    assert await ids(database) == [], "it goes on"
 
 
 async def test_closing_finishes_what_waits_and_refuses_the_rest(tmp_path: Path):
