@@ -7,12 +7,23 @@ from collections.abc import Collection
 from aiohttp import web
 
 from engine.run.engine import Engine
-from engine.server import files, jobs, masks, models, prompts, system, wire, workflows
+from engine.server import files, jobs, masks, models, prompts, system, userdata, wire, workflows
 from engine.server.catalog import Catalog
-from engine.server.keys import CATALOG, ENGINE, FACTS, PREVIEW_METHOD, SOCKETS, UPLOAD_LIMIT
+from engine.server.keys import (
+    CATALOG,
+    ENGINE,
+    FACTS,
+    PREVIEW_METHOD,
+    SETTINGS,
+    SOCKETS,
+    UPLOAD_LIMIT,
+    USERDATA,
+)
 from engine.server.machine import WorkerFacts
 from engine.server.middleware import errors, guard, headers
 from engine.server.socket import Sockets
+from engine.store.settings import Settings
+from engine.store.userdata import UserData
 
 DEFAULT_UPLOAD_LIMIT = 100 * 2**20
 
@@ -50,6 +61,18 @@ ROUTES = (
     web.get("/experiment/models/{folder}", models.get_model_files),
     web.get("/experiment/models/preview/{folder}/{path_index}/{filename:.+}", models.get_preview),
     web.get("/view_metadata/{folder}", models.get_metadata),
+    web.get("/users", userdata.get_users),
+    web.post("/users", userdata.post_users),
+    web.get("/settings", userdata.get_settings),
+    web.post("/settings", userdata.post_settings),
+    web.get("/settings/{id}", userdata.get_setting),
+    web.post("/settings/{id}", userdata.post_setting),
+    web.get("/userdata", userdata.get_listing),
+    web.get("/v2/userdata", userdata.get_entries),
+    web.get("/userdata/{file}", userdata.get_file),
+    web.post("/userdata/{file}", userdata.post_file),
+    web.delete("/userdata/{file}", userdata.delete_file),
+    web.post("/userdata/{file}/move/{dest}", userdata.move_file),
     web.get("/system_stats", system.system_stats),
     web.get("/features", system.features),
     web.get("/ws", websocket),
@@ -81,6 +104,8 @@ def init_app(
     app[CATALOG] = Catalog(engine.registry, engine.folders)
     app[FACTS] = WorkerFacts(engine)
     app[SOCKETS] = Sockets(engine, wire.features(upload_limit))
+    app[USERDATA] = UserData(engine.folders.root("user") / "default")
+    app[SETTINGS] = Settings(app[USERDATA])
     app[UPLOAD_LIMIT] = upload_limit
     app[PREVIEW_METHOD] = preview_method
     app.add_routes(ROUTES)

@@ -46,6 +46,15 @@ async def json_object(request: web.Request, *, empty_is_object: bool = False) ->
     return cast("dict[str, Any]", value)
 
 
+async def json_value(request: web.Request) -> Any:
+    """The body as whatever JSON it is.
+
+    Raises:
+        BadInput: as `json_object`.
+    """
+    return _parsed(await request.read())
+
+
 def _parsed(data: bytes) -> Any:
     try:
         value = _loaded(data)

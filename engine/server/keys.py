@@ -8,6 +8,8 @@ from engine.run.engine import Engine
 from engine.server.catalog import Catalog
 from engine.server.machine import WorkerFacts
 from engine.server.socket import Sockets
+from engine.store.settings import Settings
+from engine.store.userdata import UserData
 
 ENGINE = web.AppKey("engine", Engine)
 CATALOG = web.AppKey("catalog", Catalog)
@@ -15,3 +17,5 @@ FACTS = web.AppKey("facts", WorkerFacts)
 SOCKETS = web.AppKey("sockets", Sockets)
 PREVIEW_METHOD = web.AppKey("preview_method", str)
 UPLOAD_LIMIT = web.AppKey("upload_limit", int)
+USERDATA = web.AppKey("userdata", UserData)
+SETTINGS = web.AppKey("settings", Settings)

@@ -15,6 +15,8 @@ from engine.graph.errors import PromptError
 from engine.server import wire
 from engine.server.answers import json_response
 from engine.server.bodies import BadInput
+from engine.store.settings import TooLarge
+from engine.store.userdata import Taken
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,10 @@ def _answer(request: web.Request, error: Exception) -> web.Response:
             return json_response(wire.error("bad_path", str(error)), status=403)
         case MissingFile():
             return json_response(wire.error("missing_file", str(error)), status=404)
+        case Taken():
+            return json_response(wire.error("taken", str(error)), status=409)
+        case TooLarge():
+            return json_response(wire.error("too_large", str(error)), status=413)
         case web.RequestPayloadError() | ConnectionError():
             log.info("%s %s broke off: %s", request.method, request.path, error)
             told = wire.error("invalid_body", "The body broke off or is encoded wrongly.")

@@ -169,7 +169,8 @@ def inside(root: Path, name: str, *, links: bool = False) -> Path:
         with suppress(FileNotFoundError, NotADirectoryError):
             path.lstat()  # fails for names that the file system cannot have
     except (OSError, ValueError, RuntimeError) as error:
-        raise BadPath(f"{name[:200]!r} is no usable file name: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else error  # without the whole path
+        raise BadPath(f"{name[:200]!r} is no usable file name: {why}") from error
     if not contained:
         raise BadPath(f"{name[:200]!r} leads out of its folder; use a plain relative name")
     return path
