@@ -33,6 +33,7 @@ class Serve:
         packs: modules with further nodes.
         hosts: names by which the service may be called besides its addresses.
         cors: origin whose pages may call it, "*" for all.
+        max_queue: most jobs that may wait.
         cpu: do not use accelerators.
         attached: stop when standard input closes, so as not to outlive whoever started it.
         preview_method: for prompts that ask for none; "none" sends no previews.
@@ -46,6 +47,7 @@ class Serve:
     hosts: tuple[str, ...] = ()
     cors: str | None = None
     upload_limit: int = 100 * MEGABYTE
+    max_queue: int = 10_000
     cpu: bool = False
     attached: bool = False
     preview_method: str = "none"
@@ -141,6 +143,7 @@ def _serve(given: argparse.Namespace) -> Serve:
         hosts=tuple(given.allow_host),
         cors=given.enable_cors_header,
         upload_limit=int(given.max_upload_size * MEGABYTE),
+        max_queue=given.max_queue,
         cpu=given.cpu,
         attached=given.attached,
         preview_method=given.preview_method,
@@ -208,6 +211,13 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         )
     parser.add_argument(
         "--max-upload-size", type=_size, default=100.0, metavar="MB", help="(default: 100)"
+    )
+    parser.add_argument(
+        "--max-queue",
+        type=_count,
+        default=10_000,
+        metavar="JOBS",
+        help="refuse more when so many wait (default: 10000)",
     )
     parser.add_argument(
         "--enable-cors-header",
@@ -291,6 +301,12 @@ def _size(text: str) -> float:
     if 0 < size < float("inf"):
         return size
     raise argparse.ArgumentTypeError(f"{text!r} is no size in MB")
+
+
+def _count(text: str) -> int:
+    if text.isascii() and text.isdigit() and 0 < int(text) < 10**9:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of jobs, 1 or more")
 
 
 def _server(text: str) -> str:

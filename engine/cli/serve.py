@@ -39,7 +39,9 @@ async def serve(command: Serve) -> int:
     stop = _stop_event(attached=command.attached)
     listening = _bind(command.listen, command.port)
     urls = [_url(bound) for bound in listening]
-    engine = await Engine.open(command.home, placed=command.placed, packs=command.packs)
+    engine = await Engine.open(
+        command.home, placed=command.placed, packs=command.packs, max_queue=command.max_queue
+    )
     try:
         app = init_app(
             engine,

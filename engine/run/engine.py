@@ -30,6 +30,11 @@ from engine.store.listing import Page, Wanted
 from engine.store.queue import DuplicateJob, Queue
 
 TEMP_SECONDS = 24 * 3600.0
+MOST_WAITING = 10_000
+
+
+class QueueFull(SoundstageError):
+    """As many jobs wait as may."""
 
 
 class Submission(Struct, frozen=True):
@@ -73,6 +78,7 @@ class Engine:
     Attributes:
         registry: the nodes there are.
         folders: the home.
+        max_queue: most jobs that may wait.
     """
 
     def __init__(
@@ -81,6 +87,7 @@ class Engine:
         self.registry = registry
         self.folders = folders
         self.describe: InputConfig = plain_config
+        self.max_queue = MOST_WAITING
         self._database = database
         self._queue = queue
         self._lock = lock
@@ -97,6 +104,7 @@ class Engine:
         worker: Worker | None = None,
         placed: Mapping[str, Path] | None = None,
         packs: Sequence[str] = (),
+        max_queue: int = MOST_WAITING,
     ) -> Engine:
         """Open a home and go on with the jobs that wait there.
 
@@ -106,6 +114,7 @@ class Engine:
             worker: what runs jobs; a process of its own by default.
             placed: folders that are elsewhere ("output": path, ...).
             packs: node packs to import beside the installed ones, by module name.
+            max_queue: most jobs that may wait.
 
         Raises:
             SoundstageError: the home is in use, or cannot be written.
@@ -117,6 +126,7 @@ class Engine:
         await asyncio.to_thread(folders.clear_temp, TEMP_SECONDS)
         database = await Database.open(home / "soundstage.db")
         engine = cls(registry, folders, database, await Queue.open(database), lock)
+        engine.max_queue = max_queue
         paths = {name: str(path) for name, path in (placed or {}).items()}
         worker = worker or ProcessWorker(Settings(str(home), paths, list(packs)))
         await engine._start(worker)
@@ -141,7 +151,13 @@ class Engine:
 
         Raises:
             PromptError: nothing of it can run; the text says why.
+            QueueFull: enough jobs wait.
         """
+        if self.waiting() >= self.max_queue:
+            raise QueueFull(
+                f"{self.max_queue} jobs wait already; submit this one when some are done, or "
+                "start the service with a larger --max-queue"
+            )
         if submission.number is not None and not math.isfinite(submission.number):
             raise PromptError("invalid_number", "number must be a finite number")
         valid = validate(
@@ -177,6 +193,11 @@ class Engine:
     def remaining(self) -> int:
         """How many jobs wait or run."""
         return self._queue.remaining
+
+    def waiting(self) -> int:
+        """How many jobs wait."""
+        running = self._scheduler.running if self._scheduler is not None else []
+        return self._queue.remaining - len(running)
 
     async def queue(self) -> tuple[list[Job], list[Job]]:
         """The running jobs, and the waiting ones, next one first."""

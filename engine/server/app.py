@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import AsyncGenerator, Collection
 
 from aiohttp import web
 
 from engine.run.engine import Engine
-from engine.server import files, jobs, masks, models, prompts, system, userdata, wire, workflows
+from engine.server import (
+    editor,
+    files,
+    internal,
+    jobs,
+    masks,
+    models,
+    prompts,
+    system,
+    userdata,
+    wire,
+    workflows,
+)
 from engine.server.catalog import Catalog
 from engine.server.keys import (
     CATALOG,
     ENGINE,
     FACTS,
+    LOGS,
     PREVIEW_METHOD,
     SETTINGS,
     SOCKETS,
     UPLOAD_LIMIT,
     USERDATA,
 )
+from engine.server.logs import Logs
 from engine.server.machine import WorkerFacts
 from engine.server.middleware import errors, guard, headers
 from engine.server.socket import Sockets
@@ -73,6 +87,18 @@ ROUTES = (
     web.post("/userdata/{file}", userdata.post_file),
     web.delete("/userdata/{file}", userdata.delete_file),
     web.post("/userdata/{file}/move/{dest}", userdata.move_file),
+    web.get("/extensions", editor.get_extensions),
+    web.get("/i18n", editor.get_translations),
+    web.get("/workflow_templates", editor.get_templates),
+    web.get("/workflow_templates/{pack}/{name}.json", editor.get_template),
+    web.get("/global_subgraphs", editor.get_subgraphs),
+    web.get("/global_subgraphs/{id}", editor.get_subgraph),
+    web.get("/node_replacements", editor.get_replacements),
+    web.get("/internal/logs", internal.get_text),
+    web.get("/internal/logs/raw", internal.get_lines),
+    web.patch("/internal/logs/subscribe", internal.subscribe),
+    web.get("/internal/folder_paths", internal.get_folder_paths),
+    web.get("/internal/files/{kind}", internal.get_files),
     web.get("/system_stats", system.system_stats),
     web.get("/features", system.features),
     web.get("/ws", websocket),
@@ -106,13 +132,21 @@ def init_app(
     app[SOCKETS] = Sockets(engine, wire.features(upload_limit))
     app[USERDATA] = UserData(engine.folders.root("user") / "default")
     app[SETTINGS] = Settings(app[USERDATA])
+    app[LOGS] = Logs(engine.folders.home, app[SOCKETS])
     app[UPLOAD_LIMIT] = upload_limit
     app[PREVIEW_METHOD] = preview_method
     app.add_routes(ROUTES)
     app.add_routes(web.RouteDef(r.method, "/api" + r.path, r.handler, r.kwargs) for r in ROUTES)
     app.on_response_prepare.append(headers(cors))
+    app.cleanup_ctx.append(_keep_log)
     app.on_shutdown.append(_close_sockets)
     return app
+
+
+async def _keep_log(app: web.Application) -> AsyncGenerator[None]:
+    app[LOGS].attach()
+    yield
+    app[LOGS].detach()
 
 
 async def _close_sockets(app: web.Application) -> None:

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from engine.run.engine import Engine
 from engine.server.catalog import Catalog
+from engine.server.logs import Logs
 from engine.server.machine import WorkerFacts
 from engine.server.socket import Sockets
 from engine.store.settings import Settings
@@ -19,3 +20,4 @@ PREVIEW_METHOD = web.AppKey("preview_method", str)
 UPLOAD_LIMIT = web.AppKey("upload_limit", int)
 USERDATA = web.AppKey("userdata", UserData)
 SETTINGS = web.AppKey("settings", Settings)
+LOGS = web.AppKey("logs", Logs)

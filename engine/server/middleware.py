@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from engine.authoring.errors import BadPath, MissingFile, SoundstageError
 from engine.graph.errors import PromptError
+from engine.run.engine import QueueFull
 from engine.server import wire
 from engine.server.answers import json_response
 from engine.server.bodies import BadInput
@@ -52,6 +53,8 @@ def _answer(request: web.Request, error: Exception) -> web.Response:
             return json_response(wire.error("missing_file", str(error)), status=404)
         case Taken():
             return json_response(wire.error("taken", str(error)), status=409)
+        case QueueFull():
+            return json_response(wire.error("queue_full", str(error)), status=429)
         case TooLarge():
             return json_response(wire.error("too_large", str(error)), status=413)
         case web.RequestPayloadError() | ConnectionError():
@@ -143,7 +146,9 @@ def headers(cors: str | None) -> Callable[[web.Request, web.StreamResponse], Awa
         response.headers["X-Content-Type-Options"] = "nosniff"
         if cors is not None:
             response.headers["Access-Control-Allow-Origin"] = cors
-            response.headers["Access-Control-Allow-Methods"] = "POST, GET, DELETE, PUT, OPTIONS"
+            response.headers["Access-Control-Allow-Methods"] = (
+                "POST, GET, DELETE, PUT, OPTIONS, PATCH"
+            )
             response.headers["Access-Control-Allow-Headers"] = "Content-Type, Authorization"
             response.headers["Access-Control-Allow-Credentials"] = "true"
 

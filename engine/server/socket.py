@@ -122,6 +122,14 @@ class Sockets:
         everyone = [socket for sockets in self._by_sid.values() for socket in sockets]
         await asyncio.gather(*(socket.close() for socket in everyone))
 
+    def listens(self, sid: str) -> bool:
+        """Whether a client of this id is connected."""
+        return sid in self._by_sid
+
+    def tell(self, sid: str, message: Message) -> None:
+        """Send a message to one client, wherever it is connected."""
+        _push(self._by_sid.get(sid, ()), message)
+
     def _welcome(self, socket: Socket, sid: str) -> None:
         self._by_sid[sid].add(socket)
         _push([socket], wire.status(self._engine.remaining(), sid))

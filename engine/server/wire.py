@@ -310,6 +310,11 @@ def preview_with_metadata(job: str, node: str, jpeg: bytes) -> bytes:
     return struct.pack(">II", PREVIEW_IMAGE_WITH_METADATA, len(metadata)) + metadata + jpeg
 
 
+def logs(lines: list[dict[str, str]]) -> tuple[str, dict[str, Any]]:
+    """Lines of the log; `size` is that of a terminal, which there is none of."""
+    return "logs", {"entries": lines, "size": {"cols": 80, "rows": 24}}
+
+
 # --- system ----------------------------------------------------------------------------------
 
 
