@@ -5,6 +5,8 @@ STAMP := .venv/.installed
 
 export SOUNDSTAGE_HOME ?= $(CURDIR)/home
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# As in the worker process: threads that wait must not spin where cores are shared.
+export OMP_WAIT_POLICY ?= passive
 
 .PHONY: demo serve test check lint format-check types imports tests format clean
 
