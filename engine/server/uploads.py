@@ -84,7 +84,9 @@ def store(upload: Upload, root: Path, subfolder: str, *, overwrite: bool) -> str
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadPath(f"subfolder {subfolder[:LONGEST_NAME]!r} cannot be made: {error}") from error
+        raise BadPath(
+            f"subfolder {subfolder[:LONGEST_NAME]!r} cannot be made: {error.strerror}"
+        ) from error
     name = upload.name or "upload"
     if overwrite:
         target = inside(folder, name)

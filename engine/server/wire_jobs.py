@@ -21,6 +21,7 @@ NAMES: dict[Status, str] = {
 SORTS = {"created_at": "created", "execution_duration": "duration"}
 ORDERS = ("asc", "desc")
 LONGEST_PAGE = 1000
+MOST_IDS = 10_000
 PREVIEWABLE = {
     "images": "images",
     "gifs": "video",
@@ -86,6 +87,10 @@ def job_ids(body: dict[str, Any]) -> list[str]:
     if not isinstance(given, list) or not given:
         raise BadInput("invalid_job_ids", "job_ids must be a non-empty list of job ids")
     ids = cast("list[Any]", given)
+    if len(ids) > MOST_IDS:
+        raise BadInput(
+            "invalid_job_ids", f"job_ids has more than {MOST_IDS} ids; send them in parts"
+        )
     invalid = [id for id in ids if not _is_uuid(id)]
     if invalid:
         raise BadInput(

@@ -168,7 +168,14 @@ async def test_ids_that_are_none_are_refused(call: Caller, base: str):
         400,
         {"error": "job_ids contains invalid id(s)", "invalid_ids": ["x", 5]},
     )
-    bodies: tuple[Any, ...] = ({}, {"job_ids": []}, {"job_ids": "x"}, [], "{bad")
+    bodies: tuple[Any, ...] = (
+        {"job_ids": [good] * 10_001},
+        {},
+        {"job_ids": []},
+        {"job_ids": "x"},
+        [],
+        "{bad",
+    )
     for wrong in bodies:
         status, answer = await call.post(f"{base}/cancel", wrong)
         assert (status, type(answer["error"])) == (400, str)

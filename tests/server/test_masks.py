@@ -81,6 +81,7 @@ async def test_other_masks_of_that_name_get_a_number(call: Caller, service: Serv
         ({"original_ref": {"filename": "x", "subfolder": "../.."}}, 403, "leads out"),
         ({"type": "models"}, 400, "type must be"),
         ({"subfolder": "../x"}, 403, "leads out"),
+        ({"subfolder": "sub/x.png"}, 403, "cannot be made: File exists"),
         ({"data": b"no picture"}, 400, "cannot be read"),
         ({"data": png((9, 9))}, 400, "9 x 9"),
     ],
@@ -94,4 +95,5 @@ async def test_bad_masks_are_refused(
     answered, told = await send(call, **fields)
     assert answered == status, told
     assert word in told["error"]["message"]
+    assert str(service.home) not in json.dumps(told)
     assert not list((service.home / "temp").iterdir())
