@@ -16,6 +16,7 @@ from engine.run.engine import QueueFull
 from engine.server import wire
 from engine.server.answers import json_response
 from engine.server.bodies import BadInput
+from engine.server.keys import ENGINE
 from engine.store.settings import TooLarge
 from engine.store.userdata import Taken
 
@@ -63,7 +64,8 @@ def _answer(request: web.Request, error: Exception) -> web.Response:
             return json_response(told, status=400)
         case _:
             log.error("%s %s failed: %s", request.method, request.path, error)
-            return json_response(wire.error("unavailable", str(error)), status=503)
+            told = str(error).replace(str(request.app[ENGINE].folders.home), "HOME")
+            return json_response(wire.error("unavailable", told), status=503)
 
 
 def _http_answer(error: web.HTTPException) -> web.Response:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from typing import Any
 
 import pytest
 
+from tests.conftest import ServerFactory
 from tests.server.conftest import Caller, chain, node
 
 
@@ -160,3 +162,17 @@ async def test_unknown_routes_and_methods_answer_in_json(call: Caller):
     error_of(await call.post("/system_stats", {}), 405)
     assert await call.get("/object_info/NoSuchNode") == (200, {})
     assert await call.get("/history/no-such-job") == (200, {})
+
+
+async def test_a_queue_that_cannot_be_read_is_told_without_its_path(
+    server: ServerFactory, call: Caller
+):
+    service = server("--nodes", "tests.pack")
+    call.url = service.url
+    await call.submit(chain())
+    with sqlite3.connect(service.home / "soundstage.db") as file:
+        file.execute("DROP TABLE jobs")
+    file.close()
+    error = error_of(await call.get("/history"), 503)
+    assert "soundstage.db cannot be used" in error["message"]
+    assert str(service.home) not in error["message"]
