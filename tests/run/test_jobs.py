@@ -276,7 +276,7 @@ async def test_a_taken_id_is_refused(local: Opener):
 
 async def test_front_and_number_decide_who_is_next(local: Opener):
     bench = await local()
-    hold = value_shown(n("Nap", value=1, seconds=2.0, log=""))
+    hold = value_shown(n("Nap", value=1, seconds=600.0, log=""))
     for i in range(4):
         await bench.submit({**hold, "3": n("Show", value=i, log="")}, id=f"hold{i}")
     for i in range(4):
@@ -288,6 +288,7 @@ async def test_front_and_number_decide_who_is_next(local: Opener):
     _, pending = await bench.engine.queue()
     assert [job.id for job in pending] == ["zeroth", "first", "second"]
     await bench.engine.delete_pending(["first"])
+    await bench.engine.interrupt()
     await bench.ended("second")
     assert [entry.job.id for entry in await bench.engine.history(newest=1)] == ["second"]
     assert await bench.engine.entry("first") is None
