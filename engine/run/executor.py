@@ -176,12 +176,16 @@ class JobRun:
         failure = Failure(
             node=node.id,
             node_type=node.spec.id,
-            message=readable(str(failed.error)) or kind.__name__,
+            message=self._told(failed.error) or kind.__name__,
             exception=module + kind.__qualname__,
             inputs={name: [brief(item) for item in items] for name, items in failed.inputs.items()},
             executed=self._executed,
         )
         return Ended("error", now_ms(), failure)
+
+    def _told(self, error: Exception) -> str:
+        """An error's text as it may leave the machine: with no path of the home's owner."""
+        return readable(str(error)).replace(f"{self._bench.folders.home}/", "")
 
     def _interrupted_at(self) -> Failure:
         running = [id for id, task in self._results.items() if not task.done()]

@@ -170,6 +170,16 @@ async def test_a_failing_node_ends_the_job_and_is_named(local: Opener):
     assert failure.executed == ["1"]
 
 
+async def test_a_failure_tells_no_path_of_the_machine(local: Opener):
+    bench = await local()
+    file = bench.engine.folders.home / "models" / "vae" / "cut.safetensors"
+    failure = (
+        await bench.run(value_shown(n("Fail", value=1, text=f"{file}: is cut")))
+    ).outcome.failure
+    assert failure is not None
+    assert failure.message == "models/vae/cut.safetensors: is cut"
+
+
 async def test_branches_run_side_by_side(local: Opener, tmp_path: Path):
     bench, log = await local(), tmp_path / "log"
     prompt = {
