@@ -6,16 +6,18 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import getattr_static
 from pathlib import Path
 from typing import Any, cast
 
+from engine.authoring.errors import Interrupted
 from engine.authoring.markers import CPU, GPU
 from engine.authoring.protocols import File, FolderKind, Resident, Step
 from engine.authoring.registry import Registry
 from engine.devices.lanes import Lanes, Task
 from engine.graph.prompt import GraphNode
+from engine.run.ahead import Ahead
 from engine.run.events import Event, NodePreview, NodeProgress, NodeStarted
 from engine.store.cache import Cache
 from engine.store.folders import Folders
@@ -34,6 +36,7 @@ class Bench:
     cache: Cache
     outputs: Outputs
     lanes: Lanes
+    costs: dict[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True)
@@ -99,9 +102,11 @@ class NodeCall:
         node: GraphNode,
         emit: Callable[[Event], None],
         cancelled: threading.Event,
+        ahead: Ahead,
         previews: bool,
     ) -> None:
         self.seconds = 0.0
+        self._ahead = ahead
         self._bench = bench
         self._job = job
         self._node = node
@@ -109,41 +114,70 @@ class NodeCall:
         self._cancelled = cancelled
         self._previews = previews
         self._loop = asyncio.get_running_loop()
-        self._began = 0.0
+        self._began = time.perf_counter()
         self._announced = False
         self._last_preview = 0.0
 
-    async def __call__(self, arguments: dict[str, Any]) -> Any:
-        """One call of the function with these keyword arguments."""
+    async def __call__(self, arguments: dict[str, Any], *, once: bool) -> Any:
+        """One call of the function with these keyword arguments; `once`: it is the only one."""
         spec = self._node.spec
-        self._began = time.perf_counter()
+        ran = self._ahead.take(self._node.id)
+        if ran is not None:
+            self._announce()
+            self.seconds += ran.seconds
+            if ran.error is not None:
+                raise ran.error
+            return ran.returned
+        began = time.perf_counter()
+        if spec.kind == "async":
+            self._announce()
+            try:
+                return await self._function(self._node, "cpu", arguments)
+            finally:
+                self.seconds += time.perf_counter() - began
+        task = Task(
+            call=lambda device: self._in_lane(device, arguments, once=once),
+            handles=residents(arguments),
+            cancelled=self._cancelled,
+            on_start=self._on_start,
+            on_step=self._on_step,
+            loop=self._loop,
+            future=self._loop.create_future(),
+        )
+        self._bench.lanes.pick(gpu=GPU in spec.on, cpu=CPU in spec.on).submit(task)
         try:
-            if spec.kind == "async":
-                self._announce()
-                return await self._function("cpu", arguments)
-            task = Task(
-                call=lambda device: self._function(device, arguments),
-                handles=residents(arguments),
-                cancelled=self._cancelled,
-                on_start=self._on_start,
-                on_step=self._on_step,
-                loop=self._loop,
-                future=self._loop.create_future(),
-            )
-            self._bench.lanes.pick(gpu=GPU in spec.on, cpu=CPU in spec.on).submit(task)
             return await task.future
         finally:
-            self.seconds += time.perf_counter() - self._began
+            if spec.kind == "generator":
+                self.seconds += time.perf_counter() - self._began
 
-    def _function(self, device: str, arguments: dict[str, Any]) -> Any:
-        spec = self._node.spec
+    def _in_lane(self, device: str, arguments: dict[str, Any], *, once: bool) -> Any:
+        """Run the function; behind a plain and quick one, what follows it."""
+        began = self._began = time.perf_counter()
+        returned = self._function(self._node, device, arguments)
+        if self._node.spec.kind == "generator":
+            return returned
+        seconds = time.perf_counter() - began
+        self.seconds += seconds
+        if once:
+            self._ahead.follow(
+                self._node,
+                returned,
+                seconds,
+                lambda node, after: self._function(node, device, after),
+            )
+        return returned
+
+    def _function(self, node: GraphNode, device: str, arguments: dict[str, Any]) -> Any:
+        if self._cancelled.is_set():
+            raise Interrupted("the job was interrupted")
+        spec = node.spec
         if spec.run_parameter is None:
             return spec.function(**arguments)
-        run = NodeRun(self._bench, self._job, self._node.id, device)
+        run = NodeRun(self._bench, self._job, node.id, device)
         return spec.function(**{spec.run_parameter: run}, **arguments)
 
     def _on_start(self) -> None:
-        self._began = time.perf_counter()
         self._loop.call_soon_threadsafe(self._announce)
 
     def _announce(self) -> None:

@@ -16,6 +16,7 @@ from engine.authoring.errors import Interrupted
 from engine.authoring.protocols import File
 from engine.graph.keys import keys
 from engine.graph.prompt import Graph, GraphNode, Link
+from engine.run.ahead import Ahead
 from engine.run.call import Bench, NodeCall
 from engine.run.events import Ended, Event, NodeFinished, NodeShown, Started
 from engine.run.invoke import LazyInput, invoke
@@ -57,6 +58,7 @@ class JobRun:
         self._executed: list[str] = []
         self._graph = Graph({})
         self._keys: dict[str, str] = {}
+        self._ahead = Ahead(self._graph, (), bench.costs)
         self._previews = job.extra.get("preview_method", "none") != "none"
 
     async def run(self) -> None:
@@ -64,7 +66,10 @@ class JobRun:
         try:
             self._graph = Graph.of(self._job.prompt, self._bench.registry)
             self._keys = keys(self._graph, self._job.outputs, self._job.id, self._bench.folders)
-            self._emit(Started(self._cached(), now_ms()))
+            cached = self._cached()
+            needed = self._keys.keys() - cached
+            self._ahead = Ahead(self._graph, needed, self._bench.costs)
+            self._emit(Started(cached, now_ms()))
             await self._all_outputs()
         except NodeFailed as failed:
             self._emit(self._ended_by(failed))
@@ -126,9 +131,18 @@ class JobRun:
                 self._emit(NodeFinished(id, cached=True, seconds=0.0))
             return known
         inputs = await self._inputs(node)
-        call = NodeCall(self._bench, self._job, node, self._emit, self._cancelled, self._previews)
+        call = NodeCall(
+            self._bench,
+            self._job,
+            node,
+            self._emit,
+            self._cancelled,
+            self._ahead,
+            self._previews,
+        )
         try:
-            result = await invoke(node.spec, inputs, call)
+            once = all(len(items) == 1 for items in inputs.values())
+            result = await invoke(node.spec, inputs, partial(call, once=once))
             shown = sendable(result.shown or {})
         except Interrupted as error:
             raise asyncio.CancelledError from error
