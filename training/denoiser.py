@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from training.autoencoder import LATENT_SIDE, latent_statistics, load_autoencoder, plain_pictures
-from training.data import CACHE, chosen_emoji, chosen_labels, load_clean
+from training.data import CACHE, HERE, chosen_emoji, chosen_labels, load_clean
 from training.loop import train
 from training.text import LENGTH, PHRASES, captions, save_tokenizer
 
@@ -80,10 +80,14 @@ def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
 
 
 def new_tokenizer() -> CLIPTokenizer:
-    """The tokenizer, trained on the names of all pictures; the chosen ones count most."""
-    labels = chosen_labels()
-    phrases = 20 * [phrase.format("") for phrase in PHRASES]
-    save_tokenizer([e.label for e in load_clean()] + 20 * labels + phrases, TOKENIZER)
+    """The tokenizer, trained on the names of all pictures, the chosen ones counting most.
+
+    Trained once and then kept in the cache: equally frequent pairs come in another order each time.
+    """
+    if not TOKENIZER.exists():
+        labels = chosen_labels()
+        phrases = 20 * [phrase.format("") for phrase in PHRASES]
+        save_tokenizer([e.label for e in load_clean()] + 20 * labels + phrases, TOKENIZER)
     return cast(CLIPTokenizer, CLIPTokenizer.from_pretrained(TOKENIZER))
 
 
@@ -161,12 +165,25 @@ def chosen_latents(path: Path) -> Tensor:
     return (latents - mean) / deviation
 
 
-def learn(minutes: float, rate: float, autoencoder: Path) -> None:
-    """Train for `minutes`, or go on with an unfinished checkpoint."""
+def learn(
+    minutes: float,
+    rate: float,
+    autoencoder: Path,
+    checkpoint: Path,
+    warm: Path | None,
+    favoured: float,
+) -> None:
+    """Train for `minutes`, or go on with an unfinished checkpoint.
+
+    `warm` is a finished checkpoint whose weights to start from; `favoured` the share of the
+    pictures seen that comes from `favourites.txt` alone, the rest being drawn from all alike.
+    """
     torch.manual_seed(3)
     tokenizer = new_tokenizer()
     latents, ids = chosen_latents(autoencoder), caption_tokens(tokenizer)
     model = TextToLatent(tokenizer)
+    if warm:
+        model.load_state_dict(torch.load(warm, weights_only=True)["average"])
     log.info(
         "%d pictures, %d tokens, %.2f M parameters in the denoiser, %.2f M in the text encoder",
         len(latents),
@@ -174,14 +191,13 @@ def learn(minutes: float, rate: float, autoencoder: Path) -> None:
         sum(p.numel() for p in model.unet.parameters()) / 1e6,
         sum(p.numel() for p in model.text_encoder.parameters()) / 1e6,
     )
-    order = torch.empty(0, dtype=torch.long)
+    often = set((HERE / "favourites.txt").read_text().splitlines())
+    is_often = torch.tensor([label in often for label in chosen_labels()])
+    weight = (1 - favoured) / len(latents) + favoured * is_often / is_often.sum()
 
     def loss(done: float) -> Tensor:
-        nonlocal order
-        if len(order) < BATCH:
-            order = torch.cat([order, torch.randperm(len(latents))])
-        picked, order = order[:BATCH], order[BATCH:]
-        timestep = torch.randint(STEPS, (BATCH,))
+        picked = torch.multinomial(weight, BATCH)
+        timestep = (STEPS * torch.rand(BATCH) ** 0.6).long()  # shapes are decided in strong noise
         noise = torch.randn(BATCH, *latents.shape[1:])
         row = torch.where(torch.rand(BATCH) < EMPTY, len(latents), picked)
         chosen = ids[row, torch.randint(CAPTIONS, (BATCH,))]
@@ -199,7 +215,7 @@ def learn(minutes: float, rate: float, autoencoder: Path) -> None:
         rate=rate,
         decay=0.999,
         warm_up=100,
-        checkpoint=CHECKPOINT,
+        checkpoint=checkpoint,
         report=report,
     )
 
@@ -207,14 +223,19 @@ def learn(minutes: float, rate: float, autoencoder: Path) -> None:
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=65)
+    parser.add_argument("--minutes", type=float, default=74)
     parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
+    parser.add_argument("--warm", type=Path, help="a finished checkpoint to start from")
+    parser.add_argument("--favoured", type=float, default=0.0, help="share of favourites.txt")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--autoencoder", type=Path, default=CACHE / "autoencoder.pt")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(asked.threads)
-    learn(asked.minutes, asked.rate, asked.autoencoder)
+    learn(
+        asked.minutes, asked.rate, asked.autoencoder, asked.checkpoint, asked.warm, asked.favoured
+    )
 
 
 if __name__ == "__main__":

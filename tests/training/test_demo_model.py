@@ -10,7 +10,7 @@ import pytest
 import torch
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 
-from training import export, score
+from training import score, sheet
 
 ASKED = [
     "red apple",
@@ -50,28 +50,28 @@ ASKED = [
 def pipeline() -> Iterator[StableDiffusionPipeline]:
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
-    yield export.load(export.FOLDER)
+    yield sheet.load(sheet.FOLDER)
     torch.set_num_threads(threads)
 
 
 def test_thirty_names_are_recognised_among_all_pictures(pipeline: StableDiffusionPipeline):
-    images = export.draw(pipeline, ASKED)
+    images = sheet.draw(pipeline, ASKED)
     found = [score.nearest(image) for image in images]
     wrong = {name: other for name, other in zip(ASKED, found, strict=True) if name != other}
     assert len(wrong) <= 3, wrong
 
 
 def test_the_background_is_white(pipeline: StableDiffusionPipeline):
-    image = export.draw(pipeline, ["rocket, white background"])[0]
+    image = sheet.draw(pipeline, ["rocket, white background"])[0]
     corners = np.stack([image[:8, :8], image[:8, -8:], image[-8:, :8], image[-8:, -8:]])
     assert np.median(corners) > 0.96
 
 
 def test_the_folder_is_small_and_names_its_sources():
-    files = [path for path in export.FOLDER.rglob("*") if path.is_file()]
+    files = [path for path in sheet.FOLDER.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= 40 * 2**20
     assert not [path for path in files if path.suffix in {".bin", ".pt", ".ckpt", ".pkl"}]
-    notice = (export.FOLDER / "NOTICE").read_text()
+    notice = (sheet.FOLDER / "NOTICE").read_text()
     assert "Fluent Emoji" in notice
     assert "emojibase" in notice
 
