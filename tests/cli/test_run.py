@@ -174,6 +174,8 @@ def test_ctrl_c_stops_the_job_too(service: Service, tmp_path: Path):
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        # As on a terminal: what runs in the background inherits a SIGINT that is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     with Blocking(service.url) as client, process:
         while not client.queue()[0]:
