@@ -53,7 +53,8 @@ def _hundreds(number: int) -> list[str]:
 
 def ordinal(number: int) -> str:
     """21 as "twenty-first"."""
-    head, last = re.fullmatch(r"(.*?)(\w+)", cardinal(number)).groups()  # type: ignore[union-attr]
+    last = re.split(r"\W", cardinal(number))[-1]
+    head = cardinal(number).removesuffix(last)
     if last in ORDINALS:
         return head + ORDINALS[last]
     return head + (f"{last[:-1]}ieth" if last.endswith("y") else f"{last}th")
