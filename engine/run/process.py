@@ -31,7 +31,7 @@ from engine.store.history import Job
 log = logging.getLogger(__name__)
 
 # OpenMP threads that spin while they wait take the cores from the other lanes: 20 steps of the
-# built-in picture model then take ten times as long.
+# built-in picture model then take several times as long on busy cores.
 WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
 FACTS_SECONDS = 2.0
 RESTART_SECONDS = 0.2
