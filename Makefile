@@ -2,13 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+CLIENTS := build/clients
 
 export SOUNDSTAGE_HOME ?= $(CURDIR)/home
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # As in the worker process: threads that wait must not spin where cores are shared.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo serve test check lint format-check types imports tests format clean
+.PHONY: demo serve test check lint format-check types imports tests browser clients format clean
 
 demo: $(STAMP)
 	@$(BIN)/soundstage demo
@@ -32,8 +33,32 @@ types: $(STAMP)
 imports: $(STAMP)
 	$(BIN)/lint-imports
 
-tests: $(STAMP)
+tests: $(STAMP) browser clients
 	$(BIN)/pytest -q
+
+# Chromium for the tests of pages; without it they are skipped.
+browser:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && \
+	    apt-get install -qq -y --no-install-recommends chromium; } >/dev/null 2>&1 || \
+	  echo "no Chromium, and it cannot be installed from here: tests of pages are skipped" \
+	    "(on Debian: apt install chromium)"
+
+# Other people's programs that the tests run against the service; a missing one skips its tests.
+clients: $(CLIENTS)/comfy-cli $(CLIENTS)/front-end $(CLIENTS)/stable-canvas
+
+$(CLIENTS)/comfy-cli:
+	@{ $(PYTHON) -m venv $@ && $@/bin/python -m pip install --quiet "comfy-cli>=1.23,<2"; } || \
+	  { rm -rf $@; echo "comfy-cli cannot be installed: its tests are skipped"; }
+
+$(CLIENTS)/front-end: | $(STAMP)
+	@$(BIN)/python -m pip install --quiet --no-deps --target $@ "comfyui-frontend-package>=1.58,<2" || \
+	  { rm -rf $@; echo "comfyui-frontend-package cannot be installed: its tests are skipped"; }
+
+$(CLIENTS)/stable-canvas:
+	@mkdir -p $@ && npm install --silent --no-save --no-package-lock --prefix $@ \
+	  "@stable-canvas/comfyui-client@^1.5.9" "ws@^8" >/dev/null 2>&1 || \
+	  { rm -rf $@; echo "@stable-canvas/comfyui-client cannot be installed: its tests are skipped"; }
 
 # Makes the code look as `make test` wants it.
 format: $(STAMP)
@@ -41,7 +66,7 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv
+	rm -rf .venv $(CLIENTS)
 
 # Runs again only when pyproject.toml has changed.
 $(STAMP): pyproject.toml

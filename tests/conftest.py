@@ -1,17 +1,19 @@
-"""What tests share: a home with real models, the service as a process, reference data."""
+"""What tests share: a home with real models, the service as a process, a browser."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Page, async_playwright
 
 from engine.models.pull import PullError, pull
+from tests import browser
 
 CHECKOUT = Path(__file__).parent.parent
 READY = "Soundstage listens on "
@@ -96,3 +98,23 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     started = start_service(tmp_path_factory.mktemp("home"), "--nodes", "tests.pack")
     yield started
     started.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Chromium without a window, one for all tests."""
+    program = browser.find()
+    if program is None:
+        pytest.skip("no Chromium on this machine; on Debian: apt install chromium")
+    with browser.running(program, tmp_path_factory.mktemp("chromium")) as address:
+        yield address
+
+
+@pytest.fixture
+async def page(chromium: str) -> AsyncIterator[Page]:
+    """A page that shares nothing with those of other tests."""
+    async with async_playwright() as playwright:
+        connected = await playwright.chromium.connect_over_cdp(chromium)
+        context = await connected.new_context(viewport={"width": 1440, "height": 900})
+        yield await context.new_page()
+        await context.close()

@@ -1,0 +1,61 @@
+"""Chromium for the tests: one process for a whole run, without a way to the outside."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--remote-debugging-port=0",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+)
+START_SECONDS = 60
+STOP_SECONDS = 10
+
+
+def find() -> str | None:
+    """The path of a Chromium on this machine."""
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+@contextmanager
+def running(program: str, profile: Path) -> Generator[str]:
+    """Chromium with a profile of its own; the address at which it takes DevTools commands."""
+    process = subprocess.Popen(
+        [program, *FLAGS, f"--user-data-dir={profile}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield _address(process, profile / "DevToolsActivePort")
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _address(process: subprocess.Popen[bytes], written: Path) -> str:
+    """Wait until Chromium has written where it listens: the port, then a path."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        lines = written.read_text().splitlines() if written.exists() else []
+        if len(lines) == 2:
+            return f"http://127.0.0.1:{lines[0]}"
+        time.sleep(0.05)
+    raise AssertionError(f"Chromium does not listen; its exit code: {process.poll()}")
