@@ -37,6 +37,7 @@ class Serve:
         cpu: do not use accelerators.
         attached: stop when standard input closes, so as not to outlive whoever started it.
         preview_method: for prompts that ask for none; "none" sends no previews.
+        front_end_root: folder of a browser app that stands at / instead of our own page.
     """
 
     home: Path
@@ -51,6 +52,7 @@ class Serve:
     cpu: bool = False
     attached: bool = False
     preview_method: str = "none"
+    front_end_root: Path | None = None
     level: str = "INFO"
 
 
@@ -147,6 +149,7 @@ def _serve(given: argparse.Namespace) -> Serve:
         cpu=given.cpu,
         attached=given.attached,
         preview_method=given.preview_method,
+        front_end_root=given.front_end_root,
         level=given.verbose,
     )
 
@@ -243,6 +246,12 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="show pictures as they form; 'none' leaves that to each prompt (default: none)",
     )
     parser.add_argument(
+        "--front-end-root",
+        type=_front_end,
+        metavar="DIR",
+        help="show the browser app in this folder (its index.html) instead of our own page",
+    )
+    parser.add_argument(
         "--verbose",
         nargs="?",
         const="DEBUG",
@@ -278,6 +287,13 @@ def _path(text: str) -> Path:
 
 def _folder(text: str) -> Path:
     return _path(text).absolute()
+
+
+def _front_end(text: str) -> Path:
+    folder = _folder(text)
+    if (folder / "index.html").is_file():
+        return folder
+    raise argparse.ArgumentTypeError(f"{text!r} is no folder with an index.html in it")
 
 
 def _addresses(text: str) -> tuple[str, ...]:

@@ -49,6 +49,7 @@ async def serve(command: Serve) -> int:
             cors=command.cors,
             upload_limit=command.upload_limit,
             preview_method=command.preview_method,
+            front_end_root=command.front_end_root,
         )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_SECONDS)
         await runner.setup()

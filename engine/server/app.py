@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection
+from pathlib import Path
 
 from aiohttp import web
 
@@ -10,6 +11,7 @@ from engine.run.engine import Engine
 from engine.server import (
     editor,
     files,
+    front_end,
     internal,
     jobs,
     masks,
@@ -112,6 +114,7 @@ def init_app(
     cors: str | None = None,
     upload_limit: int = DEFAULT_UPLOAD_LIMIT,
     preview_method: str = "none",
+    front_end_root: Path | None = None,
 ) -> web.Application:
     """The application that serves an engine; every route also stands under /api.
 
@@ -121,6 +124,7 @@ def init_app(
         cors: the origin whose pages may call the service too, "*" for all.
         upload_limit: most bytes of one request.
         preview_method: for prompts that ask for none themselves; "none" sends no previews.
+        front_end_root: folder of a browser app that stands at / instead of our own page.
     """
     app = web.Application(
         middlewares=[errors, guard(hosts=hosts, cors=cors)], client_max_size=upload_limit
@@ -135,6 +139,8 @@ def init_app(
     app[LOGS] = Logs(engine.folders.home, app[SOCKETS])
     app[UPLOAD_LIMIT] = upload_limit
     app[PREVIEW_METHOD] = preview_method
+    if front_end_root is not None:
+        app.add_routes(front_end.routes(front_end_root))  # first: of two pages at / it wins
     app.add_routes(ROUTES)
     app.add_routes(web.RouteDef(r.method, "/api" + r.path, r.handler, r.kwargs) for r in ROUTES)
     app.on_response_prepare.append(headers(cors))
