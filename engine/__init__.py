@@ -25,13 +25,16 @@ from engine.authoring.markers import (
     Files,
     Lazy,
     Mark,
+    Option,
     Prompt,
     Range,
     Seed,
+    Slots,
     Steps,
     Text,
     Tooltip,
     Upload,
+    Widget,
 )
 from engine.authoring.node import node
 from engine.authoring.protocols import Artifact, Codec, File, FolderKind, Resident, Run, Step
@@ -54,11 +57,13 @@ __all__ = [
     "Lazy",
     "Mark",
     "MissingFile",
+    "Option",
     "Prompt",
     "Range",
     "Resident",
     "Run",
     "Seed",
+    "Slots",
     "Socket",
     "SoundstageError",
     "Step",
@@ -66,5 +71,6 @@ __all__ = [
     "Text",
     "Tooltip",
     "Upload",
+    "Widget",
     "node",
 ]

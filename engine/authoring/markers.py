@@ -12,7 +12,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Awaitable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar, dataclass_transform
 
 from engine.authoring.protocols import Step
 
@@ -89,6 +89,50 @@ class Tooltip:
     text: str
 
 
+@dataclass(frozen=True)
+class Widget:
+    """A plain value of any kind, typed by a widget of the editor's own, "COLOR" say."""
+
+    type: str
+
+
+@dataclass(frozen=True)
+class Slots:
+    """Sockets that grow as they are connected; the function gets a dict of those that are.
+
+    ``images: Annotated[dict[str, Image], Slots("image", max=50)]``
+
+    Attributes:
+        names: of all slots in order, or what they begin with when they are numbered from 0.
+        min: so many must be connected.
+        max: of numbered ones there are so many.
+    """
+
+    names: str | tuple[str, ...]
+    min: int = 1
+    max: int = 10
+
+    def all(self) -> tuple[str, ...]:
+        """The name of every slot there can be."""
+        if isinstance(self.names, tuple):
+            return self.names
+        return tuple(f"{self.names}{number}" for number in range(self.max))
+
+
+@dataclass_transform(kw_only_default=True)
+class Option:
+    """One option of a choice, with inputs of its own; a union of such classes is the choice.
+
+    ``class Png(Option, key="png"): depth: Annotated[str, Choice(("8", "16"))] = "8"``
+    """
+
+    key: ClassVar[str]
+
+    def __init_subclass__(cls, *, key: str) -> None:
+        cls.key = key
+        dataclass(frozen=True, kw_only=True)(cls)
+
+
 class Mark(enum.Enum):
     """Marks without arguments; authors use the aliases below."""
 
@@ -97,6 +141,7 @@ class Mark(enum.Enum):
     ALL = "an input list: collects every item of an output list"
     LAZY = "an input that is computed only when awaited"
     SOCKET = "a plain value that comes by link, never by widget"
+    ADVANCED = "the editor shows the widget only when asked for more"
 
 
 Seed: TypeAlias = Annotated[int, Range(0, 2**64 - 1), Mark.SEED]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from engine.authoring.markers import CPU, Choice, Device, Range, Text
+from engine.authoring.markers import CPU, Choice, Device, Option, Range, Slots, Text
 
 Kind = Literal["function", "generator", "async"]
 
@@ -20,17 +20,26 @@ class Missing:
 
 MISSING = Missing()
 
+PLAIN = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"})
+DYNAMIC_CHOICE = "COMFY_DYNAMICCOMBO_V3"
+GROWING_SLOTS = "COMFY_AUTOGROW_V3"
+
 
 @dataclass(frozen=True)
 class Input:
     """One parameter of a node.
 
     Attributes:
-        type: name on the wire: "INT", "FLOAT", "STRING", "BOOLEAN", "COMBO" or a socket's name.
+        type: name on the wire: "INT", "FLOAT", "STRING", "BOOLEAN", "COMBO" or a socket's name;
+            several with commas between, "INT,FLOAT".
         default: `MISSING` where the prompt must give a value.
-        optional: the prompt may leave it out (the hint was ``X | None = None``).
+        optional: the prompt may leave it out (the hint was ``X | None = ...``).
         collects: takes all items of an output list at once (`All`).
         lazy: computed only when awaited (`Lazy`).
+        match: inputs and outputs of one such name are of one type, whichever it is.
+        custom: a plain value with a widget of the editor's own (`Widget`).
+        variants: the options of a choice that brings inputs of its own.
+        slots: which sockets can grow here; each is like `slot`.
     """
 
     name: str
@@ -46,20 +55,48 @@ class Input:
     text: Text | None = None
     upload: str | None = None
     tooltip: str | None = None
+    advanced: bool = False
+    match: str | None = None
+    custom: bool = False
+    variants: tuple[Variant, ...] = ()
+    slots: Slots | None = None
+    slot: Input | None = None
 
     @property
     def is_widget(self) -> bool:
         """Whether a literal may stand here."""
-        return self.type in ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+        if self.type in PLAIN or self.custom or self.choice is not None or self.variants:
+            return True
+        return "," in self.type and PLAIN.issuperset(self.type.split(","))
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether other inputs hang on what a prompt gives here (see `dynamic`)."""
+        return bool(self.variants) or self.slots is not None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One option of a dynamic choice, the inputs it brings, and the class that holds them."""
+
+    key: str
+    inputs: tuple[Input, ...]
+    made: type[Option]
 
 
 @dataclass(frozen=True)
 class Output:
-    """One value a node gives; `each` makes it a list whose items run downstream one by one."""
+    """One value a node gives.
+
+    Attributes:
+        each: a list, whose items run downstream one by one.
+        passes: it is what came in by the input of this name, which goes on unchanged.
+    """
 
     name: str
     type: str
     each: bool = False
+    passes: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +115,7 @@ class NodeSpec:
             when the node's outer world (a file, a clock) does.
         version: changes with the function's code, so that old cached results are not reused.
         origin: module that defines it.
+        deprecated, experimental: the editor says so.
     """
 
     id: str
@@ -96,10 +134,17 @@ class NodeSpec:
     on: Device = CPU
     pure: bool = True
     fingerprint: Callable[..., object] | None = None
+    deprecated: bool = False
+    experimental: bool = False
     by_name: dict[str, Input] = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {input.name: input for input in self.inputs})
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether its inputs depend on what a prompt gives."""
+        return any(input.is_dynamic for input in self.inputs)
 
     @property
     def place(self) -> str:

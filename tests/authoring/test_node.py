@@ -119,7 +119,7 @@ def test_sockets_may_be_optional_lists_or_anything():
         Input("told", "IMAGE", optional=True, tooltip="Or not."),
         Input("steps", "INT", optional=True, range=Range(1, 9)),
         Input("many", "IMAGE", collects=True),
-        Input("any", "*"),
+        Input("any", "*", match="T"),
     )
     assert made.run_parameter == "run"
     assert made.outputs == (Output("*", "*", each=True),)
@@ -199,7 +199,7 @@ WRONG = {
     "def f(**more: int) -> int: ...": "parameter 'more' must be keyword-only",
     "def f(*, a: Nowhere) -> int: ...": "has a hint that cannot be read: name 'Nowhere'",
     "def f(*, a: list[int]) -> int: ...": "input 'a' has a hint that is neither plain nor a socket",
-    "def f(*, a: int | str) -> int: ...": "input 'a' has a hint that is neither plain",
+    "def f(*, a: int | list[int]) -> int: ...": "input 'a' has a hint that is neither plain",
     "def f(*, a: Each[int]) -> int: ...": "input 'a' has a hint that is neither plain",
     "def f(*, a: Annotated[int, Range(1, 5)] = 6) -> int: ...": "default 6 is outside of Range",
     "def f(*, a: Annotated[float, Range(0, 5)] = float('nan')) -> int: ...": "default nan is out",
@@ -214,9 +214,10 @@ WRONG = {
     "def f(*, a: str = None) -> int: ...": "default None does not fit its hint",
     "def f(*, a: Annotated[int, Range(1, 5)] = None) -> int: ...": "default None does not fit",
     "def f(*, a: Image = 3) -> int: ...": "socket 'a' cannot have a default",
-    "def f(*, a: int | None) -> int: ...": "optional input 'a' needs the default None",
+    "def f(*, a: int | None) -> int: ...": "optional input 'a' needs a default",
     "def f(*, a: Annotated[int | None, Range(1, 5)]) -> int: ...": "optional input 'a' needs",
-    "def f(*, a: int | None = 3) -> int: ...": "optional input 'a' needs the default None",
+    "def f(*, a: int | None = 'x') -> int: ...": "default 'x' does not fit its hint",
+    "def f(*, a: Image | int = 3) -> int: ...": "socket 'a' cannot have a default",
     "def f(*, a: Lazy[int]) -> int: ...": "input 'a' is Lazy; only an 'async def' node",
     "def f(*, a: int) -> int: yield Step(0, 1)": "is a generator; hint its return as 'Steps[...]'",
     "def f(*, a: int): ...": "has no return hint",
