@@ -37,7 +37,17 @@ from engine.authoring.markers import (
     Widget,
 )
 from engine.authoring.node import node
-from engine.authoring.protocols import Artifact, Codec, File, FolderKind, Resident, Run, Step
+from engine.authoring.protocols import (
+    Artifact,
+    Blocked,
+    Codec,
+    Expansion,
+    File,
+    FolderKind,
+    Resident,
+    Run,
+    Step,
+)
 from engine.authoring.sockets import Socket
 
 __all__ = [
@@ -46,10 +56,12 @@ __all__ = [
     "All",
     "Artifact",
     "BadPath",
+    "Blocked",
     "Choice",
     "Codec",
     "DeclarationError",
     "Each",
+    "Expansion",
     "File",
     "Files",
     "FolderKind",

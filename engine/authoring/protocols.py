@@ -50,10 +50,51 @@ class Artifact:
     """What an output node shows: named lists of files or JSON values.
 
     ``Artifact(images=[file])`` puts ``{"images": [{"filename": ...}]}`` before the user.
+
+    Args:
+        outputs: a value for each of the node's outputs, if it has any.
+        shown: what it shows.
     """
 
-    def __init__(self, **shown: Sequence[Any]) -> None:
+    def __init__(self, outputs: Sequence[Any] | None = None, **shown: Sequence[Any]) -> None:
+        self.outputs = None if outputs is None else tuple(outputs)
         self.shown: dict[str, list[Any]] = {name: list(items) for name, items in shown.items()}
+
+
+class Expansion:
+    """A graph that takes the place of the node that returns it.
+
+    Output nodes in it are run too. Equal nodes in it are computed once, as everywhere.
+
+    Args:
+        graph: nodes as in a prompt; ids that do not begin with "<id of the node>." get such a
+            prefix. Inputs are links into the graph or to nodes of the prompt, or any values.
+        outputs: for each output of the node a value, or a link into the graph: ``["id", slot]``.
+        shown: what the node itself shows.
+    """
+
+    def __init__(
+        self,
+        graph: Mapping[str, Any],
+        outputs: Sequence[Any] = (),
+        shown: Mapping[str, Sequence[Any]] | None = None,
+    ) -> None:
+        self.graph = graph
+        self.outputs = tuple(outputs)
+        self.shown: dict[str, list[Any]] = {n: list(items) for n, items in (shown or {}).items()}
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """In the place of an output: what takes from it does not run, nor what follows from that.
+
+    Returned instead of all outputs, it blocks each of them. In a list only its item is blocked.
+
+    Attributes:
+        message: told to the client as an error of the node that would have run; the job goes on.
+    """
+
+    message: str | None = None
 
 
 class Run(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -35,7 +35,9 @@ class Input:
         default: `MISSING` where the prompt must give a value.
         optional: the prompt may leave it out (the hint was ``X | None = ...``).
         collects: takes all items of an output list at once (`All`).
-        lazy: computed only when awaited (`Lazy`).
+        lazy: computed only when awaited (`Lazy`), or when the node's `needs` asks for it.
+        raw: a link is not followed, the node gets the link itself: ``["12", 0]``.
+        described: what object_info shows of it, word by word, where that is not told by the rest.
         match: inputs and outputs of one such name are of one type, whichever it is.
         custom: a plain value with a widget of the editor's own (`Widget`).
         variants: the options of a choice that brings inputs of its own.
@@ -61,6 +63,8 @@ class Input:
     variants: tuple[Variant, ...] = ()
     slots: Slots | None = None
     slot: Input | None = None
+    raw: bool = False
+    described: list[Any] | None = None
 
     @property
     def is_widget(self) -> bool:
@@ -112,7 +116,19 @@ class NodeSpec:
         on: devices it can run on.
         pure: equal inputs give equal outputs, so results may be reused.
         fingerprint: from the literal arguments (None for linked ones), a value that changes
-            when the node's outer world (a file, a clock) does.
+            when the node's outer world (a file, a clock) does; NaN or an exception: it always
+            does. May be async.
+        needs: for a node with lazy inputs: gets what the function would get, None for lazy inputs
+            that are not computed yet, and returns the names of those it wants; asked again until
+            it wants no more, then the function runs, with None for what nobody wanted. Over
+            lists it is asked for each item. May be async.
+        check: judges the literals of a prompt (linked inputs are None): True, False, or a text
+            that says what is wrong. May be async.
+        checks: inputs that `check` judges: their range and choice are not looked at.
+        checks_types: `check` also judges links: it gets `input_types`, for each linked input
+            the type that comes in.
+        takes_more: undeclared inputs reach the function if they are linked.
+        per_node: results are not shared with equal nodes of another id.
         version: changes with the function's code, so that old cached results are not reused.
         origin: module that defines it.
         deprecated, experimental: the editor says so.
@@ -134,6 +150,12 @@ class NodeSpec:
     on: Device = CPU
     pure: bool = True
     fingerprint: Callable[..., object] | None = None
+    needs: Callable[..., Sequence[str] | Awaitable[Sequence[str]]] | None = None
+    check: Callable[..., object] | None = None
+    checks: frozenset[str] = frozenset()
+    checks_types: bool = False
+    takes_more: bool = False
+    per_node: bool = False
     deprecated: bool = False
     experimental: bool = False
     by_name: dict[str, Input] = field(init=False, repr=False, compare=False, hash=False)
