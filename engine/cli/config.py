@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from engine.authoring.errors import SoundstageError
+from engine.cli.flags import add_foreign
 
 DEFAULT_PORT = 8188
 EVERYWHERE = "0.0.0.0,::"
@@ -37,6 +38,12 @@ class Serve:
         cpu: do not use accelerators.
         attached: stop when standard input closes, so as not to outlive whoever started it.
         preview_method: for prompts that ask for none; "none" sends no previews.
+        model_paths: files that name folders of models, beside the one in the home.
+        devices: the accelerators to use, as CUDA numbers them; None: all.
+        tls: certificate and key, as PEM files, for HTTPS.
+        compress: send text compressed.
+        browse: open the page in a browser.
+        idle: lines on flags that change nothing.
         front_end_root: folder of a browser app that stands at / instead of our own page.
     """
 
@@ -52,6 +59,12 @@ class Serve:
     cpu: bool = False
     attached: bool = False
     preview_method: str = "none"
+    model_paths: tuple[Path, ...] = ()
+    devices: str | None = None
+    tls: tuple[Path, Path] | None = None
+    compress: bool = False
+    browse: bool = False
+    idle: tuple[str, ...] = ()
     front_end_root: Path | None = None
     level: str = "INFO"
 
@@ -116,8 +129,11 @@ Command = Serve | Run | Demo | ListModels | PullModel | Nodes | Doctor
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Command:
     """What the command line asks for; a wrong one prints its usage and exits with 2."""
-    given = _parser(environment).parse_args(arguments)
+    parser = _parser(environment)
+    given = parser.parse_args(arguments)
     match given.command:
+        case "serve" if (given.tls_keyfile is None) != (given.tls_certfile is None):
+            parser.error("--tls-certfile and --tls-keyfile go together; give both")
         case "serve":
             return _serve(given)
         case "run":
@@ -149,6 +165,12 @@ def _serve(given: argparse.Namespace) -> Serve:
         cpu=given.cpu,
         attached=given.attached,
         preview_method=given.preview_method,
+        model_paths=tuple(path for paths in given.extra_model_paths_config for path in paths),
+        devices=given.cuda_device,
+        tls=None if given.tls_keyfile is None else (given.tls_certfile, given.tls_keyfile),
+        compress=given.enable_compress_response_body,
+        browse=given.auto_launch,
+        idle=given.idle,
         front_end_root=given.front_end_root,
         level=given.verbose,
     )
@@ -237,6 +259,24 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         type=str.lower,
         help="a name besides localhost by which the service may be called; repeat",
     )
+    parser.add_argument(
+        "--extra-model-paths-config",
+        action="append",
+        nargs="+",
+        default=[],
+        type=_folder,
+        metavar="FILE",
+        help="YAML that names further folders of models, beside HOME/extra_model_paths.yaml",
+    )
+    parser.add_argument("--tls-certfile", type=_folder, metavar="PEM", help="serve HTTPS")
+    parser.add_argument("--tls-keyfile", type=_folder, metavar="PEM", help="of the certificate")
+    parser.add_argument(
+        "--enable-compress-response-body", action="store_true", help="send text compressed"
+    )
+    parser.add_argument("--auto-launch", action="store_true", help="open a browser")
+    parser.add_argument(
+        "--cuda-device", type=_devices, metavar="N", help="use these accelerators: 0 or 0,1"
+    )
     parser.add_argument("--cpu", action="store_true", help="leave accelerators alone")
     parser.add_argument("--attached", action="store_true", help="stop when standard input closes")
     parser.add_argument(
@@ -260,6 +300,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         type=str.upper,
         help="how much to log (default: INFO)",
     )
+    add_foreign(parser)
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -323,6 +364,12 @@ def _count(text: str) -> int:
     if text.isascii() and text.isdigit() and 0 < int(text) < 10**9:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is no number of jobs, 1 or more")
+
+
+def _devices(text: str) -> str:
+    if all(part.isascii() and part.isdigit() for part in text.split(",")):
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is no device, nor several with commas")
 
 
 def _server(text: str) -> str:

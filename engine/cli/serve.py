@@ -8,6 +8,8 @@ import logging
 import os
 import signal
 import socket
+import ssl
+import webbrowser
 from pathlib import Path
 
 from aiohttp import web
@@ -16,6 +18,8 @@ from engine.authoring.errors import SoundstageError
 from engine.cli.config import Serve
 from engine.run.engine import Engine
 from engine.server.app import init_app
+from engine.store import model_paths
+from engine.store.model_paths import ModelPaths
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +38,20 @@ async def serve(command: Serve) -> int:
     """
     logging.basicConfig(level=command.level, format="%(asctime)s %(name)s: %(message)s")
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # broken requests are no news
-    if command.cpu:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the worker process inherits it
+    for line in command.idle:
+        log.warning("%s", line)
+    if command.cpu or command.devices is not None:  # the worker process inherits it
+        os.environ["CUDA_VISIBLE_DEVICES"] = "" if command.cpu else command.devices or ""
+    models, tls = _model_paths(command), _tls(command)
     stop = _stop_event(attached=command.attached)
     listening = _bind(command.listen, command.port)
-    urls = [_url(bound) for bound in listening]
+    urls = [_url(bound, "http" if tls is None else "https") for bound in listening]
     engine = await Engine.open(
-        command.home, placed=command.placed, packs=command.packs, max_queue=command.max_queue
+        command.home,
+        placed=command.placed,
+        models=models,
+        packs=command.packs,
+        max_queue=command.max_queue,
     )
     try:
         app = init_app(
@@ -49,13 +60,16 @@ async def serve(command: Serve) -> int:
             cors=command.cors,
             upload_limit=command.upload_limit,
             preview_method=command.preview_method,
+            compress=command.compress,
             front_end_root=command.front_end_root,
         )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_SECONDS)
         await runner.setup()
         for bound in listening:
-            await web.SockSite(runner, bound, backlog=BACKLOG).start()
+            await web.SockSite(runner, bound, backlog=BACKLOG, ssl_context=tls).start()
         _announce(command.home, urls)
+        if command.browse:
+            await asyncio.to_thread(webbrowser.open, urls[0])
         await stop.wait()
         log.info("stopping; jobs that wait or run go on when the service starts again")
         (command.home / ADDRESS_FILE).unlink(missing_ok=True)
@@ -63,6 +77,29 @@ async def serve(command: Serve) -> int:
     finally:
         await engine.close()
     return 0
+
+
+def _model_paths(command: Serve) -> ModelPaths:
+    """What the home's own file and those of the command line say."""
+    own = command.home / model_paths.FILE
+    found = model_paths.read([*([own] if own.exists() else []), *command.model_paths])
+    for path in found.missing():
+        log.warning("there is no folder %s; nothing is found there until there is", path)
+    return found
+
+
+def _tls(command: Serve) -> ssl.SSLContext | None:
+    if command.tls is None:
+        return None
+    certificate, key = command.tls
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise SoundstageError(
+            f"{certificate} and {key} are no certificate and its key as PEM files: {error}"
+        ) from error
+    return context
 
 
 def _stop_event(*, attached: bool) -> asyncio.Event:
@@ -109,9 +146,10 @@ def _bind(addresses: tuple[str, ...], port: int) -> list[socket.socket]:
     return bound
 
 
-def _url(bound: socket.socket) -> str:
+def _url(bound: socket.socket, scheme: str) -> str:
     address, port = bound.getsockname()[:2]
-    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+    host = f"[{address}]" if ":" in address else address
+    return f"{scheme}://{host}:{port}"
 
 
 def _is_private(listening: list[socket.socket]) -> bool:

@@ -32,6 +32,7 @@ from engine.run.frames import (
 from engine.run.worker import LocalWorker
 from engine.store.folders import Folders
 from engine.store.history import Job
+from engine.store.model_paths import ModelPaths
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +45,13 @@ class Settings(msgspec.Struct, frozen=True):
 
     Attributes:
         packs: node packs to import beside the installed ones, by module name.
+        models: folders of models outside of the home.
     """
 
     home: str
     placed: dict[str, str]
     packs: list[str]
+    models: ModelPaths = msgspec.field(default_factory=ModelPaths)
     log_level: str = "INFO"
 
 
@@ -117,7 +120,7 @@ async def main(descriptor: int, settings: Settings) -> None:
     connection = socket.socket(fileno=descriptor)
     registry = Registry.installed(settings.packs)
     placed = {name: Path(path) for name, path in settings.placed.items()}
-    folders = Folders(Path(settings.home), registry.bundled, placed)
+    folders = Folders(Path(settings.home), registry.bundled, placed, settings.models)
     reader, writer = await asyncio.open_connection(sock=connection, limit=2**30)
     worker = LocalWorker(registry, folders)
     try:

@@ -27,6 +27,7 @@ from engine.store.db import Database
 from engine.store.folders import Folders
 from engine.store.history import Entry, Job, Standing
 from engine.store.listing import Page, Wanted
+from engine.store.model_paths import ModelPaths
 from engine.store.queue import DuplicateJob, Queue
 
 TEMP_SECONDS = 24 * 3600.0
@@ -103,6 +104,7 @@ class Engine:
         registry: Registry | None = None,
         worker: Worker | None = None,
         placed: Mapping[str, Path] | None = None,
+        models: ModelPaths | None = None,
         packs: Sequence[str] = (),
         max_queue: int = MOST_WAITING,
     ) -> Engine:
@@ -113,6 +115,7 @@ class Engine:
             registry: the nodes; those of the installed packs and of `packs` by default.
             worker: what runs jobs; a process of its own by default.
             placed: folders that are elsewhere ("output": path, ...).
+            models: folders of models outside of the home.
             packs: node packs to import beside the installed ones, by module name.
             max_queue: most jobs that may wait.
 
@@ -120,7 +123,8 @@ class Engine:
             SoundstageError: the home is in use, or cannot be written.
         """
         registry = registry or Registry.installed(packs)
-        folders = Folders(home, registry.bundled, placed or {})
+        models = models or ModelPaths()
+        folders = Folders(home, registry.bundled, placed or {}, models)
         lock = locked(home)
         folders.create()
         await asyncio.to_thread(folders.clear_temp, TEMP_SECONDS)
@@ -128,7 +132,7 @@ class Engine:
         engine = cls(registry, folders, database, await Queue.open(database), lock)
         engine.max_queue = max_queue
         paths = {name: str(path) for name, path in (placed or {}).items()}
-        worker = worker or ProcessWorker(Settings(str(home), paths, list(packs)))
+        worker = worker or ProcessWorker(Settings(str(home), paths, list(packs), models))
         await engine._start(worker)
         return engine
 

@@ -12,7 +12,6 @@ from engine.server.answers import json_response
 from engine.server.bodies import BadInput, flag, json_object, string
 from engine.server.files import folder_kind
 from engine.server.keys import ENGINE, LOGS, SOCKETS
-from engine.store.folders import MODEL_FOLDERS
 
 
 async def get_text(request: web.Request) -> web.Response:
@@ -40,9 +39,12 @@ async def subscribe(request: web.Request) -> web.Response:
     return web.Response()
 
 
-async def get_folder_paths(_request: web.Request) -> web.Response:
+async def get_folder_paths(request: web.Request) -> web.Response:
     """GET /internal/folder_paths: where models lie, told from the home on."""
-    return json_response({name: wire_files.model_folder(name)["folders"] for name in MODEL_FOLDERS})
+    folders = request.app[ENGINE].folders
+    return json_response(
+        {kind: wire_files.model_roots(folders, kind) for kind in folders.model_kinds()}
+    )
 
 
 async def get_files(request: web.Request) -> web.Response:

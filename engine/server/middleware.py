@@ -22,6 +22,9 @@ from engine.store.userdata import Taken
 
 log = logging.getLogger(__name__)
 
+WORTH_COMPRESSING = 1024
+HOUR, DAY = 3600, 86400
+IMAGES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".gif", ".webp", ".svg", ".ico")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -107,6 +110,17 @@ def guard(*, hosts: Collection[str] | None, cors: str | None) -> Middleware:
     return guarded
 
 
+@web.middleware
+async def compressed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Send JSON and text compressed, where the client takes that and there is enough of it."""
+    answer = await handler(request)
+    if isinstance(answer, web.Response) and isinstance(answer.body, bytes):
+        plain = answer.content_type.startswith(("text/", "application/json"))
+        if plain and len(answer.body) >= WORTH_COMPRESSING:
+            answer.enable_compression()
+    return answer
+
+
 def _forbidden(message: str) -> web.Response:
     return json_response(wire.error("forbidden", message), status=403)
 
@@ -141,11 +155,25 @@ def _same(origin: str, host: str) -> bool:
         return False
 
 
+def _kept(path: str, status: int) -> str | None:
+    """How long a client may keep what a path with a file ending names."""
+    name = path.rpartition("/")[2]
+    if name.endswith((".js", ".css")) or (name.startswith("index") and name.endswith(".json")):
+        return "no-cache"
+    if name.lower().endswith(IMAGES):
+        return f"public, max-age={HOUR if status == 404 else DAY}"
+    return None
+
+
 def headers(cors: str | None) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
     """Set the headers that every answer carries."""
 
-    async def add(_request: web.Request, response: web.StreamResponse) -> None:
+    async def add(request: web.Request, response: web.StreamResponse) -> None:
         response.headers["X-Content-Type-Options"] = "nosniff"
+        if "Cache-Control" not in response.headers:
+            kept = _kept(request.path, response.status)
+            if kept is not None:
+                response.headers["Cache-Control"] = kept
         if cors is not None:
             response.headers["Access-Control-Allow-Origin"] = cors
             response.headers["Access-Control-Allow-Methods"] = (

@@ -19,11 +19,10 @@ from engine.server.answers import json_response
 from engine.server.bodies import BadInput
 from engine.server.keys import ENGINE
 from engine.server.pictures import rendered
-from engine.store.folders import ALIASES, MODEL_FOLDERS, Folders
+from engine.store.folders import Folders
+from engine.store.model_paths import ALIASES
 
 NO_MODELS = ("configs", "custom_nodes")
-LISTED = (*MODEL_FOLDERS, "custom_nodes")
-"""Clients know "custom_nodes" as one of the folders; no models are ever in it."""
 
 SIDECARS = tuple(
     f"{middle}{suffix}"
@@ -34,9 +33,9 @@ COVERS = "ssmd_cover_images"
 SAFETENSORS = (".safetensors", ".sft")
 
 
-async def get_folders(_request: web.Request) -> web.Response:
+async def get_folders(request: web.Request) -> web.Response:
     """GET /models: names of the model folders."""
-    return json_response(LISTED)
+    return json_response(_listed(request.app[ENGINE].folders))
 
 
 async def get_models(request: web.Request) -> web.Response:
@@ -51,10 +50,12 @@ async def get_embeddings(request: web.Request) -> web.Response:
     return json_response([str(Path(name).with_suffix("")) for name in names])
 
 
-async def get_model_folders(_request: web.Request) -> web.Response:
+async def get_model_folders(request: web.Request) -> web.Response:
     """GET /experiment/models: the folders that hold models."""
+    folders = request.app[ENGINE].folders
+    kinds = (kind for kind in folders.model_kinds() if kind not in NO_MODELS)
     return json_response(
-        [wire_files.model_folder(name) for name in LISTED if name not in NO_MODELS]
+        [{"name": kind, "folders": wire_files.model_roots(folders, kind)} for kind in kinds]
     )
 
 
@@ -68,12 +69,13 @@ async def get_preview(request: web.Request) -> web.Response:
     """GET /experiment/models/preview/{folder}/{path_index}/{filename}: its picture, as WEBP.
 
     That is the picture that lies beside the model under its name, or the first cover in the
-    model's metadata.
+    model's metadata. `path_index` counts the folders of its kind.
     """
-    if request.match_info["path_index"] != "0":
-        raise MissingFile("path_index must be 0: each kind of models has one folder")
-    name = request.match_info["filename"]
-    path = request.app[ENGINE].folders.model_path(_folder(request), name)
+    folder, name = _folder(request), request.match_info["filename"]
+    folders = request.app[ENGINE].folders
+    if request.match_info["path_index"] not in map(str, range(len(folders.model_roots(folder)))):
+        raise MissingFile(f"path_index must count the folders of {folder}, from 0")
+    path = folders.model_path(folder, name)
     found = await asyncio.to_thread(_preview, path)
     if found is None:
         raise MissingFile(f"there is no preview of {name[:200]!r}")
@@ -96,9 +98,14 @@ async def get_metadata(request: web.Request) -> web.Response:
 def _folder(request: web.Request) -> str:
     given = request.match_info["folder"]
     folder = ALIASES.get(given, given)
-    if folder not in LISTED:
+    if folder not in _listed(request.app[ENGINE].folders):
         raise MissingFile(f"there is no model folder {given[:100]!r}; GET /models lists them")
     return folder
+
+
+def _listed(folders: Folders) -> list[str]:
+    """Clients know "custom_nodes" as one of the folders; no models are ever in it."""
+    return [*folders.model_kinds(), "custom_nodes"]
 
 
 def _names(folders: Folders, folder: str) -> list[str]:
@@ -109,7 +116,9 @@ def _files(folders: Folders, folder: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for name in _names(folders, folder):
         with suppress(MissingFile, BadPath, OSError):  # it may have just gone
-            found.append(wire_files.model_file(name, folders.model_path(folder, name).stat()))
+            path = folders.model_path(folder, name)
+            index = wire_files.path_index(folders.model_roots(folder), path)
+            found.append(wire_files.model_file(name, index, path.stat()))
     return found
 
 

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-
-def model_folder(name: str) -> dict[str, Any]:
-    """One line of GET /experiment/models; its place is told from the home on, never from /."""
-    return {"name": name, "folders": [f"models/{name}"]}
+from engine.store.folders import Folders
 
 
-def model_file(name: str, stat: os.stat_result) -> dict[str, Any]:
-    """One line of GET /experiment/models/{folder}; `pathIndex` counts its folders, here one."""
-    return {"name": name, "pathIndex": 0, **_times(stat), "size": stat.st_size}
+def model_roots(folders: Folders, kind: str) -> list[str]:
+    """Where models of a kind lie: told from the home on, and of other places the last name."""
+    own = folders.root("models")
+    return [
+        f"models/{root.name}" if root.parent == own else root.name
+        for root in folders.model_roots(kind)
+    ]
+
+
+def path_index(roots: Sequence[Path], path: Path) -> int:
+    """Which of its kind's folders a model lies in; 0 for one that came with a pack."""
+    return next((i for i, root in enumerate(roots) if path.is_relative_to(root)), 0)
+
+
+def model_file(name: str, index: int, stat: os.stat_result) -> dict[str, Any]:
+    """One line of GET /experiment/models/{folder}; `index` counts its folders."""
+    return {"name": name, "pathIndex": index, **_times(stat), "size": stat.st_size}
 
 
 def user_file(path: str, stat: os.stat_result) -> dict[str, Any]:

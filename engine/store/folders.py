@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,14 +20,15 @@ from typing import get_args
 from engine.authoring.errors import BadPath, MissingFile
 from engine.authoring.markers import Files
 from engine.authoring.protocols import File, FolderKind
+from engine.store.model_paths import ALIASES, ModelPaths
 
 MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".onnx", ".gguf")
 MODEL_FOLDERS = ("checkpoints", "configs", "loras", "vae", "text_encoders", "diffusion_models",
                  "clip_vision", "style_models", "embeddings", "diffusers", "vae_approx",
                  "controlnet", "gligen", "upscale_models", "hypernetworks", "photomaker",
                  "classifiers", "model_patches", "audio_encoders", "kokoro")  # fmt: skip
-ALIASES = {"clip": "text_encoders", "unet": "diffusion_models"}
-"""Older names of two of them, that workflows and clients still use."""
+NO_MODELS = ("custom_nodes",)
+"""Kinds that are named as if they were models: folders of code."""
 ANNOTATED = re.compile(r"^(?P<name>.*) \[(?P<kind>input|output|temp)\]$", re.DOTALL)
 
 
@@ -39,11 +40,13 @@ class Folders:
         home: holds everything that is not placed elsewhere.
         bundled: models that ship with node packs: folder -> name -> path.
         placed: "input", "output", "temp", "user" or "models" outside of the home.
+        models: further folders of models.
     """
 
     home: Path
     bundled: Mapping[str, Mapping[str, Path]] = field(default_factory=dict[str, Mapping[str, Path]])
     placed: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    models: ModelPaths = field(default_factory=ModelPaths)
 
     def create(self) -> None:
         """Make the folders that are not there yet."""
@@ -63,6 +66,23 @@ class Folders:
         """The folder "input", "output", "temp", "user" or "models"."""
         return self.placed.get(name, self.home / name)
 
+    def model_kinds(self) -> list[str]:
+        """Names of the model folders: those of every home, then others that the user named."""
+        named = (*self.models.before, *self.models.after)
+        return [*MODEL_FOLDERS, *(kind for kind in dict.fromkeys(named) if kind not in NO_MODELS)]
+
+    def model_roots(self, folder: str) -> list[Path]:
+        """Where models of a kind are looked for, in order; those that are no folders are left out.
+
+        The home's own folder may also have its older name: "models/clip" for "text_encoders".
+        """
+        folder = ALIASES.get(folder, folder)
+        before, after = self.models.before.get(folder, ()), self.models.after.get(folder, ())
+        names = (folder, *(old for old, new in ALIASES.items() if new == folder))
+        own = (self.root("models") / name for name in names)
+        roots = dict.fromkeys((*map(Path, before), *own, *map(Path, after)))
+        return [root for root in roots if root.is_dir()]
+
     def resolve(self, kind: FolderKind, subfolder: str, filename: str) -> Path:
         """Path of an existing file.
 
@@ -81,21 +101,14 @@ class Folders:
 
     def files(self, files: Files) -> list[str]:
         """Names that a choice over these files offers: sorted, relative, subfolders included."""
-        folder = ALIASES.get(files.folder, files.folder)
-        root = self._files_root(folder)
-        bundled = self.bundled.get(folder, {})
+        is_input = files.folder == "input"
+        roots = [self.root("input")] if is_input else self.model_roots(files.folder)
+        bundled = self.bundled.get(ALIASES.get(files.folder, files.folder), {})
+        suffixes = files.suffixes or (() if is_input else MODEL_SUFFIXES)
         found = [name for name, path in bundled.items() if path.exists()]
-        suffixes = files.suffixes or (() if files.folder == "input" else MODEL_SUFFIXES)
-        skipped: list[Path] = []
-        for path in sorted(root.rglob("*")) if root.is_dir() else ():
-            if any(parent in skipped for parent in path.parents):
-                continue
-            if files.marker and path.is_dir() and (path / files.marker).is_file():
-                skipped.append(path)
-            elif not path.is_file() or (suffixes and path.suffix.lower() not in suffixes):
-                continue
-            found.append(path.relative_to(root).as_posix())
-        return sorted(dict.fromkeys(found))
+        for root in roots:
+            found += _names(root, suffixes, files.marker, links=not is_input)
+        return sorted(set(found))
 
     def model_path(self, folder: str, name: str) -> Path:
         """Path of a model file or folder by the name that `files` lists.
@@ -110,14 +123,14 @@ class Folders:
         bundled = self.bundled.get(folder, {}).get(name)
         if bundled is not None and bundled.exists():
             return bundled
-        root = self.root("models") / folder
-        path = inside(root, name, links=True)
-        if path == without_dots(root) or not path.exists():
-            raise MissingFile(
-                f"there is no model {name[:200]!r} in {folder}; put the file into the home's "
-                f"models/{folder} folder, or choose one of those it lists"
-            )
-        return path
+        for root in self.model_roots(folder):
+            path = inside(root, name, links=True)
+            if path != without_dots(root) and path.exists():
+                return path
+        raise MissingFile(
+            f"there is no model {name[:200]!r} in {folder}; put the file into the home's "
+            f"models/{folder} folder, or choose one of those it lists"
+        )
 
     def input_path(self, name: str) -> Path:
         """Path of an input file; "x.png [output]" names one of another folder.
@@ -152,8 +165,35 @@ class Folders:
             return ""
         return " ".join(f"{stat.st_size}-{stat.st_mtime_ns}" for stat in stats)
 
-    def _files_root(self, folder: str) -> Path:
-        return self.root("input") if folder == "input" else self.root("models") / folder
+
+def _names(
+    root: Path, suffixes: tuple[str, ...], marker: str | None, *, links: bool
+) -> Iterator[str]:
+    """Files with one of these endings, and folders that hold the marker, relative to `root`."""
+    seen: set[str] = set()
+    for place, below, files in os.walk(root, followlinks=links):
+        folder, real = Path(place), os.path.realpath(place)
+        if real in seen:  # a link that leads back
+            below.clear()
+            continue
+        seen.add(real)
+        if marker in files and folder != root:
+            below.clear()
+            found = [folder]
+        else:
+            wanted = (name for name in files if name.lower().endswith(suffixes or ""))
+            found = [folder / name for name in wanted]
+        names = (path.relative_to(root).as_posix() for path in found if path.exists())
+        yield from filter(is_text, names)
+
+
+def is_text(name: str) -> bool:
+    """Whether a file's name can be said in UTF-8, as JSON must."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def inside(root: Path, name: str, *, links: bool = False) -> Path:

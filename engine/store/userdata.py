@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from engine.authoring.errors import BadPath, MissingFile, SoundstageError
-from engine.store.folders import inside
+from engine.store.folders import inside, is_text
 from engine.store.outputs import moved
 
 PART = re.compile(r"\.[0-9a-f]{32}\.part")
@@ -134,18 +134,9 @@ def _place(part: Path, path: Path, *, overwrite: bool) -> None:
 def _listed(root: Path, found: Iterator[Path]) -> Iterator[tuple[str, os.stat_result | None]]:
     for path in found:
         name = path.relative_to(root).as_posix()
-        if path.is_symlink() or PART.fullmatch(path.name) or not _is_text(name):
+        if path.is_symlink() or PART.fullmatch(path.name) or not is_text(name):
             continue
         if path.is_dir():
             yield name, None
         elif path.is_file():
             yield name, path.stat()
-
-
-def _is_text(name: str) -> bool:
-    """Whether a name can be said in UTF-8, as JSON must."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

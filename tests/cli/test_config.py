@@ -50,6 +50,45 @@ def test_serve_with_the_flags_of_comfyui():
     assert (command.listen, command.level) == (("10.0.0.1", "::1"), "WARNING")
 
 
+def test_more_flags_of_comfyui():
+    flags = [
+        *("--extra-model-paths-config", "/a.yaml", "/b.yaml", "--extra-model-paths-config", "/c"),
+        *("--tls-certfile", "/cert", "--tls-keyfile", "/key", "--cuda-device", "1"),
+        *("--enable-compress-response-body", "--auto-launch"),
+    ]
+    assert parse(["serve", *flags], {"SOUNDSTAGE_HOME": "/h"}) == Serve(
+        home=Path("/h"),
+        model_paths=(Path("/a.yaml"), Path("/b.yaml"), Path("/c")),
+        tls=(Path("/cert"), Path("/key")),
+        devices="1",
+        compress=True,
+        browse=True,
+    )
+
+
+def test_flags_that_change_nothing_say_so():
+    flags = ["--lowvram", "--reserve-vram", "2", "--fast", "a", "b", "--fast", "--async-offload"]
+    command = parse(["serve", *flags, "--dont-print-server"], {})
+    assert isinstance(command, Serve)
+    assert [line.split()[0] for line in command.idle] == [
+        "--lowvram",
+        "--reserve-vram",
+        "--fast",
+        "--fast",
+        "--async-offload",
+        "--dont-print-server",
+    ]
+    assert all("changes nothing here: " in line for line in command.idle)
+
+
+@pytest.mark.parametrize("flag", ["--multi-user", "--disable-metadata", "--directml"])
+def test_flags_that_cannot_be_heeded_are_refused(flag: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as exit:
+        parse(["serve", flag], {})
+    assert exit.value.code == 2
+    assert f"{flag} is not for this service: " in capsys.readouterr().err
+
+
 def test_the_other_commands():
     home = {"SOUNDSTAGE_HOME": "/h"}
     run = ["run", "w.json", "--set", "3.seed=7", "--set", "4.text=a=b", "--out", "/o"]
@@ -77,6 +116,8 @@ def test_the_other_commands():
         ["serve", "--max-upload-size", "nan"],
         ["serve", "--verbose", "loud"],
         ["serve", "--preview-method", "film"],
+        ["serve", "--tls-keyfile", "/key"],
+        ["serve", "--cuda-device", "gpu"],
         ["run"],
         ["run", "w.json", "--server", "127.0.0.1:8188"],
         ["models"],
