@@ -1,4 +1,4 @@
-"""Models that lie outside of the home are offered like those inside, and told without their path."""
+"""Models outside of the home are offered like those inside, and told without their path."""
 
 from __future__ import annotations
 
