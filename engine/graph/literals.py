@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from engine.authoring.markers import Files
@@ -12,6 +13,7 @@ from engine.graph.errors import InputError
 
 LISTED_OPTIONS = 20
 SHOWN_CHARACTERS = 200
+KINDS: Mapping[str, type] = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
 
 
 class FileLists(Protocol):
@@ -46,12 +48,12 @@ def fitted(input: Input, value: Any, folders: FileLists, config: Callable[[], An
     Raises:
         Unfit: with an InputError of the type that ComfyUI's clients know.
     """
+    if input.type == "*" or input.custom:
+        return value
     if not input.is_widget:
-        if input.type == "*":
-            return value
         raise Unfit(_not_a_link(input, value, config))
     try:
-        value = _converted(input.type, value)
+        value = _converted_to_one(input.type.split(","), value)
     except (ValueError, TypeError, OverflowError) as error:
         raise Unfit(
             InputError(
@@ -78,6 +80,18 @@ def _not_a_link(input: Input, value: Any, config: Callable[[], Any]) -> InputErr
         input.name,
         {"input_name": input.name, "input_config": config(), "received_value": _json(value)},
     )
+
+
+def _converted_to_one(types: list[str], value: Any) -> Any:
+    """As the type it has, where that is one of several; else as the first it can be made."""
+    if len(types) == 1:
+        return _converted(types[0], value)
+    if any(type(value) is kind and name in types for name, kind in KINDS.items()):
+        return value
+    for name in types[:-1]:
+        with contextlib.suppress(ValueError, TypeError, OverflowError):
+            return _converted(name, value)
+    return _converted(types[-1], value)
 
 
 def _converted(type: str, value: Any) -> Any:

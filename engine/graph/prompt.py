@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from engine.authoring.dynamic import flattened
 from engine.authoring.registry import Registry
 from engine.authoring.spec import NodeSpec
 from engine.graph.plan import ordered
@@ -50,7 +51,7 @@ class Graph:
             inputs = entry.get("inputs")
             if spec is not None and isinstance(inputs, dict):
                 nodes[id] = graph_node(id, spec, inputs)  # pyright: ignore[reportUnknownArgumentType] - JSON
-        return cls(nodes)
+        return cls({id: _past_passing(node, nodes) for id, node in nodes.items()})
 
     def ordered(self, outputs: Iterable[str]) -> list[GraphNode]:
         """The nodes that `outputs` need, lazily needed ones too, each after its inputs."""
@@ -61,11 +62,13 @@ class Graph:
 
 
 def graph_node(id: str, spec: NodeSpec, inputs: Mapping[str, Any]) -> GraphNode:
-    """One node with its inputs told apart into literals and links."""
+    """One node with its inputs told apart into literals and links; null leaves one out."""
+    spec = flattened(spec, inputs)
     literals: dict[str, Any] = {}
     links: dict[str, Link] = {}
     for name, value in inputs.items():
-        if name not in spec.by_name:
+        input = spec.by_name.get(name)
+        if input is None or (value is None and input.optional):
             continue
         link = as_link(value)
         if link is not None:
@@ -73,6 +76,36 @@ def graph_node(id: str, spec: NodeSpec, inputs: Mapping[str, Any]) -> GraphNode:
         else:
             literals[name] = literal(value)
     return GraphNode(id, spec, literals, links)
+
+
+def _past_passing(node: GraphNode, nodes: Mapping[str, GraphNode]) -> GraphNode:
+    """The node, what nodes only pass on taken from where that comes from."""
+    if not any(_passed(link, nodes) for link in node.links.values()):
+        return node
+    literals, links = {**node.literals}, {**node.links}
+    for name, link in node.links.items():
+        seen = {link}
+        while passed := _passed(link, nodes):
+            source, entry = passed
+            if entry in source.literals:
+                literals[name] = source.literals[entry]
+                del links[name]
+                break
+            link = source.links.get(entry, link)
+            if link in seen:  # nodes in a circle, which do not run
+                break
+            seen.add(link)
+            links[name] = link
+    return replace(node, literals=literals, links=links)
+
+
+def _passed(link: Link, nodes: Mapping[str, GraphNode]) -> tuple[GraphNode, str] | None:
+    """The node and the input of it that a link really stands for, if the node passes it on."""
+    source = nodes.get(link.node)
+    if source is None or not 0 <= link.slot < len(source.spec.outputs):
+        return None
+    entry = source.spec.outputs[link.slot].passes
+    return None if entry is None else (source, entry)
 
 
 def as_link(value: Any) -> Link | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from engine.authoring.dynamic import flattened
 from engine.authoring.registry import Registry
 from engine.authoring.sockets import fits
 from engine.authoring.spec import Input, NodeSpec
@@ -92,7 +93,7 @@ def _specs(prompt: Mapping[str, Any], registry: Registry) -> dict[str, NodeSpec]
         class_type = entry.get("class_type") if isinstance(entry, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - JSON
         spec = registry.get(class_type)
         if spec is not None:
-            specs[id] = spec
+            specs[id] = _as_given(spec, entry)  # pyright: ignore[reportUnknownArgumentType] - JSON
             continue
         unknown.append(f"Node ID '#{id}'")
         problem = problem or (
@@ -103,6 +104,11 @@ def _specs(prompt: Mapping[str, Any], registry: Registry) -> dict[str, NodeSpec]
     if unknown:
         raise PromptError("invalid_prompt", problem, ", ".join(unknown))
     return specs
+
+
+def _as_given(spec: NodeSpec, entry: Mapping[str, Any]) -> NodeSpec:
+    inputs = entry.get("inputs")
+    return flattened(spec, inputs) if isinstance(inputs, dict) else spec  # pyright: ignore[reportUnknownArgumentType] - JSON
 
 
 class _Check:

@@ -20,6 +20,7 @@ from engine.server import (
     system,
     userdata,
     wire,
+    wire_nodes,
     workflows,
 )
 from engine.server.catalog import Catalog
@@ -129,7 +130,7 @@ def init_app(
     app = web.Application(
         middlewares=[errors, guard(hosts=hosts, cors=cors)], client_max_size=upload_limit
     )
-    engine.describe = lambda input: wire.input_config(input, engine.folders.files)
+    engine.describe = lambda input: wire_nodes.input_config(input, engine.folders.files)
     app[ENGINE] = engine
     app[CATALOG] = Catalog(engine.registry, engine.folders)
     app[FACTS] = WorkerFacts(engine)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from engine.authoring.markers import Files
 from engine.authoring.registry import Registry
-from engine.server import wire
+from engine.authoring.spec import Input
+from engine.server.wire import encoded
+from engine.server.wire_nodes import node_info
 from engine.store.folders import Folders
 
 Listing = dict[Files, list[str]]
@@ -34,7 +37,7 @@ class Catalog:
         self._choices = {
             input.choice.options
             for spec in registry.nodes.values()
-            for input in spec.inputs
+            for input in every(spec.inputs)
             if input.choice is not None and isinstance(input.choice.options, Files)
         }
 
@@ -43,9 +46,7 @@ class Catalog:
         listing = await asyncio.to_thread(self._list)
         if self._rendered is None or self._rendered.listing != listing:
             nodes = self._registry.nodes.values()
-            body = wire.encoded(
-                {spec.id: wire.node_info(spec, listing.__getitem__) for spec in nodes}
-            )
+            body = encoded({spec.id: node_info(spec, listing.__getitem__) for spec in nodes})
             digest = hashlib.blake2b(body, digest_size=16).hexdigest()
             self._rendered = Rendered(listing, body, digest)
         return self._rendered
@@ -56,7 +57,16 @@ class Catalog:
         if spec is None:
             return {}
         listing = await asyncio.to_thread(self._list)
-        return {id: wire.node_info(spec, listing.__getitem__)}
+        return {id: node_info(spec, listing.__getitem__)}
 
     def _list(self) -> Listing:
         return {files: self._folders.files(files) for files in self._choices}
+
+
+def every(inputs: Iterable[Input]) -> Iterator[Input]:
+    """Inputs, and those that options and slots of theirs bring."""
+    for input in inputs:
+        yield input
+        yield from every(child for variant in input.variants for child in variant.inputs)
+        if input.slot is not None:
+            yield input.slot

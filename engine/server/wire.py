@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from engine.authoring.markers import Files, Range
 from engine.authoring.protocols import FolderKind
-from engine.authoring.spec import MISSING, Input, NodeSpec
 from engine.graph.errors import PromptError
 from engine.run.engine import Receipt
 from engine.server.machine import Machine
@@ -26,83 +24,10 @@ JPEG = 1
 PASSING = frozenset({"progress", "progress_state"})
 """Messages that a later one of their kind outdates."""
 
-FileLister = Callable[[Files], list[str]]
-
 
 def encoded(value: Any) -> bytes:
     """Strict JSON; NaN and infinities become null."""
     return msgspec.json.encode(value)
-
-
-# --- nodes -----------------------------------------------------------------------------------
-
-
-def input_config(input: Input, files: FileLister) -> list[Any]:
-    """One input as object_info has it: ``["INT", {"default": 512, "min": 1}]``."""
-    kind: Any = input.type
-    if input.choice is not None:
-        options = input.choice.options
-        kind = files(options) if isinstance(options, Files) else list(options)
-    return [kind, _options(input)]
-
-
-def _options(input: Input) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    if input.default is not MISSING:
-        options["default"] = input.default
-    if input.range is not None:
-        options |= _limits(input.range)
-    if input.text is not None and input.text.multiline:
-        options["multiline"] = True
-    if input.text is not None and input.text.dynamic_prompts:
-        options["dynamicPrompts"] = True
-    if input.seed:
-        options["control_after_generate"] = True
-    if input.upload is not None:
-        options[f"{input.upload}_upload"] = True
-    if input.lazy:
-        options["lazy"] = True
-    if input.link_only:
-        options["forceInput"] = True
-    if input.tooltip is not None:
-        options["tooltip"] = input.tooltip
-    return options
-
-
-def _limits(range: Range) -> dict[str, Any]:
-    limits: dict[str, Any] = {"min": range.min, "max": range.max}
-    if range.step is not None:
-        limits["step"] = range.step
-    if range.round is not None:
-        limits["round"] = range.round
-    return limits
-
-
-def node_info(spec: NodeSpec, files: FileLister) -> dict[str, Any]:
-    """One entry of object_info."""
-    required = [input for input in spec.inputs if not input.optional]
-    optional = [input for input in spec.inputs if input.optional]
-    inputs = {"required": {input.name: input_config(input, files) for input in required}}
-    order = {"required": [input.name for input in required]}
-    if optional:
-        inputs["optional"] = {input.name: input_config(input, files) for input in optional}
-        order["optional"] = [input.name for input in optional]
-    info: dict[str, Any] = {
-        "input": inputs,
-        "input_order": order,
-        "output": [output.type for output in spec.outputs],
-        "output_is_list": [output.each for output in spec.outputs],
-        "output_name": [output.name for output in spec.outputs],
-        "name": spec.id,
-        "display_name": spec.display_name,
-        "description": spec.description,
-        "python_module": spec.origin,
-        "category": spec.category,
-        "output_node": spec.shows,
-    }
-    if any(input.collects for input in spec.inputs):
-        info["is_input_list"] = True
-    return info
 
 
 # --- jobs ------------------------------------------------------------------------------------

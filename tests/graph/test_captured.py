@@ -15,6 +15,7 @@ from engine.authoring.registry import Registry
 from engine.graph.errors import PromptError
 from engine.graph.validate import validate
 from engine.server import wire
+from engine.server.wire_nodes import input_config
 from engine.store.folders import Folders
 
 ROWS = [
@@ -52,7 +53,7 @@ def answer(request: dict[str, Any], home: Path) -> tuple[int, dict[str, Any]]:
     registry.add_pack(nodes)
     folders.create()
     (home / "models" / "checkpoints" / "sd15_random.safetensors").touch()
-    config = partial(wire.input_config, files=folders.files)
+    config = partial(input_config, files=folders.files)
     targets = request.get("partial_execution_targets")
     try:
         valid = validate(request["prompt"], registry, folders, config, targets)

@@ -38,7 +38,11 @@ async def test_lists_laziness_and_options_are_described(call: Caller):
     assert every["Lines"]["output_is_list"] == [True]
     assert every["Lines"]["input"]["required"]["text"] == ["STRING", {"multiline": True}]
     assert every["Join"]["is_input_list"] is True
-    assert every["Switch"]["input"]["required"]["if_true"][1] == {"lazy": True}
+    matching = {"template_id": "T", "allowed_types": "*"}
+    assert every["Switch"]["input"]["required"]["if_true"] == [
+        "COMFY_MATCHTYPE_V3",
+        {"template": matching, "lazy": True},
+    ]
     assert every["Choose"]["input"]["optional"] == {"anything": ["STRING", {}]}
     assert every["Choose"]["input_order"] == {"required": ["value"], "optional": ["anything"]}
     assert every["Show"]["output_node"] is True
