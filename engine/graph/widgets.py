@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from engine.authoring.dynamic import chosen
 from engine.authoring.markers import Files
 from engine.authoring.spec import MISSING, Input, NodeSpec
 from engine.graph.editor import Node
@@ -28,34 +31,40 @@ def values(node: Node, spec: NodeSpec | None, imposed: Mapping[str, Any]) -> dic
     by_name = saved if isinstance(saved, dict) else {}
     given = {**by_order, **by_name, **node.widgets_values_named, **imposed}
     given = {name: value for name, value in given.items() if _is_input(name, value, spec)}
-    return given if spec is None else {**_defaults(spec), **given}
+    return given if spec is None else {**_defaults(_widgets(spec.inputs), given), **given}
 
 
 def listed(saved: list[Any], spec: NodeSpec) -> dict[str, Any]:
     """Values in widget order by input name; an empty socket that was a widget has one too.
 
     The editor saves companions behind some widgets: what happens to a seed after a run, the
-    button of an upload. They are no inputs.
+    button of an upload. They are no inputs. A choice is followed by the inputs that it brings.
     """
     found: dict[str, Any] = {}
-    widgets = list(_widgets(spec))
+    widgets = deque(_widgets(spec.inputs))
     position = 0
-    for input, following in zip(widgets, [*widgets[1:], None], strict=False):
-        if position >= len(saved):
-            break
+    while widgets and position < len(saved):
+        input = widgets.popleft()
         found[input.name] = saved[position]
+        widgets.extendleft(reversed(_brought(input, saved[position])))
         position += 1
+        following = widgets[0] if widgets else None
         if position < len(saved) and _is_companion(saved[position], input, following):
             position += 1
     return found
 
 
-def _widgets(spec: NodeSpec) -> Iterator[Input]:
+def _widgets(inputs: Iterable[Input]) -> list[Input]:
     """In the editor's order: the required ones, then the optional ones."""
-    for optional in (False, True):
-        for input in spec.inputs:
-            if input.optional == optional and input.is_widget and not input.link_only:
-                yield input
+    shown = [input for input in inputs if input.is_widget and not input.link_only]
+    return sorted(shown, key=lambda input: input.optional)
+
+
+def _brought(input: Input, key: Any) -> list[Input]:
+    """The widgets that a choice brings, under their names in a prompt."""
+    variant = chosen(input, key)
+    brought = _widgets(variant.inputs) if variant else []
+    return [replace(child, name=f"{input.name}.{child.name}") for child in brought]
 
 
 def _is_companion(value: Any, input: Input, following: Input | None) -> bool:
@@ -86,12 +95,15 @@ def _is_input(name: str, value: Any, spec: NodeSpec | None) -> bool:
     return name.partition(".")[0] in spec.by_name
 
 
-def _defaults(spec: NodeSpec) -> dict[str, Any]:
+def _defaults(widgets: Iterable[Input], given: Mapping[str, Any]) -> dict[str, Any]:
     """For widgets that a node got after the file was saved."""
     found: dict[str, Any] = {}
-    for input in _widgets(spec):
+    for input in widgets:
         options = input.choice.options if input.choice is not None else ()
-        if input.default is not MISSING:
+        if input.variants and not input.optional:
+            found[input.name] = key = given.get(input.name, input.variants[0].key)
+            found |= _defaults(_brought(input, key), given)
+        elif input.default is not MISSING:
             found[input.name] = input.default
         elif not input.optional and not isinstance(options, Files) and options:
             found[input.name] = options[0]
