@@ -1,0 +1,201 @@
+/** Every change that a person can make to a sheet: a sheet in, a new sheet out. */
+
+import { type Catalog, defaults, isReroute } from "./kinds";
+import {
+  type AfterRun,
+  freshId,
+  type GraphNode,
+  type Group,
+  type Json,
+  type Link,
+  linkInto,
+  type Mode,
+  type Point,
+  type Sheet,
+} from "./model";
+
+/** A new node of a kind with its defaults; nothing links to it yet. */
+export function newNode(id: string, type: string, at: Point, catalog: Catalog): GraphNode {
+  const kind = catalog.get(type);
+  const after: Record<string, AfterRun> = {};
+  for (const input of kind?.inputs ?? []) {
+    if (input.widget?.kind === "number" && input.widget.seed) after[input.name] = "randomize";
+  }
+  const { x, y } = at;
+  return { id, type, x, y, mode: "run", collapsed: false, values: defaults(kind), after };
+}
+
+export function addNode(sheet: Sheet, node: GraphNode): Sheet {
+  return { ...sheet, nodes: { ...sheet.nodes, [node.id]: node } };
+}
+
+/** Some fields of a node changed; an unknown id changes nothing. */
+export function change(
+  sheet: Sheet,
+  id: string,
+  edit: Partial<GraphNode> | ((node: GraphNode) => GraphNode),
+): Sheet {
+  const node = sheet.nodes[id];
+  if (!node) return sheet;
+  const edited = typeof edit === "function" ? edit(node) : { ...node, ...edit };
+  return edited === node ? sheet : { ...sheet, nodes: { ...sheet.nodes, [id]: edited } };
+}
+
+function changeAll(
+  sheet: Sheet,
+  ids: Iterable<string>,
+  edit: (node: GraphNode) => GraphNode,
+): Sheet {
+  const nodes = { ...sheet.nodes };
+  let changed = false;
+  for (const id of ids) {
+    const node = nodes[id];
+    if (!node) continue;
+    const edited = edit(node);
+    changed ||= edited !== node;
+    nodes[id] = edited;
+  }
+  return changed ? { ...sheet, nodes } : sheet;
+}
+
+export function setValue(sheet: Sheet, id: string, input: string, value: Json): Sheet {
+  return change(sheet, id, (node) =>
+    Object.is(node.values[input], value)
+      ? node
+      : { ...node, values: { ...node.values, [input]: value } },
+  );
+}
+
+export function setAfter(sheet: Sheet, id: string, input: string, after: AfterRun): Sheet {
+  return change(sheet, id, (node) => ({ ...node, after: { ...node.after, [input]: after } }));
+}
+
+export function setMode(sheet: Sheet, ids: Iterable<string>, mode: Mode): Sheet {
+  return changeAll(sheet, ids, (node) => (node.mode === mode ? node : { ...node, mode }));
+}
+
+export function setCollapsed(sheet: Sheet, ids: Iterable<string>, collapsed: boolean): Sheet {
+  return changeAll(sheet, ids, (node) =>
+    node.collapsed === collapsed ? node : { ...node, collapsed },
+  );
+}
+
+export function setColour(sheet: Sheet, ids: Iterable<string>, colour: string | undefined): Sheet {
+  return changeAll(sheet, ids, (node) => ({ ...node, colour }));
+}
+
+/** Nodes and groups put to new places, by id. */
+export function place(sheet: Sheet, places: ReadonlyMap<string, Point>): Sheet {
+  return changeAll(sheet, places.keys(), (node) => {
+    const at = places.get(node.id);
+    return !at || (at.x === node.x && at.y === node.y) ? node : { ...node, x: at.x, y: at.y };
+  });
+}
+
+/** Without some nodes and groups, and without their links. */
+export function remove(sheet: Sheet, ids: ReadonlySet<string>): Sheet {
+  const keep = <T extends { id: string }>(all: Record<string, T>): Record<string, T> =>
+    Object.fromEntries(Object.entries(all).filter(([id]) => !ids.has(id)));
+  const links = Object.entries(sheet.links).filter(
+    ([id, link]) => !ids.has(link.from) && !ids.has(link.to) && !ids.has(linkKey(id)),
+  );
+  return {
+    nodes: keep(sheet.nodes),
+    links: Object.fromEntries(links),
+    groups: Object.fromEntries(
+      Object.entries(sheet.groups).filter(([id]) => !ids.has(groupKey(id))),
+    ),
+  };
+}
+
+/** Links and groups are selected beside nodes: keys that no node has. */
+export const linkKey = (id: string): string => `link:${id}`;
+export const groupKey = (id: string): string => `group:${id}`;
+
+/** Nodes taken out with their neighbours joined: what fits goes on through where they stood. */
+export function dissolve(
+  sheet: Sheet,
+  id: string,
+  fitsThrough: (incoming: Link, outgoing: Link) => boolean,
+): Sheet {
+  const links = Object.values(sheet.links);
+  const incoming = links.filter((link) => link.to === id);
+  let next = remove(sheet, new Set([id]));
+  for (const outgoing of links.filter((link) => link.from === id)) {
+    const source = incoming.find((link) => fitsThrough(link, outgoing));
+    if (source) next = connect(next, { ...outgoing, from: source.from, slot: source.slot });
+  }
+  return next;
+}
+
+/** A link drawn; an input has one at most, so an older one goes. */
+export function connect(sheet: Sheet, drawn: Omit<Link, "id">): Sheet {
+  const old = linkInto(sheet, drawn.to, drawn.input);
+  if (old && old.from === drawn.from && old.slot === drawn.slot) return sheet;
+  const links = { ...sheet.links };
+  if (old) delete links[old.id];
+  const id = freshId(sheet.links);
+  const { from, slot, to, input, type } = drawn;
+  links[id] = { id, from, slot, to, input, type };
+  return { ...sheet, links };
+}
+
+export function disconnect(sheet: Sheet, link: string): Sheet {
+  if (!sheet.links[link]) return sheet;
+  const { [link]: _, ...links } = sheet.links;
+  return { ...sheet, links };
+}
+
+/** A bend put into a link. */
+export function reroute(sheet: Sheet, linkId: string, at: Point, catalog: Catalog): Sheet {
+  const link = sheet.links[linkId];
+  if (!link) return sheet;
+  const id = freshId(sheet.nodes);
+  const type = [...catalog.keys()].find(isReroute) ?? "Reroute";
+  let next = addNode(sheet, newNode(id, type, at, catalog));
+  next = connect(next, { ...link, to: id, input: "" });
+  return connect(next, { ...link, from: id, slot: 0 });
+}
+
+export function addGroup(sheet: Sheet, group: Omit<Group, "id">): Sheet {
+  const id = freshId(sheet.groups);
+  return { ...sheet, groups: { ...sheet.groups, [id]: { ...group, id } } };
+}
+
+export function changeGroup(sheet: Sheet, id: string, edit: Partial<Group>): Sheet {
+  const group = sheet.groups[id];
+  if (!group) return sheet;
+  return { ...sheet, groups: { ...sheet.groups, [id]: { ...group, ...edit } } };
+}
+
+/** Numbers that change by themselves, changed as after a run. */
+export function afterRun(sheet: Sheet, catalog: Catalog, random: () => number): Sheet {
+  return changeAll(sheet, Object.keys(sheet.nodes), (node) => {
+    let values = node.values;
+    for (const [input, after] of Object.entries(node.after)) {
+      const widget = catalog.get(node.type)?.inputs.find((kind) => kind.name === input)?.widget;
+      const value = values[input];
+      if (widget?.kind !== "number" || typeof value !== "number" || after === "fixed") continue;
+      const next = moved(value, after, widget, random);
+      if (next !== value) values = { ...values, [input]: next };
+    }
+    return values === node.values ? node : { ...node, values };
+  });
+}
+
+/** Seeds are drawn below this, so that they can be read out and typed again. */
+const SEEDS = 2 ** 50;
+
+function moved(
+  value: number,
+  after: AfterRun,
+  limits: { min: number; max: number; step: number },
+  random: () => number,
+): number {
+  if (after === "randomize") {
+    const least = Math.max(0, limits.min);
+    return least + Math.floor(random() * (Math.min(limits.max, SEEDS) - least + 1));
+  }
+  const next = value + (after === "increment" ? limits.step : -limits.step);
+  return Math.min(limits.max, Math.max(limits.min, next));
+}

@@ -1,0 +1,195 @@
+/** What kinds of nodes there are: the service's, and the few that only an editor knows. */
+
+import type { GraphNode, Json, Sheet, Socket, Workflow } from "./model";
+
+export type Option = string | number | boolean;
+
+export type Widget =
+  | {
+      kind: "number";
+      whole: boolean;
+      min: number;
+      max: number;
+      step: number;
+      /** A number that a person may want new for each run. */
+      seed: boolean;
+      slider: boolean;
+    }
+  | { kind: "text"; multiline: boolean; prompt: boolean }
+  | { kind: "choice"; options: Option[]; upload?: "image" | "audio" | "video" }
+  | { kind: "toggle"; on?: string; off?: string }
+  | { kind: "colour" };
+
+export interface InputKind {
+  name: string;
+  type: string;
+  optional: boolean;
+  /** undefined: a link alone can bring it. */
+  widget?: Widget;
+  /** What a new node has there; undefined: nothing. */
+  default?: Json;
+  tooltip?: string;
+}
+
+export interface OutputKind {
+  name: string;
+  type: string;
+  tooltip?: string;
+}
+
+export interface NodeKind {
+  id: string;
+  title: string;
+  category: string;
+  description: string;
+  inputs: InputKind[];
+  outputs: OutputKind[];
+  /** It shows or saves something: a graph needs one to run. */
+  shows: boolean;
+  deprecated: boolean;
+  experimental: boolean;
+  /** Other words to find it by. */
+  aliases: string[];
+  /** It never reaches the service. */
+  editorOnly?: boolean;
+}
+
+export type Catalog = ReadonlyMap<string, NodeKind>;
+
+export const REROUTE = "Reroute";
+export const NOTE = "Note";
+export const MARKDOWN_NOTE = "MarkdownNote";
+export const PRIMITIVE = "PrimitiveNode";
+const REROUTES = new Set([REROUTE, "Reroute (rgthree)"]);
+const NOTES = new Set([NOTE, MARKDOWN_NOTE]);
+
+export const isReroute = (type: string): boolean => REROUTES.has(type);
+export const isNote = (type: string): boolean => NOTES.has(type);
+/** Whether a prompt leaves out nodes of this type. */
+export const isEditorOnly = (type: string): boolean =>
+  isReroute(type) || isNote(type) || type === PRIMITIVE;
+
+const TEXT: Widget = { kind: "text", multiline: true, prompt: false };
+
+function own(id: string, title: string, description: string, more: Partial<NodeKind>): NodeKind {
+  return {
+    id,
+    title,
+    category: "editor",
+    description,
+    inputs: [],
+    outputs: [],
+    shows: false,
+    deprecated: false,
+    experimental: false,
+    aliases: [],
+    editorOnly: true,
+    ...more,
+  };
+}
+
+const noteText: InputKind = {
+  name: "text",
+  type: "STRING",
+  optional: true,
+  widget: TEXT,
+  default: "",
+};
+
+/** Kinds that the editor brings itself. */
+export const OWN_KINDS: readonly NodeKind[] = [
+  own(REROUTE, "Reroute", "A bend in a link.", {
+    inputs: [{ name: "", type: "*", optional: false }],
+    outputs: [{ name: "", type: "*" }],
+  }),
+  own(NOTE, "Note", "Words for whoever reads this graph.", {
+    inputs: [noteText],
+    aliases: ["comment"],
+  }),
+  own(MARKDOWN_NOTE, "Note in Markdown", "Words for whoever reads this graph.", {
+    inputs: [noteText],
+    deprecated: true,
+  }),
+];
+
+/** The sockets of a node, in the order in which they are drawn and saved. */
+export interface Sockets {
+  inputs: (Socket & { optional: boolean; kind?: InputKind })[];
+  outputs: Socket[];
+}
+
+/** Inputs that only a link brings come first, then widgets, each in the kind's order. */
+export function socketsOf(workflow: Workflow, node: GraphNode, catalog: Catalog): Sockets {
+  const subgraph = workflow.subgraphs[node.type];
+  if (subgraph) {
+    return {
+      inputs: subgraph.inputs.map((socket) => ({ ...socket, optional: true })),
+      outputs: subgraph.outputs,
+    };
+  }
+  const kind = catalog.get(node.type);
+  const extra = (node.inputs ?? []).map((socket) => ({ ...socket, optional: true }));
+  if (!kind) return { inputs: extra, outputs: node.outputs ?? [] };
+  const declared = kind.inputs.map((input) => ({
+    name: input.name,
+    type: input.type,
+    optional: input.optional,
+    widget: input.widget !== undefined,
+    kind: input,
+  }));
+  return {
+    inputs: [
+      ...declared.filter((input) => !input.widget),
+      ...declared.filter((input) => input.widget),
+      ...extra.filter((socket) => !declared.some((input) => input.name === socket.name)),
+    ],
+    outputs: kind.outputs.map(({ name, type }) => ({ name, type })),
+  };
+}
+
+/** A node's name for people. */
+export function titleOf(workflow: Workflow, node: GraphNode, catalog: Catalog): string {
+  return (
+    node.title || workflow.subgraphs[node.type]?.name || catalog.get(node.type)?.title || node.type
+  );
+}
+
+/** The type that an output really gives: reroutes give what they get. */
+export function outputType(
+  workflow: Workflow,
+  sheet: Sheet,
+  catalog: Catalog,
+  id: string,
+  slot: number,
+): string {
+  const seen = new Set<string>();
+  let [at, from] = [id, slot];
+  for (;;) {
+    const node = sheet.nodes[at];
+    if (!node) return "*";
+    if (!isReroute(node.type) || seen.has(at)) {
+      return socketsOf(workflow, node, catalog).outputs[from]?.type ?? "*";
+    }
+    seen.add(at);
+    const link = Object.values(sheet.links).find((candidate) => candidate.to === at);
+    if (!link) return "*";
+    if (!sheet.nodes[link.from]) return link.type;
+    [at, from] = [link.from, link.slot];
+  }
+}
+
+/** Whether values of type `received` may enter an input of type `expected`; both may be lists. */
+export function fits(received: string, expected: string): boolean {
+  if (received === "*" || expected === "*") return true;
+  const wanted = expected.split(",");
+  return received.split(",").some((type) => wanted.includes(type));
+}
+
+/** What a new node's widgets are set to. */
+export function defaults(kind: NodeKind | undefined): Record<string, Json> {
+  const found: Record<string, Json> = {};
+  for (const input of kind?.inputs ?? []) {
+    if (input.widget && input.default !== undefined) found[input.name] = input.default;
+  }
+  return found;
+}

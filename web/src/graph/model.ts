@@ -1,0 +1,149 @@
+/** The document: plain, serialisable, never changed in place. */
+
+export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
+export type JsonObject = { [name: string]: Json };
+
+export type Mode = "run" | "muted" | "bypassed";
+/** What happens to a number after a run. */
+export type AfterRun = "fixed" | "increment" | "decrement" | "randomize";
+
+export interface Point {
+  x: number;
+  y: number;
+}
+
+export interface Box extends Point {
+  width: number;
+  height: number;
+}
+
+/** A place for a link; `type` as on the wire ("IMAGE", "INT,FLOAT", "*"). */
+export interface Socket {
+  name: string;
+  type: string;
+  label?: string;
+  /** It stands for a widget of the node. */
+  widget?: boolean;
+}
+
+export interface GraphNode extends Point {
+  id: string;
+  /** A kind of the catalog, one of the editor's own, or the id of a subgraph. */
+  type: string;
+  /** Its place in the file it came from. */
+  rank?: number;
+  title?: string;
+  width?: number;
+  height?: number;
+  mode: Mode;
+  collapsed: boolean;
+  colour?: string;
+  /** Values of widgets by input name. */
+  values: Record<string, Json>;
+  after: Record<string, AfterRun>;
+  /** Sockets that the kind does not declare: all of them where the kind is not known. */
+  inputs?: Socket[];
+  outputs?: Socket[];
+  /** What the file said besides; written back as it was. */
+  kept?: JsonObject;
+}
+
+/** From output `slot` of node `from` into the input named `input` of node `to`. */
+export interface Link {
+  id: string;
+  from: string;
+  slot: number;
+  to: string;
+  input: string;
+  type: string;
+}
+
+export interface Group extends Box {
+  id: string;
+  title: string;
+  colour?: string;
+  kept?: JsonObject;
+}
+
+export interface Sheet {
+  nodes: Record<string, GraphNode>;
+  links: Record<string, Link>;
+  groups: Record<string, Group>;
+}
+
+/** A sheet that stands as one node elsewhere. Links from `ENTRY` bring its inputs; those to
+ * `EXIT` take its outputs away, their `input` being the output's number. */
+export interface Subgraph {
+  id: string;
+  name: string;
+  sheet: Sheet;
+  inputs: Socket[];
+  outputs: Socket[];
+  kept?: JsonObject;
+}
+
+export interface Workflow {
+  /** A UUID: by it the service's jobs are known to belong to this workflow. */
+  id: string;
+  root: Sheet;
+  subgraphs: Record<string, Subgraph>;
+  kept?: JsonObject;
+}
+
+/** The key of the root among sheets; other sheets go by their subgraph's id. */
+export const ROOT = "";
+export const ENTRY = "-10";
+export const EXIT = "-20";
+
+export const EMPTY_SHEET: Sheet = { nodes: {}, links: {}, groups: {} };
+
+export function emptyWorkflow(): Workflow {
+  return { id: crypto.randomUUID(), root: EMPTY_SHEET, subgraphs: {} };
+}
+
+export function sheetOf(workflow: Workflow, sheet: string): Sheet {
+  return sheet === ROOT ? workflow.root : (workflow.subgraphs[sheet]?.sheet ?? EMPTY_SHEET);
+}
+
+/** The workflow with one of its sheets changed. */
+export function onSheet(
+  workflow: Workflow,
+  sheet: string,
+  edit: (sheet: Sheet) => Sheet,
+): Workflow {
+  if (sheet === ROOT) {
+    const root = edit(workflow.root);
+    return root === workflow.root ? workflow : { ...workflow, root };
+  }
+  const subgraph = workflow.subgraphs[sheet];
+  if (!subgraph) return workflow;
+  const edited = edit(subgraph.sheet);
+  if (edited === subgraph.sheet) return workflow;
+  const subgraphs = { ...workflow.subgraphs, [sheet]: { ...subgraph, sheet: edited } };
+  return { ...workflow, subgraphs };
+}
+
+/** The nodes of a sheet in the order of their file, new ones last. */
+export function ordered(sheet: Sheet): GraphNode[] {
+  const rank = (node: GraphNode): number => node.rank ?? Number.MAX_SAFE_INTEGER;
+  return Object.values(sheet.nodes).sort((one, other) => rank(one) - rank(other));
+}
+
+/** The smallest positive number that is no key yet, one above the largest. */
+export function freshId(taken: Record<string, unknown>): string {
+  let largest = 0;
+  for (const id in taken) {
+    const number = Number(id);
+    if (Number.isSafeInteger(number) && number > largest) largest = number;
+  }
+  return String(largest + 1);
+}
+
+/** The link that enters an input, if any. */
+export function linkInto(sheet: Sheet, node: string, input: string): Link | undefined {
+  for (const id in sheet.links) {
+    const link = sheet.links[id];
+    if (link && link.to === node && link.input === input) return link;
+  }
+  return undefined;
+}

@@ -1,0 +1,142 @@
+/** A workflow unfolded: each use of a subgraph is a place of its own below the root's. */
+
+import { type Catalog, isEditorOnly } from "./kinds";
+import type { Subgraph, Workflow } from "./model";
+import { ENTRY, EXIT, type GraphNode, type Json, type Link, type Sheet } from "./model";
+
+export class Unusable extends Error {}
+
+/** The root or one use of a subgraph. */
+export interface Place {
+  sheet: Sheet;
+  /** Before the ids of its nodes in a prompt: "12:7:" in node 7 of node 12. */
+  prefix: string;
+  subgraph?: Subgraph;
+  parent?: Place;
+  host?: GraphNode;
+  /** What the host sets: inputs of the subgraph by name. */
+  given: Record<string, Json>;
+  /** What hosts set widgets of nodes inside to. */
+  imposed: Record<string, Record<string, Json>>;
+  inside: Map<string, Place>;
+  /** Links by where they enter: node, then input. */
+  into: Map<string, Map<string, Link>>;
+}
+
+const DEEPEST = 50;
+const MOST_NODES = 100_000;
+
+const runs = (node: GraphNode): boolean => node.mode === "run";
+
+export function unfold(workflow: Workflow): Place {
+  let count = 0;
+  const open = (place: Place, chain: string[]): Place => {
+    for (const node of Object.values(place.sheet.nodes)) {
+      count += 1;
+      if (count > MOST_NODES) {
+        throw new Unusable(`Unfolded it has more than ${MOST_NODES} nodes; part it.`);
+      }
+      const subgraph = runs(node) ? workflow.subgraphs[node.type] : undefined;
+      if (!subgraph) continue;
+      const told = `Node ${place.prefix}${node.id} (${subgraph.name})`;
+      if (chain.includes(subgraph.id)) {
+        throw new Unusable(`${told} contains itself; take it out of itself.`);
+      }
+      if (chain.length >= DEEPEST) {
+        throw new Unusable(`${told} is inside of ${DEEPEST} subgraphs; unpack some.`);
+      }
+      const inner = open(innerPlace(place, node, subgraph), [...chain, subgraph.id]);
+      place.inside.set(node.id, inner);
+    }
+    return place;
+  };
+  return open(placeOf(workflow.root, ""), []);
+}
+
+function placeOf(sheet: Sheet, prefix: string): Place {
+  const into = new Map<string, Map<string, Link>>();
+  for (const link of Object.values(sheet.links)) {
+    const links = into.get(link.to) ?? new Map<string, Link>();
+    if (!into.has(link.to)) into.set(link.to, links);
+    links.set(link.input, link);
+  }
+  return { sheet, prefix, given: {}, imposed: {}, inside: new Map(), into };
+}
+
+function innerPlace(parent: Place, host: GraphNode, subgraph: Subgraph): Place {
+  const place = placeOf(subgraph.sheet, `${parent.prefix}${host.id}:`);
+  const names = new Set(subgraph.inputs.map((input) => input.name));
+  const inner = proxies(host);
+  for (const [name, value] of Object.entries({
+    ...host.values,
+    ...parent.imposed[host.id],
+  })) {
+    if (value === null) continue;
+    const proxy = inner.find((entry) => entry.key === name || entry.widget === name);
+    if (names.has(name)) place.given[name] = value;
+    else if (proxy)
+      place.imposed[proxy.node] = { ...place.imposed[proxy.node], [proxy.widget]: value };
+  }
+  return { ...place, subgraph, parent, host };
+}
+
+export interface Proxy {
+  /** The name under which the host keeps the value. */
+  key: string;
+  node: string;
+  widget: string;
+}
+
+/** Widgets of nodes inside that a host shows as its own. */
+export function proxies(host: GraphNode): Proxy[] {
+  const properties = host.kept?.properties;
+  const entries =
+    properties && typeof properties === "object" && !Array.isArray(properties)
+      ? properties.proxyWidgets
+      : undefined;
+  if (!Array.isArray(entries)) return [];
+  return entries.flatMap((entry) => {
+    if (!Array.isArray(entry) || entry.length < 2) return [];
+    const [node, widget] = [String(entry[0]), String(entry[1])];
+    return [{ key: node === "-1" ? widget : `${node}.${widget}`, node, widget }];
+  });
+}
+
+/** Every node that is no subgraph, inner ones in the place of theirs. */
+export function* walk(place: Place): Generator<[Place, GraphNode]> {
+  for (const node of Object.values(place.sheet.nodes)) {
+    const inner = place.inside.get(node.id);
+    if (inner) yield* walk(inner);
+    else yield [place, node];
+  }
+}
+
+/** Whether a prompt has an entry for the node. */
+export const isSent = (node: GraphNode): boolean => runs(node) && !isEditorOnly(node.type);
+
+/** The widget that an input of a subgraph stands for: the first inside that it enters. */
+export function shown(
+  subgraph: Subgraph,
+  slot: number,
+  catalog: Catalog,
+): [GraphNode, string] | undefined {
+  let first: [GraphNode, string] | undefined;
+  for (const link of Object.values(subgraph.sheet.links)) {
+    if (link.from !== ENTRY || link.slot !== slot) continue;
+    const node = subgraph.sheet.nodes[link.to];
+    if (!node || !isWidget(node, link.input, catalog)) continue;
+    if (!first || (node.rank ?? 0) < (first[0].rank ?? 0)) first = [node, link.input];
+  }
+  return first;
+}
+
+function isWidget(node: GraphNode, input: string, catalog: Catalog): boolean {
+  const declared = catalog.get(node.type)?.inputs.find(({ name }) => name === input);
+  if (declared) return declared.widget !== undefined;
+  return node.inputs?.some(({ name, widget }) => name === input && widget === true) ?? false;
+}
+
+/** The link that stands for an output of a subgraph. */
+export function leaving(place: Place, slot: number): Link | undefined {
+  return place.into.get(EXIT)?.get(String(slot));
+}

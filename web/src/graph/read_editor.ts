@@ -1,0 +1,271 @@
+/** The editor's files, ours and ComfyUI's, read into a workflow. */
+
+import { z } from "zod";
+import { type Catalog, isReroute, PRIMITIVE } from "./kinds";
+import {
+  EMPTY_SHEET,
+  ENTRY,
+  EXIT,
+  type GraphNode,
+  type Group,
+  type Json,
+  type JsonObject,
+  type Link,
+  type Mode,
+  type Sheet,
+  type Socket,
+  type Subgraph,
+  type Workflow,
+} from "./model";
+import { proxies, shown, Unusable } from "./places";
+import { readList } from "./saved_values";
+
+const Id = z.union([z.string(), z.number()]).transform(String);
+const Pair = z
+  .union([
+    z.tuple([z.number(), z.number()], z.unknown()),
+    z.looseObject({ 0: z.number(), 1: z.number() }),
+  ])
+  .transform((pair): [number, number] => [pair[0], pair[1]]);
+const Word = z.string().nullish();
+
+const FileSocket = z.looseObject({
+  name: Word,
+  label: Word,
+  type: z.unknown().optional(),
+  link: Id.nullish(),
+  widget: z.unknown().optional(),
+});
+const FileNode = z.looseObject({
+  id: Id,
+  type: z.string(),
+  pos: Pair.nullish().catch(null),
+  size: Pair.nullish().catch(null),
+  mode: z.number().nullish(),
+  title: Word,
+  color: Word,
+  flags: z
+    .looseObject({ collapsed: z.boolean().nullish().catch(null) })
+    .nullish()
+    .catch(null),
+  inputs: z.array(FileSocket).nullish(),
+  outputs: z.array(FileSocket).nullish(),
+  widgets_values: z.union([z.array(z.json()), z.record(z.string(), z.json())]).nullish(),
+  widgets_values_named: z.record(z.string(), z.json()).nullish(),
+});
+const FileLink = z.union([
+  z
+    .tuple([Id, Id, z.int(), Id, z.int()], z.unknown())
+    .transform(([id, from, slot, to, target, ...rest]) => ({
+      id,
+      from,
+      slot,
+      to,
+      target,
+      type: rest[0],
+    })),
+  z
+    .looseObject({
+      id: Id,
+      origin_id: Id,
+      origin_slot: z.int(),
+      target_id: Id,
+      target_slot: z.int(),
+      type: z.unknown().optional(),
+    })
+    .transform((link) => ({
+      id: link.id,
+      from: link.origin_id,
+      slot: link.origin_slot,
+      to: link.target_id,
+      target: link.target_slot,
+      type: link.type,
+    })),
+]);
+const FileGroup = z.looseObject({
+  title: Word,
+  bounding: z.tuple([z.number(), z.number(), z.number(), z.number()]),
+  color: Word,
+});
+const FileSheet = z.looseObject({
+  nodes: z.array(FileNode),
+  links: z.array(FileLink.nullable()).nullish(),
+  groups: z.array(FileGroup).nullish().catch(null),
+});
+const FileSubgraph = FileSheet.extend({
+  id: Id,
+  name: Word,
+  inputs: z.array(FileSocket).nullish(),
+  outputs: z.array(FileSocket).nullish(),
+  inputNode: z.looseObject({ id: Id }).nullish(),
+  outputNode: z.looseObject({ id: Id }).nullish(),
+});
+const FileWorkflow = FileSheet.extend({
+  id: z.uuid().optional().catch(undefined),
+  definitions: z.looseObject({ subgraphs: z.array(FileSubgraph).nullish() }).nullish(),
+});
+
+type FileNode = z.infer<typeof FileNode>;
+type FileSheet = z.infer<typeof FileSheet>;
+type FileSocket = z.infer<typeof FileSocket>;
+
+/** Whether a document is in the editor's format; a prompt in API format is not. */
+export function isEditorFile(document: unknown): boolean {
+  return (
+    typeof document === "object" &&
+    document !== null &&
+    "nodes" in document &&
+    Array.isArray(document.nodes)
+  );
+}
+
+/** A file of the editor as a workflow; throws `Unusable` naming the place that is wrong. */
+export function fromEditor(document: unknown, catalog: Catalog): Workflow {
+  const read = FileWorkflow.safeParse(document);
+  if (!read.success) {
+    const [issue] = read.error.issues;
+    const where = issue?.path.join(".") || "the file";
+    throw new Unusable(`This is no workflow that can be read: ${where}: ${issue?.message}`);
+  }
+  const file = read.data;
+  const subgraphs: Record<string, Subgraph> = {};
+  for (const part of file.definitions?.subgraphs ?? []) {
+    const ends = { entry: part.inputNode?.id ?? ENTRY, exit: part.outputNode?.id ?? EXIT };
+    const { nodes: _n, links: _l, groups: _g, inputs, outputs, ...kept } = part;
+    subgraphs[part.id] = {
+      id: part.id,
+      name: part.name || part.id,
+      sheet: readSheet(part, catalog, ends),
+      inputs: (inputs ?? []).map(socket),
+      outputs: (outputs ?? []).map(socket),
+      kept: asObject(kept),
+    };
+  }
+  const { nodes: _n, links: _l, groups: _g, definitions: _d, id, ...kept } = file;
+  const root = readSheet(file, catalog, { entry: ENTRY, exit: EXIT });
+  const workflow = { id: id ?? crypto.randomUUID(), root, subgraphs, kept: asObject(kept) };
+  nameHostValues(workflow, catalog);
+  return workflow;
+}
+
+const asObject = (value: object): JsonObject => value as JsonObject;
+
+function readSheet(
+  file: FileSheet,
+  catalog: Catalog,
+  ends: { entry: string; exit: string },
+): Sheet {
+  const nodes: Record<string, GraphNode> = {};
+  const entering = new Map<string, { node: string; input: string }[]>();
+  for (const [rank, saved] of file.nodes.entries()) {
+    if (nodes[saved.id]) throw new Unusable(`Two nodes have the id ${saved.id}.`);
+    nodes[saved.id] = { ...readNode(saved, catalog), rank };
+    for (const input of saved.inputs ?? []) {
+      if (input.link === null || input.link === undefined) continue;
+      const name = isReroute(saved.type) ? "" : (input.name ?? "");
+      const places = entering.get(input.link) ?? [];
+      entering.set(input.link, [...places, { node: saved.id, input: name }]);
+    }
+  }
+  const links: Record<string, Link> = {};
+  const add = (link: Link): void => {
+    const id = links[link.id] ? `${link.id}.${Object.keys(links).length}` : link.id;
+    links[id] = { ...link, id };
+  };
+  for (const wire of file.links ?? []) {
+    if (!wire) continue;
+    const from = wire.from === ends.entry ? ENTRY : wire.from;
+    if (from !== ENTRY && !nodes[from]) continue;
+    const type = typeof wire.type === "string" ? wire.type : "*";
+    const link = { id: wire.id, from, slot: wire.slot, type };
+    if (wire.to === ends.exit) add({ ...link, to: EXIT, input: String(wire.target) });
+    for (const { node, input } of entering.get(wire.id) ?? []) add({ ...link, to: node, input });
+  }
+  return { ...EMPTY_SHEET, nodes, links, groups: readGroups(file) };
+}
+
+function readGroups(file: FileSheet): Record<string, Group> {
+  const groups: Record<string, Group> = {};
+  for (const [position, { title, bounding, color, ...kept }] of (file.groups ?? []).entries()) {
+    const [x, y, width, height] = bounding;
+    const id = String(position + 1);
+    const colour = color ?? undefined;
+    groups[id] = { id, title: title ?? "", x, y, width, height, colour, kept: asObject(kept) };
+  }
+  return groups;
+}
+
+const MODES: Record<number, Mode> = { 2: "muted", 4: "bypassed" };
+
+function readNode(saved: FileNode, catalog: Catalog): GraphNode {
+  const { pos, size, title, color, inputs, outputs, ...kept } = saved;
+  const kind = catalog.get(saved.type);
+  const node: GraphNode = {
+    id: saved.id,
+    type: saved.type,
+    x: pos?.[0] ?? 0,
+    y: pos?.[1] ?? 0,
+    width: size?.[0],
+    height: size?.[1],
+    mode: MODES[saved.mode ?? 0] ?? "run",
+    collapsed: saved.flags?.collapsed ?? false,
+    ...readValues(saved, catalog),
+    kept: asObject(kept),
+  };
+  if (title && title !== kind?.title) node.title = title;
+  if (color) node.colour = color;
+  if (isReroute(saved.type)) return node;
+  const declared = new Set(kind?.inputs.map(({ name }) => name));
+  const extra = (inputs ?? []).map(socket).filter(({ name }) => !declared.has(name));
+  if (!kind || extra.length > 0) node.inputs = extra;
+  if (!kind) node.outputs = (outputs ?? []).map(socket);
+  return node;
+}
+
+function socket(saved: FileSocket): Socket {
+  const found: Socket = {
+    name: saved.name ?? "",
+    // Old files write the options of a choice in the place of its type.
+    type: typeof saved.type === "string" ? saved.type : saved.type === undefined ? "*" : "COMBO",
+  };
+  if (saved.label) found.label = saved.label;
+  if (saved.widget !== undefined && saved.widget !== null) found.widget = true;
+  return found;
+}
+
+function readValues(saved: FileNode, catalog: Catalog): Pick<GraphNode, "values" | "after"> {
+  const kind = catalog.get(saved.type);
+  const list = saved.widgets_values;
+  const named = saved.widgets_values_named ?? {};
+  if (saved.type === PRIMITIVE) {
+    const first = Array.isArray(list) ? list[0] : list?.value;
+    return { values: { value: named.value ?? first ?? null }, after: {} };
+  }
+  if (!Array.isArray(list)) return { values: { ...list, ...named }, after: {} };
+  const read = kind ? readList(list, kind) : { values: {}, after: {} };
+  return { values: { ...read.values, ...named }, after: read.after };
+}
+
+/** Hosts of subgraphs save the values of the widgets they show in order; here they get names. */
+function nameHostValues(workflow: Workflow, catalog: Catalog): void {
+  const sheets = [workflow.root, ...Object.values(workflow.subgraphs).map(({ sheet }) => sheet)];
+  for (const node of sheets.flatMap((sheet) => Object.values(sheet.nodes))) {
+    const subgraph = workflow.subgraphs[node.type];
+    const list = node.kept?.widgets_values;
+    if (!subgraph || !Array.isArray(list)) continue;
+    const names = hostNames(node, subgraph, catalog);
+    if (names.length !== list.length) continue;
+    const values: Record<string, Json> = {};
+    for (const [position, name] of names.entries()) values[name] = list[position] ?? null;
+    node.values = { ...values, ...node.values };
+  }
+}
+
+/** The names of a host's widgets, in the order in which files have their values. */
+export function hostNames(host: GraphNode, subgraph: Subgraph, catalog: Catalog): string[] {
+  const inner = proxies(host);
+  if (inner.length > 0) return inner.map(({ key }) => key);
+  return subgraph.inputs.flatMap(({ name }, slot) =>
+    shown(subgraph, slot, catalog) ? [name] : [],
+  );
+}

@@ -1,0 +1,176 @@
+/** GET /object_info, checked and read into a catalog; one bad entry spoils no other. */
+
+import { z } from "zod";
+import {
+  type Catalog,
+  type InputKind,
+  type NodeKind,
+  OWN_KINDS,
+  type Widget,
+} from "../graph/kinds";
+import type { Json } from "../graph/model";
+
+const Option = z.union([z.string(), z.number(), z.boolean()]);
+const flag = z.boolean().optional().catch(undefined);
+const number = z.number().optional().catch(undefined);
+
+const Options = z.looseObject({
+  default: z.json().optional(),
+  min: number,
+  max: number,
+  step: number,
+  multiline: flag,
+  dynamicPrompts: flag,
+  forceInput: flag,
+  control_after_generate: z.union([z.boolean(), z.string()]).optional().catch(undefined),
+  image_upload: flag,
+  audio_upload: flag,
+  video_upload: flag,
+  display: z.string().optional().catch(undefined),
+  tooltip: z.string().optional().catch(undefined),
+  options: z.array(Option).optional().catch(undefined),
+  label_on: z.string().optional().catch(undefined),
+  label_off: z.string().optional().catch(undefined),
+});
+const Input = z.union([z.tuple([z.union([z.string(), z.array(Option)])], z.unknown())]);
+const Inputs = z.record(z.string(), z.unknown()).nullish();
+const Entry = z.looseObject({
+  input: z.looseObject({ required: Inputs, optional: Inputs }),
+  input_order: z
+    .looseObject({
+      required: z.array(z.string()).optional(),
+      optional: z.array(z.string()).optional(),
+    })
+    .nullish(),
+  output: z.array(z.union([z.string(), z.array(Option)])).nullish(),
+  output_name: z.array(z.string()).nullish().catch(null),
+  output_tooltips: z.array(z.string().nullable()).nullish().catch(null),
+  display_name: z.string().nullish(),
+  description: z.string().nullish().catch(null),
+  category: z.string().nullish().catch(null),
+  output_node: z.boolean().nullish().catch(null),
+  deprecated: z.boolean().nullish().catch(null),
+  experimental: z.boolean().nullish().catch(null),
+  search_aliases: z.array(z.string()).nullish().catch(null),
+});
+
+type Entry = z.infer<typeof Entry>;
+type Options = z.infer<typeof Options>;
+
+export interface ReadCatalog {
+  catalog: Catalog;
+  /** Kinds whose entry could not be read. */
+  unreadable: string[];
+}
+
+export function readCatalog(document: unknown): ReadCatalog {
+  const entries = z.record(z.string(), z.unknown()).parse(document);
+  const catalog = new Map<string, NodeKind>(OWN_KINDS.map((kind) => [kind.id, kind]));
+  const unreadable: string[] = [];
+  for (const [id, entry] of Object.entries(entries)) {
+    const read = Entry.safeParse(entry);
+    if (read.success) catalog.set(id, readKind(id, read.data));
+    else unreadable.push(id);
+  }
+  return { catalog, unreadable };
+}
+
+function readKind(id: string, entry: Entry): NodeKind {
+  return {
+    id,
+    title: entry.display_name || id,
+    category: entry.category ?? "",
+    description: entry.description ?? "",
+    inputs: [...readInputs(entry, "required"), ...readInputs(entry, "optional")],
+    outputs: (entry.output ?? []).map((type, slot) => {
+      const named = typeof type === "string" ? type : "COMBO";
+      const tooltip = entry.output_tooltips?.[slot] ?? undefined;
+      return { name: entry.output_name?.[slot] || named, type: named, tooltip };
+    }),
+    shows: entry.output_node ?? false,
+    deprecated: entry.deprecated ?? false,
+    experimental: entry.experimental ?? false,
+    aliases: entry.search_aliases ?? [],
+  };
+}
+
+function readInputs(entry: Entry, part: "required" | "optional"): InputKind[] {
+  const declared = entry.input[part] ?? {};
+  const listed = entry.input_order?.[part] ?? [];
+  const names = [
+    ...new Set([...listed.filter((name) => name in declared), ...Object.keys(declared)]),
+  ];
+  return names.map((name) => readInput(name, declared[name], part === "optional"));
+}
+
+function readInput(name: string, declared: unknown, optional: boolean): InputKind {
+  const read = Input.safeParse(declared);
+  if (!read.success) return { name, type: "*", optional };
+  const [type, given] = read.data;
+  const options = Options.catch({}).parse(given ?? {});
+  const widget = options.forceInput ? undefined : widgetOf(type, options);
+  return {
+    name,
+    type: typeof type === "string" ? type : "COMBO",
+    optional,
+    widget,
+    default: widget && defaultOf(widget, options, optional),
+    tooltip: options.tooltip,
+  };
+}
+
+function widgetOf(type: string | z.infer<typeof Option>[], options: Options): Widget | undefined {
+  if (typeof type !== "string") return choice(type, options);
+  const [first] = type.split(",");
+  switch (first) {
+    case "INT":
+      return numeric(true, options);
+    case "FLOAT":
+      return numeric(false, options);
+    case "STRING":
+      return {
+        kind: "text",
+        multiline: options.multiline ?? false,
+        prompt: options.dynamicPrompts ?? false,
+      };
+    case "BOOLEAN":
+      return { kind: "toggle", on: options.label_on, off: options.label_off };
+    case "COMBO":
+      return choice(options.options ?? [], options);
+    case "COLOR":
+      return { kind: "colour" };
+    default:
+      return undefined;
+  }
+}
+
+function numeric(whole: boolean, options: Options): Widget {
+  const limit = (value: number | undefined, otherwise: number): number =>
+    Math.max(-Number.MAX_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, value ?? otherwise));
+  return {
+    kind: "number",
+    whole,
+    min: limit(options.min, Number.NEGATIVE_INFINITY),
+    max: limit(options.max, Number.POSITIVE_INFINITY),
+    step: options.step && options.step > 0 ? options.step : whole ? 1 : 0.1,
+    seed: Boolean(options.control_after_generate),
+    slider: options.display === "slider",
+  };
+}
+
+function choice(options: z.infer<typeof Option>[], given: Options): Widget {
+  const kinds = ["image", "audio", "video"] as const;
+  const upload = kinds.find((kind) => given[`${kind}_upload`]);
+  return { kind: "choice", options, upload };
+}
+
+function defaultOf(widget: Widget, options: Options, optional: boolean): Json | undefined {
+  if (options.default !== undefined) return options.default;
+  if (optional) return undefined;
+  switch (widget.kind) {
+    case "choice":
+      return widget.options[0];
+    default:
+      return undefined;
+  }
+}
