@@ -93,7 +93,7 @@ ROUTES = (
     web.get("/extensions", editor.get_extensions),
     web.get("/i18n", editor.get_translations),
     web.get("/workflow_templates", editor.get_templates),
-    web.get("/workflow_templates/{pack}/{name}.json", editor.get_template),
+    web.get("/workflow_templates/{pack}/{name}.{kind:json|jpg}", editor.get_template),
     web.get("/global_subgraphs", editor.get_subgraphs),
     web.get("/global_subgraphs/{id}", editor.get_subgraph),
     web.get("/node_replacements", editor.get_replacements),
@@ -143,6 +143,7 @@ def init_app(
     if front_end_root is not None:
         app.add_routes(front_end.routes(front_end_root))  # first: of two pages at / it wins
     app.add_routes(ROUTES)
+        app.on_startup.append(front_end.prepare)
     app.add_routes(web.RouteDef(r.method, "/api" + r.path, r.handler, r.kwargs) for r in ROUTES)
     app.on_response_prepare.append(headers(cors))
     app.cleanup_ctx.append(_keep_log)

@@ -10,6 +10,7 @@ from engine.authoring.errors import MissingFile
 from engine.server.answers import json_response
 
 PACK = "soundstage"
+TYPES = {"json": "application/json", "jpg": "image/jpeg"}
 
 
 async def get_extensions(_request: web.Request) -> web.Response:
@@ -48,11 +49,10 @@ async def get_templates(_request: web.Request) -> web.Response:
 
 
 async def get_template(request: web.Request) -> web.Response:
-    """GET /workflow_templates/{pack}/{name}.json: one of them."""
+    """GET /workflow_templates/{pack}/{name}.json: one of them; with .jpg its picture."""
     pack, name = request.match_info["pack"], request.match_info["name"]
+    kind = request.match_info["kind"]
     for entry in files("workflows").iterdir():
-        if pack == PACK and entry.name == f"{name}.json":
-            return web.Response(
-                body=entry.read_bytes(), content_type="application/json", charset="utf-8"
-            )
+        if pack == PACK and entry.name == f"{name}.{kind}":
+            return web.Response(body=entry.read_bytes(), content_type=TYPES[kind])
     raise MissingFile(f"there is no template {name[:100]!r}; GET /workflow_templates lists them")

@@ -1,12 +1,27 @@
-"""Somebody else's browser app, from a folder that the user named."""
+"""Somebody else's browser app, from a folder that the user named.
+
+What ComfyUI's app asks for besides ComfyUI's routes is answered here, so that its console shows no
+failed request: a style sheet of the user's, lists of templates (ours come with the others at
+/workflow_templates), and files and folders that somebody has who used it before.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 from aiohttp import web
 
+from engine.authoring.errors import MissingFile
+from engine.server.answers import json_response
+from engine.server.keys import USERDATA
+from engine.store.userdata import Taken, UserData
+
 FIRST = "index.html"
+STYLE = "user.css"
+FOLDERS = ("workflows", "subgraphs")
+KEPT = {"comfy.templates.json": b"[]", "workflows/.index.json": b"{}"}
 
 
 def routes(root: Path) -> list[web.AbstractRouteDef]:
@@ -20,4 +35,42 @@ def routes(root: Path) -> list[web.AbstractRouteDef]:
         """GET /: asked for again each time, for it names the files of its version."""
         return web.FileResponse(root / FIRST, headers={"Cache-Control": "no-cache"})
 
-    return [web.get("/", first), web.static("/", root)]
+    return [
+        web.get("/", first),
+        web.get(f"/{STYLE}", _style),
+        web.get(f"/api/userdata/{STYLE}", _style),
+        web.get("/templates/index_logo.json", _no_logos),
+        web.get("/templates/{name:index.*}.json", _no_templates),
+        web.static("/", root),
+    ]
+
+
+async def prepare(app: web.Application) -> None:
+    """Make the user files that the app takes to be there; a signal of aiohttp's start."""
+    await asyncio.to_thread(_prepare, app[USERDATA])
+
+
+def _prepare(userdata: UserData) -> None:
+    for folder in FOLDERS:
+        (userdata.root / folder).mkdir(parents=True, exist_ok=True)
+    for name, data in KEPT.items():
+        with suppress(Taken):
+            userdata.write(name, data, overwrite=False)
+
+
+async def _style(request: web.Request) -> web.Response:
+    """The user's style sheet, an empty one where there is none."""
+    try:
+        path = await asyncio.to_thread(request.app[USERDATA].find, STYLE)
+        text = await asyncio.to_thread(path.read_text, errors="replace")
+    except MissingFile:
+        text = ""
+    return web.Response(text=text, content_type="text/css", headers={"Cache-Control": "no-cache"})
+
+
+async def _no_templates(_request: web.Request) -> web.Response:
+    return json_response([])
+
+
+async def _no_logos(_request: web.Request) -> web.Response:
+    return json_response({})

@@ -38,6 +38,10 @@ async def test_the_own_workflows_are_templates(call: Caller, base: str):
         status, workflow = await call.get(f"{base}/workflow_templates/soundstage/{name}.json")
         assert status == 200
         assert workflow == json.loads((CHECKOUT / "workflows" / f"{name}.json").read_text())
+        picture = call.url + f"{base}/workflow_templates/soundstage/{name}.jpg"
+        async with call.session.get(picture) as got:
+            assert (got.status, got.content_type) == (200, "image/jpeg")
+            assert (await got.read())[:2] == b"\xff\xd8"
 
 
 @pytest.mark.parametrize("base", BASES)
