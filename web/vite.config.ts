@@ -10,6 +10,7 @@ export default defineConfig({
   build: {
     outDir: "../engine/server/static",
     emptyOutDir: true,
+    assetsDir: "editor",
     // The page may load nothing but its own files: no styles or pictures inside of them.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

@@ -10,6 +10,7 @@ from aiohttp import web
 from engine.run.engine import Engine
 from engine.server import (
     editor,
+    editor_page,
     files,
     front_end,
     internal,
@@ -51,7 +52,9 @@ async def websocket(request: web.Request) -> web.StreamResponse:
 
 
 ROUTES = (
-    web.get("/", system.page),
+    web.get("/", editor_page.page),
+    web.get("/icon.svg", editor_page.icon),
+    web.get("/editor/{name}", editor_page.asset),
     web.get("/prompt", prompts.get_prompt),
     web.post("/prompt", prompts.post_prompt),
     web.get("/queue", prompts.get_queue),
