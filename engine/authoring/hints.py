@@ -80,7 +80,7 @@ def read_input(name: str, hint: Any, default: Any, blame: Blame) -> Input:
         tooltip=tooltip.text if tooltip else None,
         advanced=Mark.ADVANCED in marks,
         match=hint.__name__ if isinstance(hint, TypeVar) else None,
-        custom=custom is not None,
+        custom=custom,
         variants=variants,
         slots=slots,
         slot=read_input(name, get_args(hint)[1], MISSING, blame) if slots else None,

@@ -10,8 +10,8 @@ A hint names the socket, ``Annotated`` adds the widget::
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar, dataclass_transform
 
 from engine.authoring.protocols import Step
@@ -91,9 +91,14 @@ class Tooltip:
 
 @dataclass(frozen=True)
 class Widget:
-    """A plain value of any kind, typed by a widget of the editor's own, "COLOR" say."""
+    """A plain value of any kind, which a widget of the editor's own makes: a "COLOR", say.
+
+    Attributes:
+        options: what the editor is told of it.
+    """
 
     type: str
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)

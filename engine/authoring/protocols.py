@@ -153,8 +153,9 @@ class Run(Protocol):
         batch_number: int = 0,
         width: int = 0,
         height: int = 0,
+        end: str = "_",
     ) -> File:
-        """Write `data` as the next free ``{prefix}_{counter:05}_.{extension}``, all or nothing.
+        """Write `data` as the next free ``{prefix}_{counter:05}{end}.{extension}``, all or nothing.
 
         `prefix` may hold subfolders and the tokens %width% %height% %batch_num% %year% %month%
         %day% %hour% %minute% %second%.
@@ -162,6 +163,10 @@ class Run(Protocol):
         Raises:
             BadPath: the prefix leaves the folder.
         """
+        ...
+
+    def send(self, picture: bytes) -> None:
+        """Send a picture, a PNG or JPEG file, to whoever follows the job; it is kept nowhere."""
         ...
 
 

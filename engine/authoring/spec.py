@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from engine.authoring.markers import CPU, Choice, Device, Option, Range, Slots, Text
+from engine.authoring.markers import CPU, Choice, Device, Option, Range, Slots, Text, Widget
 
 Kind = Literal["function", "generator", "async"]
 
@@ -39,7 +39,7 @@ class Input:
         raw: a link is not followed, the node gets the link itself: ``["12", 0]``.
         described: what object_info shows of it, word by word, where that is not told by the rest.
         match: inputs and outputs of one such name are of one type, whichever it is.
-        custom: a plain value with a widget of the editor's own (`Widget`).
+        custom: the editor's own widget for it; any JSON value may stand here.
         variants: the options of a choice that brings inputs of its own.
         slots: which sockets can grow here; each is like `slot`.
     """
@@ -59,7 +59,7 @@ class Input:
     tooltip: str | None = None
     advanced: bool = False
     match: str | None = None
-    custom: bool = False
+    custom: Widget | None = None
     variants: tuple[Variant, ...] = ()
     slots: Slots | None = None
     slot: Input | None = None
@@ -159,9 +159,20 @@ class NodeSpec:
     deprecated: bool = False
     experimental: bool = False
     by_name: dict[str, Input] = field(init=False, repr=False, compare=False, hash=False)
+    is_patient: bool = field(init=False, repr=False, compare=False, hash=False)
+    """Whether it may run before all its inputs are there."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {input.name: input for input in self.inputs})
+        patient = any(input.lazy or input.raw for input in self.inputs)
+        object.__setattr__(self, "is_patient", patient)
+
+    def input(self, name: str) -> Input:
+        """The input of that name; one that is not declared (`takes_more`) is as the others are."""
+        declared = self.by_name.get(name)
+        if declared is not None:
+            return declared
+        return Input(name, "*", optional=True, collects=any(i.collects for i in self.inputs))
 
     @property
     def is_dynamic(self) -> bool:

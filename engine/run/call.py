@@ -47,6 +47,7 @@ class NodeRun:
     record: Job
     node: str
     device: str
+    tell: Callable[[Event], object]
 
     @property
     def job(self) -> str:
@@ -82,10 +83,15 @@ class NodeRun:
         batch_number: int = 0,
         width: int = 0,
         height: int = 0,
+        end: str = "_",
     ) -> File:
         """Write a file under the next free number."""
         filled = expanded(prefix, batch_number=batch_number, width=width, height=height)
-        return self.bench.outputs.save(filled, extension, data, folder)
+        return self.bench.outputs.save(filled, extension, data, folder, end=end)
+
+    def send(self, picture: bytes) -> None:
+        """Send a picture to whoever follows the job."""
+        self.tell(NodePreview(self.node, picture))
 
 
 class NodeCall:
@@ -174,8 +180,11 @@ class NodeCall:
         spec = node.spec
         if spec.run_parameter is None:
             return spec.function(**arguments)
-        run = NodeRun(self._bench, self._job, node.id, device)
+        run = NodeRun(self._bench, self._job, node.id, device, self._tell)
         return spec.function(**{spec.run_parameter: run}, **arguments)
+
+    def _tell(self, event: Event) -> None:
+        self._loop.call_soon_threadsafe(self._emit, event)
 
     def _on_start(self) -> None:
         self._loop.call_soon_threadsafe(self._announce)

@@ -36,10 +36,10 @@ class NodeProgress(Struct, tag=True, frozen=True):
 
 
 class NodePreview(Struct, tag=True, frozen=True):
-    """What the node's work looks like so far, as a JPEG."""
+    """What the node's work looks like so far, or what it sends: a JPEG or PNG file."""
 
     node: str
-    jpeg: bytes
+    picture: bytes
 
 
 class NodeShown(Struct, tag=True, frozen=True):

@@ -197,7 +197,7 @@ def _push(sockets: Iterable[Socket], message: Message) -> None:
 def _push_preview(sockets: Iterable[Socket], job: Job, event: NodePreview) -> None:
     for socket in sockets:
         if socket.wants_metadata:
-            frame = wire.preview_with_metadata(job.id, event.node, event.jpeg)
+            frame = wire.preview_with_metadata(job.id, event.node, event.picture)
         else:
-            frame = wire.preview(event.jpeg)
+            frame = wire.preview(event.picture)
         socket.push(frame, passing=True)

@@ -20,6 +20,8 @@ COMFYUI_VERSION = "0.3.64"
 PREVIEW_IMAGE = 1
 PREVIEW_IMAGE_WITH_METADATA = 4
 JPEG = 1
+PNG = 2
+PNG_BEGINS = b"\x89PNG"
 
 PASSING = frozenset({"progress", "progress_state"})
 """Messages that a later one of their kind outdates."""
@@ -215,12 +217,13 @@ def progress_state(job: str, nodes: Mapping[str, dict[str, Any]]) -> tuple[str, 
     return "progress_state", {"prompt_id": job, "nodes": nodes}
 
 
-def preview(jpeg: bytes) -> bytes:
+def preview(picture: bytes) -> bytes:
     """A preview for clients that know nothing of metadata."""
-    return struct.pack(">II", PREVIEW_IMAGE, JPEG) + jpeg
+    kind = PNG if picture.startswith(PNG_BEGINS) else JPEG
+    return struct.pack(">II", PREVIEW_IMAGE, kind) + picture
 
 
-def preview_with_metadata(job: str, node: str, jpeg: bytes) -> bytes:
+def preview_with_metadata(job: str, node: str, picture: bytes) -> bytes:
     """A preview that says whose it is, for clients that asked for that."""
     metadata = encoded(
         {
@@ -229,10 +232,10 @@ def preview_with_metadata(job: str, node: str, jpeg: bytes) -> bytes:
             "display_node_id": node,
             "parent_node_id": None,
             "real_node_id": node,
-            "image_type": "image/jpeg",
+            "image_type": "image/png" if picture.startswith(PNG_BEGINS) else "image/jpeg",
         }
     )
-    return struct.pack(">II", PREVIEW_IMAGE_WITH_METADATA, len(metadata)) + metadata + jpeg
+    return struct.pack(">II", PREVIEW_IMAGE_WITH_METADATA, len(metadata)) + metadata + picture
 
 
 def logs(lines: list[dict[str, str]]) -> tuple[str, dict[str, Any]]:

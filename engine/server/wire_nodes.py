@@ -59,7 +59,7 @@ def _template(slots: Slots, slot: Input, files: FileLister) -> dict[str, Any]:
 
 
 def _options(input: Input) -> dict[str, Any]:
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {} if input.custom is None else dict(input.custom.options)
     if input.default is not MISSING:
         options["default"] = input.default
     if input.range is not None:

@@ -23,8 +23,10 @@ class Outputs:
         self._counters = Counters(connection)
         self._lock = threading.Lock()
 
-    def save(self, prefix: str, extension: str, data: bytes, folder: FolderKind) -> File:
-        """Write `data` as the next free ``{prefix}_{counter:05}_.{extension}``.
+    def save(
+        self, prefix: str, extension: str, data: bytes, folder: FolderKind, *, end: str = "_"
+    ) -> File:
+        """Write `data` as the next free ``{prefix}_{counter:05}{end}.{extension}``.
 
         Raises:
             BadPath: the prefix leads out of the folder.
@@ -33,22 +35,22 @@ class Outputs:
         target = inside(root, prefix)
         if prefix.endswith("/") or target == root.resolve():
             raise BadPath(f"file name prefix {prefix!r} names a folder; add a name after it")
-        inside(root, f"{prefix}_{0:05}_.{extension}")  # may be too long where the prefix is not
+        inside(root, f"{prefix}_{0:05}{end}.{extension}")  # may be too long where the prefix is not
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.parent / f".{uuid.uuid4().hex}.part"
         try:
             part.write_bytes(data)
-            path = self._place(part, target, extension)
+            path = self._place(part, target, f"{end}.{extension}")
         finally:
             part.unlink(missing_ok=True)
         subfolder = path.parent.relative_to(root.resolve()).as_posix()
         return File(path.name, "" if subfolder == "." else subfolder, folder)
 
-    def _place(self, part: Path, target: Path, extension: str) -> Path:
+    def _place(self, part: Path, target: Path, ending: str) -> Path:
         with self._lock:
             while True:
                 number = self._counters.next(target.parent, target.name)
-                path = target.with_name(f"{target.name}_{number:05}_.{extension}")
+                path = target.with_name(f"{target.name}_{number:05}{ending}")
                 if not path.exists() and moved(part, path):
                     return path
                 self._counters.forget(target.parent, target.name)

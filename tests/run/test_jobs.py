@@ -221,7 +221,7 @@ async def test_previews_come_when_asked_for(local: Opener):
     await bench.ended(id)
     previews = [event for event in bench.events(id) if isinstance(event, NodePreview)]
     assert previews
-    assert previews[0].jpeg == b"jpeg"
+    assert previews[0].picture == b"jpeg"
 
 
 async def test_a_job_is_interrupted_between_two_steps(local: Opener, tmp_path: Path):
