@@ -145,8 +145,8 @@ def init_app(
     app[PREVIEW_METHOD] = preview_method
     if front_end_root is not None:
         app.add_routes(front_end.routes(front_end_root))  # first: of two pages at / it wins
-    app.add_routes(ROUTES)
         app.on_startup.append(front_end.prepare)
+    app.add_routes(ROUTES)
     app.add_routes(web.RouteDef(r.method, "/api" + r.path, r.handler, r.kwargs) for r in ROUTES)
     app.on_response_prepare.append(headers(cors))
     app.cleanup_ctx.append(_keep_log)
