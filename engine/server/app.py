@@ -38,7 +38,7 @@ from engine.server.keys import (
 )
 from engine.server.logs import Logs
 from engine.server.machine import WorkerFacts
-from engine.server.middleware import errors, guard, headers
+from engine.server.middleware import compressed, errors, guard, headers
 from engine.server.socket import Sockets
 from engine.store.settings import Settings
 from engine.store.userdata import UserData
@@ -118,6 +118,7 @@ def init_app(
     cors: str | None = None,
     upload_limit: int = DEFAULT_UPLOAD_LIMIT,
     preview_method: str = "none",
+    compress: bool = False,
     front_end_root: Path | None = None,
 ) -> web.Application:
     """The application that serves an engine; every route also stands under /api.
@@ -128,11 +129,11 @@ def init_app(
         cors: the origin whose pages may call the service too, "*" for all.
         upload_limit: most bytes of one request.
         preview_method: for prompts that ask for none themselves; "none" sends no previews.
+        compress: send JSON and text compressed to those who accept that.
         front_end_root: folder of a browser app that stands at / instead of our own page.
     """
-    app = web.Application(
-        middlewares=[errors, guard(hosts=hosts, cors=cors)], client_max_size=upload_limit
-    )
+    passed = [errors, guard(hosts=hosts, cors=cors), *([compressed] if compress else [])]
+    app = web.Application(middlewares=passed, client_max_size=upload_limit)
     engine.describe = lambda input: wire_nodes.input_config(input, engine.folders.files)
     app[ENGINE] = engine
     app[CATALOG] = Catalog(engine.registry, engine.folders)
