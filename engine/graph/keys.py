@@ -7,14 +7,16 @@ the nodes it takes from.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import inspect
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from engine.authoring.markers import Files
-from engine.authoring.spec import Input
-from engine.graph.prompt import Graph, GraphNode
+from engine.authoring.spec import MISSING, Input
+from engine.graph.prompt import GraphNode
 
 log = logging.getLogger(__name__)
 
@@ -27,39 +29,63 @@ class FileIdentities(Protocol):
         ...
 
 
-def keys(graph: Graph, outputs: Sequence[str], job: str, folders: FileIdentities) -> dict[str, str]:
-    """The key of every node that `outputs` need, lazily needed ones too.
+class Keys:
+    """The keys of one job's nodes.
 
-    An impure node's key holds the job's id: its result is reused when the job resumes after a
-    crash, by no other job.
+    Args:
+        job: id of the job. The key of an impure node holds it: its result is reused when the job
+            resumes after a crash, by no other job.
+        folders: tells files apart.
     """
-    made: dict[str, str] = {}
-    for node in graph.ordered(outputs):
-        digest = hashlib.blake2b(digest_size=20)
-        digest.update(repr(_ingredients(node, made, job, folders)).encode())
-        made[node.id] = digest.hexdigest()
-    return made
 
+    def __init__(self, job: str, folders: FileIdentities) -> None:
+        self._job = job
+        self._folders = folders
+        self.made: dict[str, str] = {}
 
-def _ingredients(
-    node: GraphNode, made: dict[str, str], job: str, folders: FileIdentities
-) -> list[Any]:
-    spec = node.spec
-    found: list[Any] = [spec.id, spec.version]
-    if not spec.pure:
-        found.append((job, node.id))
-    if spec.fingerprint is not None:
-        found.append(_fingerprint(node, spec.fingerprint, job))
-    for name, value in sorted(node.literals.items()):
-        found.append((name, value))
-        files = names_files(spec.by_name[name])
-        if files is not None:
-            found.append(folders.identity(files, str(value)))
-    for name, link in sorted(node.links.items()):
-        found.append((name, made[link.node], link.slot))
-        if names_files(spec.by_name[name]):  # which file it is shows only when the job runs
-            found.append(job)
-    return found
+    def add(
+        self,
+        nodes: Iterable[GraphNode],
+        fingerprints: Mapping[str, object],
+        parent: GraphNode | None = None,
+    ) -> None:
+        """Make the keys of further nodes.
+
+        Args:
+            nodes: each after those it takes from.
+            fingerprints: of those nodes that have one, as `fingerprints` finds them.
+            parent: the node that expanded into them. What it puts into them by value follows
+                from its own key.
+        """
+        for node in nodes:
+            digest = hashlib.blake2b(digest_size=20)
+            digest.update(repr(self._ingredients(node, fingerprints, parent)).encode())
+            self.made[node.id] = digest.hexdigest()
+
+    def _ingredients(
+        self, node: GraphNode, fingerprints: Mapping[str, object], parent: GraphNode | None
+    ) -> list[Any]:
+        spec = node.spec
+        found: list[Any] = [spec.id, spec.version]
+        if not spec.pure:
+            found.append((self._job, node.id))
+        elif spec.per_node:
+            found.append(node.id)
+        fingerprint = fingerprints.get(node.id, node.changed)
+        if fingerprint is not MISSING:
+            found.append((self._job, node.id) if is_never_equal(fingerprint) else fingerprint)
+        for name, value in sorted(node.literals.items()):
+            if name in node.opaque and parent is not None:
+                value = (self.made[parent.id], node.id.removeprefix(parent.id))
+            found.append((name, value))
+            files = names_files(spec.input(name))
+            if files is not None:
+                found.append(self._folders.identity(files, str(value)))
+        for name, link in sorted(node.links.items()):
+            found.append((name, self.made[link.node], link.slot))
+            if names_files(spec.input(name)):  # which file it is shows only when the job runs
+                found.append(self._job)
+        return found
 
 
 def names_files(input: Input) -> Files | None:
@@ -68,10 +94,34 @@ def names_files(input: Input) -> Files | None:
     return options if isinstance(options, Files) else None
 
 
-def _fingerprint(node: GraphNode, fingerprint: Callable[..., object], job: str) -> object:
-    """What the node's fingerprint says of its literals; linked inputs are None there."""
+def is_never_equal(fingerprint: object) -> bool:
+    """Whether a fingerprint is NaN, or a list with one in it: such a node always runs."""
+    if isinstance(fingerprint, list | tuple):
+        return any(map(is_never_equal, fingerprint))  # pyright: ignore[reportUnknownArgumentType] - a node's own
+    return isinstance(fingerprint, float) and fingerprint != fingerprint
+
+
+async def fingerprints(nodes: Iterable[GraphNode]) -> dict[str, object]:
+    """What the fingerprints of nodes say of their literals; linked inputs are None there.
+
+    A fingerprint that the client gives with the prompt is taken as it is. One that fails is NaN.
+    """
+    found: dict[str, object] = {}
+    for node in nodes:
+        if node.spec.fingerprint is not None and node.changed is MISSING:
+            found[node.id] = await _fingerprint(node)
+    return found
+
+
+async def _fingerprint(node: GraphNode) -> object:
+    ask = node.spec.fingerprint
+    assert ask is not None, "the caller has looked"
+    given = {**dict.fromkeys(node.links), **node.literals}
     try:
-        return fingerprint(**dict.fromkeys(node.links), **node.literals)
+        if inspect.iscoroutinefunction(ask):
+            return await ask(**given)
+        said = await asyncio.to_thread(ask, **given)
+        return await said if inspect.isawaitable(said) else said
     except Exception:
         log.exception("the fingerprint of node %s (%s) failed, it runs", node.id, node.spec.id)
-        return job, node.id
+        return float("nan")

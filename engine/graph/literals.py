@@ -36,7 +36,14 @@ class Unfit(Exception):
         self.error = error
 
 
-def fitted(input: Input, value: Any, folders: FileLists, config: Callable[[], Any]) -> Any:
+def fitted(
+    input: Input,
+    value: Any,
+    folders: FileLists,
+    config: Callable[[], Any],
+    *,
+    judged: bool = False,
+) -> Any:
     """The literal as the node will get it.
 
     Args:
@@ -44,6 +51,7 @@ def fitted(input: Input, value: Any, folders: FileLists, config: Callable[[], An
         value: any JSON value.
         folders: lists files for choices over folders.
         config: what clients call input_config, made only when there is an error to show.
+        judged: the node itself judges the value; only its type is looked at here.
 
     Raises:
         Unfit: with an InputError of the type that ComfyUI's clients know.
@@ -68,8 +76,9 @@ def fitted(input: Input, value: Any, folders: FileLists, config: Callable[[], An
                 },
             )
         ) from error
-    _check_range(input, value, config)
-    _check_choice(input, value, folders, config)
+    if not judged:
+        _check_range(input, value, config)
+        _check_choice(input, value, folders, config)
     return value
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.authoring.dynamic import flattened
 from engine.authoring.registry import Registry
-from engine.authoring.spec import NodeSpec
+from engine.authoring.spec import MISSING, NodeSpec
 from engine.graph.plan import ordered
 
 
@@ -22,18 +22,27 @@ class Link:
 
 @dataclass(frozen=True)
 class GraphNode:
-    """One node of a graph; of its inputs only those that its spec declares."""
+    """One node of a graph; of its inputs only those that its spec declares, or takes if linked.
+
+    Attributes:
+        changed: the node's fingerprint where the client gives it ("is_changed").
+        opaque: literals that are no plain data; only an expansion has such.
+    """
 
     id: str
     spec: NodeSpec
     literals: Mapping[str, Any]
     links: Mapping[str, Link]
+    changed: Any = MISSING
+    opaque: frozenset[str] = frozenset()
 
-    def strong_links(self) -> Iterator[Link]:
-        """The links that must be computed before the node runs (all but the lazy ones)."""
-        for name, link in self.links.items():
-            if not self.spec.by_name[name].lazy:
-                yield link
+    def strong_links(self) -> dict[str, Link]:
+        """The links that must be computed before the node runs: neither lazy nor raw ones."""
+        spec = self.spec
+        if not spec.is_patient:
+            return {**self.links}
+        inputs = ((name, link, spec.input(name)) for name, link in self.links.items())
+        return {name: link for name, link, input in inputs if not (input.lazy or input.raw)}
 
 
 @dataclass(frozen=True)
@@ -50,8 +59,9 @@ class Graph:
             spec = registry.get(entry.get("class_type"))
             inputs = entry.get("inputs")
             if spec is not None and isinstance(inputs, dict):
-                nodes[id] = graph_node(id, spec, inputs)  # pyright: ignore[reportUnknownArgumentType] - JSON
-        return cls({id: _past_passing(node, nodes) for id, node in nodes.items()})
+                changed = entry.get("is_changed", MISSING)
+                nodes[id] = graph_node(id, spec, inputs, changed)  # pyright: ignore[reportUnknownArgumentType] - JSON
+        return cls({id: past_passing(node, nodes) for id, node in nodes.items()})
 
     def ordered(self, outputs: Iterable[str]) -> list[GraphNode]:
         """The nodes that `outputs` need, lazily needed ones too, each after its inputs."""
@@ -61,24 +71,28 @@ class Graph:
         return [link.node for link in self.nodes[id].links.values()]
 
 
-def graph_node(id: str, spec: NodeSpec, inputs: Mapping[str, Any]) -> GraphNode:
+def graph_node(
+    id: str, spec: NodeSpec, inputs: Mapping[str, Any], changed: Any = MISSING
+) -> GraphNode:
     """One node with its inputs told apart into literals and links; null leaves one out."""
     spec = flattened(spec, inputs)
     literals: dict[str, Any] = {}
     links: dict[str, Link] = {}
     for name, value in inputs.items():
         input = spec.by_name.get(name)
-        if input is None or (value is None and input.optional):
+        if (input is None and not spec.takes_more) or (
+            value is None and input is not None and input.optional
+        ):
             continue
         link = as_link(value)
         if link is not None:
             links[name] = link
-        else:
+        elif input is not None:
             literals[name] = literal(value)
-    return GraphNode(id, spec, literals, links)
+    return GraphNode(id, spec, literals, links, changed)
 
 
-def _past_passing(node: GraphNode, nodes: Mapping[str, GraphNode]) -> GraphNode:
+def past_passing(node: GraphNode, nodes: Mapping[str, GraphNode]) -> GraphNode:
     """The node, what nodes only pass on taken from where that comes from."""
     if not any(_passed(link, nodes) for link in node.links.values()):
         return node

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from engine.authoring.dynamic import flattened
+from engine.authoring.errors import SoundstageError
 from engine.authoring.registry import Registry
 from engine.authoring.sockets import fits
 from engine.authoring.spec import Input, NodeSpec
 from engine.graph.errors import InputError, NodeErrors, PromptError
 from engine.graph.literals import SHOWN_CHARACTERS, FileLists, Unfit, fitted, short
-from engine.graph.plan import cycles
+from engine.graph.plan import Walk
 from engine.graph.prompt import as_link, literal, written
 
 InputConfig: TypeAlias = Callable[[Input], Any]
 
 WALKED_NODES = 100
+DEPENDENT_OUTPUTS = 100
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Valid:
     errors: dict[str, NodeErrors]
 
 
-def validate(
+async def validate(
     prompt: Mapping[str, Any],
     registry: Registry,
     folders: FileLists,
@@ -60,16 +65,9 @@ def validate(
     if not outputs:
         raise PromptError("prompt_no_outputs", "Prompt has no outputs")
     check = _Check(prompt, specs, folders, input_config)
-    check.examine(outputs)
-    errors: dict[str, NodeErrors] = {}
-    good: list[str] = []
-    for output in outputs:
-        failing = check.failing(output)
-        for id in failing:
-            made = errors.setdefault(id, NodeErrors(check.errors[id], [], specs[id].id))
-            made.dependent_outputs.append(output)
-        if not failing:
-            good.append(output)
+    walk = check.examine(outputs)
+    await check.ask()
+    good, errors = check.verdict(outputs, walk)
     if not good:
         details = [
             f"{error.message}: {error.details}"
@@ -127,10 +125,11 @@ class _Check:
         self.input_config = input_config
         self.errors: dict[str, list[InputError]] = {}
         self.values: dict[str, dict[str, Any]] = {}
+        self.received: dict[str, dict[str, str]] = {}
         self.sources: dict[str, list[str]] = {}
         self.entered: dict[str, tuple[Input, int]] = {}  # where a node was first linked from
 
-    def examine(self, outputs: Sequence[str]) -> None:
+    def examine(self, outputs: Sequence[str]) -> Walk:
         """Look at every node that the outputs need."""
         frontier = list(reversed(outputs))
         while frontier:
@@ -139,20 +138,52 @@ class _Check:
                 continue
             self._look_at(id)
             frontier.extend(self.sources[id])
-        self._find_cycles(outputs)
+        walk = Walk(outputs, self.sources.__getitem__)
+        for cycle in walk.cycles:
+            self._tell_cycle(cycle)
+        return walk
 
-    def failing(self, output: str) -> list[str]:
-        """The nodes with errors among the output and its ancestors."""
-        if not any(self.errors.values()):
-            return []
-        reached = dict.fromkeys([output])
-        frontier = [output]
-        while frontier:
-            for source in self.sources[frontier.pop()]:
-                if source not in reached:
-                    reached[source] = None
-                    frontier.append(source)
-        return [id for id in reached if self.errors[id]]
+    async def ask(self) -> None:
+        """Ask the nodes that judge their literals themselves, where nothing else is wrong."""
+        asking = [
+            self._ask(id, check)
+            for id, errors in self.errors.items()
+            if not errors and (check := self.specs[id].check) is not None
+        ]
+        if asking:
+            await asyncio.gather(*asking)
+
+    def verdict(
+        self, outputs: Sequence[str], walk: Walk
+    ) -> tuple[list[str], dict[str, NodeErrors]]:
+        """The outputs that can run; of each node with errors what is wrong and what hangs on it."""
+        wrong = [id for id in walk.order if self.errors[id]]
+        made = {id: NodeErrors(self.errors[id], [], self.specs[id].id) for id in wrong}
+        if not wrong:
+            return [*outputs], made
+        upstream = self._upstream(wrong, walk)
+        room = (1 << len(wrong)) - 1  # nodes of which not enough outputs are told yet
+        for output in outputs:
+            told = upstream[output] & room
+            while told:
+                bit = told & -told
+                told ^= bit
+                dependents = made[wrong[bit.bit_length() - 1]].dependent_outputs
+                dependents.append(output)
+                if len(dependents) == DEPENDENT_OUTPUTS:
+                    room ^= bit
+        return [output for output in outputs if not upstream[output]], made
+
+    def _upstream(self, wrong: Sequence[str], walk: Walk) -> dict[str, int]:
+        """For each node, which of the wrong ones it needs, one bit for each."""
+        own = {id: 1 << place for place, id in enumerate(wrong)}
+        found: dict[str, int] = {}
+        for id in walk.order:
+            bits = own.get(id, 0)
+            for source in self.sources[id]:
+                bits |= found[source] if source in found else own.get(source, 0)
+            found[id] = bits
+        return found
 
     def coerced(self) -> dict[str, Any]:
         """The prompt with the literals of every examined node as the node will get them."""
@@ -183,13 +214,21 @@ class _Check:
             if isinstance(value, list):
                 yield from self._link_problems(id, input, value)  # pyright: ignore[reportUnknownArgumentType] - JSON
                 continue
-            try:
-                fit = fitted(input, literal(value), self.folders, lambda: self.input_config(input))  # noqa: B023 - used before the next turn
-            except Unfit as unfit:
-                yield unfit.error
-            else:
-                if fit is not value:
-                    self.values.setdefault(id, {})[input.name] = written(fit)
+            yield from self._literal_problems(id, input, value)
+        if spec.takes_more:
+            for name, value in given.items():
+                if name not in spec.by_name and as_link(value) is not None:
+                    yield from self._link_problems(id, spec.input(name), value)
+
+    def _literal_problems(self, id: str, input: Input, value: Any) -> Iterator[InputError]:
+        config, judged = partial(self.input_config, input), input.name in self.specs[id].checks
+        try:
+            fit = fitted(input, literal(value), self.folders, config, judged=judged)
+        except Unfit as unfit:
+            yield unfit.error
+        else:
+            if fit is not value:
+                self.values.setdefault(id, {})[input.name] = written(fit)
 
     def _link_problems(self, id: str, input: Input, value: list[Any]) -> Iterator[InputError]:
         link = as_link(value)
@@ -214,7 +253,8 @@ class _Check:
         self.sources[id].append(link.node)
         self.entered.setdefault(link.node, (input, link.slot))
         received = source.outputs[link.slot].type
-        if not _enters(received, input.type):
+        self.received.setdefault(id, {})[input.name] = received
+        if not self.specs[id].checks_types and not _enters(received, input.type):
             yield InputError(
                 "return_type_mismatch",
                 "Return type mismatch between linked nodes",
@@ -222,13 +262,36 @@ class _Check:
                 self._facts(input, received_type=received, linked_node=[link.node, link.slot]),
             )
 
-    def _find_cycles(self, outputs: Sequence[str]) -> None:
-        for cycle in cycles(outputs, self.sources.__getitem__):
-            walk = " -> ".join(f"{id} ({self.specs[id].id})" for id in cycle[:WALKED_NODES])
-            walk += " -> ..." if len(cycle) > WALKED_NODES else ""
-            facts: dict[str, Any] = {"node_id": cycle[0], "cycle_nodes": cycle[:-1][:WALKED_NODES]}
-            error = InputError("dependency_cycle", "Dependency cycle detected", walk, facts)
-            self.errors[cycle[0]].append(error)
+    def _tell_cycle(self, cycle: list[str]) -> None:
+        walk = " -> ".join(f"{id} ({self.specs[id].id})" for id in cycle[:WALKED_NODES])
+        walk += " -> ..." if len(cycle) > WALKED_NODES else ""
+        facts: dict[str, Any] = {"node_id": cycle[0], "cycle_nodes": cycle[:-1][:WALKED_NODES]}
+        error = InputError("dependency_cycle", "Dependency cycle detected", walk, facts)
+        self.errors[cycle[0]].append(error)
+
+    async def _ask(self, id: str, check: Callable[..., object]) -> None:
+        """Ask a node whether its literals are right; what it says is told of each it judges."""
+        spec, given = self.specs[id], {**self.prompt[id]["inputs"], **self.values.get(id, {})}
+        types = self.received.get(id, {})
+        values = {n: None if n in types else literal(given[n]) for n in spec.by_name if n in given}
+        if spec.checks_types:
+            values["input_types"] = types
+        try:
+            if inspect.iscoroutinefunction(check):
+                said = await check(**values)
+            else:
+                said = await asyncio.to_thread(check, **values)
+                said = await said if inspect.isawaitable(said) else said
+        except SoundstageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a node may raise anything
+            name, text = type(error).__name__, short(error)
+            self.errors[id].append(_exception(text, name, text))
+            return
+        if said is not True:
+            why = "" if said is False else f" - {short(said)}"
+            judged = [name for name in spec.by_name if name in spec.checks and name in given]
+            self.errors[id] += [_refused(name, f"{name}{why}") for name in judged or [spec.id]]
 
     def _without_inputs(self, id: str, spec: NodeSpec) -> InputError:
         text = f"node {id!r} ({spec.id}) has no 'inputs' object; give it one, {{}} if it needs none"
@@ -257,6 +320,15 @@ def _missing(input: Input) -> InputError:
         "Required input is missing",
         input.name,
         {"input_name": input.name},
+    )
+
+
+def _refused(name: str, details: str) -> InputError:
+    return InputError(
+        "custom_validation_failed",
+        "Custom validation failed for node",
+        details,
+        {"input_name": name},
     )
 
 

@@ -164,7 +164,7 @@ class Engine:
             )
         if submission.number is not None and not math.isfinite(submission.number):
             raise PromptError("invalid_number", "number must be a finite number")
-        valid = validate(
+        valid = await validate(
             submission.prompt, self.registry, self.folders, self.describe, submission.targets
         )
         job = self._job(submission, valid.prompt, valid.outputs)

@@ -14,7 +14,7 @@ import msgspec
 
 from engine.authoring.errors import Interrupted
 from engine.authoring.protocols import File
-from engine.graph.keys import keys
+from engine.graph.keys import Keys, fingerprints
 from engine.graph.prompt import Graph, GraphNode, Link
 from engine.run.ahead import Ahead
 from engine.run.call import Bench, NodeCall
@@ -65,7 +65,10 @@ class JobRun:
         """Run the job to its end; the last event is always `Ended`."""
         try:
             self._graph = Graph.of(self._job.prompt, self._bench.registry)
-            self._keys = keys(self._graph, self._job.outputs, self._job.id, self._bench.folders)
+            nodes = self._graph.ordered(self._job.outputs)
+            keys = Keys(self._job.id, self._bench.folders)
+            keys.add(nodes, await fingerprints(nodes))
+            self._keys = keys.made
             cached = self._cached()
             needed = self._keys.keys() - cached
             self._ahead = Ahead(self._graph, needed, self._bench.costs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
@@ -144,7 +145,7 @@ class Checker:
 
     def __call__(self, prompt: Prompt, targets: list[str] | None = None) -> Valid:
         """What of a prompt can run."""
-        return validate(prompt, self.registry, self.folders, plain_config, targets)
+        return asyncio.run(validate(prompt, self.registry, self.folders, plain_config, targets))
 
     def refused(self, prompt: Prompt, targets: list[str] | None = None) -> PromptError:
         """The error of a prompt that cannot run."""

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.graph.errors import PromptError
-from engine.graph.keys import keys
+from engine.graph.keys import Keys
 from engine.graph.prompt import Graph
 from engine.server import wire
 from tests.graph.conftest import Checker, Prompt, n, nodes_here
@@ -74,7 +74,9 @@ def examine(check: Checker, prompt: Prompt, targets: list[str] | None = None) ->
         return
     assert valid.outputs
     graph = Graph.of(valid.prompt, check.registry)
-    assert set(valid.outputs) <= keys(graph, valid.outputs, "job", check.folders).keys()
+    keys = Keys("job", check.folders)
+    keys.add(graph.ordered(valid.outputs), {})
+    assert set(valid.outputs) <= keys.made.keys()
     again = check(valid.prompt, targets)
     assert repr(again.prompt) == repr(valid.prompt), "coerced once and for all"
     assert again.outputs == valid.outputs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from functools import partial
 from pathlib import Path
@@ -56,7 +57,7 @@ def answer(request: dict[str, Any], home: Path) -> tuple[int, dict[str, Any]]:
     config = partial(input_config, files=folders.files)
     targets = request.get("partial_execution_targets")
     try:
-        valid = validate(request["prompt"], registry, folders, config, targets)
+        valid = asyncio.run(validate(request["prompt"], registry, folders, config, targets))
     except PromptError as refused:
         return 400, json.loads(wire.encoded(wire.prompt_error(refused)))
     return 200, {"node_errors": msgspec.to_builtins(valid.errors)}

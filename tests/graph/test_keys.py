@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 
 from engine import node
 from engine.authoring.registry import Registry
-from engine.graph.keys import keys
+from engine.graph.keys import Keys, fingerprints
 from engine.graph.plan import CycleError, ordered
 from engine.graph.prompt import Graph
 from tests.graph.conftest import Checker, Prompt, n
@@ -21,7 +22,13 @@ from tests.graph.conftest import Checker, Prompt, n
 def keys_of(check: Checker, prompt: Prompt, job: str = "job") -> dict[str, str]:
     valid = check(prompt)
     graph = Graph.of(valid.prompt, check.registry)
-    return keys(graph, valid.outputs, job, check.folders)
+    return made(graph, valid.outputs, job, check)
+
+
+def made(graph: Graph, outputs: list[str], job: str, check: Checker) -> dict[str, str]:
+    nodes, keys = graph.ordered(outputs), Keys(job, check.folders)
+    keys.add(nodes, asyncio.run(fingerprints(nodes)))
+    return keys.made
 
 
 def key(check: Checker, source: Prompt, job: str = "job", more: Prompt | None = None) -> str:
@@ -189,7 +196,7 @@ def test_only_what_the_outputs_need_has_a_key(check: Checker):
     prompt = {"1": n("Number", value=1), "2": n("Show", value=3), "3": {"class_type": "Show"}}
     valid = check(prompt, targets=["2"])
     graph = Graph.of(valid.prompt, check.registry)
-    assert list(keys(graph, ["2"], "job", check.folders)) == ["2"]
+    assert list(made(graph, ["2"], "job", check)) == ["2"]
 
 
 def test_an_order_of_a_cycle_is_refused():
