@@ -15,6 +15,7 @@ from typing import Any
 
 from engine.authoring.backend import Backend, CpuBackend
 from engine.authoring.errors import DeclarationError
+from engine.authoring.guests import Guests
 from engine.authoring.protocols import Codec
 from engine.authoring.spec import NodeSpec
 
@@ -33,6 +34,7 @@ class Registry:
         bundled: folder -> model name -> path of models that ship inside packs.
         codecs: by full type name.
         backends: names of the classes that know accelerators; imported only in workers.
+        guests: keeps the nodes of packs that were written for another program, if there are any.
     """
 
     nodes: dict[str, NodeSpec] = field(default_factory=dict[str, NodeSpec])
@@ -40,6 +42,7 @@ class Registry:
     bundled: dict[str, dict[str, Path]] = field(default_factory=dict[str, dict[str, Path]])
     codecs: dict[str, Codec] = field(default_factory=dict[str, Codec])
     backends: list[str] = field(default_factory=list[str])
+    guests: Guests | None = None
 
     @classmethod
     def installed(cls, packs: Iterable[str] = ()) -> Registry:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -132,6 +132,7 @@ class NodeSpec:
         version: changes with the function's code, so that old cached results are not reused.
         origin: module that defines it.
         deprecated, experimental: the editor says so.
+        described: its whole entry in object_info, word by word, where that is not told by the rest.
     """
 
     id: str
@@ -158,6 +159,7 @@ class NodeSpec:
     per_node: bool = False
     deprecated: bool = False
     experimental: bool = False
+    described: Mapping[str, Any] | None = None
     by_name: dict[str, Input] = field(init=False, repr=False, compare=False, hash=False)
     is_patient: bool = field(init=False, repr=False, compare=False, hash=False)
     """Whether it may run before all its inputs are there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -41,13 +42,20 @@ class Bench:
 
 @dataclass(frozen=True)
 class NodeRun:
-    """The `Run` that a node sees."""
+    """The `Run` that a node sees.
+
+    Attributes:
+        cancelled: set when nobody wants the result any more.
+        turn: how often the node ran before in this job: its place in a list.
+    """
 
     bench: Bench
     record: Job
     node: str
     device: str
     tell: Callable[[Event], object]
+    cancelled: threading.Event
+    turn: int
 
     @property
     def job(self) -> str:
@@ -123,6 +131,7 @@ class NodeCall:
         self._began = time.perf_counter()
         self._announced = False
         self._last_preview = 0.0
+        self._turns = itertools.count()
 
     async def __call__(self, arguments: dict[str, Any], *, once: bool) -> Any:
         """One call of the function with these keyword arguments; `once`: it is the only one."""
@@ -180,7 +189,8 @@ class NodeCall:
         spec = node.spec
         if spec.run_parameter is None:
             return spec.function(**arguments)
-        run = NodeRun(self._bench, self._job, node.id, device, self._tell)
+        turn = next(self._turns)
+        run = NodeRun(self._bench, self._job, node.id, device, self._tell, self._cancelled, turn)
         return spec.function(**{spec.run_parameter: run}, **arguments)
 
     def _tell(self, event: Event) -> None:

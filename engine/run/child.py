@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Awaitable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ import msgspec
 from engine.authoring.registry import Registry
 from engine.run.events import Ended, Event
 from engine.run.frames import (
+    Answer,
+    AskCheck,
     AskFacts,
+    AskGuests,
     CancelJob,
     Facts,
     Frame,
@@ -29,6 +33,7 @@ from engine.run.frames import (
     encoded,
     read_frame,
 )
+from engine.run.guests import GuestPacks, LoadedGuests, checked, load, told
 from engine.run.worker import LocalWorker
 from engine.store.folders import Folders
 from engine.store.history import Job
@@ -46,21 +51,26 @@ class Settings(msgspec.Struct, frozen=True):
     Attributes:
         packs: node packs to import beside the installed ones, by module name.
         models: folders of models outside of the home.
+        guests: node packs that were written for another program.
     """
 
     home: str
     placed: dict[str, str]
     packs: list[str]
     models: ModelPaths = msgspec.field(default_factory=ModelPaths)
+    guests: GuestPacks | None = None
     log_level: str = "INFO"
 
 
 class Child:
     """Serves one parent until it goes away."""
 
-    def __init__(self, worker: LocalWorker, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, worker: LocalWorker, writer: asyncio.StreamWriter, guests: LoadedGuests | None
+    ) -> None:
         self._worker = worker
         self._writer = writer
+        self._guests = guests
         self._jobs: set[asyncio.Task[None]] = set()
         self._unsent: dict[str, list[Event]] = {}
 
@@ -77,9 +87,7 @@ class Child:
     async def _do(self, frame: Frame) -> None:
         match frame:
             case RunJob():
-                task = asyncio.get_running_loop().create_task(self._run(frame.decoded()))
-                self._jobs.add(task)
-                task.add_done_callback(self._jobs.discard)
+                self._begin(self._run(frame.decoded()))
             case CancelJob():
                 await self._worker.cancel(frame.job)
             case Free():
@@ -88,8 +96,35 @@ class Child:
                 )
             case AskFacts():
                 self._send(Facts(dict[str, Any](await self._worker.facts())))
+            case AskGuests():
+                self._begin(self._answer(frame.ask, self._told(frame.ids)))
+            case AskCheck():
+                self._begin(self._answer(frame.ask, self._checked(frame)))
             case _:
                 log.error("a server does not send %s", type(frame).__name__)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._jobs.add(task)
+        task.add_done_callback(self._jobs.discard)
+
+    async def _answer(self, ask: int, body: Awaitable[bytes]) -> None:
+        try:
+            self._send(Answer(ask, await body))
+        except Exception as error:
+            log.exception("a question about the guests' nodes cannot be answered")
+            self._send(Answer(ask, b"", f"{type(error).__name__}: {error}"))
+
+    async def _told(self, ids: list[str] | None) -> bytes:
+        if self._guests is None:
+            raise LookupError("this worker has no guests")
+        await self._guests.renew(ids)
+        return told(self._guests, ids)
+
+    async def _checked(self, frame: AskCheck) -> bytes:
+        if self._guests is None:
+            raise LookupError("this worker has no guests")
+        return await checked(self._guests, frame.node, msgspec.json.decode(frame.given))
 
     async def _run(self, job: Job) -> None:
         async for event in self._worker.run(job):
@@ -122,9 +157,10 @@ async def main(descriptor: int, settings: Settings) -> None:
     placed = {name: Path(path) for name, path in settings.placed.items()}
     folders = Folders(Path(settings.home), registry.bundled, placed, settings.models)
     reader, writer = await asyncio.open_connection(sock=connection, limit=2**30)
+    guests = None if settings.guests is None else load(settings.guests, registry, folders)
     worker = LocalWorker(registry, folders)
     try:
-        await Child(worker, writer).serve(reader)
+        await Child(worker, writer, guests).serve(reader)
     except Exception:
         log.exception("the worker stops")
         os._exit(1)
@@ -133,6 +169,7 @@ async def main(descriptor: int, settings: Settings) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server; it closes the socket
+    os.dup2(2, 1)  # what packs print is log; standard output is the server's
     given = msgspec.json.decode(sys.argv[2], type=Settings)
     logging.basicConfig(level=given.log_level, format="%(asctime)s worker %(name)s: %(message)s")
     asyncio.run(main(int(sys.argv[1]), given))

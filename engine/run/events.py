@@ -49,6 +49,14 @@ class NodeShown(Struct, tag=True, frozen=True):
     shown: dict[str, list[Any]]
 
 
+class NodeSaid(Struct, tag=True, frozen=True):
+    """A message of a node's own, to the client that submitted the job."""
+
+    node: str
+    name: str
+    data: dict[str, Any]
+
+
 class NodeFinished(Struct, tag=True, frozen=True):
     """The node is done; `seconds` of its own running time, 0 when it came from the cache."""
 
@@ -66,5 +74,5 @@ class Ended(Struct, tag=True, frozen=True):
 
 
 Event: TypeAlias = (
-    Started | NodeStarted | NodeProgress | NodePreview | NodeShown | NodeFinished | Ended
+    Started | NodeStarted | NodeProgress | NodePreview | NodeSaid | NodeShown | NodeFinished | Ended
 )

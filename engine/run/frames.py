@@ -52,6 +52,29 @@ class Facts(Struct, tag=True, frozen=True):
     facts: dict[str, Any]
 
 
+class AskGuests(Struct, tag=True, frozen=True):
+    """To the worker: what are these nodes of your guests, or all? Answered with `Told` as JSON."""
+
+    ask: int
+    ids: list[str] | None
+
+
+class AskCheck(Struct, tag=True, frozen=True):
+    """To the worker: what does a guest's node say of its literals, given as JSON?"""
+
+    ask: int
+    node: str
+    given: bytes
+
+
+class Answer(Struct, tag=True, frozen=True):
+    """From the worker: JSON, or why there is none, for the question of that number."""
+
+    ask: int
+    body: bytes
+    error: str | None = None
+
+
 class JobEvents(Struct, tag=True, frozen=True):
     """From the worker: events of one job, in order."""
 
@@ -59,7 +82,9 @@ class JobEvents(Struct, tag=True, frozen=True):
     events: list[Event]
 
 
-Frame: TypeAlias = RunJob | CancelJob | Free | AskFacts | Facts | JobEvents
+Frame: TypeAlias = (
+    RunJob | CancelJob | Free | AskFacts | Facts | AskGuests | AskCheck | Answer | JobEvents
+)
 
 
 def encoded(frame: Frame) -> bytes:

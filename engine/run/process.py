@@ -16,7 +16,10 @@ from engine.authoring.errors import WorkerLost
 from engine.run.child import Settings
 from engine.run.events import Ended, Event
 from engine.run.frames import (
+    Answer,
+    AskCheck,
     AskFacts,
+    AskGuests,
     CancelJob,
     Facts,
     Frame,
@@ -26,6 +29,7 @@ from engine.run.frames import (
     encoded,
     read_frame,
 )
+from engine.run.questions import Questions
 from engine.store.history import Job
 
 log = logging.getLogger(__name__)
@@ -55,6 +59,7 @@ class ProcessWorker:
         self._process: asyncio.subprocess.Process | None = None
         self._connected = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
+        self._questions = Questions(self._send)
 
     @property
     def pid(self) -> int | None:
@@ -106,6 +111,18 @@ class ProcessWorker:
             return await asyncio.wait_for(answer, FACTS_SECONDS)
         except TimeoutError:
             return {}
+
+    async def ask_nodes(self, ids: list[str] | None) -> bytes:
+        """What the nodes of its guests are now, these or all (see `guests.Asking`)."""
+        await self._connected.wait()
+        return await self._questions.ask(lambda number: AskGuests(number, ids))
+
+    async def ask_check(self, id: str, given: Mapping[str, Any]) -> Any:
+        """What a guest's node says of its literals (see `guests.Asking`)."""
+        await self._connected.wait()
+        encoded = msgspec.json.encode(given)
+        answer = await self._questions.ask(lambda number: AskCheck(number, id, encoded))
+        return msgspec.json.decode(answer)
 
     async def close(self) -> None:
         """End the process."""
@@ -162,6 +179,8 @@ class ProcessWorker:
                             events.put_nowait(event)
                 case Facts():
                     self._settle_facts(frame.facts)
+                case Answer():
+                    self._questions.settle(frame)
                 case _:
                     log.error("a worker does not send %s", type(frame).__name__)
 
@@ -178,6 +197,7 @@ class ProcessWorker:
         for events in self._jobs.values():
             events.put_nowait(None)
         self._settle_facts({})
+        self._questions.lose()
 
     def _settle_facts(self, facts: Mapping[str, Any]) -> None:
         for answer in self._facts:

@@ -11,6 +11,7 @@ from engine.run.events import (
     NodeFinished,
     NodePreview,
     NodeProgress,
+    NodeSaid,
     NodeShown,
     NodeStarted,
     Started,
@@ -45,6 +46,8 @@ class Story:
             case NodeProgress(node, value, total):
                 yield self._progress(node, value, total, "running")
                 yield wire.progress(id, node, value, total)
+            case NodeSaid(name=name, data=data):
+                yield name, data
             case NodeShown(node, shown):
                 yield wire.executed(id, node, shown)
             case NodeFinished(node):

@@ -16,6 +16,8 @@ FileLister = Callable[[Files], list[str]]
 
 def input_config(input: Input, files: FileLister) -> list[Any]:
     """One input as object_info has it: ``["INT", {"default": 512, "min": 1}]``."""
+    if input.described is not None:
+        return input.described
     options = _options(input)
     if input.variants:
         return [input.type, {"options": [_variant(v, files) for v in input.variants]} | options]
@@ -90,6 +92,8 @@ def _limits(range: Range) -> dict[str, Any]:
 
 def node_info(spec: NodeSpec, files: FileLister) -> dict[str, Any]:
     """One entry of object_info."""
+    if spec.described is not None:
+        return dict(spec.described)
     required = [input for input in spec.inputs if not input.optional]
     optional = [input for input in spec.inputs if input.optional]
     inputs = {"required": {input.name: input_config(input, files) for input in required}}

@@ -1,0 +1,32 @@
+"""Guests: node packs that were written for another program and live in the worker alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from engine.authoring.errors import SoundstageError
+
+
+class GuestsAway(SoundstageError):
+    """The worker does not tell of the guests' nodes: it loads them still, or cannot start."""
+
+
+class Guests(Protocol):
+    """Nodes of a registry whose declarations may change while the engine runs."""
+
+    @property
+    def webs(self) -> Mapping[str, Path]:
+        """Folders of scripts that packs bring for the browser, by pack."""
+        ...
+
+    async def renew(self, ids: Collection[str] | None = None) -> None:
+        """Bring these nodes of the registry (None: all) up to date with what packs declare now.
+
+        Ids of other nodes, or of none, may be among them.
+
+        Raises:
+            GuestsAway: no answer within a bounded time.
+        """
+        ...

@@ -1,0 +1,90 @@
+"""The call of a pack's function that runs now: what stand-in modules act on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from engine.authoring.errors import Interrupted
+from engine.compat.plain import plain
+from engine.run.call import NodeRun
+from engine.run.events import NodePreview, NodeProgress, NodeSaid
+
+PROGRESS_SECONDS = 0.02
+PREVIEW_SECONDS = 0.2
+
+
+@dataclass
+class Call:
+    """One call of one node of one job.
+
+    Attributes:
+        run: the job, the node, and the way to its client.
+        graphs: how many graphs the call has begun to build.
+    """
+
+    run: NodeRun
+    graphs: int = 0
+    _told: dict[str, float] = field(default_factory=dict[str, float])
+
+    def prefix(self) -> str:
+        """What the ids of the next graph's nodes begin with."""
+        self.graphs += 1
+        return f"{self.run.node}.{self.run.turn}.{self.graphs - 1}."
+
+    def progress(self, value: float, total: float, preview: bytes | None = None) -> None:
+        """Tell the client how far the node is; too many reports in a row are left out.
+
+        Raises:
+            Interrupted: nobody wants the result any more.
+        """
+        self.heed()
+        if value >= total or self._due("progress", PROGRESS_SECONDS):
+            self.run.tell(NodeProgress(self.run.node, int(value), int(total)))
+        if preview is not None and self._due("preview", PREVIEW_SECONDS):
+            self.run.tell(NodePreview(self.run.node, preview))
+
+    def heed(self) -> None:
+        """End here if the job was interrupted.
+
+        Raises:
+            Interrupted: it was.
+        """
+        if self.interrupted:
+            raise Interrupted("the job was interrupted")
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether nobody wants the result any more."""
+        return self.run.cancelled.is_set()
+
+    def say(self, type: str, data: Any) -> None:
+        """Send a message to the job's client."""
+        shown = plain(data)
+        if not isinstance(shown, dict):
+            shown = {"data": shown}
+        self.run.tell(NodeSaid(self.run.node, type, cast("dict[str, Any]", shown)))
+
+    def _due(self, what: str, seconds: float) -> bool:
+        now = time.monotonic()
+        if now - self._told.get(what, -seconds) < seconds:
+            return False
+        self._told[what] = now
+        return True
+
+
+CURRENT: ContextVar[Call | None] = ContextVar("CURRENT", default=None)
+
+
+@contextmanager
+def during(call: Call) -> Generator[None]:
+    """Make `call` the current one of this thread or task."""
+    token = CURRENT.set(call)
+    try:
+        yield
+    finally:
+        CURRENT.reset(token)

@@ -1,0 +1,215 @@
+"""Node packs of a folder: found, imported one by one, their classes made into nodes of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib.util
+import logging
+import sys
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+from engine.authoring.registry import Registry
+from engine.compat.adapter import Adapter, Instances
+from engine.compat.declared import Misdeclared, Source, declared
+from engine.compat.plain import text
+from engine.compat.standins.install import install
+from engine.run.guests import GuestNode
+from engine.store.folders import Folders
+
+log = logging.getLogger(__name__)
+
+PACKAGE = "custom_nodes"
+"""Packs are imported as modules of this package, as they expect."""
+DISABLED = ".disabled"
+
+
+class NoPack(Misdeclared):
+    """A module that brings no V1 nodes."""
+
+
+@dataclass(frozen=True)
+class Pack:
+    """One imported pack.
+
+    Attributes:
+        name: of its folder or file.
+        web: its folder of scripts for the browser.
+        turn: held while one of its functions runs.
+    """
+
+    name: str
+    version: str
+    classes: Mapping[str, Any]
+    titles: Mapping[str, Any]
+    web: Path | None
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+
+def load(directories: Sequence[Path], registry: Registry, folders: Folders) -> Packs:
+    """Import every pack in these folders into this process.
+
+    What fails is noted in the registry's `failures` and in the log; everything else loads.
+    """
+    module = ModuleType(PACKAGE)
+    module.__path__ = [str(directory) for directory in directories]
+    sys.modules[PACKAGE] = module
+    classes = install(registry, folders, directories)
+    packs = Packs(registry, directories)
+    for path in found(directories):
+        packs.add(path, classes)
+    return packs
+
+
+def found(directories: Sequence[Path]) -> Iterator[Path]:
+    """Packages and single modules, by name; hidden and disabled ones are passed over."""
+    for directory in directories:
+        if not directory.is_dir():
+            log.warning("there is no folder %s of node packs", directory)
+            continue
+        for path in sorted(directory.iterdir()):
+            is_pack = path.suffix == ".py" if path.is_file() else (path / "__init__.py").is_file()
+            if is_pack and not path.name.startswith((".", "_")) and path.suffix != DISABLED:
+                yield path
+
+
+class Packs:
+    """The guests of this process (see `LoadedGuests`).
+
+    Args:
+        registry: gets the nodes and the failures.
+        directories: the folders of the packs; failures are told without them.
+    """
+
+    def __init__(self, registry: Registry, directories: Sequence[Path]) -> None:
+        self.declared: dict[str, GuestNode] = {}
+        self.webs: dict[str, Path] = {}
+        self._registry = registry
+        self._directories = directories
+        self._instances = Instances()
+        self._classes: dict[str, tuple[Pack, Any]] = {}
+
+    async def renew(self, ids: Collection[str] | None = None) -> None:
+        """Call INPUT_TYPES again, which may list files; one that fails now keeps its last."""
+        wanted = [id for id in self._classes if ids is None or id in ids]
+        if wanted:
+            await asyncio.to_thread(self._read, wanted)
+
+    def check(self, id: str, given: Mapping[str, Any]) -> Any:
+        """Ask a node's VALIDATE_INPUTS."""
+        check = self._registry.nodes[id].check
+        return True if check is None else check(**given)
+
+    def add(self, path: Path, known: dict[str, Any]) -> None:
+        """Import one pack; `known` gets its classes, by id."""
+        name = path.stem if path.is_file() else path.name
+        log.info("loading the node pack %s", name)
+        try:
+            pack = imported(path, name)
+        except (Exception, SystemExit) as error:
+            log.exception("the node pack %s is left out", name)
+            self._fail(name, error)
+            return
+        if pack.web is not None:
+            self.webs[name] = pack.web
+        for id, kind in pack.classes.items():
+            self._add_class(pack, text(id), kind)
+        known.update(pack.classes)
+        self._read([id for id, (owner, _) in self._classes.items() if owner is pack])
+
+    def _add_class(self, pack: Pack, id: str, kind: Any) -> None:
+        if id not in self._registry.nodes:
+            self._classes[id] = (pack, kind)
+            return
+        owner = self._classes[id][0].name if id in self._classes else "the service itself"
+        self._fail(f"{pack.name}: {id}", NoPack(f"{owner} has a node of this name"))
+
+    def _read(self, ids: Sequence[str]) -> None:
+        """Read what classes declare, and put the nodes into the registry."""
+        nodes = dict(self._registry.nodes)
+        for id in ids:
+            pack, kind = self._classes[id]
+            title = text(pack.titles.get(id, id))
+            source = Source(id, title, f"{PACKAGE}.{pack.name}", f"{pack.version}-{id}")
+            try:
+                node, hidden = declared(kind, source)
+                adapter = Adapter(kind, node, hidden, self._instances, pack.turn)
+                nodes[id] = adapter.spec()
+                self.declared[id] = node
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a pack may fail in any way
+                self._fail(f"{pack.name}: {id}", error)
+        self._registry.nodes = nodes
+
+    def _fail(self, name: str, error: BaseException) -> None:
+        told = str(error) if isinstance(error, Misdeclared) else f"{type(error).__name__}: {error}"
+        for directory in self._directories:
+            told = told.replace(f"{directory}/", "")
+        if self._registry.failures.get(name) != told:
+            log.warning("%s: %s", name, told)
+        self._registry.failures[name] = text(told)
+
+
+def imported(path: Path, name: str) -> Pack:
+    """Import a pack.
+
+    Raises:
+        NoPack: it has no NODE_CLASS_MAPPINGS, or something else under this name.
+        Exception, SystemExit: whatever its code raises.
+    """
+    module = module_of(path, f"{PACKAGE}.{name.replace('.', '_')}")
+    classes = getattr(module, "NODE_CLASS_MAPPINGS", None)
+    web = web_folder(path, getattr(module, "WEB_DIRECTORY", None))
+    if classes is None and web is not None:
+        classes = {}
+    if classes is None and hasattr(module, "comfy_entrypoint"):
+        raise NoPack("has comfy_entrypoint, as V3 packs do; only V1 packs are understood")
+    if not isinstance(classes, Mapping):
+        raise NoPack("has no NODE_CLASS_MAPPINGS, a dict of names to classes")
+    titles = getattr(module, "NODE_DISPLAY_NAME_MAPPINGS", None)
+    return Pack(
+        name=name,
+        version=code_version(path),
+        classes=cast("Mapping[str, Any]", classes),
+        titles=cast("Mapping[str, Any]", titles) if isinstance(titles, Mapping) else {},
+        web=web,
+    )
+
+
+def module_of(path: Path, name: str) -> ModuleType:
+    """Import the file or package at `path` under a name."""
+    file = path / "__init__.py" if path.is_dir() else path
+    places = [str(path)] if path.is_dir() else None
+    spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=places)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file.name} is no Python module")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def web_folder(path: Path, name: Any) -> Path | None:
+    """A pack's WEB_DIRECTORY, if it is a folder inside of the pack."""
+    if not isinstance(name, str) or not path.is_dir():
+        return None
+    web = (path / name).resolve()
+    if web.is_dir() and web.is_relative_to(path.resolve()):
+        return web
+    log.warning("the WEB_DIRECTORY %r of %s is no folder in it", name, path.name)
+    return None
+
+
+def code_version(path: Path) -> str:
+    """Changes with the name, size or time of change of any Python file of a pack."""
+    files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    facts = [(str(file), (stat := file.stat()).st_size, stat.st_mtime_ns) for file in files]
+    return hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest()

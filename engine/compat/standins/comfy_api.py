@@ -1,0 +1,76 @@
+"""`comfy_api`: of the newer API what V1 packs call: the progress of the node that runs."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+from engine.compat.call import CURRENT
+from engine.compat.standins.server import jpeg
+
+VERSIONS = ("v0_0_1", "v0_0_2", "latest")
+
+
+def report(value: float, max_value: float, preview_image: Any) -> None:
+    """Tell how far the node that runs is."""
+    call = CURRENT.get()
+    if call is not None:
+        preview = None if preview_image is None else jpeg(("JPEG", preview_image, 512))
+        call.progress(value, max_value, preview)
+
+
+class ExecutionSync:
+    """`ComfyAPISync().execution`."""
+
+    def set_progress(
+        self,
+        value: float,
+        max_value: float,
+        node_id: str | None = None,
+        preview_image: Any = None,
+        **_: Any,
+    ) -> None:
+        """Report progress, and end the node when its job was interrupted."""
+        report(value, max_value, preview_image)
+
+
+class Execution:
+    """`ComfyAPI().execution`."""
+
+    async def set_progress(
+        self,
+        value: float,
+        max_value: float,
+        node_id: str | None = None,
+        preview_image: Any = None,
+        **_: Any,
+    ) -> None:
+        """Report progress, and end the node when its job was interrupted."""
+        report(value, max_value, preview_image)
+
+
+class ComfyAPI:
+    """The API for async nodes."""
+
+    def __init__(self) -> None:
+        self.execution = Execution()
+
+
+class ComfyAPISync:
+    """The API for plain nodes."""
+
+    def __init__(self) -> None:
+        self.execution = ExecutionSync()
+
+
+def comfy_api() -> dict[str, ModuleType]:
+    """The package and its versions by name."""
+    package = ModuleType("comfy_api")
+    package.__path__ = []
+    made: dict[str, ModuleType] = {"comfy_api": package}
+    for version in VERSIONS:
+        module = ModuleType(f"comfy_api.{version}")
+        vars(module).update(ComfyAPI=ComfyAPI, ComfyAPISync=ComfyAPISync)
+        setattr(package, version, module)
+        made[module.__name__] = module
+    return made

@@ -1,0 +1,130 @@
+"""`server`: a pack's way to the browser."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, TypeVar
+
+from engine.compat.call import CURRENT
+
+log = logging.getLogger(__name__)
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+
+
+class BinaryEventTypes:
+    """Numbers of binary messages."""
+
+    PREVIEW_IMAGE = 1
+    UNENCODED_PREVIEW_IMAGE = 2
+    TEXT = 3
+    PREVIEW_IMAGE_WITH_METADATA = 4
+
+
+class Routes:
+    """Takes a pack's own routes and serves none of them: packs do not run in the server."""
+
+    def __getattr__(self, method: str) -> Callable[..., Callable[[FunctionT], FunctionT]]:
+        """``routes.get(path)``, ``routes.post(path)``, ...: a decorator that changes nothing."""
+        if method.startswith("_"):
+            raise AttributeError(method)
+
+        def declare(path: str = "", *_: Any, **__: Any) -> Callable[[FunctionT], FunctionT]:
+            log.info("a pack's route %s %s is not served", method.upper(), path)
+            return lambda function: function
+
+        return declare
+
+
+class App:
+    """What packs reach through `PromptServer.instance.app`: further routes, not served either."""
+
+    def __init__(self, routes: Routes) -> None:
+        self.router = routes
+
+    def add_routes(self, routes: Any) -> None:
+        """Nothing is added."""
+        log.info("a pack's routes are not served")
+
+
+class PromptServer:
+    """The one server a pack knows, `PromptServer.instance`."""
+
+    instance: PromptServer
+
+    def __init__(self) -> None:
+        self.routes = Routes()
+        self.app = App(self.routes)
+        self.supports = ["custom_nodes_from_web"]
+        self.number = 0
+
+    @property
+    def client_id(self) -> str | None:
+        """Whose job runs."""
+        call = CURRENT.get()
+        return call.run.record.client_id if call is not None else None
+
+    @property
+    def last_node_id(self) -> str | None:
+        """The node that runs."""
+        call = CURRENT.get()
+        return call.run.node if call is not None else None
+
+    @property
+    def last_prompt_id(self) -> str | None:
+        """The job that runs."""
+        call = CURRENT.get()
+        return call.run.job if call is not None else None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The worker's event loop."""
+        return asyncio.get_event_loop()
+
+    def send_sync(self, event: Any, data: Any, sid: str | None = None) -> None:
+        """Send a message to the client whose job runs here; nobody else hears of it."""
+        call = CURRENT.get()
+        if call is None:
+            log.info("a pack's message %r is for nobody: no job of it runs here", event)
+        elif isinstance(event, str):
+            call.say(event, data)
+        elif event == BinaryEventTypes.UNENCODED_PREVIEW_IMAGE:
+            call.progress(0, 1, jpeg(data))
+        else:
+            log.info("a pack's binary message %r is not sent", event)
+
+    async def send(self, event: Any, data: Any, sid: str | None = None) -> None:
+        """The same."""
+        self.send_sync(event, data, sid)
+
+    def send_progress_text(self, text: str | bytes, node_id: str, sid: str | None = None) -> None:
+        """Show a line of text at a node."""
+        told = text.decode(errors="replace") if isinstance(text, bytes) else text
+        self.send_sync("progress_text", {"nodeId": node_id, "text": told}, sid)
+
+    def add_on_prompt_handler(self, handler: Callable[..., Any]) -> None:
+        """Prompts are not shown to packs before they are validated; nothing happens."""
+        log.info("a pack's prompt handler is not called")
+
+
+def jpeg(preview: tuple[str, Any, int | None]) -> bytes:
+    """A preview as packs give it, (format, PIL picture, longest side), as a JPEG."""
+    _, picture, longest = preview
+    if longest is not None and max(picture.size) > longest:
+        picture = picture.copy()
+        picture.thumbnail((longest, longest))
+    written = io.BytesIO()
+    picture.convert("RGB").save(written, "JPEG", quality=95)
+    return written.getvalue()
+
+
+def server() -> dict[str, ModuleType]:
+    """The module by name."""
+    module = ModuleType("server")
+    PromptServer.instance = PromptServer()
+    vars(module).update(PromptServer=PromptServer, BinaryEventTypes=BinaryEventTypes)
+    return {"server": module}
