@@ -8,7 +8,7 @@ import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from msgspec import Struct, field
 
@@ -20,6 +20,7 @@ from engine.graph.validate import InputConfig, validate
 from engine.run.child import Settings
 from engine.run.events import Event
 from engine.run.executor import now_ms
+from engine.run.guests import GuestPacks, RemoteGuests
 from engine.run.process import ProcessWorker
 from engine.run.scheduler import Listener, QueueChanged, Scheduler
 from engine.run.worker import Worker
@@ -109,6 +110,7 @@ class Engine:
         max_queue: int = MOST_WAITING,
     ) -> Engine:
         """Open a home and go on with the jobs that wait there.
+        guests: GuestPacks | None = None,
 
         Args:
             home: folder of everything; made if it is not there.
@@ -120,6 +122,7 @@ class Engine:
             max_queue: most jobs that may wait.
 
         Raises:
+            guests: node packs for the worker process that were written for another program.
             SoundstageError: the home is in use, or cannot be written.
         """
         registry = registry or Registry.installed(packs)
@@ -132,7 +135,10 @@ class Engine:
         engine = cls(registry, folders, database, await Queue.open(database), lock)
         engine.max_queue = max_queue
         paths = {name: str(path) for name, path in (placed or {}).items()}
-        worker = worker or ProcessWorker(Settings(str(home), paths, list(packs), models))
+        if worker is None:
+            worker = ProcessWorker(Settings(str(home), paths, list(packs), models, guests))
+            if guests is not None:
+                registry.guests = RemoteGuests(registry, worker)
         await engine._start(worker)
         return engine
 
@@ -159,6 +165,7 @@ class Engine:
         """
         if self.waiting() >= self.max_queue:
             raise QueueFull(
+            GuestsAway: it has nodes of guests, and the worker does not tell of them.
                 f"{self.max_queue} jobs wait already; submit this one when some are done, or "
                 "start the service with a larger --max-queue"
             )
@@ -167,6 +174,7 @@ class Engine:
         valid = await validate(
             submission.prompt, self.registry, self.folders, self.describe, submission.targets
         )
+        await self._renew_guests(submission.prompt)
         job = self._job(submission, valid.prompt, valid.outputs)
         try:
             await self._queue.put(job)
@@ -182,6 +190,13 @@ class Engine:
     def _job(self, submission: Submission, prompt: dict[str, Any], outputs: list[str]) -> Job:
         number = submission.number
         if number is None:
+    async def _renew_guests(self, prompt: Mapping[str, Any]) -> None:
+        """What a guest's node offers may depend on files, so each prompt asks anew."""
+        if self.registry.guests is not None:
+            entries = [cast("dict[str, Any]", e) for e in prompt.values() if isinstance(e, dict)]
+            names = {entry.get("class_type") for entry in entries}
+            await self.registry.guests.renew([name for name in names if isinstance(name, str)])
+
             place = self._queue.next_number()
             number = -place if submission.front else place
         return Job(
