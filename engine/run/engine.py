@@ -107,10 +107,10 @@ class Engine:
         placed: Mapping[str, Path] | None = None,
         models: ModelPaths | None = None,
         packs: Sequence[str] = (),
+        guests: GuestPacks | None = None,
         max_queue: int = MOST_WAITING,
     ) -> Engine:
         """Open a home and go on with the jobs that wait there.
-        guests: GuestPacks | None = None,
 
         Args:
             home: folder of everything; made if it is not there.
@@ -119,10 +119,10 @@ class Engine:
             placed: folders that are elsewhere ("output": path, ...).
             models: folders of models outside of the home.
             packs: node packs to import beside the installed ones, by module name.
+            guests: node packs for the worker process that were written for another program.
             max_queue: most jobs that may wait.
 
         Raises:
-            guests: node packs for the worker process that were written for another program.
             SoundstageError: the home is in use, or cannot be written.
         """
         registry = registry or Registry.installed(packs)
@@ -162,19 +162,19 @@ class Engine:
         Raises:
             PromptError: nothing of it can run; the text says why.
             QueueFull: enough jobs wait.
+            GuestsAway: it has nodes of guests, and the worker does not tell of them.
         """
         if self.waiting() >= self.max_queue:
             raise QueueFull(
-            GuestsAway: it has nodes of guests, and the worker does not tell of them.
                 f"{self.max_queue} jobs wait already; submit this one when some are done, or "
                 "start the service with a larger --max-queue"
             )
         if submission.number is not None and not math.isfinite(submission.number):
             raise PromptError("invalid_number", "number must be a finite number")
+        await self._renew_guests(submission.prompt)
         valid = await validate(
             submission.prompt, self.registry, self.folders, self.describe, submission.targets
         )
-        await self._renew_guests(submission.prompt)
         job = self._job(submission, valid.prompt, valid.outputs)
         try:
             await self._queue.put(job)
@@ -187,9 +187,6 @@ class Engine:
         self._wake()
         return Receipt(job.id, job.number, valid.errors)
 
-    def _job(self, submission: Submission, prompt: dict[str, Any], outputs: list[str]) -> Job:
-        number = submission.number
-        if number is None:
     async def _renew_guests(self, prompt: Mapping[str, Any]) -> None:
         """What a guest's node offers may depend on files, so each prompt asks anew."""
         if self.registry.guests is not None:
@@ -197,6 +194,9 @@ class Engine:
             names = {entry.get("class_type") for entry in entries}
             await self.registry.guests.renew([name for name in names if isinstance(name, str)])
 
+    def _job(self, submission: Submission, prompt: dict[str, Any], outputs: list[str]) -> Job:
+        number = submission.number
+        if number is None:
             place = self._queue.next_number()
             number = -place if submission.front else place
         return Job(
