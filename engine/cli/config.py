@@ -32,6 +32,7 @@ class Serve:
         listen: addresses; an empty port 0 chooses a free one.
         placed: folders that are not inside the home.
         packs: modules with further nodes.
+        custom_nodes: folders of node packs that were written for ComfyUI.
         hosts: names by which the service may be called besides its addresses.
         cors: origin whose pages may call it, "*" for all.
         max_queue: most jobs that may wait.
@@ -52,6 +53,7 @@ class Serve:
     port: int = DEFAULT_PORT
     placed: Mapping[str, Path] = field(default_factory=dict[str, Path])
     packs: tuple[str, ...] = ()
+    custom_nodes: tuple[Path, ...] = ()
     hosts: tuple[str, ...] = ()
     cors: str | None = None
     upload_limit: int = 100 * MEGABYTE
@@ -158,6 +160,7 @@ def _serve(given: argparse.Namespace) -> Serve:
         port=given.port,
         placed={place: path for place, path in placed.items() if path is not None},
         packs=tuple(given.nodes),
+        custom_nodes=tuple(given.custom_nodes),
         hosts=tuple(given.allow_host),
         cors=given.enable_cors_header,
         upload_limit=int(given.max_upload_size * MEGABYTE),
@@ -252,6 +255,14 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="let pages of this origin use the service; without a value: of any",
     )
     parser.add_argument(
+        "--custom-nodes",
+        action="append",
+        default=[],
+        metavar="DIR",
+        type=_existing,
+        help="folder of node packs written for ComfyUI, which run their own code; repeat",
+    )
+    parser.add_argument(
         "--allow-host",
         action="append",
         default=[],
@@ -328,6 +339,13 @@ def _path(text: str) -> Path:
 
 def _folder(text: str) -> Path:
     return _path(text).absolute()
+
+
+def _existing(text: str) -> Path:
+    folder = _folder(text)
+    if folder.is_dir():
+        return folder
+    raise argparse.ArgumentTypeError(f"{text!r} is no folder")
 
 
 def _front_end(text: str) -> Path:

@@ -17,6 +17,7 @@ from aiohttp import web
 from engine.authoring.errors import SoundstageError
 from engine.cli.config import Serve
 from engine.run.engine import Engine
+from engine.run.guests import GuestPacks
 from engine.server.app import init_app
 from engine.store import model_paths
 from engine.store.model_paths import ModelPaths
@@ -28,6 +29,7 @@ DRAIN_SECONDS = 5.0
 STDIN = 0
 ADDRESS_FILE = "service.url"
 READY = "Soundstage listens on"
+GUEST_LOADER = "engine.compat.packs:load"
 
 
 async def serve(command: Serve) -> int:
@@ -51,6 +53,7 @@ async def serve(command: Serve) -> int:
         placed=command.placed,
         models=models,
         packs=command.packs,
+        guests=_guests(command),
         max_queue=command.max_queue,
     )
     try:
@@ -100,6 +103,12 @@ def _tls(command: Serve) -> ssl.SSLContext | None:
             f"{certificate} and {key} are no certificate and its key as PEM files: {error}"
         ) from error
     return context
+
+
+def _guests(command: Serve) -> GuestPacks | None:
+    if not command.custom_nodes:
+        return None
+    return GuestPacks(GUEST_LOADER, [str(folder) for folder in command.custom_nodes])
 
 
 def _stop_event(*, attached: bool) -> asyncio.Event:

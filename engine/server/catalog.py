@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from engine.authoring.markers import Files
 from engine.authoring.registry import Registry
-from engine.authoring.spec import Input
+from engine.authoring.spec import Input, NodeSpec
 from engine.server.wire import encoded
 from engine.server.wire_nodes import node_info
 from engine.store.folders import Folders
@@ -20,9 +20,10 @@ Listing = dict[Files, list[str]]
 
 @dataclass(frozen=True)
 class Rendered:
-    """object_info as bytes, for one state of the folders."""
+    """object_info as bytes, for one state of the folders and of the registry."""
 
     listing: Listing
+    nodes: Mapping[str, NodeSpec]
     body: bytes
     etag: str
 
@@ -42,22 +43,33 @@ class Catalog:
         }
 
     async def rendered(self) -> Rendered:
-        """All nodes; a changed folder changes body and etag."""
-        listing = await asyncio.to_thread(self._list)
-        if self._rendered is None or self._rendered.listing != listing:
-            nodes = self._registry.nodes.values()
-            body = encoded({spec.id: node_info(spec, listing.__getitem__) for spec in nodes})
+        """All nodes; a changed folder changes body and etag, and so does a guest's changed node.
+
+        Raises:
+            GuestsAway: the worker does not tell of its guests' nodes.
+        """
+        await self._renew(None)
+        listing, nodes = await asyncio.to_thread(self._list), self._registry.nodes
+        last = self._rendered
+        if last is None or last.listing != listing or last.nodes is not nodes:
+            specs = nodes.values()
+            body = encoded({spec.id: node_info(spec, listing.__getitem__) for spec in specs})
             digest = hashlib.blake2b(body, digest_size=16).hexdigest()
-            self._rendered = Rendered(listing, body, digest)
-        return self._rendered
+            last = self._rendered = Rendered(listing, nodes, body, digest)
+        return last
 
     async def node(self, id: str) -> dict[str, Any]:
         """One node by its id, or nothing."""
+        await self._renew([id])
         spec = self._registry.get(id)
         if spec is None:
             return {}
         listing = await asyncio.to_thread(self._list)
         return {id: node_info(spec, listing.__getitem__)}
+
+    async def _renew(self, ids: list[str] | None) -> None:
+        if self._registry.guests is not None:
+            await self._registry.guests.renew(ids)
 
     def _list(self) -> Listing:
         return {files: self._folders.files(files) for files in self._choices}

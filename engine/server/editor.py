@@ -1,4 +1,4 @@
-"""What an editor asks for as it starts: extensions, translations, templates."""
+"""What an editor asks for as it starts: translations, templates, subgraphs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,6 @@ from engine.server.answers import json_response
 
 PACK = "soundstage"
 TYPES = {"json": "application/json", "jpg": "image/jpeg"}
-
-
-async def get_extensions(_request: web.Request) -> web.Response:
-    """GET /extensions: scripts that the editor loads; there are none."""
-    return json_response([])
 
 
 async def get_translations(_request: web.Request) -> web.Response:

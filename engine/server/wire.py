@@ -260,6 +260,7 @@ def system_stats(machine: Machine, facts: Mapping[str, Any]) -> dict[str, Any]:
     """The answer of GET /system_stats; `facts` are the worker's, empty until it is up.
 
     Clients look at the first device without asking whether there is one, so there always is.
+    `failures` are node packs, and nodes of them, that could not be loaded, and why.
     """
     cpu = {"name": "cpu", "memory": (machine.memory, machine.memory_free)}
     return {
@@ -275,6 +276,7 @@ def system_stats(machine: Machine, facts: Mapping[str, Any]) -> dict[str, Any]:
             "argv": [],
         },
         "devices": [_device(**device) for device in facts.get("devices", [cpu])],
+        "failures": facts.get("failures", {}),
     }
 
 
