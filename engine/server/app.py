@@ -11,6 +11,7 @@ from engine.run.engine import Engine
 from engine.server import (
     editor,
     editor_page,
+    extensions,
     files,
     front_end,
     internal,
@@ -93,7 +94,8 @@ ROUTES = (
     web.post("/userdata/{file}", userdata.post_file),
     web.delete("/userdata/{file}", userdata.delete_file),
     web.post("/userdata/{file}/move/{dest}", userdata.move_file),
-    web.get("/extensions", editor.get_extensions),
+    web.get("/extensions", extensions.get_extensions),
+    web.get("/extensions/{pack}/{path:.+}", extensions.get_file),
     web.get("/i18n", editor.get_translations),
     web.get("/workflow_templates", editor.get_templates),
     web.get("/workflow_templates/{pack}/{name}.{kind:json|jpg}", editor.get_template),
@@ -152,6 +154,7 @@ def init_app(
     app.on_response_prepare.append(headers(cors))
     app.cleanup_ctx.append(_keep_log)
     app.on_shutdown.append(_close_sockets)
+    app.on_cleanup.append(_end_survey)
     return app
 
 
@@ -163,3 +166,6 @@ async def _keep_log(app: web.Application) -> AsyncGenerator[None]:
 
 async def _close_sockets(app: web.Application) -> None:
     await app[SOCKETS].close()
+
+
+async def _end_survey(app: web.Application) -> None:
