@@ -24,6 +24,7 @@ from engine.run.guests import GuestPacks, RemoteGuests
 from engine.run.process import ProcessWorker
 from engine.run.scheduler import Listener, QueueChanged, Scheduler
 from engine.run.worker import Worker
+from engine.store.assets import Assets
 from engine.store.db import Database
 from engine.store.folders import Folders
 from engine.store.history import Entry, Job, Standing
@@ -80,6 +81,7 @@ class Engine:
     Attributes:
         registry: the nodes there are.
         folders: the home.
+        assets: its files by name, tag and content.
         max_queue: most jobs that may wait.
     """
 
@@ -88,6 +90,7 @@ class Engine:
     ) -> None:
         self.registry = registry
         self.folders = folders
+        self.assets = Assets(database, folders)
         self.describe: InputConfig = plain_config
         self.max_queue = MOST_WAITING
         self._database = database

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from engine.run.engine import Engine
 from engine.server import (
+    assets,
     editor,
     editor_page,
     extensions,
@@ -34,6 +35,7 @@ from engine.server.keys import (
     PREVIEW_METHOD,
     SETTINGS,
     SOCKETS,
+    SURVEY,
     UPLOAD_LIMIT,
     USERDATA,
 )
@@ -41,7 +43,9 @@ from engine.server.logs import Logs
 from engine.server.machine import WorkerFacts
 from engine.server.middleware import compressed, errors, guard, headers
 from engine.server.socket import Sockets
+from engine.store.census import Census
 from engine.store.settings import Settings
+from engine.store.survey import Survey
 from engine.store.userdata import UserData
 
 DEFAULT_UPLOAD_LIMIT = 100 * 2**20
@@ -82,6 +86,22 @@ ROUTES = (
     web.get("/experiment/models/{folder}", models.get_model_files),
     web.get("/experiment/models/preview/{folder}/{path_index}/{filename:.+}", models.get_preview),
     web.get("/view_metadata/{folder}", models.get_metadata),
+    web.get("/assets", assets.get_assets),
+    web.post("/assets", assets.post_asset),
+    web.post("/assets/from-hash", assets.post_from_hash),
+    web.head("/assets/hash/{hash}", assets.head_hash),
+    web.get("/assets/tags/refine", assets.refine_tags),
+    web.post("/assets/seed", assets.post_seed),
+    web.get("/assets/seed/status", assets.get_seed),
+    web.post("/assets/seed/cancel", assets.cancel_seed),
+    web.post("/assets/prune", assets.post_prune),
+    web.get("/assets/{id}", assets.get_asset),
+    web.put("/assets/{id}", assets.put_asset),
+    web.delete("/assets/{id}", assets.delete_asset),
+    web.get("/assets/{id}/content", assets.get_content),
+    web.post("/assets/{id}/tags", assets.post_tags),
+    web.delete("/assets/{id}/tags", assets.delete_tags),
+    web.get("/tags", assets.get_tags),
     web.get("/users", userdata.get_users),
     web.post("/users", userdata.post_users),
     web.get("/settings", userdata.get_settings),
@@ -144,6 +164,7 @@ def init_app(
     app[USERDATA] = UserData(engine.folders.root("user") / "default")
     app[SETTINGS] = Settings(app[USERDATA])
     app[LOGS] = Logs(engine.folders.home, app[SOCKETS])
+    app[SURVEY] = Survey(engine.assets, Census(engine.folders))
     app[UPLOAD_LIMIT] = upload_limit
     app[PREVIEW_METHOD] = preview_method
     if front_end_root is not None:
@@ -169,3 +190,4 @@ async def _close_sockets(app: web.Application) -> None:
 
 
 async def _end_survey(app: web.Application) -> None:
+    await app[SURVEY].cancel()

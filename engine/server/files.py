@@ -13,13 +13,14 @@ from aiohttp import web
 
 from engine.authoring.errors import MissingFile
 from engine.authoring.protocols import FolderKind
-from engine.server import wire
+from engine.server import wire, wire_assets
 from engine.server.answers import json_response
 from engine.server.bodies import BadInput
 from engine.server.forms import received
 from engine.server.keys import ENGINE
 from engine.server.pictures import CHANNELS, rendered
 from engine.server.uploads import Upload, store
+from engine.store.digest import NAMED
 from engine.store.folders import ANNOTATED
 
 SHOWN_INLINE = ("image/", "audio/", "video/", "text/plain", "application/json")
@@ -28,7 +29,7 @@ NEVER_INLINE = ("image/svg+xml",)
 
 async def view(request: web.Request) -> web.StreamResponse:
     """GET /view: a file, with ranges and validators; or a preview, or some channels of it."""
-    path, name = _viewed(request)
+    path, name = await _viewed(request)
     query = request.query
     channel = query.get("channel", "rgba")
     if channel not in CHANNELS:
@@ -41,10 +42,15 @@ async def view(request: web.Request) -> web.StreamResponse:
     return web.FileResponse(path, headers=file_headers(None if encoding else kind, name))
 
 
-def _viewed(request: web.Request) -> tuple[Path, str]:
-    name = request.query.get("filename")
+async def _viewed(request: web.Request) -> tuple[Path, str]:
+    name, assets = request.query.get("filename"), request.app[ENGINE].assets
     if name is None:
         raise MissingFile("filename is missing; ask for /view?filename=NAME&type=output")
+    if NAMED.fullmatch(name):
+        asset = await assets.by_hash(name)
+        if asset is None:
+            raise MissingFile("no file that is known here has this content")
+        return assets.path(asset), asset.file
     kind = request.query.get("type", "output")
     annotated = ANNOTATED.match(name)
     if annotated is not None:
@@ -102,13 +108,24 @@ async def upload_image(request: web.Request) -> web.Response:
     try:
         fields = await received(request, upload)
         kind = folder_kind(fields.get("type") or "input")
+        subfolder = fields.get("subfolder", "")
         stored = await asyncio.to_thread(
             store,
             upload,
             folders.root(kind),
-            fields.get("subfolder", ""),
+            subfolder,
             overwrite=fields.get("overwrite", "").lower() in ("true", "1"),
         )
     finally:
         await asyncio.to_thread(upload.discard)
-    return json_response(wire.stored(stored, fields.get("subfolder", ""), kind))
+    return await stored_answer(request, upload, stored, subfolder, kind)
+
+
+async def stored_answer(
+    request: web.Request, upload: Upload, name: str, subfolder: str, kind: FolderKind
+) -> web.Response:
+    """Where an upload was put, and the asset that it is from now on."""
+    place = posixpath.normpath(posixpath.join(kind, subfolder))
+    asset = await request.app[ENGINE].assets.add(place, name, upload.close(), name, [])
+    told = wire.stored(name, subfolder, kind)
+    return json_response({**told, "asset": wire_assets.brief(asset)})

@@ -16,25 +16,25 @@ LONGEST_FIELD = 64 * 1024
 CHUNK = 1024 * 1024
 
 
-async def received(request: web.Request, upload: Upload) -> dict[str, str]:
+async def received(request: web.Request, upload: Upload, *, field: str = "image") -> dict[str, str]:
     """Take in the form: the file, which there must be, goes to `upload`; returns the other fields.
 
     Raises:
-        BadInput: no form, or not one with a file in the field 'image'.
+        BadInput: no form, or not one with a file in that field.
         HTTPRequestEntityTooLarge: over the limit.
     """
     limit = request.app[UPLOAD_LIMIT]
     if request.content_length is not None and request.content_length > limit + LONGEST_FIELD:
         raise too_large(limit)
     if not request.content_type.startswith("multipart/"):
-        raise BadInput("invalid_upload", "Send the file as multipart/form-data, field 'image'.")
-    fields = await _parts(request, upload)
+        raise BadInput("invalid_upload", f"Send the file as multipart/form-data, field '{field}'.")
+    fields = await _parts(request, upload, field)
     if upload.name is None:
-        raise BadInput("no_file", "The form has no file; send it in the field 'image'.")
+        raise BadInput("no_file", f"The form has no file; send it in the field '{field}'.")
     return fields
 
 
-async def _parts(request: web.Request, upload: Upload) -> dict[str, str]:
+async def _parts(request: web.Request, upload: Upload, field: str) -> dict[str, str]:
     fields: dict[str, str] = {}
     try:
         reader = await request.multipart()
@@ -44,12 +44,12 @@ async def _parts(request: web.Request, upload: Upload) -> dict[str, str]:
                 return fields
             if isinstance(part, MultipartReader):
                 raise BadInput("invalid_upload", "The form holds a form; send one file.")
-            if part.name == "image" and upload.name is None:
+            if part.name == field and upload.name is None:
                 await _take_file(part, upload, request.app[UPLOAD_LIMIT])
             elif part.filename is None:
                 fields[part.name or ""] = await _short_text(part)
             else:
-                raise BadInput("invalid_upload", "Send one file, in the field 'image'.")
+                raise BadInput("invalid_upload", f"Send one file, in the field '{field}'.")
     except (ValueError, HttpProcessingError) as error:
         why = getattr(error, "message", str(error)).replace("\n", " ")
         raise BadInput("invalid_upload", f"The form cannot be read: {why}") from error
@@ -58,7 +58,7 @@ async def _parts(request: web.Request, upload: Upload) -> dict[str, str]:
 
 async def _take_file(part: BodyPartReader, upload: Upload, limit: int) -> None:
     if not part.filename:
-        raise BadInput("no_filename", "The field 'image' is no file; give it a filename.")
+        raise BadInput("no_filename", f"The field '{part.name}' is no file; give it a filename.")
     upload.begin(part.filename)
     while chunk := await part.read_chunk(CHUNK):
         await asyncio.to_thread(upload.write, chunk)

@@ -10,6 +10,7 @@ from engine.server.logs import Logs
 from engine.server.machine import WorkerFacts
 from engine.server.socket import Sockets
 from engine.store.settings import Settings
+from engine.store.survey import Survey
 from engine.store.userdata import UserData
 
 ENGINE = web.AppKey("engine", Engine)
@@ -20,4 +21,5 @@ PREVIEW_METHOD = web.AppKey("preview_method", str)
 UPLOAD_LIMIT = web.AppKey("upload_limit", int)
 USERDATA = web.AppKey("userdata", UserData)
 SETTINGS = web.AppKey("settings", Settings)
+SURVEY = web.AppKey("survey", Survey)
 LOGS = web.AppKey("logs", Logs)

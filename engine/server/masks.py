@@ -11,10 +11,8 @@ from typing import Any, cast
 from aiohttp import web
 
 from engine.authoring.errors import MissingFile
-from engine.server import wire
-from engine.server.answers import json_response
 from engine.server.bodies import BadInput
-from engine.server.files import folder_kind
+from engine.server.files import folder_kind, stored_answer
 from engine.server.forms import received
 from engine.server.keys import ENGINE
 from engine.server.pictures import MOST_PIXELS
@@ -47,7 +45,7 @@ async def upload_mask(request: web.Request) -> web.Response:
     finally:
         await asyncio.to_thread(upload.discard)
         await asyncio.to_thread(masked.discard)
-    return json_response(wire.stored(stored, subfolder, kind))
+    return await stored_answer(request, masked, stored, subfolder, kind)
 
 
 def _original(folders: Folders, reference: str | None) -> Path:

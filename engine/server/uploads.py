@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import uuid
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from engine.authoring.errors import BadPath
+from engine.store.digest import Digest, of_file
 from engine.store.folders import inside
 
 LONGEST_NAME = 200
@@ -28,7 +28,7 @@ class Upload:
         self.name: str | None = None
         self.size = 0
         self.part = folder / f".{uuid.uuid4().hex}.part"
-        self._hash = hashlib.sha256()
+        self._digest = Digest()
         self._file: BinaryIO | None = None
 
     def begin(self, name: str) -> None:
@@ -50,15 +50,16 @@ class Upload:
         if self._file is None:
             self._file = self.part.open("xb")
         self._file.write(data)
-        self._hash.update(data)
+        self._digest.add(data)
         self.size += len(data)
 
     def close(self) -> str:
-        """Finish the part file; returns its sha256."""
-        self.write(b"")
+        """Finish the part file; returns the hash of its content."""
+        if self._file is None:
+            self.write(b"")
         if self._file is not None:
             self._file.close()
-        return self._hash.hexdigest()
+        return self._digest.named()
 
     def discard(self) -> None:
         """Remove what is left of the part file."""
@@ -100,7 +101,7 @@ def store(upload: Upload, root: Path, subfolder: str, *, overwrite: bool) -> str
         if _claim(target):
             _move(upload.part, target)
             return target.name
-        if target.is_file() and _sha256(target) == digest:
+        if target.is_file() and of_file(target) == digest:
             return target.name
     raise AssertionError("counting never ends")
 
@@ -119,8 +120,3 @@ def _move(part: Path, target: Path) -> None:
     near = target.with_name(part.name)
     shutil.move(part, near)
     os.replace(near, target)  # noqa: PTH105 - Path.replace is the same call
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

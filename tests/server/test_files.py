@@ -46,7 +46,9 @@ async def upload(call: Caller, made: aiohttp.FormData) -> tuple[int, Any]:
 
 async def test_an_upload_can_be_viewed(call: Caller, service: Service):
     status, stored = await upload(call, form("a picture.png", png()))
+    asset = stored.pop("asset")
     assert (status, stored) == (200, {"name": "a picture.png", "subfolder": "", "type": "input"})
+    assert (asset["name"], asset["size"]) == ("a picture.png", len(png()))
     query = "/view?filename=a%20picture.png&type=input"
     async with call.session.get(call.url + query) as answer:
         assert answer.status == 200
@@ -80,10 +82,9 @@ async def test_fields_may_come_before_or_after_the_file(call: Caller, after: boo
     made.add_field("image", b"x", filename="y.png")
     for name, value in fields if after else ():
         made.add_field(name, value)
-    assert await upload(call, made) == (
-        200,
-        {"name": "y.png", "subfolder": "deep/er", "type": "temp"},
-    )
+    status, stored = await upload(call, made)
+    assert stored.pop("asset")["tags"] == ["temp"]
+    assert (status, stored) == (200, {"name": "y.png", "subfolder": "deep/er", "type": "temp"})
     assert (await call.get("/view?filename=y.png&type=temp&subfolder=deep/er"))[0] == 200
 
 

@@ -47,6 +47,7 @@ async def test_the_original_gets_the_alpha_and_keeps_its_text(
     status, stored = await send(
         call, base, original_ref=reference, overwrite="true", subfolder="masked"
     )
+    assert stored.pop("asset")["mime_type"] == "image/png"
     assert (status, stored) == (200, {"name": "mask.png", "subfolder": "masked", "type": "input"})
     with Image.open(service.home / "input" / "masked" / "mask.png") as masked:
         assert isinstance(masked, PngImagePlugin.PngImageFile)

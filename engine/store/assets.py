@@ -1,0 +1,383 @@
+"""Files with a name, tags and the hash of their content, as clients look for them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from engine.authoring.errors import MissingFile
+from engine.store.census import Files, Found
+from engine.store.db import Database
+from engine.store.folders import Folders
+
+Sort = Literal["name", "created", "updated", "size", "accessed"]
+WRITES_AT_ONCE = 100
+COLUMNS = (
+    "seq, id, folder, file, name, size, modified, hash, metadata, preview, created, updated, "
+    "accessed"
+)
+
+
+class Asset(Struct, frozen=True):
+    """A file as clients know it.
+
+    Attributes:
+        folder: where it lies: "output/sub", "models/loras".
+        file: its name there.
+        name: what clients call it.
+        size: bytes.
+        modified: ns since 1970, of the file.
+        hash: "blake3:" and 64 hex digits; None until somebody read the file.
+        metadata: what clients said of it.
+        preview: id of the asset that shows what it looks like.
+        created: ms since 1970, as the next two.
+        tags: sorted.
+    """
+
+    seq: int
+    id: str
+    folder: str
+    file: str
+    name: str
+    size: int
+    modified: int
+    hash: str | None
+    metadata: dict[str, Any]
+    preview: str | None
+    created: int
+    updated: int
+    accessed: int
+    tags: list[str]
+
+
+class Filter(Struct, frozen=True):
+    """Which assets: with all of these tags, any of those, none of others; part of the name."""
+
+    all: tuple[str, ...] = ()
+    any: tuple[str, ...] = ()
+    none: tuple[str, ...] = ()
+    name: str = ""
+
+
+class Slice(Struct, frozen=True):
+    """Which of them, and in what order.
+
+    Attributes:
+        after: value of `sort` and seq of the last one of the page before.
+    """
+
+    sort: Sort = "created"
+    descending: bool = True
+    limit: int = 20
+    offset: int = 0
+    after: tuple[str | int, int] | None = None
+
+
+class Page(Struct, frozen=True):
+    """Assets of a page, whether more come after, and how many there are on all pages."""
+
+    assets: list[Asset]
+    more: bool
+    total: int
+
+
+class Tagged(Struct, frozen=True):
+    """A tag, how many assets have it, and whether it says where they lie."""
+
+    name: str
+    count: int
+    system: bool
+
+
+class Assets:
+    """The assets of a home; what lies in its folders is found by itself."""
+
+    def __init__(self, database: Database, folders: Folders) -> None:
+        self._database = database
+        self._folders = folders
+
+    def path(self, asset: Asset) -> Path:
+        """Its file.
+
+        Raises:
+            MissingFile: it is not there any more.
+        """
+        root, _, rest = asset.folder.partition("/")
+        if root == "models":
+            kind, _, below = rest.partition("/")
+            return self._folders.model_path(kind, f"{below}/{asset.file}" if below else asset.file)
+        if root in ("input", "output", "temp"):
+            return self._folders.resolve(root, rest, asset.file)
+        raise MissingFile(f"there is no folder {asset.folder!r}")
+
+    async def page(self, filter: Filter, slice: Slice) -> Page:
+        """Some of the assets."""
+        where, values = _where(filter)
+        order = "DESC" if slice.descending else "ASC"
+        limits: list[Any] = []
+        more = ""
+        if slice.after is not None:
+            more = f" AND ({slice.sort}, seq) {'<' if slice.descending else '>'} (?, ?)"
+            limits += slice.after
+
+        def select(connection: sqlite3.Connection) -> Page:
+            rows = connection.execute(
+                f"SELECT {COLUMNS} FROM assets WHERE {where}{more} "
+                f"ORDER BY {slice.sort} {order}, seq {order} LIMIT ? OFFSET ?",
+                (*values, *limits, slice.limit + 1, slice.offset),
+            ).fetchall()
+            count = connection.execute(f"SELECT count(*) FROM assets WHERE {where}", values)
+            shown = [_asset(connection, row) for row in rows[: slice.limit]]
+            return Page(shown, len(rows) > len(shown), count.fetchone()[0])
+
+        return await self._database.read(select)
+
+    async def tags(self, filter: Filter) -> list[Tagged]:
+        """Every tag of the assets that pass, most used first."""
+        where, values = _where(filter)
+        counted = (
+            "SELECT tag, count(*), min(given) FROM asset_tags WHERE asset IN "
+            f"(SELECT seq FROM assets WHERE {where}) GROUP BY tag ORDER BY 2 DESC, 1"
+        )
+        rows = await self._database.read(lambda db: db.execute(counted, values).fetchall())
+        return [Tagged(tag, count, given == 0) for tag, count, given in rows]
+
+    async def get(self, id: str) -> Asset | None:
+        """An asset by its id."""
+        return await self._one("id=? AND hidden=0", (id,))
+
+    async def by_hash(self, hash: str) -> Asset | None:
+        """An asset of this content whose file is there."""
+        found = await self._some("hash=? AND hidden=0 ORDER BY seq", (hash,))
+        return next((asset for asset in found if self._is_there(asset)), None)
+
+    async def at(self, folder: str, file: str) -> Asset | None:
+        """The asset of a file, the oldest of several."""
+        return await self._one("folder=? AND file=? AND hidden=0 ORDER BY seq", (folder, file))
+
+    def _is_there(self, asset: Asset) -> bool:
+        try:
+            self.path(asset)
+        except MissingFile:
+            return False
+        return True
+
+    async def _one(self, condition: str, values: tuple[Any, ...]) -> Asset | None:
+        found = await self._some(f"{condition} LIMIT 1", values)
+        return found[0] if found else None
+
+    async def _some(self, condition: str, values: tuple[Any, ...]) -> list[Asset]:
+        def select(connection: sqlite3.Connection) -> list[Asset]:
+            rows = connection.execute(f"SELECT {COLUMNS} FROM assets WHERE {condition}", values)
+            return [_asset(connection, row) for row in rows.fetchall()]
+
+        return await self._database.read(select)
+
+    async def add(self, folder: str, file: str, hash: str, name: str, tags: Sequence[str]) -> Asset:
+        """Take in a file that has just been written, or know it again.
+
+        Args:
+            folder: "input", "models/loras/sub".
+            file: its name there.
+            hash: of its content.
+            name: for clients.
+            tags: beside those that say where it lies.
+        """
+        stat = self._stat(folder, file)
+
+        def put(connection: sqlite3.Connection) -> None:
+            _put(connection, folder, file, Found(stat.st_size, stat.st_mtime_ns))
+            connection.execute(
+                "UPDATE assets SET hash=?, name=?, hidden=0 WHERE folder=? AND file=? "
+                "AND seq=(SELECT min(seq) FROM assets WHERE folder=? AND file=?)",
+                (hash, name, folder, file, folder, file),
+            )
+            seq = connection.execute(
+                "SELECT min(seq) FROM assets WHERE folder=? AND file=?", (folder, file)
+            ).fetchone()[0]
+            _give(connection, seq, tags)
+
+        await self._database.run(put)
+        found = await self.at(folder, file)
+        if found is None:
+            raise MissingFile(f"{file!r} was removed just now")
+        return found
+
+    async def copy(self, asset: Asset, name: str, tags: Sequence[str]) -> str:
+        """Make a second asset of the same file; returns its id."""
+        id, now = str(uuid.uuid4()), _now()
+        kept = "folder, file, size, modified, hash"
+
+        def put(connection: sqlite3.Connection) -> None:
+            seq = connection.execute(
+                f"INSERT INTO assets ({kept}, id, name, created, updated, accessed) "
+                f"SELECT {kept}, ?, ?, ?, ?, ? FROM assets WHERE seq=?",
+                (id, name, now, now, now, asset.seq),
+            ).lastrowid
+            _mark(connection, seq, asset.folder)
+            _give(connection, seq, tags)
+
+        await self._database.run(put)
+        return id
+
+    async def change(
+        self,
+        asset: Asset,
+        *,
+        name: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        preview: str | None = None,
+        hash: str | None = None,
+    ) -> None:
+        """Set what is given; the file stays as it is."""
+        given = {
+            "name": name,
+            "metadata": None if metadata is None else json.dumps(metadata),
+            "preview": preview,
+            "hash": hash,
+        }
+        changes: dict[str, Any] = {name: to for name, to in given.items() if to is not None}
+        if set(changes) - {"hash"}:
+            changes["updated"] = _now()
+        if changes:
+            names = ", ".join(f"{column}=?" for column in changes)
+            values = (*changes.values(), asset.seq)
+            await self._database.run(
+                lambda db: db.execute(f"UPDATE assets SET {names} WHERE seq=?", values)
+            )
+
+    async def touch(self, asset: Asset) -> None:
+        """Somebody fetched it."""
+        await self._database.run(
+            lambda db: db.execute("UPDATE assets SET accessed=? WHERE seq=?", (_now(), asset.seq))
+        )
+
+    async def tag(self, asset: Asset, tags: Sequence[str]) -> None:
+        """Add tags."""
+        await self._database.run(lambda db: _give(db, asset.seq, tags))
+
+    async def untag(self, asset: Asset, tags: Sequence[str]) -> None:
+        """Take tags away that clients gave; those that tell its place stay."""
+        taken = "DELETE FROM asset_tags WHERE asset=? AND tag=? AND given=1"
+        await self._database.run(
+            lambda db: db.executemany(taken, [(asset.seq, tag) for tag in tags])
+        )
+
+    async def hide(self, asset: Asset) -> None:
+        """List it no more; its file stays."""
+        await self._database.run(
+            lambda db: db.execute("UPDATE assets SET hidden=1 WHERE seq=?", (asset.seq,))
+        )
+
+    async def unhashed(self) -> list[Asset]:
+        """Those whose content nobody has read yet."""
+        return await self._some("hash IS NULL AND hidden=0", ())
+
+    async def reconcile(self, folder: str, files: Files) -> int:
+        """Bring the assets of a folder in line with its files; returns how many are new."""
+        select = "SELECT seq, file, size, modified FROM assets WHERE folder=?"
+        rows = await self._database.read(lambda db: db.execute(select, (folder,)).fetchall())
+        known = {file: Found(size, modified) for _, file, size, modified in rows}
+        changed = [file for file, found in files.items() if known.get(file) != found]
+        gone = [(seq,) for seq, file, _, _ in rows if file not in files]
+
+        def write(connection: sqlite3.Connection, part: Sequence[str]) -> None:
+            for file in part:
+                _put(connection, folder, file, files[file])
+
+        for begin in range(0, len(changed), WRITES_AT_ONCE):
+            part = changed[begin : begin + WRITES_AT_ONCE]
+            await self._database.run(lambda db, part=part: write(db, part))
+        if gone:
+            await self._database.run(
+                lambda db: db.executemany("DELETE FROM assets WHERE seq=?", gone)
+            )
+        return len([file for file in changed if file not in known])
+
+    async def keep_only(self, folders: Iterable[str]) -> int:
+        """Forget the assets of all other folders; returns how many there were."""
+        there = set(folders)
+        rows = await self._database.read(
+            lambda db: db.execute("SELECT DISTINCT folder FROM assets").fetchall()
+        )
+        gone = [(folder,) for (folder,) in rows if folder not in there]
+        if not gone:
+            return 0
+        return await self._database.run(
+            lambda db: db.executemany("DELETE FROM assets WHERE folder=?", gone).rowcount
+        )
+
+    def _stat(self, folder: str, file: str) -> Any:
+        kept = Asset(0, "", folder, file, file, 0, 0, None, {}, None, 0, 0, 0, [])
+        return self.path(kept).stat()
+
+
+def place_tags(folder: str) -> list[str]:
+    """The tags that say where an asset lies: "output", or "models" and "loras"."""
+    root, _, rest = folder.partition("/")
+    return [root, rest.partition("/")[0]] if root == "models" else [root]
+
+
+def _put(connection: sqlite3.Connection, folder: str, file: str, found: Found) -> None:
+    """Note a file that is new, or has other bytes than before."""
+    changed = connection.execute(
+        "UPDATE assets SET size=?, modified=?, hash=NULL, hidden=0, updated=? "
+        "WHERE folder=? AND file=? AND (size, modified) <> (?, ?)",
+        (*found, _now(), folder, file, *found),
+    ).rowcount
+    known = "SELECT 1 FROM assets WHERE folder=? AND file=?"
+    if changed or connection.execute(known, (folder, file)).fetchone():
+        return
+    at = found.modified // 10**6
+    seq = connection.execute(
+        "INSERT INTO assets (id, folder, file, name, size, modified, created, updated, accessed) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (str(uuid.uuid4()), folder, file, file, *found, at, at, at),
+    ).lastrowid
+    _mark(connection, seq, folder)
+
+
+def _mark(connection: sqlite3.Connection, seq: int | None, folder: str) -> None:
+    connection.executemany(
+        "INSERT OR IGNORE INTO asset_tags VALUES (?, ?, 0)",
+        [(seq, tag) for tag in place_tags(folder)],
+    )
+
+
+def _give(connection: sqlite3.Connection, seq: int | None, tags: Sequence[str]) -> None:
+    connection.executemany(
+        "INSERT OR IGNORE INTO asset_tags VALUES (?, ?, 1)", [(seq, tag) for tag in tags]
+    )
+
+
+def _where(filter: Filter) -> tuple[str, list[str]]:
+    """The condition of a filter, and its values."""
+    has = "seq IN (SELECT asset FROM asset_tags WHERE tag"
+    conditions = ["hidden=0", *[f"{has}=?)" for _ in filter.all]]
+    if filter.any:
+        conditions.append(f"{has} IN ({', '.join('?' * len(filter.any))}))")
+    if filter.none:
+        conditions.append(f"NOT {has} IN ({', '.join('?' * len(filter.none))}))")
+    values = [*filter.all, *filter.any, *filter.none]
+    if filter.name:
+        conditions.append("instr(lower(name), lower(?))")
+        values.append(filter.name)
+    return " AND ".join(conditions), values
+
+
+def _asset(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Asset:
+    tags = connection.execute("SELECT tag FROM asset_tags WHERE asset=? ORDER BY tag", (row[0],))
+    facts = dict(zip(Asset.__struct_fields__, (*row, [tag for (tag,) in tags]), strict=True))
+    return msgspec.convert({**facts, "metadata": msgspec.json.decode(row[8])}, Asset)
+
+
+def _now() -> int:
+    return time.time_ns() // 10**6
