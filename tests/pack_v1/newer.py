@@ -1,0 +1,5 @@
+"""A pack of the newer kind."""
+
+
+async def comfy_entrypoint():
+    raise NotImplementedError

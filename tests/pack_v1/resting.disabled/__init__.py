@@ -1,0 +1,3 @@
+"""Switched off by its name."""
+
+raise RuntimeError("nobody should import this")
