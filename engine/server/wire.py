@@ -168,9 +168,9 @@ def prompt_error(refused: PromptError) -> dict[str, Any]:
 # --- WebSocket -------------------------------------------------------------------------------
 
 
-def message(type: str, data: Any) -> str:
-    """One text frame."""
-    return encoded({"type": type, "data": data}).decode()
+def message(type: str, data: Any) -> bytes:
+    """One text message."""
+    return encoded({"type": type, "data": data})
 
 
 def status(remaining: int, sid: str | None = None) -> tuple[str, dict[str, Any]]:

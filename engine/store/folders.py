@@ -125,7 +125,7 @@ class Folders:
             return bundled
         for root in self.model_roots(folder):
             path = inside(root, name, links=True)
-            if path != without_dots(root) and path.exists():
+            if str(path) != without_dots(root) and path.exists():
                 return path
         raise MissingFile(
             f"there is no model {name[:200]!r} in {folder}; put the file into the home's "
@@ -202,20 +202,19 @@ def inside(root: Path, name: str, *, links: bool = False) -> Path:
     Raises:
         BadPath: the result is not inside of `root`, or the name cannot be a path.
     """
-    plain = without_dots if links else Path.resolve
+    plain = without_dots if links else os.path.realpath
     try:
-        path = plain(root / name)
-        contained = path.is_relative_to(plain(root))
+        top, path = plain(root), Path(plain(root / name))
         with suppress(FileNotFoundError, NotADirectoryError):
             path.lstat()  # fails for names that the file system cannot have
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error  # without the whole path
         raise BadPath(f"{name[:200]!r} is no usable file name: {why}") from error
-    if not contained:
+    if str(path) != top and not str(path).startswith(top.rstrip("/") + "/"):
         raise BadPath(f"{name[:200]!r} leads out of its folder; use a plain relative name")
     return path
 
 
-def without_dots(path: Path) -> Path:
+def without_dots(path: Path) -> str:
     """An absolute path without "..", its symbolic links left as they are."""
-    return Path(os.path.normpath(path.absolute()))
+    return os.path.normpath(path.absolute())

@@ -31,29 +31,28 @@ class Outputs:
         Raises:
             BadPath: the prefix leads out of the folder.
         """
-        root = self._folders.root(folder)
-        target = inside(root, prefix)
-        if prefix.endswith("/") or target == root.resolve():
+        stem = Path(prefix)
+        if prefix.endswith("/") or stem.name in ("", ".."):
             raise BadPath(f"file name prefix {prefix!r} names a folder; add a name after it")
-        inside(root, f"{prefix}_{0:05}{end}.{extension}")  # may be too long where the prefix is not
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.parent / f".{uuid.uuid4().hex}.part"
+        root, ending = self._folders.root(folder), f"{end}.{extension}"
+        parent = inside(root, f"{stem}_{0:05}{ending}").parent
+        parent.mkdir(parents=True, exist_ok=True)
+        part = parent / f".{uuid.uuid4().hex}.part"
         try:
             part.write_bytes(data)
-            path = self._place(part, target, f"{end}.{extension}")
+            name = self._place(part, parent, stem.name, ending)
         finally:
             part.unlink(missing_ok=True)
-        subfolder = path.parent.relative_to(root.resolve()).as_posix()
-        return File(path.name, "" if subfolder == "." else subfolder, folder)
+        subfolder = parent.relative_to(os.path.realpath(root)).as_posix()
+        return File(name, "" if subfolder == "." else subfolder, folder)
 
-    def _place(self, part: Path, target: Path, ending: str) -> Path:
+    def _place(self, part: Path, folder: Path, stem: str, ending: str) -> str:
         with self._lock:
             while True:
-                number = self._counters.next(target.parent, target.name)
-                path = target.with_name(f"{target.name}_{number:05}{ending}")
-                if not path.exists() and moved(part, path):
-                    return path
-                self._counters.forget(target.parent, target.name)
+                name = f"{stem}_{self._counters.next(folder, stem):05}{ending}"
+                if moved(part, folder / name):
+                    return name
+                self._counters.forget(folder, stem)
 
 
 def moved(part: Path, path: Path) -> bool:
@@ -63,6 +62,8 @@ def moved(part: Path, path: Path) -> bool:
     except FileExistsError:
         return False
     except OSError:  # a file system without hard links
+        if path.exists():
+            return False
         part.rename(path)
     return True
 
