@@ -5,8 +5,7 @@ SoundstageError
 ├── PromptError           a prompt that cannot run (graph.validate)
 ├── MissingFile           a named file is not in its folder
 ├── BadPath               a name that would leave its folder
-├── Interrupted           the job was cancelled
-└── WorkerLost            the worker process went away
+└── Interrupted           the job was cancelled
 """
 
 
@@ -28,7 +27,3 @@ class BadPath(SoundstageError):
 
 class Interrupted(SoundstageError):
     """The job was cancelled while it ran."""
-
-
-class WorkerLost(SoundstageError):
-    """The worker went away while a job ran on it."""

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,6 @@ from engine.run.frames import (
 from engine.run.guests import GuestPacks, LoadedGuests, checked, load, told
 from engine.run.worker import LocalWorker
 from engine.store.folders import Folders
-from engine.store.history import Job
 from engine.store.model_paths import ModelPaths
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class Child:
         self._worker = worker
         self._writer = writer
         self._guests = guests
-        self._jobs: set[asyncio.Task[None]] = set()
+        self._answering: set[asyncio.Task[None]] = set()
         self._unsent: dict[str, list[Event]] = {}
 
     async def serve(self, reader: asyncio.StreamReader) -> None:
@@ -87,7 +87,8 @@ class Child:
     async def _do(self, frame: Frame) -> None:
         match frame:
             case RunJob():
-                self._begin(self._run(frame.decoded()))
+                job = frame.decoded()
+                self._worker.run(job, partial(self._hear, job.id))
             case CancelJob():
                 await self._worker.cancel(frame.job)
             case Free():
@@ -103,10 +104,10 @@ class Child:
             case _:
                 log.error("a server does not send %s", type(frame).__name__)
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._jobs.add(task)
-        task.add_done_callback(self._jobs.discard)
+    def _begin(self, answer: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(answer)
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
 
     async def _answer(self, ask: int, body: Awaitable[bytes]) -> None:
         try:
@@ -126,14 +127,13 @@ class Child:
             raise LookupError("this worker has no guests")
         return await checked(self._guests, frame.node, msgspec.json.decode(frame.given))
 
-    async def _run(self, job: Job) -> None:
-        async for event in self._worker.run(job):
-            if job.id not in self._unsent:
-                self._unsent[job.id] = []
-                asyncio.get_running_loop().call_later(GATHER_SECONDS, self._flush, job.id)
-            self._unsent[job.id].append(event)
-            if isinstance(event, Ended):
-                self._flush(job.id)
+    def _hear(self, job: str, event: Event) -> None:
+        if job not in self._unsent:
+            self._unsent[job] = []
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._flush, job)
+        self._unsent[job].append(event)
+        if isinstance(event, Ended):
+            self._flush(job)
 
     def _flush(self, job: str) -> None:
         """Send what was gathered: events that come within a millisecond share a frame."""

@@ -135,7 +135,7 @@ class Engine:
         folders.create()
         await asyncio.to_thread(folders.clear_temp, TEMP_SECONDS)
         database = await Database.open(home / "soundstage.db")
-        engine = cls(registry, folders, database, await Queue.open(database), lock)
+        engine = cls(registry, folders, database, Queue.open(database), lock)
         engine.max_queue = max_queue
         paths = {name: str(path) for name, path in (placed or {}).items()}
         if worker is None:
@@ -149,11 +149,12 @@ class Engine:
         self._worker = worker
         await worker.start()
         self._scheduler = Scheduler(self._queue, worker, self._tell)
+        self._scheduler.wake()
 
     async def close(self) -> None:
         """Stop; jobs that wait or run are there again when the home is opened next."""
         if self._scheduler is not None:
-            await self._scheduler.close()
+            self._scheduler.close()
         if self._worker is not None:
             await self._worker.close()
         await self._database.close()
@@ -180,7 +181,7 @@ class Engine:
         )
         job = self._job(submission, valid.prompt, valid.outputs)
         try:
-            await self._queue.put(job)
+            self._queue.put(job)
         except DuplicateJob as error:
             raise PromptError(
                 "invalid_prompt_id",
@@ -259,13 +260,13 @@ class Engine:
 
     async def delete_pending(self, ids: Sequence[str] | None) -> int:
         """Take waiting jobs out of the queue by id, or all of them; returns how many."""
-        removed = await self._queue.delete_pending(ids)
+        removed = self._queue.delete_pending(ids)
         self._tell(None, QueueChanged(self._queue.remaining))
         return removed
 
     async def delete_history(self, ids: Sequence[str] | None) -> None:
         """Forget ended jobs by id, or all of them."""
-        await self._queue.delete_history(ids)
+        self._queue.delete_history(ids)
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """Drop idle weights; with `free_memory` also the results kept in memory."""

@@ -2,7 +2,8 @@
 
 One job's events: `Started`, then for each node `NodeStarted`, any `NodeProgress` and
 `NodePreview`, `NodeShown` if it is an output node, `NodeFinished`; last `Ended`. Nodes that run
-side by side interleave. Cached output nodes send `NodeShown` and `NodeFinished` only.
+side by side interleave. Cached output nodes send `NodeShown` and `NodeFinished` only. In the
+place of `Ended` there may be `Lost`.
 """
 
 from __future__ import annotations
@@ -73,6 +74,20 @@ class Ended(Struct, tag=True, frozen=True):
     failure: Failure | None = None
 
 
+class Lost(Struct, tag=True, frozen=True):
+    """The worker died; no event of the job comes after this one. `why`: a sentence for the log."""
+
+    why: str
+
+
 Event: TypeAlias = (
-    Started | NodeStarted | NodeProgress | NodePreview | NodeSaid | NodeShown | NodeFinished | Ended
+    Started
+    | NodeStarted
+    | NodeProgress
+    | NodePreview
+    | NodeSaid
+    | NodeShown
+    | NodeFinished
+    | Ended
+    | Lost
 )

@@ -7,14 +7,15 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from engine.authoring.errors import WorkerLost
 from engine.run.child import Settings
-from engine.run.events import Ended, Event
+from engine.run.events import Ended, Event, Lost
+from engine.run.executor import now_ms
 from engine.run.frames import (
     Answer,
     AskCheck,
@@ -30,6 +31,7 @@ from engine.run.frames import (
     read_frame,
 )
 from engine.run.questions import Questions
+from engine.run.worker import Hear
 from engine.store.history import Job
 
 log = logging.getLogger(__name__)
@@ -43,6 +45,15 @@ LONGEST_RESTART_SECONDS = 30.0
 HEALTHY_SECONDS = 10.0
 
 
+@dataclass
+class _Running:
+    """A job that the process runs, or shall run as soon as it is up."""
+
+    job: Job
+    hear: Hear
+    unwanted: bool = False
+
+
 class ProcessWorker:
     """Starts the worker process and starts it again whenever it dies.
 
@@ -52,8 +63,7 @@ class ProcessWorker:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._jobs: dict[str, asyncio.Queue[Event | None]] = {}
-        self._unwanted: set[str] = set()  # interrupted before they were sent
+        self._jobs: dict[str, _Running] = {}
         self._facts: list[asyncio.Future[Mapping[str, Any]]] = []
         self._writer: asyncio.StreamWriter | None = None
         self._process: asyncio.subprocess.Process | None = None
@@ -70,31 +80,16 @@ class ProcessWorker:
         """Start the process in the background."""
         self._supervisor = asyncio.get_running_loop().create_task(self._supervise())
 
-    async def run(self, job: Job) -> AsyncGenerator[Event, None]:
-        """Run a job; yields its events."""
-        await self._connected.wait()
-        events = self._jobs[job.id] = asyncio.Queue[Event | None]()
+    def run(self, job: Job, hear: Hear) -> None:
+        """Start a job, now or when the process is up."""
+        self._jobs[job.id] = _Running(job, hear)
         self._send(RunJob.of(job))
-        if job.id in self._unwanted:
-            self._unwanted.remove(job.id)
-            self._send(CancelJob(job.id))
-        try:
-            while True:
-                event = await events.get()
-                if event is None:
-                    raise WorkerLost(f"the worker process died while it ran job {job.id}")
-                yield event
-                if isinstance(event, Ended):
-                    return
-        finally:
-            self._jobs.pop(job.id, None)
 
     async def cancel(self, job: str) -> None:
         """Interrupt a job."""
         if job in self._jobs:
+            self._jobs[job].unwanted = True
             self._send(CancelJob(job))
-        else:
-            self._unwanted.add(job)
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """Drop idle weights, and the results kept in memory."""
@@ -147,19 +142,27 @@ class ProcessWorker:
 
     async def _spawn(self) -> asyncio.StreamReader:
         ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "engine.run.child",
-                str(theirs.fileno()),
-                msgspec.json.encode(self._settings).decode(),
-                pass_fds=[theirs.fileno()],
-                stdin=asyncio.subprocess.DEVNULL,
-                env={**WORKER_ENVIRONMENT, **os.environ},
-            )
-        reader, self._writer = await asyncio.open_connection(sock=ours, limit=2**30)
+        try:
+            with theirs:
+                self._process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    "engine.run.child",
+                    str(theirs.fileno()),
+                    msgspec.json.encode(self._settings).decode(),
+                    pass_fds=[theirs.fileno()],
+                    stdin=asyncio.subprocess.DEVNULL,
+                    env={**WORKER_ENVIRONMENT, **os.environ},
+                )
+            reader, self._writer = await asyncio.open_connection(sock=ours, limit=2**30)
+        except BaseException:
+            ours.close()
+            raise
         self._connected.set()
+        for running in self._jobs.values():
+            self._send(RunJob.of(running.job))
+            if running.unwanted:
+                self._send(CancelJob(running.job.id))
         return reader
 
     async def _receive(self, reader: asyncio.StreamReader) -> None:
@@ -173,10 +176,7 @@ class ProcessWorker:
                 return
             match frame:
                 case JobEvents():
-                    events = self._jobs.get(frame.job)
-                    if events is not None:
-                        for event in frame.events:
-                            events.put_nowait(event)
+                    self._pass_on(frame.job, frame.events)
                 case Facts():
                     self._settle_facts(frame.facts)
                 case Answer():
@@ -194,10 +194,23 @@ class ProcessWorker:
             if self._process.returncode is None:
                 self._process.kill()
             await self._process.wait()
-        for events in self._jobs.values():
-            events.put_nowait(None)
+        lost, self._jobs = self._jobs, {}
+        for id, running in lost.items():
+            if running.unwanted:
+                running.hear(Ended("interrupted", now_ms()))
+            else:
+                running.hear(Lost(f"the worker process died while it ran job {id}"))
         self._settle_facts({})
         self._questions.lose()
+
+    def _pass_on(self, job: str, events: list[Event]) -> None:
+        for event in events:
+            running = self._jobs.get(job)
+            if running is None:
+                return
+            if isinstance(event, Ended):
+                del self._jobs[job]
+            running.hear(event)
 
     def _settle_facts(self, facts: Mapping[str, Any]) -> None:
         for answer in self._facts:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from engine.authoring.errors import SoundstageError, WorkerLost
-from engine.run.events import Ended, Event, NodeShown, Started
+from engine.authoring.errors import SoundstageError
+from engine.run.events import Ended, Event, Lost, NodeShown, Started
 from engine.run.executor import now_ms
 from engine.run.worker import Worker
 from engine.store.history import Failure, Job, Outcome
@@ -43,82 +43,74 @@ class Scheduler:
         self._queue = queue
         self._worker = worker
         self._tell = tell
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._records: dict[str, Record] = {}
         self._suspect = False
-        self._wake = asyncio.Event()
-        self._loop = asyncio.get_running_loop().create_task(self._serve())
+        self._closed = False
 
     def wake(self) -> None:
-        """There may be a job to start."""
-        self._wake.set()
+        """Start the jobs that may start."""
+        while not self._closed and not self._suspect and len(self._records) < JOBS_AT_ONCE:
+            try:
+                job = self._queue.claim(alone=not self._records)
+            except SoundstageError:
+                log.exception("no job can be taken from the queue")
+                return
+            if job is None:
+                return
+            self._suspect = job.attempts > 0
+            self._records[job.id] = Record(job)
+            self._tell(None, QueueChanged(self._queue.remaining))
+            self._worker.run(job, partial(self._hear, job))
 
     @property
     def running(self) -> list[str]:
         """Ids of the jobs that run."""
-        return [*self._running]
+        return [*self._records]
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Take no more jobs and leave those that run; they start again with the next engine."""
-        tasks = [self._loop, *self._running.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self._closed = True
 
-    async def _serve(self) -> None:
-        self._wake.set()
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while not self._suspect and len(self._running) < JOBS_AT_ONCE:
-                job = await self._queue.claim(alone=not self._running)
-                if job is None:
-                    break
-                self._suspect = job.attempts > 0
-                self._tell(None, QueueChanged(self._queue.remaining))
-                task = asyncio.get_running_loop().create_task(self._run(job))
-                self._running[job.id] = task
-
-    async def _run(self, job: Job) -> None:
+    def _hear(self, job: Job, event: Event) -> None:
+        """Take in an event of a running job; the last one makes room for the next job."""
+        if self._closed:
+            return
+        record = self._records[job.id]
         try:
-            await self._follow(job)
-        except WorkerLost as lost:
-            await self._worker_lost(job, lost)
+            match event:
+                case Ended():
+                    self._finish(job, record, event)
+                case Lost():
+                    self._worker_lost(job, event)
+                case _:
+                    record.add(event)
+                    self._tell(job, event)
         except Exception:
-            log.exception("job %s could not be followed", job.id)
-            await self._finish(job, Record(job), self._failed("its events could not be read"))
-        finally:
-            del self._running[job.id]
+            log.exception("what the worker told of job %s could not be taken in", job.id)
+        if isinstance(event, Ended | Lost):
+            del self._records[job.id]
             self._suspect = False
-            self._wake.set()
+            self.wake()
 
-    async def _follow(self, job: Job) -> None:
-        record = Record(job)
-        async for event in self._worker.run(job):
-            record.add(event)
-            if isinstance(event, Ended):
-                await self._finish(job, record, event)
-            else:
-                self._tell(job, event)
-
-    async def _worker_lost(self, job: Job, lost: WorkerLost) -> None:
+    def _worker_lost(self, job: Job, lost: Lost) -> None:
         attempts = job.attempts + 1
         if attempts < DEADLY_ATTEMPTS:
-            log.warning("%s; the job starts again, alone", lost)
-            await self._queue.give_back(job, attempts=attempts)
+            log.warning("%s; job %s starts again, alone", lost.why, job.id)
+            self._queue.give_back(job, attempts=attempts)
             return
         text = (
             f"the worker process died {attempts} times while it ran this job, so the job is not "
             "tried again; it may need more memory than there is, or a model file may be broken"
         )
-        await self._finish(job, Record(job), self._failed(text, WorkerLost.__name__))
+        self._finish(job, Record(job), self._failed(text, "WorkerLost"))
 
     def _failed(self, text: str, exception: str = "RuntimeError") -> Ended:
         return Ended("error", now_ms(), Failure("", "", text, exception))
 
-    async def _finish(self, job: Job, record: Record, ended: Ended) -> None:
+    def _finish(self, job: Job, record: Record, ended: Ended) -> None:
         """History first: whoever hears of the end can read it there."""
         try:
-            await self._queue.finish(job, record.outcome(ended))
+            self._queue.finish(job, record.outcome(ended))
         except SoundstageError as error:
             log.exception("the end of job %s could not be written", job.id)
             ended = self._failed(f"its end could not be written: {error}", "StoreError")

@@ -9,9 +9,9 @@ import platform
 import shutil
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from engine.authoring.backend import Backend, CpuBackend
 from engine.authoring.registry import Registry
@@ -30,19 +30,18 @@ log = logging.getLogger(__name__)
 CPU_LANES = 2
 
 
+Hear: TypeAlias = Callable[[Event], None]
+
+
 class Worker(Protocol):
-    """Runs jobs. Where it can die, `run` then raises WorkerLost, and it comes back by itself."""
+    """Runs jobs. Where it can die, it comes back by itself."""
 
     async def start(self) -> None:
         """Get ready; returns at once, jobs may be given from then on."""
         ...
 
-    def run(self, job: Job) -> AsyncGenerator[Event, None]:
-        """Run a job; its events up to `Ended`. Closing the generator does not stop the job.
-
-        Raises:
-            WorkerLost: the worker died; no event of the job comes after that.
-        """
+    def run(self, job: Job, hear: Hear) -> None:
+        """Start a job; `hear` gets its events in the event loop, the last is `Ended` or `Lost`."""
         ...
 
     async def cancel(self, job: str) -> None:
@@ -100,40 +99,30 @@ class LocalWorker:
         self._folders = folders
         self._budgets = budgets
         self._jobs: dict[str, asyncio.Task[None]] = {}
-        self._unwanted: set[str] = set()  # interrupted before they were begun
         self._ready: asyncio.Task[_Equipment] | None = None
 
     async def start(self) -> None:
         """Find the devices in the background."""
         self._ready = asyncio.get_running_loop().create_task(self._equip())
 
-    async def run(self, job: Job) -> AsyncGenerator[Event, None]:
-        """Run a job; yields its events."""
-        events: asyncio.Queue[Event | None] = asyncio.Queue()
-        task = asyncio.get_running_loop().create_task(self._run(job, events.put_nowait))
+    def run(self, job: Job, hear: Hear) -> None:
+        """Start a job."""
+        task = asyncio.get_running_loop().create_task(self._run(job, hear))
         self._jobs[job.id] = task
-        task.add_done_callback(lambda _: events.put_nowait(None))
-        if job.id in self._unwanted:
-            self._unwanted.remove(job.id)
-            task.cancel()
-        try:
-            while (event := await events.get()) is not None:
-                yield event
-                if isinstance(event, Ended):
-                    return
-            yield ended_early(task)
-        finally:
-            del self._jobs[job.id]
+        task.add_done_callback(lambda task: self._over(job, task, hear))
 
-    async def _run(self, job: Job, emit: Callable[[Event], None]) -> None:
-        await JobRun((await self._equipment()).bench, job, emit).run()
+    async def _run(self, job: Job, hear: Hear) -> None:
+        await JobRun((await self._equipment()).bench, job, hear).run()
+
+    def _over(self, job: Job, task: asyncio.Task[None], hear: Hear) -> None:
+        del self._jobs[job.id]
+        if task.cancelled() or task.exception() is not None:
+            hear(ended_early(task))
 
     async def cancel(self, job: str) -> None:
         """Interrupt a job."""
         if job in self._jobs:
             self._jobs[job].cancel()
-        else:
-            self._unwanted.add(job)
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """Drop idle weights, and the results kept in memory."""

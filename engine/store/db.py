@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from engine.authoring.errors import SoundstageError
 
@@ -55,13 +56,13 @@ class Database:
         database = cls(path, connection)
         try:
             connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
-            await database.run(lambda connection: migrate(connection, path))
+            database.write(lambda connection: migrate(connection, path))
         except BaseException:
             await database.close()
             raise
         return database
 
-    async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    def write(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run `function` in a transaction of its own, at once; committed when this returns.
 
         Raises:
@@ -69,10 +70,25 @@ class Database:
             sqlite3.IntegrityError: the changes break a rule of the schema.
             Exception: whatever `function` raised.
         """
+        with self._writing() as connection:
+            return transacted(connection, function)
+
+    def execute(self, statement: str, values: Sequence[object] = ()) -> list[Any]:
+        """Run one statement, a transaction in itself, at once; its rows.
+
+        Raises:
+            SoundstageError: as `write`.
+            sqlite3.IntegrityError: as `write`.
+        """
+        with self._writing() as connection:
+            return connection.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _writing(self) -> Generator[sqlite3.Connection]:
         if self._connection is None:
             raise SoundstageError(f"{self._path} is closed")
         try:
-            answer = transacted(self._connection, function)
+            yield self._connection
         except sqlite3.IntegrityError:
             raise
         except sqlite3.Error as error:
@@ -80,7 +96,6 @@ class Database:
         self._writes += 1
         if self._writes % CHECKPOINT_WRITES == 0:
             self._thread.submit(self._checkpoint)
-        return answer
 
     async def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run `function`, which may only read, in the thread: what takes long delays no write.

@@ -31,103 +31,87 @@ class Queue:
         remaining: jobs that wait or run.
     """
 
-    def __init__(self, database: Database, last_seq: int, remaining: int) -> None:
+    def __init__(self, database: Database, last_seq: int, ended: int, remaining: int) -> None:
         self._database = database
         self._lease = uuid.uuid4().hex
         self._last_number = last_seq
+        self._ended = ended
         self.remaining = remaining
 
     @classmethod
-    async def open(cls, database: Database) -> Queue:
+    def open(cls, database: Database) -> Queue:
         """The queue as it was left; jobs that ran when it died wait again."""
 
-        def recover(connection: sqlite3.Connection) -> tuple[int, int]:
+        def recover(connection: sqlite3.Connection) -> tuple[int, int, int]:
             connection.execute(
                 "UPDATE jobs SET status='pending', lease=NULL WHERE status='running'"
             )
             last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name='jobs'")
+            ended = connection.execute("SELECT max(ended) FROM jobs WHERE ended IS NOT NULL")
             count = connection.execute("SELECT count(*) FROM jobs WHERE status='pending'")
-            return (last.fetchone() or (0,))[0], count.fetchone()[0]
+            return (last.fetchone() or (0,))[0], ended.fetchone()[0] or 0, count.fetchone()[0]
 
-        return cls(database, *await database.run(recover))
+        return cls(database, *database.write(recover))
 
     def next_number(self) -> int:
         """The next place in the queue; goes on counting after a restart."""
         self._last_number += 1
         return self._last_number
 
-    async def put(self, job: Job) -> None:
+    def put(self, job: Job) -> None:
         """Commit a job.
 
         Raises:
             DuplicateJob: its id is taken.
         """
-
-        def insert(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "INSERT INTO jobs (id, number, workflow, job) VALUES (?, ?, ?, ?)",
-                (job.id, job.number, job.workflow, msgspec.json.encode(job)),
-            )
-
-        self.remaining += 1
+        row = (job.id, job.number, job.workflow, msgspec.json.encode(job))
         try:
-            await self._database.run(insert)
-        except Exception as error:
-            self.remaining -= 1
-            if isinstance(error, sqlite3.IntegrityError):
-                raise DuplicateJob(job.id) from error
-            raise
+            self._database.execute(
+                "INSERT INTO jobs (id, number, workflow, job) VALUES (?, ?, ?, ?)", row
+            )
+        except sqlite3.IntegrityError as error:
+            raise DuplicateJob(job.id) from error
+        self.remaining += 1
 
-    async def claim(self, *, alone: bool) -> Job | None:
+    def claim(self, *, alone: bool) -> Job | None:
         """Take the next job under this instance's lease, or None if none may start now.
 
         Args:
             alone: no other job runs. One that was running when a worker died starts only then,
                 so that a second death is nobody else's.
         """
+        taken = self._database.execute(
+            "UPDATE jobs SET status='running', lease=? WHERE seq=(SELECT seq FROM jobs "
+            "WHERE status='pending' ORDER BY number, seq LIMIT 1) AND (? OR attempts=0) "
+            "RETURNING job, attempts",
+            (self._lease, alone),
+        )
+        return decoded(*taken[0]) if taken else None
 
-        def take(connection: sqlite3.Connection) -> Job | None:
-            row = connection.execute(
-                "SELECT seq, attempts, job FROM jobs WHERE status='pending' "
-                "ORDER BY number, seq LIMIT 1"
-            ).fetchone()
-            if row is None or (row[1] > 0 and not alone):
-                return None
-            connection.execute(
-                "UPDATE jobs SET status='running', lease=? WHERE seq=?", (self._lease, row[0])
-            )
-            return decoded(row[2], row[1])
-
-        return await self._database.run(take)
-
-    async def give_back(self, job: Job, *, attempts: int) -> None:
+    def give_back(self, job: Job, *, attempts: int) -> None:
         """Let a job wait again after its worker died."""
-        await self._database.run(
-            lambda connection: connection.execute(
-                "UPDATE jobs SET status='pending', lease=NULL, attempts=? WHERE id=?",
-                (attempts, job.id),
-            )
+        self._database.execute(
+            "UPDATE jobs SET status='pending', lease=NULL, attempts=? WHERE id=?",
+            (attempts, job.id),
         )
 
-    async def finish(self, job: Job, outcome: Outcome) -> None:
+    def finish(self, job: Job, outcome: Outcome) -> None:
         """Move a job into the history, which keeps the newest 10 000."""
-
-        def end(connection: sqlite3.Connection) -> None:
-            last = connection.execute("SELECT max(ended) FROM jobs WHERE ended IS NOT NULL")
-            place = (last.fetchone()[0] or 0) + 1
-            connection.execute(
-                "UPDATE jobs SET status=?, lease=NULL, ended=?, duration=?, outcome=? WHERE id=?",
-                (
-                    outcome.status,
-                    place,
-                    outcome.ended - outcome.started,
-                    msgspec.json.encode(outcome),
-                    job.id,
-                ),
+        self._ended += 1
+        self._database.execute(
+            "UPDATE jobs SET status=?, lease=NULL, ended=?, duration=?, outcome=? WHERE id=?",
+            (
+                outcome.status,
+                self._ended,
+                outcome.ended - outcome.started,
+                msgspec.json.encode(outcome),
+                job.id,
+            ),
+        )
+        if self._ended > HISTORY_LIMIT:
+            self._database.execute(
+                "DELETE FROM jobs WHERE ended <= ?", (self._ended - HISTORY_LIMIT,)
             )
-            connection.execute("DELETE FROM jobs WHERE ended <= ?", (place - HISTORY_LIMIT,))
-
-        await self._database.run(end)
         self.remaining -= 1
 
     async def pending(self) -> list[Job]:
@@ -153,24 +137,24 @@ class Queue:
         """Where a job stands; None when unknown."""
         return await self._database.read(lambda connection: listing.one(connection, id))
 
-    async def delete_pending(self, ids: Sequence[str] | None) -> int:
+    def delete_pending(self, ids: Sequence[str] | None) -> int:
         """Remove waiting jobs by id, or all of them; returns how many there were."""
-        removed = await self._delete("status='pending'", ids)
+        removed = self._delete("status='pending'", ids)
         self.remaining -= removed
         return removed
 
-    async def delete_history(self, ids: Sequence[str] | None) -> int:
+    def delete_history(self, ids: Sequence[str] | None) -> int:
         """Remove ended jobs by id, or all of them; returns how many there were."""
-        return await self._delete("ended IS NOT NULL", ids)
+        return self._delete("ended IS NOT NULL", ids)
 
-    async def _delete(self, condition: str, ids: Sequence[str] | None) -> int:
+    def _delete(self, condition: str, ids: Sequence[str] | None) -> int:
         def delete(connection: sqlite3.Connection) -> int:
             if ids is None:
                 return connection.execute(f"DELETE FROM jobs WHERE {condition}").rowcount
             statement = f"DELETE FROM jobs WHERE {condition} AND id=?"
             return sum(connection.execute(statement, (id,)).rowcount for id in ids)
 
-        return await self._database.run(delete)
+        return self._database.write(delete)
 
     async def entry(self, id: str) -> Entry | None:
         """The history's line of one job; None while it waits or runs, or when unknown."""

@@ -24,7 +24,7 @@ def insert(id: str, number: float | None = 1.0) -> str:
 
 
 async def ids(database: Database) -> list[str]:
-    rows = await database.run(lambda db: db.execute("SELECT id FROM jobs ORDER BY seq").fetchall())
+    rows = database.write(lambda db: db.execute("SELECT id FROM jobs ORDER BY seq").fetchall())
     return [id for (id,) in rows]
 
 
@@ -48,7 +48,7 @@ async def test_reading_for_long_delays_no_write(database: Database):
     reading = asyncio.ensure_future(database.read(long))
     await asyncio.to_thread(begun.wait)
     for i in range(600):
-        await database.run(lambda db, i=i: db.execute(insert(str(i))))
+        database.write(lambda db, i=i: db.execute(insert(str(i))))
     free.set()
     assert await reading == 0
     assert await ids(database) == [str(i) for i in range(600)], "in the order they were given"
@@ -57,7 +57,7 @@ async def test_reading_for_long_delays_no_write(database: Database):
 async def test_the_log_is_moved_into_the_file_now_and_then(database: Database, tmp_path: Path):
     before = (tmp_path / "soundstage.db").stat().st_size
     for i in range(1100):
-        await database.run(lambda db, i=i: db.execute(insert(str(i))))
+        database.write(lambda db, i=i: db.execute(insert(str(i))))
     await database.read(lambda _: None)
     assert (tmp_path / "soundstage.db").stat().st_size > before
 
@@ -67,21 +67,19 @@ async def test_a_function_that_fails_undoes_only_itself(database: Database):
         connection.execute(insert("undone"))
         raise LookupError("as asked")
 
-    answers = await asyncio.gather(
-        database.run(lambda db: db.execute(insert("before")).rowcount),
-        database.run(fail),
-        database.run(lambda db: db.execute(insert("before"))),
-        database.run(lambda db: db.execute(insert("after")).rowcount),
-        return_exceptions=True,
-    )
-    assert answers[0] == answers[3] == 1
-    assert isinstance(answers[1], LookupError)
-    assert isinstance(answers[2], sqlite3.IntegrityError)
+    database.write(lambda db: db.execute(insert("before")))
+    with pytest.raises(LookupError, match="as asked"):
+        database.write(fail)
+    with pytest.raises(sqlite3.IntegrityError):
+        database.write(lambda db: db.execute(insert("before")))
+    with pytest.raises(sqlite3.IntegrityError):
+        database.execute(insert("before"))
+    database.execute(insert("after"))
     assert await ids(database) == ["before", "after"]
 
 
 async def test_what_is_committed_is_there_for_others(database: Database, tmp_path: Path):
-    await database.run(lambda db: db.execute(insert("seen")))
+    database.write(lambda db: db.execute(insert("seen")))
     other = sqlite3.connect(tmp_path / "soundstage.db")
     assert other.execute("SELECT id FROM jobs").fetchall() == [("seen",)]
     other.close()
@@ -89,7 +87,7 @@ async def test_what_is_committed_is_there_for_others(database: Database, tmp_pat
 
 async def test_a_mistake_in_sql_names_the_file(database: Database):
     with pytest.raises(SoundstageError, match=r"soundstage\.db cannot be used: no such table"):
-        await database.run(lambda db: db.execute("SELECT * FROM nowhere"))
+        database.write(lambda db: db.execute("SELECT * FROM nowhere"))
     with pytest.raises(SoundstageError, match=r"soundstage\.db cannot be used: no such table"):
         await database.read(lambda db: db.execute("SELECT * FROM nowhere"))
     assert await ids(database) == [], "it goes on"
@@ -97,12 +95,13 @@ async def test_a_mistake_in_sql_names_the_file(database: Database):
 
 async def test_closing_finishes_what_waits_and_refuses_the_rest(tmp_path: Path):
     database = await Database.open(tmp_path / "a.db")
-    last = asyncio.ensure_future(database.run(lambda db: db.execute(insert("last"))))
+    database.execute(insert("last"))
+    reading = asyncio.ensure_future(database.read(lambda db: db.execute("SELECT 1").fetchone()))
     await asyncio.sleep(0)
     await database.close()
-    await last
+    assert await reading == (1,)
     with pytest.raises(SoundstageError, match="is closed"):
-        await database.run(lambda db: db.execute(insert("too late")))
+        database.execute(insert("too late"))
     again = await Database.open(tmp_path / "a.db")
     assert await ids(again) == ["last"]
     await again.close()
@@ -120,13 +119,13 @@ async def test_a_database_of_an_older_version_is_brought_up_to_date(schema: Path
     old.executescript(schema.read_text())
     old.close()
     database = await Database.open(tmp_path / "soundstage.db")
-    version = await database.run(lambda db: db.execute("PRAGMA user_version").fetchone()[0])
+    version = database.write(lambda db: db.execute("PRAGMA user_version").fetchone()[0])
     assert version == NEWEST
     fresh = await Database.open(tmp_path / "fresh.db")
-    assert await database.run(layout) == await fresh.run(layout)
+    assert database.write(layout) == fresh.write(layout)
     await fresh.close()
 
-    queue = await Queue.open(database)
+    queue = Queue.open(database)
     assert [job.id for job in await queue.pending()] == ["waiting", "running"]
     assert [job.attempts for job in await queue.pending()] == [0, 1]
     assert queue.remaining == 2
@@ -159,9 +158,9 @@ async def test_a_database_of_a_newer_version_is_refused(tmp_path: Path):
 async def test_a_damaged_file_is_named(tmp_path: Path, damage: str):
     path = tmp_path / "a.db"
     database = await Database.open(path)
-    queue = await Queue.open(database)
+    queue = Queue.open(database)
     assert queue.remaining == 0
-    await database.run(
+    database.write(
         lambda db: [db.execute(insert(f"{i}", i)) for i in range(2000)] and None,
     )
     await database.close()
@@ -181,8 +180,8 @@ async def test_a_damaged_file_is_named(tmp_path: Path, damage: str):
 async def use(path: Path) -> None:
     database = await Database.open(path)
     try:
-        await Queue.open(database)
-        await database.run(lambda db: db.execute("SELECT * FROM jobs").fetchall())
+        Queue.open(database)
+        database.write(lambda db: db.execute("SELECT * FROM jobs").fetchall())
     finally:
         await database.close()
 

@@ -25,14 +25,14 @@ def job(id: str, workflow: str | None) -> Job:
 @pytest.fixture
 async def queue(database: Database) -> Queue:
     """Thirty jobs of every state, some of a document, with durations that repeat."""
-    queue = await Queue.open(database)
+    queue = Queue.open(database)
     for i in range(30):
-        await queue.put(job(f"{i:02}", "document" if i % 4 == 0 else None))
+        queue.put(job(f"{i:02}", "document" if i % 4 == 0 else None))
     for i in range(24):
-        claimed = await queue.claim(alone=True)
+        claimed = queue.claim(alone=True)
         assert claimed is not None
         if i < 20:
-            await queue.finish(claimed, Outcome(ENDS[i % 3], started=100, ended=100 + i * 7 % 5))
+            queue.finish(claimed, Outcome(ENDS[i % 3], started=100, ended=100 + i * 7 % 5))
     return queue
 
 
@@ -81,7 +81,7 @@ async def test_jobs_of_an_older_version_are_listed_too(tmp_path: Path):
     old.commit()
     old.close()
     database = await Database.open(tmp_path / "a.db")
-    queue = await Queue.open(database)
+    queue = Queue.open(database)
     page = await queue.page(Wanted(workflow="d"))
     assert [standing.job.id for standing in page.jobs] == ["running"]
     longest = await queue.page(Wanted(by="duration"))
@@ -108,5 +108,5 @@ async def test_every_walk_is_along_an_index(database: Database, query: str, inde
         explained = connection.execute(f"EXPLAIN QUERY PLAN SELECT seq FROM jobs WHERE {query}")
         return [row[3] for row in explained]
 
-    (step,) = await database.run(plan)
+    (step,) = database.write(plan)
     assert f"INDEX {index}" in step

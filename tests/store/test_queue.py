@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from pathlib import Path
 
@@ -25,20 +24,20 @@ DONE = Outcome("success", started=1, ended=2, shown={"1": {"text": ["x"]}})
 @pytest.fixture
 async def queue(database: Database) -> Queue:
     """An empty queue."""
-    return await Queue.open(database)
+    return Queue.open(database)
 
 
-async def claimed(queue: Queue) -> str | None:
-    found = await queue.claim(alone=True)
+def claimed(queue: Queue) -> str | None:
+    found = queue.claim(alone=True)
     return None if found is None else found.id
 
 
 async def test_the_smallest_number_is_next_and_the_older_of_equals(queue: Queue):
     numbers = {"a": 2, "b": 1, "c": 2, "front": -3, "half": 1.5}
     for id, number in numbers.items():
-        await queue.put(job(id, number))
+        queue.put(job(id, number))
     assert [j.id for j in await queue.pending()] == ["front", "b", "half", "a", "c"]
-    assert [await claimed(queue) for _ in range(6)] == ["front", "b", "half", "a", "c", None]
+    assert [claimed(queue) for _ in range(6)] == ["front", "b", "half", "a", "c", None]
     assert [j.id for j in await queue.running()] == ["a", "b", "c", "front", "half"]
     assert queue.remaining == 5
 
@@ -53,58 +52,58 @@ async def test_a_job_comes_back_as_it_was_put(queue: Queue):
         client_id="me",
         created=1700000000000,
     )
-    await queue.put(put)
+    queue.put(put)
     assert await queue.pending() == [put]
-    assert await queue.claim(alone=False) == put
+    assert queue.claim(alone=False) == put
 
 
 async def test_a_taken_id_is_refused_whatever_became_of_the_job(queue: Queue):
-    await queue.put(job("x"))
+    queue.put(job("x"))
     with pytest.raises(DuplicateJob):
-        await queue.put(job("x"))
-    taken = await queue.claim(alone=True)
+        queue.put(job("x"))
+    taken = queue.claim(alone=True)
     assert taken is not None
     with pytest.raises(DuplicateJob):
-        await queue.put(job("x"))
-    await queue.finish(taken, DONE)
+        queue.put(job("x"))
+    queue.finish(taken, DONE)
     with pytest.raises(DuplicateJob):
-        await queue.put(job("x"))
+        queue.put(job("x"))
     assert queue.remaining == 0
 
 
 async def test_a_job_that_cannot_be_written_is_not_counted(queue: Queue, database: Database):
     await database.close()
     with pytest.raises(SoundstageError):
-        await queue.put(job("x"))
+        queue.put(job("x"))
     assert queue.remaining == 0
 
 
 async def test_a_job_given_back_waits_in_its_old_place_and_starts_alone(queue: Queue):
-    await queue.put(job("first", 1))
-    await queue.put(job("second", 2))
-    taken = await queue.claim(alone=True)
+    queue.put(job("first", 1))
+    queue.put(job("second", 2))
+    taken = queue.claim(alone=True)
     assert taken is not None
-    await queue.give_back(taken, attempts=1)
+    queue.give_back(taken, attempts=1)
     assert [j.id for j in await queue.pending()] == ["first", "second"]
-    assert await queue.claim(alone=False) is None, "another job runs: it has to wait for that"
-    again = await queue.claim(alone=True)
+    assert queue.claim(alone=False) is None, "another job runs: it has to wait for that"
+    again = queue.claim(alone=True)
     assert again == msgspec.structs.replace(taken, attempts=1)
     assert queue.remaining == 2
 
 
 async def test_a_new_instance_takes_over_what_a_dead_one_held(tmp_path: Path):
     first = await Database.open(tmp_path / "a.db")
-    queue = await Queue.open(first)
+    queue = Queue.open(first)
     for id in ("done", "held", "waits"):
-        await queue.put(job(id, queue.next_number()))
-    done = await queue.claim(alone=True)
+        queue.put(job(id, queue.next_number()))
+    done = queue.claim(alone=True)
     assert done is not None
-    await queue.finish(done, DONE)
-    assert await claimed(queue) == "held"
+    queue.finish(done, DONE)
+    assert claimed(queue) == "held"
     await first.close()
 
     second = await Database.open(tmp_path / "a.db")
-    again = await Queue.open(second)
+    again = Queue.open(second)
     assert again.remaining == 2
     assert [j.id for j in await again.pending()] == ["held", "waits"]
     assert again.next_number() == 4
@@ -114,13 +113,13 @@ async def test_a_new_instance_takes_over_what_a_dead_one_held(tmp_path: Path):
 
 async def test_the_history_is_in_order_of_ending_and_paged(queue: Queue):
     for i in range(7):
-        await queue.put(job(str(i), i))
-    running = [await queue.claim(alone=True) for _ in range(7)]
+        queue.put(job(str(i), i))
+    running = [queue.claim(alone=True) for _ in range(7)]
     failure = Failure("1", "X", "no", "ValueError", {"a": [1, None]}, ["2"])
     for found in reversed(running):
         assert found is not None
         ended = Outcome("error", 1, 2, cached=["1"], failure=failure)
-        await queue.finish(found, ended if found.id == "3" else DONE)
+        queue.finish(found, ended if found.id == "3" else DONE)
 
     async def ids(newest: int | None, offset: int | None) -> str:
         return "".join(entry.job.id for entry in await queue.history(newest, offset))
@@ -138,7 +137,7 @@ async def test_the_history_is_in_order_of_ending_and_paged(queue: Queue):
     assert queue.remaining == 0
 
 
-async def test_the_history_keeps_the_newest(queue: Queue, database: Database):
+async def test_the_history_keeps_the_newest(database: Database):
     def fill(connection: sqlite3.Connection) -> None:
         blob, outcome = msgspec.json.encode(job("old")), msgspec.json.encode(DONE)
         connection.executemany(
@@ -147,13 +146,14 @@ async def test_the_history_keeps_the_newest(queue: Queue, database: Database):
             [(f"old {i}", i, blob, outcome) for i in range(1, HISTORY_LIMIT + 1)],
         )
 
-    await database.run(fill)
-    await queue.put(job("new"))
-    await queue.put(job("waits"))
-    taken = await queue.claim(alone=True)
+    database.write(fill)
+    queue = Queue.open(database)
+    queue.put(job("new"))
+    queue.put(job("waits"))
+    taken = queue.claim(alone=True)
     assert taken is not None
-    await queue.finish(taken, DONE)
-    count = await database.run(
+    queue.finish(taken, DONE)
+    count = database.write(
         lambda db: db.execute("SELECT count(*) FROM jobs WHERE ended IS NOT NULL").fetchone()[0]
     )
     assert count == HISTORY_LIMIT
@@ -165,24 +165,25 @@ async def test_the_history_keeps_the_newest(queue: Queue, database: Database):
 
 async def test_deleting_takes_only_what_waits_or_only_what_ended(queue: Queue):
     for id in ("ended", "runs", "waits 1", "waits 2", "waits 3"):
-        await queue.put(job(id, queue.next_number()))
-    ended = await queue.claim(alone=True)
+        queue.put(job(id, queue.next_number()))
+    ended = queue.claim(alone=True)
     assert ended is not None
-    await queue.finish(ended, DONE)
-    await queue.claim(alone=True)
+    queue.finish(ended, DONE)
+    queue.claim(alone=True)
 
-    assert await queue.delete_pending(["waits 2", "runs", "ended", "nobody"]) == 1
-    assert await queue.delete_history(["runs", "waits 1", "ended"]) == 1
+    assert queue.delete_pending(["waits 2", "runs", "ended", "nobody"]) == 1
+    assert queue.delete_history(["runs", "waits 1", "ended"]) == 1
     assert (await queue.entry("ended"), queue.remaining) == (None, 3)
-    assert await queue.delete_pending(None) == 2
-    assert await queue.delete_pending(None) == 0
+    assert queue.delete_pending(None) == 2
+    assert queue.delete_pending(None) == 0
     assert queue.remaining == 1
     assert [j.id for j in await queue.running()] == ["runs"]
-    assert await queue.delete_history(None) == 0
+    assert queue.delete_history(None) == 0
 
 
-async def test_many_at_once_are_each_put_and_claimed_once(queue: Queue):
-    await asyncio.gather(*(queue.put(job(str(i), queue.next_number())) for i in range(200)))
-    found = await asyncio.gather(*(claimed(queue) for _ in range(250)))
+async def test_each_of_many_is_claimed_once(queue: Queue):
+    for i in range(200):
+        queue.put(job(str(i), queue.next_number()))
+    found = [claimed(queue) for _ in range(250)]
     assert sorted(id for id in found if id is not None) == sorted(str(i) for i in range(200))
     assert found.count(None) == 50
