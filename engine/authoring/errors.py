@@ -5,7 +5,8 @@ SoundstageError
 ├── PromptError           a prompt that cannot run (graph.validate)
 ├── MissingFile           a named file is not in its folder
 ├── BadPath               a name that would leave its folder
-└── Interrupted           the job was cancelled
+├── Interrupted           the job was cancelled
+└── WorkerLost            the worker process went away
 """
 
 
@@ -27,3 +28,7 @@ class BadPath(SoundstageError):
 
 class Interrupted(SoundstageError):
     """The job was cancelled while it ran."""
+
+
+class WorkerLost(SoundstageError):
+    """The worker went away while a job ran on it."""
