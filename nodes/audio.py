@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated
 
-from engine import Artifact, Choice, File, Files, FolderKind, Run, Upload, node
+from engine import Artifact, Choice, File, Files, FolderKind, Option, Run, Upload, node
 from nodes.sockets import Audio
 
 SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".au", ".caf")
@@ -49,6 +49,37 @@ def save_opus(
 ) -> Artifact:
     """Save sound as Opus, the graph inside."""
     return Artifact(audio=_saved(run, audio, filename_prefix, "opus", quality))
+
+
+class Flac(Option, key="flac"):
+    """Without loss."""
+
+
+class Mp3(Option, key="mp3"):
+    """Small, for every program."""
+
+    quality: Annotated[str, Choice(("V0", "128k", "320k"))] = "V0"
+
+
+class Opus(Option, key="opus"):
+    """Smaller."""
+
+    quality: Annotated[str, Choice(("64k", "96k", "128k", "192k", "320k"))] = "128k"
+
+
+@node(
+    "SaveAudioAdvanced", category="audio", display_name="Save Audio (Advanced)", passes=("audio",)
+)
+def save_advanced(
+    run: Run,
+    *,
+    audio: Audio,
+    filename_prefix: str = "audio/ComfyUI",
+    format: Flac | Mp3 | Opus,
+) -> Artifact:
+    """Save sound as FLAC, MP3 or Opus, the graph inside."""
+    quality = None if isinstance(format, Flac) else format.quality
+    return Artifact(audio=_saved(run, audio, filename_prefix, format.key, quality))
 
 
 @node("SaveAudioWAV", category="audio", display_name="Save Audio (WAV)")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Annotated
 
-from engine import All, Choice, Each, Range, Tooltip, node
+from engine import All, Choice, Each, Range, Slots, Tooltip, node
 from nodes.sockets import Image, Latent
 
 Count = Annotated[int, Range(1, 4096)]
@@ -17,6 +18,14 @@ def batch_images(*, image1: Image, image2: Image) -> Image:
     from nodes.models.batches import joined
 
     return joined(image1, image2)
+
+
+@node("BatchImagesNode", category="image/batch", display_name="Batch Images")
+def batch_many(*, images: Annotated[dict[str, Image], Slots("image", max=50)]) -> Image:
+    """Pictures in one batch, all at the size of the first."""
+    from nodes.models.batches import joined
+
+    return reduce(joined, images.values())
 
 
 @node("ImageFromBatch", category="image/batch")

@@ -14,7 +14,7 @@ SCALE_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "lanczos")
 Side = Annotated[int, Range(0, 16384, 1)]
 
 
-@node("SaveImage", category="image", display_name="Save Image")
+@node("SaveImage", category="image", display_name="Save Image", passes=("images",))
 def save_image(
     run: Run,
     *,
@@ -27,7 +27,7 @@ def save_image(
     return _saved(run, images, filename_prefix, "output", compression=4)
 
 
-@node("PreviewImage", category="image", display_name="Preview Image")
+@node("PreviewImage", category="image", display_name="Preview Image", passes=("images",))
 def preview_image(run: Run, *, images: Image) -> Artifact:
     """Show pictures without keeping them."""
     return _saved(run, images, "ComfyUI_temp", "temp", compression=1)
@@ -69,6 +69,14 @@ def load_image(
     from nodes.models.pictures import read
 
     return Loaded(*read(run.input_path(image)))
+
+
+@node("LoadImageOutput", category="image", display_name="Load Image (from Outputs)")
+def load_output(
+    run: Run, *, image: Annotated[str, Choice(Files("output", suffixes=PICTURES)), Upload("image")]
+) -> Loaded:
+    """Read a picture of the output folder; the mask is where it is transparent."""
+    return load_image(run, image=image)
 
 
 @node("ImageScale", category="image/upscaling", display_name="Upscale Image")

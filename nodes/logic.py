@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 from inspect import isawaitable
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
-from engine import Artifact, Lazy, node
+from engine import Artifact, Lazy, Mark, Widget, node
+
+T = TypeVar("T")
 
 
-class Chosen(NamedTuple):
+class Chosen(NamedTuple, Generic[T]):
     """What was chosen."""
 
-    output: Any
+    output: T
 
 
-@node("ComfySwitchNode", category="utilities/logic", display_name="If/Else Switch")
+@node(
+    "ComfySwitchNode", category="utilities/logic", display_name="If/Else Switch", experimental=True
+)
 async def switch(
-    *, switch: bool, on_false: Lazy[Any] | None = None, on_true: Lazy[Any] | None = None
-) -> Chosen:
+    *, switch: bool, on_false: Lazy[T] | None = None, on_true: Lazy[T] | None = None
+) -> Chosen[T]:
     """One of two values; what the other comes from is never computed."""
     chosen = on_true if switch else on_false
     if chosen is None:
@@ -27,10 +31,35 @@ async def switch(
     return Chosen(await chosen if isawaitable(chosen) else chosen)
 
 
+class Previewed(NamedTuple):
+    """A value as text, and where it is shown."""
+
+    STRING: str
+    shown: Artifact
+
+
 @node("PreviewAny", category="utils", display_name="Preview as Text")
-def preview_any(*, source: Any) -> Artifact:
+def preview_any(*, source: Any) -> Previewed:
     """Show any value: texts as they are, what JSON can say as JSON, else a description."""
-    return Artifact(text=[source if isinstance(source, str) else _described(source)])
+    text = source if isinstance(source, str) else _described(source)
+    return Previewed(text, Artifact(text=[text]))
+
+
+class Picked(NamedTuple):
+    """An option, and which one it is."""
+
+    STRING: str
+    INDEX: int
+
+
+@node("CustomCombo", category="utilities", display_name="Custom Combo", experimental=True)
+def custom_choice(
+    *,
+    choice: Annotated[str, Widget("COMBO", {"options": []})],
+    index: Annotated[int, Mark.ADVANCED] | None = 0,
+) -> Picked:
+    """One of several texts, which are written in the editor."""
+    return Picked(str(choice), index or 0)
 
 
 def _described(value: Any) -> str:

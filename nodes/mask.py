@@ -144,7 +144,7 @@ def color_to_mask(
     return of_color(image, color)
 
 
-@node("MaskPreview", category="mask", display_name="Preview Mask")
+@node("MaskPreview", category="mask", display_name="Preview Mask", passes=("mask",))
 def preview_mask(run: Run, *, mask: Mask) -> Artifact:
     """Show a mask without keeping it."""
     return preview_image(run, images=mask_to_image(mask=mask))

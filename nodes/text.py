@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Annotated, NamedTuple
+from string import ascii_lowercase
+from typing import Annotated, Any, NamedTuple
 
-from engine import Choice, Range, Text, Tooltip, node
+from engine import Artifact, Choice, Mark, Range, Run, Slots, Text, Tooltip, node
 
 CASES: Mapping[str, Callable[[str], str]] = {
     "UPPERCASE": str.upper,
@@ -158,15 +159,64 @@ def regex_extract(
     return extracted(pattern, string, mode, group_index)
 
 
-@node("JsonExtractString", category="text", display_name="Extract Text from JSON")
-def extract_json(*, json_string: Long, key: str) -> str:
-    """One value of a JSON object as text; empty where there is none."""
+@node("RegexReplace", category="utils/string", display_name="Regex Replace")
+def regex_replace(
+    *,
+    string: Long,
+    regex_pattern: Pattern,
+    replace: Annotated[
+        str, Text(multiline=True), Tooltip("\\1 stands for the pattern's first parentheses.")
+    ],
+    case_insensitive: CaseInsensitive | None = True,
+    multiline: Multiline | None = False,
+    dotall: DotAll | None = False,
+    count: Annotated[int, Range(0, 100), Tooltip("How many at most; 0 for all.")] | None = 0,
+) -> str:
+    """A text with what a regular expression finds replaced."""
+    from nodes.models.patterns import compiled, replaced
+
+    pattern = compiled(
+        regex_pattern,
+        case_insensitive=bool(case_insensitive),
+        multiline=bool(multiline),
+        dotall=bool(dotall),
+    )
+    return replaced(pattern, string, replace, count or 0)
+
+
+@node("StringFormat", category="text", display_name="Format Text")
+def format_text(
+    *,
+    values: Annotated[dict[str, Any], Slots(tuple(ascii_lowercase), min=0)],
+    f_string: Annotated[
+        str, Text(multiline=True), Tooltip("{a} is the value of a, {a:.2f} with two decimals.")
+    ] = "{a}",
+) -> str:
+    """A text with the connected values put in, in the notation of Python's str.format."""
+    from nodes.models.templates import filled
+
+    return filled(f_string, values)
+
+
+@node("SaveText", category="text", display_name="Save Text", passes=("text",))
+def save_text(
+    run: Run,
+    *,
+    text: Annotated[str, Mark.SOCKET],
+    filename_prefix: str = "ComfyUI",
+    format: Annotated[str, Choice(("txt", "csv", "md", "json"))] = "txt",
+) -> Artifact:
+    """Keep a text as a file of the output folder; JSON is indented."""
+    written = _indented(text) if format == "json" else text
+    file = run.save(filename_prefix, format, written.encode(errors="replace"), end="")
+    return Artifact(text=[text], files=[file])
+
+
+def _indented(text: str) -> str:
     try:
-        found = json.loads(json_string)
+        return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
     except (ValueError, RecursionError):
-        return ""
-    value: object = found.get(key) if isinstance(found, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] - JSON
-    return "" if value is None else str(value)  # pyright: ignore[reportUnknownArgumentType] - JSON
+        return text
 
 
 def _comparable(first: str, second: str, case_sensitive: bool) -> tuple[str, str]:

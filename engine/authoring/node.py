@@ -152,9 +152,10 @@ def _gives(hint: Any, blame: Blame) -> _Gives:
         raise blame("returns nothing; return outputs, or an Artifact to show")
     if hint is Artifact:
         return _Gives((), shows=True, single=True)
-    if not (isinstance(hint, type) and hasattr(hint, "_fields")):
+    tuple_type = get_origin(hint) or hint  # of Pair[T] it is Pair
+    if not (isinstance(tuple_type, type) and hasattr(tuple_type, "_fields")):
         return _Gives((read_output(None, hint, blame),), single=True)
-    fields = get_type_hints(hint, include_extras=True)
+    fields = get_type_hints(tuple_type, include_extras=True)
     places = [place for place, field in enumerate(fields.values()) if field is Artifact]
     outputs = tuple(
         read_output(name, field, blame) for name, field in fields.items() if field is not Artifact

@@ -101,6 +101,9 @@ class Folders:
 
     def files(self, files: Files) -> list[str]:
         """Names that a choice over these files offers: sorted, relative, subfolders included."""
+        if files.folder == "output":
+            names = _names(self.root("output"), files.suffixes, files.marker, links=False)
+            return sorted(f"{name} [output]" for name in names)
         is_input = files.folder == "input"
         roots = [self.root("input")] if is_input else self.model_roots(files.folder)
         bundled = self.bundled.get(ALIASES.get(files.folder, files.folder), {})
@@ -156,7 +159,7 @@ class Folders:
     def identity(self, files: Files, name: str) -> str:
         """Changes when the file or folder behind a choice does; "" when there is none."""
         try:
-            if files.folder == "input":
+            if files.folder in ("input", "output"):
                 path = self.input_path(name)
             else:
                 path = self.model_path(files.folder, name)

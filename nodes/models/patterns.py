@@ -65,6 +65,24 @@ def extracted(pattern: regex.Pattern[str], text: str, mode: str, group: int) -> 
     return "\n".join(match.group(number) or "" for match in matches)
 
 
+def replaced(pattern: regex.Pattern[str], text: str, by: str, count: int) -> str:
+    r"""A text with what matches replaced; ``\1`` in `by` stands for the first group, and so on.
+
+    Args:
+        pattern: what is replaced.
+        text: where.
+        by: by what.
+        count: the first so many of them; 0 for all.
+
+    Raises:
+        PatternError: `by` names a group that is not there, or the pattern takes too long.
+    """
+    try:
+        return _timed(lambda: pattern.sub(by, text, count=count, timeout=SECONDS))
+    except (regex.error, IndexError) as error:
+        raise PatternError(f"replace: {by[:200]!r} cannot be filled in: {error}") from None
+
+
 def _timed(search: Callable[[], T]) -> T:
     try:
         return search()

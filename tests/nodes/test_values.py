@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nodes import text
+from nodes import structure, text
 from nodes.models import patterns
 from nodes.models.patterns import PatternError
 from tests.models.bench import Bench, n
@@ -124,7 +124,7 @@ def test_texts_are_compared():
      ("[1]", ""), ("[" * 100_000, "")],
 )  # fmt: skip
 def test_a_value_is_taken_out_of_json(json: str, expected: str):
-    assert text.extract_json(json_string=json, key="a") == expected
+    assert structure.extract_json(json_string=json, key="a") == expected
 
 
 # --- regular expressions ---------------------------------------------------------------------
