@@ -86,22 +86,6 @@ ROUTES = (
     web.get("/experiment/models/{folder}", models.get_model_files),
     web.get("/experiment/models/preview/{folder}/{path_index}/{filename:.+}", models.get_preview),
     web.get("/view_metadata/{folder}", models.get_metadata),
-    web.get("/assets", assets.get_assets),
-    web.post("/assets", assets.post_asset),
-    web.post("/assets/from-hash", assets.post_from_hash),
-    web.head("/assets/hash/{hash}", assets.head_hash),
-    web.get("/assets/tags/refine", assets.refine_tags),
-    web.post("/assets/seed", assets.post_seed),
-    web.get("/assets/seed/status", assets.get_seed),
-    web.post("/assets/seed/cancel", assets.cancel_seed),
-    web.post("/assets/prune", assets.post_prune),
-    web.get("/assets/{id}", assets.get_asset),
-    web.put("/assets/{id}", assets.put_asset),
-    web.delete("/assets/{id}", assets.delete_asset),
-    web.get("/assets/{id}/content", assets.get_content),
-    web.post("/assets/{id}/tags", assets.post_tags),
-    web.delete("/assets/{id}/tags", assets.delete_tags),
-    web.get("/tags", assets.get_tags),
     web.get("/users", userdata.get_users),
     web.post("/users", userdata.post_users),
     web.get("/settings", userdata.get_settings),
@@ -130,6 +114,26 @@ ROUTES = (
     web.get("/system_stats", system.system_stats),
     web.get("/features", system.features),
     web.get("/ws", websocket),
+)
+
+# Not at /assets: there a browser app has its files.
+ASSET_ROUTES = (
+    web.get("/api/assets", assets.get_assets),
+    web.post("/api/assets", assets.post_asset),
+    web.post("/api/assets/from-hash", assets.post_from_hash),
+    web.head("/api/assets/hash/{hash}", assets.head_hash),
+    web.get("/api/assets/tags/refine", assets.refine_tags),
+    web.post("/api/assets/seed", assets.post_seed),
+    web.get("/api/assets/seed/status", assets.get_seed),
+    web.post("/api/assets/seed/cancel", assets.cancel_seed),
+    web.post("/api/assets/prune", assets.post_prune),
+    web.get("/api/assets/{id}", assets.get_asset),
+    web.put("/api/assets/{id}", assets.put_asset),
+    web.delete("/api/assets/{id}", assets.delete_asset),
+    web.get("/api/assets/{id}/content", assets.get_content),
+    web.post("/api/assets/{id}/tags", assets.post_tags),
+    web.delete("/api/assets/{id}/tags", assets.delete_tags),
+    web.get("/api/tags", assets.get_tags),
 )
 
 
@@ -171,6 +175,7 @@ def init_app(
         app.add_routes(front_end.routes(front_end_root))  # first: of two pages at / it wins
         app.on_startup.append(front_end.prepare)
     app.add_routes(ROUTES)
+    app.add_routes(ASSET_ROUTES)
     app.add_routes(web.RouteDef(r.method, "/api" + r.path, r.handler, r.kwargs) for r in ROUTES)
     app.on_response_prepare.append(headers(cors))
     app.cleanup_ctx.append(_keep_log)

@@ -45,13 +45,19 @@ class UserData:
     def files(self, folder: str, *, recurse: bool) -> list[tuple[str, os.stat_result]]:
         """Sorted names of the files in a folder, relative to it, and what the system says of them.
 
+        Hidden ones are left out: editors keep notes of their own in them, such as bookmarks.
+
         Raises:
             BadPath: the folder's name leads out.
             MissingFile: it is not there.
         """
         root = self._folder(folder)
         found = root.rglob("*") if recurse else root.iterdir()
-        return sorted((name, stat) for name, stat in _listed(root, found) if stat is not None)
+        return sorted(
+            (name, stat)
+            for name, stat in _listed(root, found)
+            if stat is not None and not _is_hidden(name)
+        )
 
     def entries(self, folder: str) -> list[tuple[str, os.stat_result | None]]:
         """Sorted names, relative to the root, of what a folder holds; its folders have no stat.
@@ -119,6 +125,10 @@ class UserData:
         if path == self.root.resolve() or PART.fullmatch(path.name):
             raise BadPath(f"{name[:200]!r} cannot name a file; use a plain relative name")
         return path
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in name.split("/"))
 
 
 def _place(part: Path, path: Path, *, overwrite: bool) -> None:

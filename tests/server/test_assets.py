@@ -1,4 +1,4 @@
-"""/assets and /tags: files by name, tag and content."""
+"""/api/assets and /tags: files by name, tag and content."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from hypothesis import strategies as st
 from tests.conftest import ServerFactory, Service
 from tests.server.conftest import Caller, node
 from tests.server.test_any_json import VALUES, answer
-
-BASES = ("", "/api")
 
 
 def hash_of(data: bytes) -> str:
@@ -51,8 +49,7 @@ async def names(call: Caller, query: str = "") -> list[str]:
     return [asset["name"] for asset in page["assets"]]
 
 
-@pytest.mark.parametrize("base", BASES)
-async def test_an_uploaded_file_is_an_asset(call: Caller, service: Service, base: str):
+async def test_an_uploaded_file_is_an_asset(call: Caller, service: Service):
     data, name = unique(), f"{uuid.uuid4()}.png"
     status, made = await put(call, data, name, tags="input,portrait", user_metadata='{"by": "me"}')
     assert status == 201
@@ -66,22 +63,22 @@ async def test_an_uploaded_file_is_an_asset(call: Caller, service: Service, base
         "user_metadata": {"by": "me"},
     }
     assert (service.home / "input" / name).read_bytes() == data
-    assert await call.get(f"{base}/assets/{made['id']}") == (200, made)
-    async with call.session.get(f"{call.url}{base}/assets/{made['id']}/content") as got:
+    assert await call.get(f"/api/assets/{made['id']}") == (200, made)
+    async with call.session.get(f"{call.url}/api/assets/{made['id']}/content") as got:
         assert await got.read() == data
         assert got.headers["Content-Disposition"].startswith("inline")
-    address = f"{call.url}{base}/assets/{made['id']}/content?disposition=attachment"
+    address = f"{call.url}/api/assets/{made['id']}/content?disposition=attachment"
     async with call.session.get(address) as got:
         assert got.headers["Content-Disposition"] == f'attachment; filename="{name}"'
-    async with call.session.head(f"{call.url}{base}/assets/hash/{hash_of(data)}") as got:
+    async with call.session.head(f"{call.url}/api/assets/hash/{hash_of(data)}") as got:
         assert got.status == 200
-    async with call.session.head(f"{call.url}{base}/assets/hash/{hash_of(b'none')}") as got:
+    async with call.session.head(f"{call.url}/api/assets/hash/{hash_of(b'none')}") as got:
         assert got.status == 404
-    async with call.session.head(f"{call.url}{base}/assets/hash/sha256:00") as got:
+    async with call.session.head(f"{call.url}/api/assets/hash/sha256:00") as got:
         assert got.status == 400
-    async with call.session.get(f"{call.url}{base}/view?filename={hash_of(data)}") as got:
+    async with call.session.get(f"{call.url}/view?filename={hash_of(data)}") as got:
         assert (got.status, await got.read()) == (200, data)
-    assert (await call.get(f"{base}/view?filename={hash_of(b'none')}"))[0] == 404
+    assert (await call.get(f"/view?filename={hash_of(b'none')}"))[0] == 404
 
 
 async def test_the_same_bytes_are_known_again_and_others_get_a_number(call: Caller):
@@ -104,7 +101,7 @@ async def test_models_go_to_the_folder_of_their_kind(call: Caller, service: Serv
     assert (status, made["tags"]) == (201, ["loras", "models"])
     assert (service.home / "models" / "loras" / name).is_file()
     assert name in (await call.get("/models/loras"))[1]
-    status, refused = await send(call, "DELETE", f"/assets/{made['id']}?delete_content=true")
+    status, refused = await send(call, "DELETE", f"/api/assets/{made['id']}?delete_content=true")
     assert (status, refused["error"]["code"]) == (403, "FORBIDDEN")
     for wrong, fields in (
         (name, {"tags": "models"}),
@@ -133,12 +130,12 @@ async def test_what_lies_in_the_folders_is_listed_without_being_told(
     assert await names(call, f"name_contains={word}&tags_all=models,vae") == [f"{word}.pt"]
     assert await names(call, f"name_contains={word}&include_tags=models&exclude_tags=vae") == []
     assert len(await names(call, f"name_contains={word.upper()}&tags_any=output,vae")) == 2
-    (found,) = (await call.get(f"/assets?name_contains={word}.pt"))[1]["assets"]
+    (found,) = (await call.get(f"/api/assets?name_contains={word}.pt"))[1]["assets"]
     assert found["asset_hash"] is None
-    assert (await call.get(f"/assets/{found['id']}"))[1]["asset_hash"] == hash_of(b"vae")
+    assert (await call.get(f"/api/assets/{found['id']}"))[1]["asset_hash"] == hash_of(b"vae")
     (service.home / "models" / "vae" / f"{word}.pt").unlink()
     assert await names(call, f"name_contains={word}.pt") == []
-    status, _ = await call.get(f"/assets/{found['id']}")
+    status, _ = await call.get(f"/api/assets/{found['id']}")
     assert status == 404
 
 
@@ -150,13 +147,13 @@ async def test_pages_follow_each_other_in_every_order(call: Caller):
     for sort in ("name", "size", "created_at", "updated_at", "last_access_time"):
         found: list[str] = []
         query = f"name_contains={word}&sort={sort}&order=asc&limit=2"
-        _, page = await call.get(f"/assets?{query}")
+        _, page = await call.get(f"/api/assets?{query}")
         while True:
             assert page["total"] == 5
             found += [asset["name"] for asset in page["assets"]]
             if not page["has_more"]:
                 break
-            _, page = await call.get(f"/assets?{query}&after={page['next_cursor']}")
+            _, page = await call.get(f"/api/assets?{query}&after={page['next_cursor']}")
         assert found == wanted, sort
         assert page["next_cursor"] is None
     query = f"name_contains={word}&sort=name&order=desc&limit=2&offset=3"
@@ -166,7 +163,7 @@ async def test_pages_follow_each_other_in_every_order(call: Caller):
 async def test_an_asset_is_described_tagged_and_deleted(call: Caller, service: Service):
     name = f"{uuid.uuid4()}.png"
     _, made = await put(call, unique(), name)
-    place = f"/assets/{made['id']}"
+    place = f"/api/assets/{made['id']}"
     new = {"name": "my picture", "user_metadata": {"a": 1}, "preview_id": made["id"]}
     status, changed = await send(call, "PUT", place, new)
     assert status == 200
@@ -180,15 +177,15 @@ async def test_an_asset_is_described_tagged_and_deleted(call: Caller, service: S
         status, told = await send(call, method, f"{place}/tags", {"tags": [tag]})
         assert (status, told["error"]["code"]) == (403, "SYSTEM_TAG_FORBIDDEN")
 
-    _, tags = await call.get("/tags?prefix=tw")
+    _, tags = await call.get("/api/tags?prefix=tw")
     assert tags == {
         "tags": [{"name": "two", "count": 1, "type": "user"}],
         "total": 1,
         "has_more": False,
     }
-    _, all_tags = await call.get("/tags?order=name_asc&limit=1")
+    _, all_tags = await call.get("/api/tags?order=name_asc&limit=1")
     assert (all_tags["has_more"], len(all_tags["tags"])) == (True, 1)
-    _, counts = await call.get("/assets/tags/refine?tags_all=two")
+    _, counts = await call.get("/api/assets/tags/refine?tags_all=two")
     assert counts == {"tag_counts": {"input": 1, "two": 1}}
 
     assert await send(call, "DELETE", place) == (204, None)
@@ -197,7 +194,7 @@ async def test_an_asset_is_described_tagged_and_deleted(call: Caller, service: S
     assert await names(call, "name_contains=my picture") == []
     status, again = await put(call, (service.home / "input" / name).read_bytes(), name)
     assert status == 201
-    assert (await send(call, "DELETE", f"/assets/{again['id']}?delete_content=true"))[0] == 204
+    assert (await send(call, "DELETE", f"/api/assets/{again['id']}?delete_content=true"))[0] == 204
     assert not (service.home / "input" / name).exists()
 
 
@@ -211,10 +208,10 @@ async def test_a_content_that_is_here_needs_no_upload(call: Caller, service: Ser
     assert (copy["name"], copy["user_metadata"]) == ("second", {"b": 2})
     async with call.session.get(f"{call.url}/assets/{copy['id']}/content") as got:
         assert await got.read() == data
-    assert (await send(call, "DELETE", f"/assets/{made['id']}?delete_content=true"))[0] == 204
+    assert (await send(call, "DELETE", f"/api/assets/{made['id']}?delete_content=true"))[0] == 204
     assert (service.home / "input" / name).is_file(), "the other asset still has it"
     body["hash"] = hash_of(b"nobody has this")
-    status, refused = await call.post("/assets/from-hash", body)
+    status, refused = await call.post("/api/assets/from-hash", body)
     assert (status, refused["error"]["code"]) == (404, "ASSET_NOT_FOUND")
     status, refused = await put(call, data, name, hash=hash_of(b"other"))
     assert (status, refused["error"]["code"]) == (400, "HASH_MISMATCH")
@@ -232,22 +229,21 @@ async def test_a_survey_reads_what_files_contain(
     assert (told["progress"]["created"], told["progress"]["hashed"]) == (2, 2)
     async with call.session.head(f"{call.url}/assets/hash/{hash_of(b'seen')}") as got:
         assert got.status == 200
-    status, told = await call.post("/assets/seed", "")
+    status, told = await call.post("/api/assets/seed", "")
     assert (status, told) == (202, {"status": "started"})
-    _, told = await call.get("/assets/seed/status")
+    _, told = await call.get("/api/assets/seed/status")
     assert told["errors"] == []
-    assert (await call.post("/assets/seed/cancel", ""))[1]["status"] in ("cancelled", "idle")
+    assert (await call.post("/api/assets/seed/cancel", ""))[1]["status"] in ("cancelled", "idle")
     (service.home / "output" / "seen.png").unlink()
-    assert (await call.post("/assets/prune", ""))[1]["status"] == "completed"
+    assert (await call.post("/api/assets/prune", ""))[1]["status"] == "completed"
     assert await names(call) == ["twin.png"]
     service.stop()
     (service.home / "input" / "twin.png").write_bytes(b"changed")
     call.url = server(home=service.home).url
-    _, page = await call.get("/assets")
+    _, page = await call.get("/api/assets")
     assert [(asset["size"], asset["asset_hash"]) for asset in page["assets"]] == [(7, None)]
 
 
-@pytest.mark.parametrize("base", BASES)
 @pytest.mark.parametrize(
     ("query", "code"),
     [
@@ -264,8 +260,8 @@ async def test_a_survey_reads_what_files_contain(
         ("include_tags=a&exclude_tags=a", "INVALID_TAG_FILTER"),
     ],
 )
-async def test_bad_queries_are_named(call: Caller, base: str, query: str, code: str):
-    status, refused = await call.get(f"{base}/assets?{query}")
+async def test_bad_queries_are_named(call: Caller, query: str, code: str):
+    status, refused = await call.get(f"/api/assets?{query}")
     assert status == 400
     assert set(refused) == {"error"}
     assert set(refused["error"]) == {"code", "message", "details"}
@@ -275,18 +271,18 @@ async def test_bad_queries_are_named(call: Caller, base: str, query: str, code: 
 async def test_what_is_not_there_is_named(call: Caller):
     id = str(uuid.uuid4())
     for method, path in (
-        ("GET", f"/assets/{id}"),
-        ("GET", "/assets/nonsense"),
-        ("PUT", f"/assets/{id}"),
-        ("DELETE", f"/assets/{id}"),
-        ("GET", f"/assets/{id}/content"),
-        ("POST", f"/assets/{id}/tags"),
-        ("DELETE", f"/assets/{id}/tags"),
+        ("GET", f"/api/assets/{id}"),
+        ("GET", "/api/assets/nonsense"),
+        ("PUT", f"/api/assets/{id}"),
+        ("DELETE", f"/api/assets/{id}"),
+        ("GET", f"/api/assets/{id}/content"),
+        ("POST", f"/api/assets/{id}/tags"),
+        ("DELETE", f"/api/assets/{id}/tags"),
     ):
         status, refused = await send(call, method, path, {"tags": ["x"]})
         assert (status, refused["error"]["code"]) == (404, "ASSET_NOT_FOUND"), path
     _, made = await put(call, unique(), f"{id}.png")
-    place = f"/assets/{made['id']}"
+    place = f"/api/assets/{made['id']}"
     cases: tuple[tuple[str, str, Any, str], ...] = (
         ("PUT", place, {"mime_type": "x/y"}, "UNSUPPORTED_PARAM"),
         ("PUT", place, {"name": 5}, "INVALID_BODY"),
@@ -296,8 +292,8 @@ async def test_what_is_not_there_is_named(call: Caller):
         ("POST", f"{place}/tags", {"tags": []}, "INVALID_BODY"),
         ("POST", f"{place}/tags", {"tags": ["a,b"]}, "INVALID_BODY"),
         ("POST", f"{place}/tags", {}, "INVALID_BODY"),
-        ("POST", "/assets/from-hash", {"name": "x"}, "INVALID_HASH"),
-        ("POST", "/assets", {}, "INVALID_BODY"),
+        ("POST", "/api/assets/from-hash", {"name": "x"}, "INVALID_HASH"),
+        ("POST", "/api/assets", {}, "INVALID_BODY"),
         ("GET", f"{place}/content?disposition=x", None, "INVALID_QUERY"),
     )
     for method, path, body, code in cases:
@@ -306,13 +302,13 @@ async def test_what_is_not_there_is_named(call: Caller):
         assert status in (400, 404)
     form = aiohttp.FormData(default_to_multipart=True)
     form.add_field("tags", "x")
-    async with call.session.post(call.url + "/assets", data=form) as got:
+    async with call.session.post(call.url + "/api/assets", data=form) as got:
         assert (got.status, (await got.json())["error"]["code"]) == (400, "MISSING_INPUT")
 
 
 @settings(max_examples=120, deadline=None)
 @given(
-    path=st.sampled_from(["/assets/from-hash", "/assets/x/tags", "/assets?wait=1"]),
+    path=st.sampled_from(["/api/assets/from-hash", "/api/assets/x/tags", "/api/assets?wait=1"]),
     body=st.dictionaries(st.sampled_from(["hash", "name", "tags", "user_metadata"]), VALUES)
     | VALUES,
 )

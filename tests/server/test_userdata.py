@@ -112,28 +112,30 @@ async def test_a_file_is_kept_listed_moved_and_forgotten(call: Caller, service: 
     assert (status, info["path"], info["size"]) == (200, "workflows/my flow ä.json", 4)
     assert info["modified"] > 10**12
 
-    index = quoted("workflows/deep/.index.json")
-    assert (await ask(call, "POST", f"{base}/userdata/{index}", b"{}"))[0] == 200
+    index, hidden = quoted("workflows/deep/index.json"), quoted("workflows/.index.json")
+    for path in (index, hidden, quoted("workflows/.hidden/a.json")):
+        assert (await ask(call, "POST", f"{base}/userdata/{path}", b"{}"))[0] == 200
     listing = f"{base}/userdata?dir=workflows"
     assert await call.get(listing) == (200, ["my flow ä.json"])
     assert await call.get(listing + "&recurse=true") == (
         200,
-        ["deep/.index.json", "my flow ä.json"],
+        ["deep/index.json", "my flow ä.json"],
     )
     assert (await call.get(listing + "&recurse=true&split=true"))[1][0] == [
-        "deep/.index.json",
+        "deep/index.json",
         "deep",
-        ".index.json",
+        "index.json",
     ]
     _, (info,) = await call.get(listing + "&full_info=true")
     assert set(info) == {"path", "size", "modified", "created"}
     _, entries = await call.get(f"{base}/v2/userdata?path=workflows")
-    assert [(entry["name"], entry["path"], entry["type"]) for entry in entries] == [
+    shown = [entry for entry in entries if not entry["name"].startswith(".")]
+    assert [(entry["name"], entry["path"], entry["type"]) for entry in shown] == [
         ("deep", "workflows/deep", "directory"),
         ("my flow ä.json", "workflows/my flow ä.json", "file"),
     ]
-    assert "size" not in entries[0]
-    assert entries[1]["size"] == 4
+    assert "size" not in shown[0]
+    assert shown[1]["size"] == 4
 
     target = quoted("workflows/other/b.json")
     move = f"{base}/userdata/{name}/move/{target}"
