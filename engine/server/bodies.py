@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any, cast
 
 import msgspec
@@ -56,6 +57,9 @@ async def json_value(request: web.Request) -> Any:
 
 
 def _parsed(data: bytes) -> Any:
+    if data.count(b"[") + data.count(b"{") <= DEEPEST:  # it cannot be nested deeper than that
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            return msgspec.json.decode(data)
     try:
         value = _loaded(data)
         if _is_deep(value):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 from collections.abc import Awaitable, Callable, Collection
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 WORTH_COMPRESSING = 1024
 HOUR, DAY = 3600, 86400
 IMAGES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".gif", ".webp", ".svg", ".ico")
+KNOWN_HOSTS = 64
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -133,6 +135,7 @@ def _name(host: str) -> str:
         return ""
 
 
+@lru_cache(KNOWN_HOSTS)
 def _is_local(host: str) -> bool:
     """An address, which no one can re-bind, or localhost."""
     name = _name(host)

@@ -8,6 +8,7 @@ from typing import Any
 from engine.run.events import (
     Ended,
     Event,
+    Lost,
     NodeFinished,
     NodePreview,
     NodeProgress,
@@ -57,7 +58,7 @@ class Story:
                 yield self._progress(node, total, total, "finished")
             case Ended(status, at, failure):
                 yield wire.ending(id, status, at, failure)
-            case NodePreview():
+            case NodePreview() | Lost():
                 pass
 
     def recap(self) -> Iterator[Message]:
