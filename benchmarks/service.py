@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,12 +40,15 @@ class Running:
 
 
 @contextmanager
-def running(home: Path | None = None, port: int = 0) -> Generator[Running]:
+def running(
+    home: Path | None = None, port: int = 0, flags: Sequence[str] = ()
+) -> Generator[Running]:
     """A service on a fresh home (or the one given), stopped at the end."""
     folder = home or Path(tempfile.mkdtemp(prefix="soundstage-benchmark-"))
     started = time.perf_counter()
+    command = [sys.executable, "-m", "engine.cli", "serve", "--home", str(folder)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "engine.cli", "serve", "--home", str(folder), "--port", str(port)],
+        [*command, "--port", str(port), *flags],
         cwd=CHECKOUT,
         env={**os.environ},
         stdout=subprocess.PIPE,

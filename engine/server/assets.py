@@ -74,7 +74,7 @@ async def get_asset(request: web.Request) -> web.Response:
     """GET /assets/{id}: one of them; the content of a file that is not huge is hashed for it."""
     asset, assets = await _asset(request), request.app[ENGINE].assets
     if asset.hash is None and asset.size <= READ_AT_ONCE:
-        await assets.change(asset, hash=await asyncio.to_thread(of_file, assets.path(asset)))
+        assets.change(asset, hash=await asyncio.to_thread(of_file, assets.path(asset)))
         asset = await _asset(request)
     return json_response(wire_assets.asset(asset))
 
@@ -97,7 +97,7 @@ async def delete_asset(request: web.Request) -> web.Response:
     wanted = request.query.get("delete_content", "").lower() in ("true", "1")
     if wanted and asset.folder.startswith("models/"):
         raise Refused("FORBIDDEN", "models are not deleted by this route; remove the file itself")
-    await assets.hide(asset)
+    assets.hide(asset)
     if wanted and await assets.at(asset.folder, asset.file) is None:
         await asyncio.to_thread(assets.path(asset).unlink, missing_ok=True)
     return web.Response(status=204)
@@ -111,7 +111,7 @@ async def get_content(request: web.Request) -> web.StreamResponse:
     if disposition not in ("", "inline", "attachment"):
         raise Refused("INVALID_QUERY", "disposition must be inline or attachment")
     path = assets.path(asset)
-    await assets.touch(asset)
+    assets.touch(asset)
     kind, encoding = mimetypes.guess_type(asset.file)
     kept = file_headers(None if encoding else kind, asset.name)
     if disposition == "attachment":
@@ -182,7 +182,7 @@ async def post_tags(request: web.Request) -> web.Response:
     forbidden = set(given) & set(ROOTS) - set(asset.tags)
     if forbidden:
         raise Refused("SYSTEM_TAG_FORBIDDEN", f"{min(forbidden)!r} says where a file lies")
-    await request.app[ENGINE].assets.tag(asset, given)
+    request.app[ENGINE].assets.tag(asset, given)
     return json_response(
         {
             "added": [tag for tag in given if tag not in asset.tags],
@@ -199,7 +199,7 @@ async def delete_tags(request: web.Request) -> web.Response:
     kept = set(given) & set(place_tags(asset.folder))
     if kept:
         raise Refused("SYSTEM_TAG_FORBIDDEN", f"{min(kept)!r} says where the file lies")
-    await request.app[ENGINE].assets.untag(asset, given)
+    request.app[ENGINE].assets.untag(asset, given)
     return json_response(
         {
             "removed": [tag for tag in given if tag in asset.tags],
@@ -278,7 +278,7 @@ async def _describe(request: web.Request, asset: Asset, body: dict[str, Any]) ->
     assets, preview = request.app[ENGINE].assets, wire_assets.text(body, "preview_id")
     if preview is not None and await assets.get(preview) is None:
         raise Refused("ASSET_NOT_FOUND", f"preview_id: there is no asset {preview[:50]!r}")
-    await assets.change(
+    assets.change(
         asset,
         name=wire_assets.text(body, "name"),
         metadata=wire_assets.metadata(body.get("user_metadata")),

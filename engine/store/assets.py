@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import time
@@ -205,7 +206,7 @@ class Assets:
             ).fetchone()[0]
             _give(connection, seq, tags)
 
-        await self._database.run(put)
+        self._database.write(put)
         found = await self.at(folder, file)
         if found is None:
             raise MissingFile(f"{file!r} was removed just now")
@@ -225,10 +226,10 @@ class Assets:
             _mark(connection, seq, asset.folder)
             _give(connection, seq, tags)
 
-        await self._database.run(put)
+        self._database.write(put)
         return id
 
-    async def change(
+    def change(
         self,
         asset: Asset,
         *,
@@ -250,30 +251,28 @@ class Assets:
         if changes:
             names = ", ".join(f"{column}=?" for column in changes)
             values = (*changes.values(), asset.seq)
-            await self._database.run(
+            self._database.write(
                 lambda db: db.execute(f"UPDATE assets SET {names} WHERE seq=?", values)
             )
 
-    async def touch(self, asset: Asset) -> None:
+    def touch(self, asset: Asset) -> None:
         """Somebody fetched it."""
-        await self._database.run(
+        self._database.write(
             lambda db: db.execute("UPDATE assets SET accessed=? WHERE seq=?", (_now(), asset.seq))
         )
 
-    async def tag(self, asset: Asset, tags: Sequence[str]) -> None:
+    def tag(self, asset: Asset, tags: Sequence[str]) -> None:
         """Add tags."""
-        await self._database.run(lambda db: _give(db, asset.seq, tags))
+        self._database.write(lambda db: _give(db, asset.seq, tags))
 
-    async def untag(self, asset: Asset, tags: Sequence[str]) -> None:
+    def untag(self, asset: Asset, tags: Sequence[str]) -> None:
         """Take tags away that clients gave; those that tell its place stay."""
         taken = "DELETE FROM asset_tags WHERE asset=? AND tag=? AND given=1"
-        await self._database.run(
-            lambda db: db.executemany(taken, [(asset.seq, tag) for tag in tags])
-        )
+        self._database.write(lambda db: db.executemany(taken, [(asset.seq, tag) for tag in tags]))
 
-    async def hide(self, asset: Asset) -> None:
+    def hide(self, asset: Asset) -> None:
         """List it no more; its file stays."""
-        await self._database.run(
+        self._database.write(
             lambda db: db.execute("UPDATE assets SET hidden=1 WHERE seq=?", (asset.seq,))
         )
 
@@ -295,11 +294,10 @@ class Assets:
 
         for begin in range(0, len(changed), WRITES_AT_ONCE):
             part = changed[begin : begin + WRITES_AT_ONCE]
-            await self._database.run(lambda db, part=part: write(db, part))
+            self._database.write(lambda db, part=part: write(db, part))
+            await asyncio.sleep(0)  # others go first
         if gone:
-            await self._database.run(
-                lambda db: db.executemany("DELETE FROM assets WHERE seq=?", gone)
-            )
+            self._database.write(lambda db: db.executemany("DELETE FROM assets WHERE seq=?", gone))
         return len([file for file in changed if file not in known])
 
     async def keep_only(self, folders: Iterable[str]) -> int:
@@ -311,7 +309,7 @@ class Assets:
         gone = [(folder,) for (folder,) in rows if folder not in there]
         if not gone:
             return 0
-        return await self._database.run(
+        return self._database.write(
             lambda db: db.executemany("DELETE FROM assets WHERE folder=?", gone).rowcount
         )
 

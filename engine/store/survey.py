@@ -114,5 +114,5 @@ class Survey:
             except OSError as error:
                 self.errors.append(f"{asset.folder}/{asset.file}: {error.strerror}")
                 return
-            await self._assets.change(asset, hash=hash)
+            self._assets.change(asset, hash=hash)
             self.progress.hashed += 1

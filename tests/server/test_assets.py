@@ -206,7 +206,7 @@ async def test_a_content_that_is_here_needs_no_upload(call: Caller, service: Ser
     assert (status, copy["created_new"], copy["tags"]) == (201, False, ["input", "x"])
     assert copy["id"] != made["id"]
     assert (copy["name"], copy["user_metadata"]) == ("second", {"b": 2})
-    async with call.session.get(f"{call.url}/assets/{copy['id']}/content") as got:
+    async with call.session.get(f"{call.url}/api/assets/{copy['id']}/content") as got:
         assert await got.read() == data
     assert (await send(call, "DELETE", f"/api/assets/{made['id']}?delete_content=true"))[0] == 204
     assert (service.home / "input" / name).is_file(), "the other asset still has it"
@@ -227,7 +227,7 @@ async def test_a_survey_reads_what_files_contain(
     status, told = await call.post("/api/assets/seed?wait=true", "")
     assert (status, told["status"], told["state"]) == (200, "completed", "IDLE")
     assert (told["progress"]["created"], told["progress"]["hashed"]) == (2, 2)
-    async with call.session.head(f"{call.url}/assets/hash/{hash_of(b'seen')}") as got:
+    async with call.session.head(f"{call.url}/api/assets/hash/{hash_of(b'seen')}") as got:
         assert got.status == 200
     status, told = await call.post("/api/assets/seed", "")
     assert (status, told) == (202, {"status": "started"})
