@@ -35,7 +35,8 @@ class Input:
         default: `MISSING` where the prompt must give a value.
         optional: the prompt may leave it out (the hint was ``X | None = ...``).
         collects: takes all items of an output list at once (`All`).
-        lazy: computed only when awaited (`Lazy`), or when the node's `needs` asks for it.
+        lazy: computed only when the node's `needs` asks for it; in an async node without `needs`,
+            when awaited (`Lazy`); in other nodes as if it were not lazy.
         raw: a link is not followed, the node gets the link itself: ``["12", 0]``.
         described: what object_info shows of it, word by word, where that is not told by the rest.
         match: inputs and outputs of one such name are of one type, whichever it is.
@@ -166,8 +167,13 @@ class NodeSpec:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {input.name: input for input in self.inputs})
-        patient = any(input.lazy or input.raw for input in self.inputs)
+        patient = any(input.raw or (input.lazy and self.asks) for input in self.inputs)
         object.__setattr__(self, "is_patient", patient)
+
+    @property
+    def asks(self) -> bool:
+        """Whether it can ask for lazy inputs."""
+        return self.needs is not None or self.kind == "async"
 
     def input(self, name: str) -> Input:
         """The input of that name; one that is not declared (`takes_more`) is as the others are."""

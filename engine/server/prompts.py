@@ -44,10 +44,13 @@ def submission(body: dict[str, Any], preview_method: str) -> Submission:
     if prompt is None:
         raise BadInput("no_prompt", "No prompt provided")
     extra = {"preview_method": preview_method} | (mapping(body, "extra_data") or {})
+    client_id = string(body, "client_id")
+    if client_id is not None:
+        extra["client_id"] = client_id  # clients look for their own jobs by it
     return Submission(
         prompt=prompt,
         extra={name: value for name, value in extra.items() if name not in SECRETS},
-        client_id=string(body, "client_id"),
+        client_id=client_id,
         id=_prompt_id(body),
         number=_number(body),
         front=bool(body.get("front", False)),

@@ -27,6 +27,7 @@ async def test_prompt_queue_and_history_have_their_shapes(call: Caller):
     assert (number, same_id, same_prompt, outputs) == (answer["number"], id, prompt, ["3"])
     assert isinstance(number, int)
     assert kept["extra_pnginfo"] == extra["extra_pnginfo"]
+    assert kept["client_id"] == sid
     assert "secret" not in str(history)
     assert entry["outputs"] == {"3": {"text": [str(prompt["1"]["inputs"]["value"] + 22)]}}
     assert entry["status"]["status_str"] == "success"
