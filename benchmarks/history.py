@@ -53,9 +53,8 @@ def outcome(n: int) -> Outcome:
 
 async def fill(home: Path) -> None:
     """A home as it is after a while: ended jobs, and as many that wait behind some long ones."""
-    home.mkdir(exist_ok=True)
     database = await Database.open(home / "soundstage.db")
-    await Queue.open(database)
+    Queue.open(database)
 
     def write(connection: sqlite3.Connection) -> None:
         for n, job in enumerate(jobs(0)):
@@ -70,7 +69,7 @@ async def fill(home: Path) -> None:
                 (job.id, job.number, job.workflow, encoded(job)),
             )
 
-    await database.run(write)
+    database.write(write)
     await database.close()
 
 

@@ -27,7 +27,7 @@ from engine.run.worker import Worker
 from engine.store.assets import Assets
 from engine.store.db import Database
 from engine.store.folders import Folders
-from engine.store.history import Entry, Job, Standing
+from engine.store.history import Entry, Job, Listed, Standing
 from engine.store.listing import Page, Wanted
 from engine.store.model_paths import ModelPaths
 from engine.store.queue import DuplicateJob, Queue
@@ -222,7 +222,7 @@ class Engine:
         running = self._scheduler.running if self._scheduler is not None else []
         return self._queue.remaining - len(running)
 
-    async def queue(self) -> tuple[list[Job], list[Job]]:
+    async def queue(self) -> tuple[list[Listed], list[Listed]]:
         """The running jobs, and the waiting ones, next one first."""
         running, pending = await asyncio.gather(self._queue.running(), self._queue.pending())
         return running, pending

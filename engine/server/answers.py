@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -14,3 +16,9 @@ def json_response(value: Any, *, status: int = 200) -> web.Response:
     return web.Response(
         body=wire.encoded(value), status=status, content_type="application/json", charset="utf-8"
     )
+
+
+async def long_response(tell: Callable[[], Any]) -> web.Response:
+    """The same for what may be megabytes long: put together and encoded in a thread."""
+    body = await asyncio.to_thread(lambda: wire.encoded(tell()))
+    return web.Response(body=body, content_type="application/json", charset="utf-8")

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from engine.run.engine import Submission
 from engine.server import wire
-from engine.server.answers import json_response
+from engine.server.answers import json_response, long_response
 from engine.server.bodies import BadInput, count, flag, json_object, mapping, string, strings
 from engine.server.keys import ENGINE, PREVIEW_METHOD
 
@@ -93,7 +93,7 @@ def _number(body: dict[str, Any]) -> float | None:
 async def get_queue(request: web.Request) -> web.Response:
     """GET /queue: the running and the waiting jobs."""
     running, pending = await request.app[ENGINE].queue()
-    return json_response(wire.queue(running, pending))
+    return await long_response(lambda: wire.queue(running, pending))
 
 
 async def post_queue(request: web.Request) -> web.Response:
@@ -111,7 +111,7 @@ async def get_history(request: web.Request) -> web.Response:
     """GET /history: ended jobs, oldest first; max_items alone means the newest ones."""
     newest, offset = count(request, "max_items"), count(request, "offset")
     entries = await request.app[ENGINE].history(newest=newest, offset=offset)
-    return json_response(wire.history(entries))
+    return await long_response(lambda: wire.history(entries))
 
 
 async def get_history_entry(request: web.Request) -> web.Response:

@@ -12,7 +12,7 @@ from engine.authoring.protocols import FolderKind
 from engine.graph.errors import PromptError
 from engine.run.engine import Receipt
 from engine.server.machine import Machine
-from engine.store.history import Entry, Failure, Job, Outcome
+from engine.store.history import Entry, Failure, Job, Listed, Outcome
 
 COMFYUI_VERSION = "0.3.64"
 """The release of ComfyUI whose protocol this service speaks."""
@@ -35,7 +35,7 @@ def encoded(value: Any) -> bytes:
 # --- jobs ------------------------------------------------------------------------------------
 
 
-def queue_item(job: Job) -> list[Any]:
+def queue_item(job: Job | Listed) -> list[Any]:
     """A job as /queue and /history list it: five items."""
     extra = {**job.extra, "create_time": job.created}
     return [plain(job.number), job.id, job.prompt, extra, job.outputs]
@@ -46,7 +46,7 @@ def plain(number: float) -> float:
     return int(number) if abs(number) < 2**53 and number == int(number) else number
 
 
-def queue(running: list[Job], pending: list[Job]) -> dict[str, Any]:
+def queue(running: list[Listed], pending: list[Listed]) -> dict[str, Any]:
     """The answer of GET /queue."""
     return {
         "queue_running": [queue_item(job) for job in running],

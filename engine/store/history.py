@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import Raw, Struct, field
 
 Status = Literal["pending", "running", "success", "error", "interrupted"]
 
@@ -42,6 +42,18 @@ class Job(Struct, frozen=True):
                 return None
 
 
+class Listed(Struct, frozen=True):
+    """A job to be passed on as it is stored, its prompt unread; see `Job`."""
+
+    id: str
+    number: float
+    prompt: Raw
+    extra: dict[str, Raw]
+    outputs: list[str]
+    client_id: str | None
+    created: int
+
+
 class Brief(Struct, frozen=True):
     """So much of a job as a list shows; see `Job`."""
 
@@ -75,7 +87,7 @@ class Outcome(Struct, frozen=True):
 class Entry(Struct, frozen=True):
     """One line of the history."""
 
-    job: Job
+    job: Job | Listed
     outcome: Outcome
 
 

@@ -10,10 +10,12 @@ import msgspec
 
 from engine.store import listing
 from engine.store.db import Database
-from engine.store.history import Entry, Job, Outcome, Standing
+from engine.store.history import Entry, Job, Listed, Outcome, Standing
 from engine.store.listing import Page, Wanted
 
 HISTORY_LIMIT = 10_000
+LISTED = msgspec.json.Decoder(Listed)
+OUTCOME = msgspec.json.Decoder(Outcome)
 
 
 class DuplicateJob(Exception):
@@ -114,18 +116,18 @@ class Queue:
             )
         self.remaining -= 1
 
-    async def pending(self) -> list[Job]:
+    async def pending(self) -> list[Listed]:
         """The waiting jobs, next one first."""
         return await self._jobs("status='pending' ORDER BY number, seq")
 
-    async def running(self) -> list[Job]:
+    async def running(self) -> list[Listed]:
         """The running jobs."""
         return await self._jobs("status='running' ORDER BY seq")
 
-    async def _jobs(self, condition: str) -> list[Job]:
-        def select(connection: sqlite3.Connection) -> list[Job]:
-            rows = connection.execute(f"SELECT job, attempts FROM jobs WHERE {condition}")
-            return [decoded(job, attempts) for job, attempts in rows]
+    async def _jobs(self, condition: str) -> list[Listed]:
+        def select(connection: sqlite3.Connection) -> list[Listed]:
+            rows = connection.execute(f"SELECT job FROM jobs WHERE {condition}")
+            return [LISTED.decode(job) for (job,) in rows]
 
         return await self._database.read(select)
 
@@ -172,13 +174,9 @@ class Queue:
     async def _entries(self, condition: str, values: tuple[object, ...]) -> list[Entry]:
         def select(connection: sqlite3.Connection) -> list[Entry]:
             rows = connection.execute(
-                f"SELECT job, attempts, outcome FROM jobs WHERE ended IS NOT NULL AND {condition}",
-                values,
+                f"SELECT job, outcome FROM jobs WHERE ended IS NOT NULL AND {condition}", values
             )
-            return [
-                Entry(decoded(job, attempts), msgspec.json.decode(outcome, type=Outcome))
-                for job, attempts, outcome in rows
-            ]
+            return [Entry(LISTED.decode(job), OUTCOME.decode(outcome)) for job, outcome in rows]
 
         return await self._database.read(select)
 
