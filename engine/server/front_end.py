@@ -16,6 +16,7 @@ from aiohttp import web
 from engine.authoring.errors import MissingFile
 from engine.server.answers import json_response
 from engine.server.keys import USERDATA
+from engine.store.folders import inside
 from engine.store.userdata import Taken, UserData
 
 FIRST = "index.html"
@@ -31,18 +32,25 @@ def routes(root: Path) -> list[web.AbstractRouteDef]:
         root: holds ``index.html``; files outside of it are not served, nor are folders listed.
     """
 
-    async def first(_request: web.Request) -> web.FileResponse:
-        """GET /: asked for again each time, for it names the files of its version."""
-        return web.FileResponse(root / FIRST, headers={"Cache-Control": "no-cache"})
+    async def file(request: web.Request) -> web.FileResponse:
+        """GET /{path}: browsers keep it, and ask each time whether it has changed."""
+        path = await asyncio.to_thread(_find, root, request.match_info["path"] or FIRST)
+        return web.FileResponse(path, headers={"Cache-Control": "no-cache"})
 
     return [
-        web.get("/", first),
         web.get(f"/{STYLE}", _style),
         web.get(f"/api/userdata/{STYLE}", _style),
         web.get("/templates/index_logo.json", _no_logos),
         web.get("/templates/{name:index.*}.json", _no_templates),
-        web.static("/", root),
+        web.get("/{path:.*}", file),
     ]
+
+
+def _find(root: Path, name: str) -> Path:
+    path = inside(root, name)
+    if not path.is_file():
+        raise MissingFile(f"there is no {name[:200]!r} here")
+    return path
 
 
 async def prepare(app: web.Application) -> None:
