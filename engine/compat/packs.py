@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from engine.authoring.registry import Registry
 from engine.compat.adapter import Adapter, Instances
+from engine.compat.attempts import Attempts
 from engine.compat.declared import Misdeclared, Source, declared
 from engine.compat.plain import text
 from engine.compat.standins.install import install
@@ -27,6 +28,15 @@ log = logging.getLogger(__name__)
 PACKAGE = "custom_nodes"
 """Packs are imported as modules of this package, as they expect."""
 DISABLED = ".disabled"
+ATTEMPTS_FILE = ".packs"
+DEADLY_TEXT = (
+    "the worker process was killed while it loaded this pack; it is left out until the service "
+    "starts again"
+)
+
+
+class Deadly(Misdeclared):
+    """A pack that ended the process."""
 
 
 class NoPack(Misdeclared):
@@ -60,9 +70,14 @@ def load(directories: Sequence[Path], registry: Registry, folders: Folders) -> P
     module.__path__ = [str(directory) for directory in directories]
     sys.modules[PACKAGE] = module
     classes = install(registry, folders, directories)
-    packs = Packs(registry, directories)
+    packs = registry.guests = Packs(registry, directories)
+    attempts = Attempts(folders.root("temp") / ATTEMPTS_FILE)
     for path in found(directories):
-        packs.add(path, classes)
+        if path.stem in attempts.deadly:
+            packs.fail(path.stem, Deadly(DEADLY_TEXT))
+            continue
+        with attempts.attempt(path.stem):
+            packs.add(path, classes)
     return packs
 
 
@@ -113,7 +128,7 @@ class Packs:
             pack = imported(path, name)
         except (Exception, SystemExit) as error:
             log.exception("the node pack %s is left out", name)
-            self._fail(name, error)
+            self.fail(name, error)
             return
         if pack.web is not None:
             self.webs[name] = pack.web
@@ -127,7 +142,7 @@ class Packs:
             self._classes[id] = (pack, kind)
             return
         owner = self._classes[id][0].name if id in self._classes else "the service itself"
-        self._fail(f"{pack.name}: {id}", NoPack(f"{owner} has a node of this name"))
+        self.fail(f"{pack.name}: {id}", NoPack(f"{owner} has a node of this name"))
 
     def _read(self, ids: Sequence[str]) -> None:
         """Read what classes declare, and put the nodes into the registry."""
@@ -142,10 +157,11 @@ class Packs:
                 nodes[id] = adapter.spec()
                 self.declared[id] = node
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a pack may fail in any way
-                self._fail(f"{pack.name}: {id}", error)
+                self.fail(f"{pack.name}: {id}", error)
         self._registry.nodes = nodes
 
-    def _fail(self, name: str, error: BaseException) -> None:
+    def fail(self, name: str, error: BaseException) -> None:
+        """Note why a pack, or a node of one, is not there."""
         told = str(error) if isinstance(error, Misdeclared) else f"{type(error).__name__}: {error}"
         for directory in self._directories:
             told = told.replace(f"{directory}/", "")
@@ -187,6 +203,8 @@ def module_of(path: Path, name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=places)
     if spec is None or spec.loader is None:
         raise ImportError(f"{file.name} is no Python module")
+    for stale in [known for known in sys.modules if known.startswith(f"{name}.")]:
+        del sys.modules[stale]
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

@@ -113,7 +113,7 @@ class Child:
         try:
             self._send(Answer(ask, await body))
         except Exception as error:
-            log.exception("a question about the guests' nodes cannot be answered")
+            log.warning("a guest's node fails when it is asked", exc_info=True)
             self._send(Answer(ask, b"", f"{type(error).__name__}: {error}"))
 
     async def _told(self, ids: list[str] | None) -> bytes:

@@ -213,7 +213,7 @@ class RemoteGuests:
         self._registry = registry
         self._own = dict(registry.nodes)
         self._worker = worker
-        self._patience = patience
+        self.patience = patience
         self._last: dict[str, GuestNode] | None = None
 
     async def renew(self, ids: Collection[str] | None = None) -> None:
@@ -248,7 +248,7 @@ class RemoteGuests:
     async def _answer(self, ask: Callable[[], Any]) -> Any:
         """What the worker says, also one that is started again meanwhile."""
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self.patience):
                 while True:
                     try:
                         return await ask()
@@ -256,6 +256,6 @@ class RemoteGuests:
                         log.warning("the worker went away before it told of the guests' nodes")
         except TimeoutError as error:
             raise GuestsAway(
-                f"the worker did not tell what nodes its packs have within {self._patience:.0f} "
+                f"the worker did not tell what nodes its packs have within {self.patience:.0f} "
                 "seconds: one of them may load slowly or hang; the log has the details, try again"
             ) from error

@@ -6,12 +6,12 @@ import asyncio
 import itertools
 from collections.abc import Callable
 
-from engine.authoring.errors import SoundstageError, WorkerLost
+from engine.authoring.errors import WorkerLost
 from engine.run.frames import Answer, Frame
 
 
-class NoAnswer(SoundstageError):
-    """The worker could not answer; the text is its own."""
+class NoAnswer(Exception):
+    """What the worker asked a pack failed; the text is the pack's."""
 
 
 class Questions:

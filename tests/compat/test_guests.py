@@ -1,0 +1,271 @@
+"""Packs in a worker process of its own: what the server knows of them, and what it survives."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from engine.authoring.guests import GuestsAway
+from engine.graph.errors import PromptError
+from engine.run.engine import Engine
+from engine.run.guests import GuestPacks, RemoteGuests
+from tests.compat.conftest import LOADER, PACKS
+from tests.compat.test_values import shown, shown_by
+from tests.conftest import Service, start_service
+from tests.run.conftest import Bench, Opener, n
+from tests.server.conftest import Caller
+
+HANGING = """
+import time
+time.sleep(600)
+"""
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One service with the V1 packs for all tests of this module."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "input").mkdir()
+    (home / "input" / "first.txt").write_text("x")
+    started = start_service(home, "--custom-nodes", str(PACKS))
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+async def call(service: Service) -> AsyncGenerator[Caller]:
+    async with aiohttp.ClientSession() as session:
+        yield Caller(service, session)
+
+
+async def test_the_first_request_finds_every_node(call: Caller):
+    status, info = await call.get("/object_info")
+    assert status == 200
+    assert {"V1Number", "V1Greeting", "EmptyImage"} <= set(info)
+    assert info["V1Number"] == {
+        "input": {
+            "required": {"value": ["INT", {"default": 0, "min": -1000, "max": 1000}]},
+            "optional": {"log": ["STRING", {"default": ""}]},
+        },
+        "input_order": {"required": ["value"], "optional": ["log"]},
+        "output": ["INT"],
+        "output_is_list": [False],
+        "output_name": ["INT"],
+        "name": "V1Number",
+        "display_name": "A number",
+        "description": "Gives its number.",
+        "python_module": "custom_nodes.workbench",
+        "category": "v1/values",
+        "output_node": False,
+        "output_tooltips": ["the number"],
+    }
+    assert info["V1Add"]["deprecated"] is True
+    assert info["V1Add"]["output_name"] == ["sum"]
+    assert info["V1Together"]["is_input_list"] is True
+    assert info["V1Together"]["input"]["hidden"] == {"node": "UNIQUE_ID"}
+    assert info["EmptyImage"]["python_module"].startswith("nodes.")
+
+
+async def test_one_node_can_be_asked_for(call: Caller):
+    _, info = await call.get("/object_info/V1Greeting")
+    assert info["V1Greeting"]["input"]["required"] == {"name": ["STRING", {"default": "you"}]}
+
+
+async def test_choices_follow_the_files_and_so_does_the_etag(call: Caller, service: Service):
+    _, before = await call.get("/object_info/V1Pick")
+    (service.home / "input" / "second.txt").write_text("x")
+    _, after = await call.get("/object_info/V1Pick")
+    assert before["V1Pick"]["input"]["required"]["file"][0] == ["first.txt"]
+    assert after["V1Pick"]["input"]["required"]["file"][0] == ["first.txt", "second.txt"]
+    tags: list[str] = []
+    for name in ("third.txt", "fourth.txt"):
+        (service.home / "input" / name).write_text("x")
+        async with call.session.get(service.url + "/object_info") as answer:
+            tags.append(answer.headers["ETag"])
+    assert tags[0] != tags[1]
+    unchanged = {"If-None-Match": tags[1]}
+    async with call.session.get(service.url + "/object_info", headers=unchanged) as answer:
+        assert answer.status == 304
+
+
+async def test_packs_that_cannot_be_loaded_are_told_of_and_the_others_load(call: Caller):
+    await call.get("/object_info")
+    failures: dict[str, str] = {}
+    async with asyncio.timeout(20):
+        while not failures:
+            _, stats = await call.get("/system_stats")
+            failures = stats["failures"]
+    assert failures == {
+        "broken": "ModuleNotFoundError: No module named 'no_such_module_anywhere'",
+        "careless: EmptyImage": "the service itself has a node of this name",
+        "careless: V1BareType": (
+            "has RETURN_TYPES = 'INT'; write a tuple: (\"IMAGE\",), or () for none"
+        ),
+        "careless: V1NoSuchMethod": "has FUNCTION = 'walk', but no such method",
+        "careless: V1Nothing": "has no FUNCTION, the name of the method that runs it",
+        "careless: V1OddInput": ('has input \'value\' = 5; write ("INT", {...}) or (["a", "b"],)'),
+        "careless: V1Raises": "RuntimeError: the disk is not there",
+        "empty": "has no NODE_CLASS_MAPPINGS, a dict of names to classes",
+        "newer": "has comfy_entrypoint, as V3 packs do; only V1 packs are understood",
+        "quits": "SystemExit: 3",
+    }
+
+
+async def test_scripts_of_packs_are_listed_and_served(call: Caller):
+    assert await call.get("/extensions") == (200, ["/extensions/workbench/hello.js"])
+    status, script = await call.get("/extensions/workbench/hello.js")
+    assert (status, "hello" in script) == (200, True)
+    assert (await call.get("/extensions/workbench/hello.css"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("workbench/none.js", 404),
+        ("nobody/hello.js", 404),
+        ("workbench/..%2f__init__.py", 403),
+        ("workbench/%2e%2e/%2e%2e/single.py", 403),
+        ("workbench/", 404),
+    ],
+)
+async def test_nothing_else_is_served_as_a_script(call: Caller, path: str, status: int):
+    assert (await call.get(f"/extensions/{path}"))[0] in (status, 404)
+
+
+async def test_a_prompt_runs_and_its_messages_reach_its_client(call: Caller):
+    async with call.ear("me") as ear, call.ear("you") as other:
+        prompt = shown_by(n("V1Tell", text="hello"))
+        id = await call.submit(prompt, client_id="me")
+        said = await ear.until("workbench.said")
+        await ear.over(id)
+        await other.nothing_more()
+    assert said == {"text": "hello", "many": [1, 2]}
+    assert "workbench.said" not in [type for type, _ in other.heard]
+    _, history = await call.get(f"/history/{id}")
+    assert history[id]["outputs"]["out"]["text"] == ["me"]
+
+
+async def test_wrong_prompts_are_refused_with_the_nodes_own_words(call: Caller):
+    status, answer = await call.post(
+        "/prompt", {"prompt": shown_by(n("V1Even", value=11, other=0))}
+    )
+    (told,) = answer["node_errors"]["1"]["errors"]
+    assert status == 400
+    assert (told["type"], told["details"]) == ("custom_validation_failed", "value - 11 is odd")
+    assert told["message"] == "Custom validation failed for node"
+    status, answer = await call.post(
+        "/prompt", {"prompt": shown_by(n("V1Even", value=13, other=0))}
+    )
+    (told,) = answer["node_errors"]["1"]["errors"]
+    assert status == 400
+    assert told["type"] == "exception_during_validation"
+    assert "no luck" in told["details"]
+
+
+async def test_errors_show_inputs_as_object_info_does(call: Caller):
+    status, answer = await call.post("/prompt", {"prompt": shown_by(n("V1Number", value=1001))})
+    (told,) = answer["node_errors"]["1"]["errors"]
+    assert status == 400
+    assert told["extra_info"]["input_config"] == [
+        "INT",
+        {"default": 0, "min": -1000, "max": 1000},
+    ]
+
+
+async def test_what_packs_print_is_not_the_servers_output(call: Caller, service: Service):
+    async with call.ear("p") as ear:
+        await ear.over(await call.submit(shown_by(n("V1Greeting", name="Ada")), client_id="p"))
+    assert service.process.stdout is not None
+    os.set_blocking(service.process.stdout.fileno(), False)
+    with pytest.raises(BlockingIOError):
+        os.read(service.process.stdout.fileno(), 1)
+
+
+async def test_a_worker_that_was_killed_comes_back_with_its_packs(process: Opener, tmp_path: Path):
+    bench = await process()
+    marker = str(tmp_path / "marker")
+    assert await shown(bench, shown_by(n("V1Kill", value=7, marker=marker))) == ["7"]
+    assert await shown(bench, shown_by(n("V1Greeting", name="again"))) == ["Hello again"]
+
+
+async def test_native_prompts_do_not_wait_for_packs(tmp_path: Path):
+    packs = folder_of(tmp_path, slow=HANGING)
+    guests = GuestPacks(LOADER, [str(packs)])
+    engine = await Engine.open(tmp_path / "home", guests=guests)
+    try:
+        bench = Bench(engine)
+        await asyncio.wait_for(bench.submit({"1": n("PreviewAny", source="x")}), 20)
+    finally:
+        await engine.close()
+
+
+async def test_prompts_with_other_nodes_are_told_that_packs_do_not_load(tmp_path: Path):
+    packs = folder_of(tmp_path, slow=HANGING)
+    engine = await Engine.open(tmp_path / "home", guests=GuestPacks(LOADER, [str(packs)]))
+    remote = engine.registry.guests
+    assert isinstance(remote, RemoteGuests)
+    remote.patience = 0.5
+    try:
+        with pytest.raises(GuestsAway, match="did not tell what nodes its packs have"):
+            await Bench(engine).submit({"1": n("Unknown")})
+    finally:
+        await engine.close()
+
+
+async def test_after_packs_have_loaded_an_unknown_node_is_an_error(process: Opener):
+    bench = await process()
+    with pytest.raises(PromptError, match="Unknown does not exist"):
+        await bench.submit({"1": n("Unknown")})
+
+
+async def test_a_changed_pack_does_not_give_old_results(process: Opener, tmp_path: Path):
+    source = """
+class Give:
+    RETURN_TYPES = ("STRING",)
+    FUNCTION = "run"
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {}}
+    def run(self):
+        return ("WORD",)
+NODE_CLASS_MAPPINGS = {"Give": Give}
+"""
+    home = tmp_path / "home"
+    for word in ("one", "another"):
+        packs = folder_of(tmp_path, give=source.replace("WORD", word))
+        bench = await process(home, packs)
+        assert await shown(bench, previewed(n("Give"))) == [word]
+        await bench.engine.close()
+
+
+async def test_a_process_that_dies_while_it_loads_a_pack_is_told_of(
+    process: Opener, tmp_path: Path
+):
+    deadly = f"import os\nos.kill(os.getpid(), {int(signal.SIGKILL)})\n"
+    greeting = (PACKS / "single.py").read_text()
+    bench = await process(packs=folder_of(tmp_path, deadly=deadly, single=greeting))
+    assert await shown(bench, previewed(n("V1Greeting", name="you"))) == ["Hello you"]
+    facts: dict[str, Any] = dict(await bench.engine.worker_facts())
+    assert "killed" in json.dumps(facts["failures"]["deadly"])
+
+
+def previewed(source: dict[str, Any]) -> dict[str, Any]:
+    """A prompt that shows a node by one of our own."""
+    return {"1": source, "out": n("PreviewAny", source=["1", 0])}
+
+
+def folder_of(tmp_path: Path, **sources: str) -> Path:
+    """A folder of packs of one file each."""
+    folder = tmp_path / "packs"
+    folder.mkdir(exist_ok=True)
+    for name, source in sources.items():
+        (folder / f"{name}.py").write_text(source)
+    return folder
