@@ -6,7 +6,7 @@ import hashlib
 import importlib
 import logging
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -101,6 +101,11 @@ class Registry:
                     "rename one of them"
                 )
         self.nodes = nodes
+
+    async def renew(self, ids: Collection[str] | None = None) -> None:
+        """Bring guests' nodes up to date, these or all (see `Guests.renew`)."""
+        if self.guests is not None:
+            await self.guests.renew(ids)
 
     def backend(self) -> Backend:
         """The first pack's backend, imported now; the CPU alone if there is none that works."""

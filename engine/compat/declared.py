@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from engine.authoring.errors import SoundstageError
 from engine.authoring.sockets import ANY
+from engine.authoring.spec import PLAIN
 from engine.compat.plain import plain, text
 from engine.run.guests import GuestInput, GuestNode
 
@@ -24,6 +25,7 @@ HIDDEN = frozenset(
     }
 )
 """Hidden inputs that are filled in when a node runs."""
+UPLOADS = ("image", "audio", "video")
 UNTIDY = "no type has this name"
 
 
@@ -128,9 +130,15 @@ def _input(name: str, entry: Any, *, optional: bool) -> GuestInput:
     choices = options.get("options") if kind == "COMBO" else None
     if isinstance(kind, Iterable) and not isinstance(kind, str):
         choices, kind = cast("Iterable[Any]", kind), "COMBO"
+    type = _type(kind, f"input {name!r}")
+    is_widget = "default" in options or PLAIN.issuperset(type.split(","))
     return GuestInput(
         name=text(name),
-        type=_type(kind, f"input {name!r}"),
+        type=type,
+        default=plain(options.get("default")),
+        seed=options.get("control_after_generate") is True,
+        upload=next((kind for kind in UPLOADS if options.get(f"{kind}_upload")), None),
+        link_only=options.get("forceInput") is True or not is_widget,
         described=plain(entry if isinstance(entry, list | tuple) else [entry]),
         optional=optional,
         lazy=options.get("lazy") is True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -139,7 +140,9 @@ class Engine:
         engine.max_queue = max_queue
         paths = {name: str(path) for name, path in (placed or {}).items()}
         if worker is None:
-            worker = ProcessWorker(Settings(str(home), paths, list(packs), models, guests))
+            worker = ProcessWorker(
+                Settings(str(home), paths, list(packs), models, guests, _level())
+            )
             if guests is not None:
                 registry.guests = RemoteGuests(registry, worker)
         await engine._start(worker)
@@ -195,8 +198,8 @@ class Engine:
         """What a guest's node offers may depend on files, so each prompt asks anew."""
         if self.registry.guests is not None:
             entries = [cast("dict[str, Any]", e) for e in prompt.values() if isinstance(e, dict)]
-            names = {entry.get("class_type") for entry in entries}
-            await self.registry.guests.renew([name for name in names if isinstance(name, str)])
+            names = [entry.get("class_type") for entry in entries]
+            await self.registry.renew({name for name in names if isinstance(name, str)})
 
     def _job(self, submission: Submission, prompt: dict[str, Any], outputs: list[str]) -> Job:
         number = submission.number
@@ -219,8 +222,11 @@ class Engine:
 
     def waiting(self) -> int:
         """How many jobs wait."""
-        running = self._scheduler.running if self._scheduler is not None else []
-        return self._queue.remaining - len(running)
+        return self._queue.remaining - len(self.running())
+
+    def running(self) -> Mapping[str, int]:
+        """Ids of the jobs that run, and when each began, ms since 1970."""
+        return {} if self._scheduler is None else self._scheduler.running
 
     async def queue(self) -> tuple[list[Listed], list[Listed]]:
         """The running jobs, and the waiting ones, next one first."""
@@ -251,8 +257,7 @@ class Engine:
 
     async def interrupt(self, id: str | None = None) -> bool:
         """Interrupt a running job, or all that run; whether there was one."""
-        running = self._scheduler.running if self._scheduler is not None else []
-        hit = running if id is None else [job for job in running if job == id]
+        hit = [job for job in self.running() if id in (None, job)]
         for job in hit:
             if self._worker is not None:
                 await self._worker.cancel(job)
@@ -289,6 +294,11 @@ class Engine:
     def _wake(self) -> None:
         if self._scheduler is not None:
             self._scheduler.wake()
+
+
+def _level() -> str:
+    """How much this process logs, so that the worker logs as much."""
+    return logging.getLevelName(logging.getLogger().getEffectiveLevel())
 
 
 def locked(home: Path) -> TextIO:

@@ -19,7 +19,7 @@ from engine.authoring.errors import SoundstageError, WorkerLost
 from engine.authoring.guests import Guests, GuestsAway
 from engine.authoring.markers import CPU, GPU, Choice, Range, Widget
 from engine.authoring.registry import Registry
-from engine.authoring.spec import PLAIN, Input, NodeSpec, Output
+from engine.authoring.spec import MISSING, PLAIN, Input, NodeSpec, Output
 from engine.store.folders import Folders
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,10 @@ class GuestInput(Struct, frozen=True, omit_defaults=True):
     optional: bool = False
     lazy: bool = False
     raw: bool = False
+    default: Any = None
+    seed: bool = False
+    upload: str | None = None
+    link_only: bool = False
     options: list[Any] | None = None
     least: int | float | None = None
     most: int | float | None = None
@@ -186,11 +190,15 @@ def _input(input: GuestInput, *, collects: bool) -> Input:
     return Input(
         name=input.name,
         type=input.type,
+        default=MISSING if input.default is None else input.default,
         optional=input.optional,
         collects=collects,
         lazy=input.lazy,
+        link_only=input.link_only,
+        seed=input.seed,
         range=limits,
         choice=None if input.options is None else Choice(input.options),
+        upload=input.upload,
         custom=None if PLAIN.issuperset(input.type.split(",")) else Widget(input.type),
         raw=input.raw,
         described=input.described,

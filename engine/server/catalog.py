@@ -48,7 +48,7 @@ class Catalog:
         Raises:
             GuestsAway: the worker does not tell of its guests' nodes.
         """
-        await self._renew(None)
+        await self._registry.renew()
         listing, nodes = await asyncio.to_thread(self._list), self._registry.nodes
         last = self._rendered
         if last is None or last.listing != listing or last.nodes is not nodes:
@@ -60,16 +60,12 @@ class Catalog:
 
     async def node(self, id: str) -> dict[str, Any]:
         """One node by its id, or nothing."""
-        await self._renew([id])
+        await self._registry.renew([id])
         spec = self._registry.get(id)
         if spec is None:
             return {}
         listing = await asyncio.to_thread(self._list)
         return {id: node_info(spec, listing.__getitem__)}
-
-    async def _renew(self, ids: list[str] | None) -> None:
-        if self._registry.guests is not None:
-            await self._registry.guests.renew(ids)
 
     def _list(self) -> Listing:
         return {files: self._folders.files(files) for files in self._choices}

@@ -36,11 +36,9 @@ async def get_file(request: web.Request) -> web.FileResponse:
 
 
 async def _webs(request: web.Request) -> Mapping[str, Path]:
-    guests = request.app[ENGINE].registry.guests
-    if guests is None:
-        return {}
-    await guests.renew()
-    return guests.webs
+    registry = request.app[ENGINE].registry
+    await registry.renew()
+    return {} if registry.guests is None else registry.guests.webs
 
 
 def _scripts(webs: Mapping[str, Path]) -> list[str]:

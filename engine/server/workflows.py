@@ -16,4 +16,5 @@ async def convert(request: web.Request) -> web.Response:
     """POST /workflow/convert: a workflow of the editor in, the prompt for POST /prompt out."""
     document = await json_object(request)
     registry = request.app[ENGINE].registry
+    await registry.renew()
     return json_response(await asyncio.to_thread(to_prompt, document, registry))

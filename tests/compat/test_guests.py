@@ -180,6 +180,31 @@ async def test_errors_show_inputs_as_object_info_does(call: Caller):
     ]
 
 
+async def test_a_class_type_that_is_no_name_is_an_error(call: Caller):
+    status, answer = await call.post("/prompt", {"prompt": {"1": {"class_type": ["x"]}}})
+    assert (status, answer["error"]["type"]) == (400, "invalid_prompt")
+
+
+async def test_files_of_the_editor_become_prompts_with_nodes_of_packs(call: Caller):
+    nodes = [
+        {"id": 1, "type": "V1Number", "widgets_values": [7, ""], "inputs": [], "mode": 0},
+        {"id": 2, "type": "V1Color", "widgets_values": ["#000"], "inputs": [], "mode": 0},
+        {
+            "id": 3,
+            "type": "V1Add",
+            "widgets_values": [5, "log"],
+            "inputs": [{"name": "a", "type": "INT", "link": 1}],
+            "mode": 0,
+        },
+    ]
+    workflow = {"nodes": nodes, "links": [[1, 1, 0, 3, 0, "INT"]], "version": 0.4}
+    status, prompt = await call.post("/workflow/convert", workflow)
+    assert status == 200
+    assert prompt["1"]["inputs"] == {"value": 7, "log": ""}
+    assert prompt["2"]["inputs"] == {"color": "#000"}
+    assert prompt["3"]["inputs"] == {"a": ["1", 0], "b": 5, "log": "log"}
+
+
 async def test_what_packs_print_is_not_the_servers_output(call: Caller, service: Service):
     async with call.ear("p") as ear:
         await ear.over(await call.submit(shown_by(n("V1Greeting", name="Ada")), client_id="p"))
