@@ -35,6 +35,7 @@ from engine.run.frames import (
     read_frame,
 )
 from engine.run.guests import GuestPacks, LoadedGuests, checked, load, told
+from engine.run.relay import Relay
 from engine.run.worker import LocalWorker
 from engine.store.folders import Folders
 from engine.store.model_paths import ModelPaths
@@ -76,6 +77,7 @@ class Child:
 
     async def serve(self, reader: asyncio.StreamReader) -> None:
         """Do what the frames say."""
+        logging.getLogger().addHandler(Relay(self._send))
         await self._worker.start()
         while True:
             try:

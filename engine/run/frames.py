@@ -75,6 +75,15 @@ class Answer(Struct, tag=True, frozen=True):
     error: str | None = None
 
 
+class LogLine(Struct, tag=True, frozen=True):
+    """From the worker: a line of its log. `at`: seconds since 1970."""
+
+    name: str
+    level: int
+    text: str
+    at: float
+
+
 class JobEvents(Struct, tag=True, frozen=True):
     """From the worker: events of one job, in order."""
 
@@ -83,7 +92,16 @@ class JobEvents(Struct, tag=True, frozen=True):
 
 
 Frame: TypeAlias = (
-    RunJob | CancelJob | Free | AskFacts | Facts | AskGuests | AskCheck | Answer | JobEvents
+    RunJob
+    | CancelJob
+    | Free
+    | AskFacts
+    | Facts
+    | AskGuests
+    | AskCheck
+    | Answer
+    | LogLine
+    | JobEvents
 )
 
 

@@ -26,11 +26,13 @@ from engine.run.frames import (
     Frame,
     Free,
     JobEvents,
+    LogLine,
     RunJob,
     encoded,
     read_frame,
 )
 from engine.run.questions import Questions
+from engine.run.relay import pass_on
 from engine.run.worker import Hear
 from engine.store.history import Job
 
@@ -179,6 +181,8 @@ class ProcessWorker:
                     self._pass_on(frame.job, frame.events)
                 case Facts():
                     self._settle_facts(frame.facts)
+                case LogLine():
+                    pass_on(frame)
                 case Answer():
                     self._questions.settle(frame)
                 case _:

@@ -63,9 +63,9 @@ class Scheduler:
             self._worker.run(job, partial(self._hear, job))
 
     @property
-    def running(self) -> list[str]:
-        """Ids of the jobs that run."""
-        return [*self._records]
+    def running(self) -> dict[str, int]:
+        """Ids of the jobs that run, and when each began, ms since 1970."""
+        return {id: record.started.at for id, record in self._records.items()}
 
     def close(self) -> None:
         """Take no more jobs and leave those that run; they start again with the next engine."""
@@ -122,14 +122,14 @@ class Record:
     """Gathers what the history keeps of a job's events."""
 
     def __init__(self, job: Job) -> None:
-        self._started = Started([], now_ms())
+        self.started = Started([], now_ms())
         self._shown: dict[str, dict[str, list[Any]]] = {}
 
     def add(self, event: Event) -> None:
         """Note an event."""
         match event:
             case Started():
-                self._started = event
+                self.started = event
             case NodeShown():
                 self._shown[event.node] = event.shown
             case _:
@@ -139,9 +139,9 @@ class Record:
         """How the job ended."""
         return Outcome(
             status=ended.status,
-            started=self._started.at,
+            started=self.started.at,
             ended=ended.at,
-            cached=self._started.cached,
+            cached=self.started.cached,
             shown=self._shown,
             failure=ended.failure,
         )

@@ -16,16 +16,18 @@ async def get_jobs(request: web.Request) -> web.Response:
         wanted = wire_jobs.wanted(dict(request.query))
     except BadInput as error:
         return json_response(wire_jobs.refused(error), status=400)
-    found = await request.app[ENGINE].jobs(wanted)
-    return json_response(wire_jobs.page(found, wanted))
+    engine = request.app[ENGINE]
+    found = await engine.jobs(wanted)
+    return json_response(wire_jobs.page(found, wanted, engine.running()))
 
 
 async def get_job(request: web.Request) -> web.Response:
     """GET /jobs/{id}: one job with its workflow and, once it ended, its outputs."""
-    standing = await request.app[ENGINE].job(request.match_info["id"])
+    engine = request.app[ENGINE]
+    standing = await engine.job(request.match_info["id"])
     if standing is None:
         return json_response({"error": "Job not found"}, status=404)
-    return json_response(wire_jobs.detail(standing))
+    return json_response(wire_jobs.detail(standing, engine.running()))
 
 
 async def cancel_job(request: web.Request) -> web.Response:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from engine.run.relay import relayed
 from engine.server import wire
 from engine.server.socket import Sockets
 
@@ -31,13 +32,15 @@ class Logs(logging.Handler):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def attach(self) -> None:
-        """Begin to listen to every logger; called in the event loop."""
+        """Begin to listen to every logger, the worker's too; called in the event loop."""
         self._loop = asyncio.get_running_loop()
-        logging.getLogger().addHandler(self)
+        for logger in (logging.getLogger(), relayed()):
+            logger.addHandler(self)
 
     def detach(self) -> None:
         """Listen no more."""
-        logging.getLogger().removeHandler(self)
+        for logger in (logging.getLogger(), relayed()):
+            logger.removeHandler(self)
 
     def subscribe(self, sid: str) -> None:
         """From now on a client gets new lines, until its last connection is gone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from engine.server import wire
@@ -111,10 +111,10 @@ def refused(error: BadInput) -> dict[str, Any]:
     return {"error": str(error), **error.facts}
 
 
-def page(found: Page, wanted: Wanted) -> dict[str, Any]:
-    """The answer of GET /jobs."""
+def page(found: Page, wanted: Wanted, began: Mapping[str, int]) -> dict[str, Any]:
+    """The answer of GET /jobs; `began`: when each running job did, ms since 1970."""
     return {
-        "jobs": [job(standing) for standing in found.jobs],
+        "jobs": [job(standing, began) for standing in found.jobs],
         "pagination": {
             "offset": wanted.offset,
             "limit": wanted.limit,
@@ -124,7 +124,7 @@ def page(found: Page, wanted: Wanted) -> dict[str, Any]:
     }
 
 
-def job(standing: Standing) -> dict[str, Any]:
+def job(standing: Standing, began: Mapping[str, int]) -> dict[str, Any]:
     """One job as the list shows it; what there is nothing to say of is left out."""
     outputs = list(_outputs(standing.outcome))
     media = [output for output in outputs if "mediaType" in output]
@@ -142,6 +142,8 @@ def job(standing: Standing) -> dict[str, Any]:
         shown["preview_output"] = next(
             (output for output in media if output.get("type") == "output"), media[0]
         )
+    if standing.status == "running" and standing.job.id in began:
+        shown["execution_start_time"] = began[standing.job.id]
     if standing.outcome is not None:
         shown |= _times(standing.job.id, standing.outcome)
     return shown
@@ -170,9 +172,9 @@ def _outputs(outcome: Outcome | None) -> Iterator[dict[str, Any]]:
                     yield {"content": item, "nodeId": node}
 
 
-def detail(standing: Standing) -> dict[str, Any]:
+def detail(standing: Standing, began: Mapping[str, int]) -> dict[str, Any]:
     """The answer of GET /jobs/{id}: also the workflow, and what came of it."""
-    shown = job(standing)
+    shown = job(standing, began)
     if not isinstance(standing.job, Job):
         return shown
     number, _, prompt, extra, _ = wire.queue_item(standing.job)

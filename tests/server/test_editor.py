@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import CHECKOUT, ServerFactory, Service
-from tests.server.conftest import Caller, chain, slow
+from tests.server.conftest import Caller, chain, node, slow
 
+DAMAGED = "comfy.settings.json cannot be read"
 BASES = ("", "/api")
 
 
@@ -69,22 +70,36 @@ async def test_the_log_is_shown_and_sent(server: ServerFactory, call: Caller, ba
         )
         assert told == (200, None)
         assert (await call.get("/settings"))[0] == 503
-        heard = await ear.until("logs")
-        assert "comfy.settings.json" in heard["entries"][0]["m"]
+        while DAMAGED not in json.dumps(heard := await ear.until("logs")):
+            pass
         assert set(heard["size"]) == {"cols", "rows"}
         stop = {"clientId": "me", "enabled": False}
         assert await patch(call, f"{base}/internal/logs/subscribe", stop) == (200, None)
         await call.get("/settings")
         for quiet in (ear, other):
             await quiet.nothing_more()
-        assert [type for type, _ in ear.heard].count("logs") == 1
+        assert json.dumps(ear.heard).count(DAMAGED) == 1
         assert "logs" not in [type for type, _ in other.heard]
     status, raw = await call.get(f"{base}/internal/logs/raw")
     assert status == 200
     assert {"t", "m"} == set(raw["entries"][0])
     status, text = await call.get(f"{base}/internal/logs")
-    assert "comfy.settings.json" in text
+    assert DAMAGED in text
     assert str(service.home) not in text
+
+
+async def test_what_the_worker_logs_is_shown_too(server: ServerFactory, call: Caller):
+    call.url = server("--nodes", "tests.pack").url
+    async with call.ear("me") as ear:
+        await patch(call, "/internal/logs/subscribe", {"clientId": "me", "enabled": True})
+        failing = chain(node("Fail", value=["1", 0], text="as asked"))
+        await ear.over(await call.submit(failing, client_id="me"))
+        while "node 2 (Fail) failed" not in json.dumps([d for t, d in ear.heard if t == "logs"]):
+            await ear.hear()
+    while "ready on" not in (text := (await call.get("/internal/logs"))[1]):
+        pass
+    assert "worker engine.run" in text
+    assert "Traceback" not in text
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,11 @@ async def test_what_runs_and_what_waits_is_cancelled(server: ServerFactory, call
         assert await listed(call, "status=pending&sort_order=asc") == waiting
         assert await listed(call, "sort_order=asc") == running + waiting
         assert len(await listed(call, "sort_by=execution_duration")) == 7
+        _, page = await call.get("/api/jobs?status=in_progress")
+        for job in page["jobs"]:
+            assert job["create_time"] <= job["execution_start_time"]
+            assert "execution_end_time" not in job
+            assert (await call.get(f"/api/jobs/{job['id']}"))[1]["execution_start_time"]
         _, job = await call.get(f"/api/jobs/{waiting[0]}")
         assert job["status"] == "pending"
         assert "execution_start_time" not in job

@@ -1,0 +1,44 @@
+"""The worker's log, as the server's editor console shows it too."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+
+from engine.run.frames import LogLine
+
+RELAYED = "engine.worker"
+"""The logger that the worker's lines come back by. It goes no further: the worker's process has
+written them to standard error itself."""
+
+
+class Relay(logging.Handler):
+    """In the worker: sends each line, without its traceback; from any thread."""
+
+    def __init__(self, send: Callable[[LogLine], None]) -> None:
+        super().__init__()
+        self._send = send
+        self._loop = asyncio.get_running_loop()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send a record's line."""
+        line = LogLine(record.name, record.levelno, record.getMessage(), record.created)
+        with suppress(RuntimeError):  # the worker stops
+            self._loop.call_soon_threadsafe(self._send, line)
+
+
+def relayed() -> logging.Logger:
+    """In the server: where to listen for the lines."""
+    logger = logging.getLogger(RELAYED)
+    logger.propagate = False
+    return logger
+
+
+def pass_on(line: LogLine) -> None:
+    """In the server: hand a line to whoever listens."""
+    record = logging.LogRecord(f"worker {line.name}", line.level, "", 0, line.text, None, None)
+    record.created = line.at
+    for handler in relayed().handlers:
+        handler.handle(record)
