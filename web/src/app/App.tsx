@@ -1,0 +1,88 @@
+import { useEffect, useState } from "react";
+import { Canvas } from "../canvas/Canvas";
+import { Dock } from "../panels/Dock";
+import { Palette } from "../panels/Palette";
+import { useCatalog } from "../stores/catalog";
+import { activeTab, useDocuments } from "../stores/documents";
+import { useRun } from "../stores/run";
+import { useUi } from "../stores/ui";
+import { t } from "../strings";
+import { useClipboard } from "./clipboard";
+import { onKey } from "./commands";
+import { DropZone } from "./DropZone";
+import { keep, restore } from "./drafts";
+import { Help } from "./Help";
+import { Lightbox } from "./Lightbox";
+import { Notices } from "./Notices";
+import { wordsOf } from "./run";
+import { StartPage } from "./StartPage";
+import { TopBar } from "./TopBar";
+import { Trail } from "./Trail";
+
+export function App() {
+  const ready = useStarted();
+  const tab = useDocuments(activeTab);
+  const theme = useUi((ui) => ui.theme);
+  const palette = useUi((ui) => ui.palette);
+  useClipboard();
+  useEffect(() => {
+    document.documentElement.dataset.theme = theme;
+  }, [theme]);
+  useEffect(() => {
+    window.addEventListener("keydown", onKey);
+    return () => window.removeEventListener("keydown", onKey);
+  }, []);
+  return (
+    <DropZone>
+      <TopBar />
+      <main className="main">
+        {!ready ? (
+          <p className="waiting">{t.waiting}</p>
+        ) : tab ? (
+          <>
+            <section className="stage" aria-label={t.canvas.label}>
+              <Trail tab={tab} />
+              <Canvas tab={tab} />
+            </section>
+            <Dock tab={tab} />
+          </>
+        ) : (
+          <StartPage />
+        )}
+      </main>
+      {palette && tab && <Palette palette={palette} />}
+      <Lightbox />
+      <Help />
+      <Notices />
+    </DropZone>
+  );
+}
+
+/** Reads the catalog, opens what was open, and listens to the service; whether that is done. */
+function useStarted(): boolean {
+  const [ready, setReady] = useState(false);
+  const connected = useRun((run) => run.connected);
+  useEffect(() => useRun.getState().connect(), []);
+  useEffect(() => {
+    let stop: (() => void) | undefined;
+    let over = false;
+    void restore()
+      .catch(() => undefined)
+      .then(() => {
+        if (!over) stop = keep();
+      });
+    return () => {
+      over = true;
+      stop?.();
+    };
+  }, []);
+  useEffect(() => {
+    if (!connected) return;
+    useCatalog
+      .getState()
+      .load()
+      .then(() => setReady(true))
+      .catch((error) => useUi.getState().say(wordsOf(error), "error"));
+  }, [connected]);
+  return ready;
+}

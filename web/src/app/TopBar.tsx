@@ -1,0 +1,270 @@
+import {
+  CircleHelp,
+  Ellipsis,
+  House,
+  Images,
+  ListTree,
+  ListVideo,
+  Monitor,
+  Moon,
+  Play,
+  Plus,
+  Redo2,
+  Square,
+  Sun,
+  TriangleAlert,
+  Undo2,
+  X,
+} from "lucide-react";
+import { useRef, useState } from "react";
+import { isOver } from "../run/progress";
+import { activeTab, isDirty, type Tab, useDocuments } from "../stores/documents";
+import { useLatestJob, useRun } from "../stores/run";
+import { type Panel, type Theme, useUi } from "../stores/ui";
+import { t } from "../strings";
+import { Popover } from "../widgets/Popover";
+import { download, newWorkflow, pickFiles, save } from "./files";
+import { run, stop } from "./run";
+
+export function TopBar() {
+  const tab = useDocuments(activeTab);
+  return (
+    <header className="top">
+      <Tabs />
+      {tab && <Edits tab={tab} />}
+      <Connection />
+      <Panels shown={tab !== undefined} />
+      {tab && <RunButton tab={tab} />}
+    </header>
+  );
+}
+
+function Tabs() {
+  const { tabs, active, activate, close } = useDocuments();
+  return (
+    <nav className="tabs" aria-label={t.tabs.label}>
+      <button
+        type="button"
+        className={active === null ? "tab tab-active" : "tab"}
+        aria-current={active === null ? "page" : undefined}
+        aria-label={t.tabs.start}
+        title={t.tabs.start}
+        onClick={() => activate(null)}
+      >
+        <House size={16} />
+      </button>
+      {tabs.map((tab) => (
+        <div key={tab.id} className={tab.id === active ? "tab tab-active" : "tab"}>
+          <TabName tab={tab} active={tab.id === active} />
+          <button
+            type="button"
+            className="tab-close"
+            aria-label={t.tabs.close(tab.name)}
+            onClick={() => close(tab.id)}
+          >
+            <X size={13} />
+          </button>
+        </div>
+      ))}
+      <button
+        type="button"
+        className="icon-button"
+        aria-label={t.commands.new}
+        title={t.commands.new}
+        onClick={newWorkflow}
+      >
+        <Plus size={16} />
+      </button>
+    </nav>
+  );
+}
+
+function TabName({ tab, active }: { tab: Tab; active: boolean }) {
+  const { activate, rename } = useDocuments.getState();
+  const [renaming, setRenaming] = useState(false);
+  if (renaming) {
+    return (
+      <input
+        // biome-ignore lint/a11y/noAutofocus: a person asked to type here
+        autoFocus
+        className="tab-rename"
+        aria-label={t.tabs.name}
+        defaultValue={tab.name}
+        onFocus={(event) => event.target.select()}
+        onBlur={(event) => {
+          const name = event.target.value.replace(/[/\\]/g, " ").trim();
+          if (name) rename(tab.id, name);
+          setRenaming(false);
+        }}
+        onKeyDown={(event) => {
+          if (event.key === "Enter" || event.key === "Escape") event.currentTarget.blur();
+        }}
+      />
+    );
+  }
+  return (
+    <button
+      type="button"
+      className="tab-name"
+      aria-current={active ? "page" : undefined}
+      title={t.tabs.hint}
+      onClick={() => activate(tab.id)}
+      onDoubleClick={() => setRenaming(true)}
+    >
+      {tab.name}
+      {tab.saved !== undefined && isDirty(tab) && (
+        <span className="tab-dirty" title={t.tabs.dirty} />
+      )}
+    </button>
+  );
+}
+
+function Edits({ tab }: { tab: Tab }) {
+  const { undo, redo } = useDocuments.getState();
+  const { past, future, label } = tab.history;
+  const [menu, setMenu] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
+  const choose = (action: () => void) => () => {
+    setMenu(false);
+    action();
+  };
+  return (
+    <div className="bar-group">
+      <button
+        type="button"
+        className="icon-button"
+        disabled={past.length === 0}
+        aria-label={t.commands.undo}
+        title={t.undo(label)}
+        onClick={undo}
+      >
+        <Undo2 size={16} />
+      </button>
+      <button
+        type="button"
+        className="icon-button"
+        disabled={future.length === 0}
+        aria-label={t.commands.redo}
+        title={t.redo(future[0]?.label ?? "")}
+        onClick={redo}
+      >
+        <Redo2 size={16} />
+      </button>
+      <button
+        ref={button}
+        type="button"
+        className="icon-button"
+        aria-label={t.menu.label}
+        title={t.menu.label}
+        aria-expanded={menu}
+        onClick={() => setMenu(!menu)}
+      >
+        <Ellipsis size={16} />
+      </button>
+      {menu && (
+        <Popover anchor={button.current} close={() => setMenu(false)}>
+          <div className="menu">
+            <button type="button" onClick={choose(() => void save())}>
+              {t.commands.save}
+            </button>
+            <button type="button" onClick={choose(pickFiles)}>
+              {t.commands.open}
+            </button>
+            <hr />
+            <button type="button" onClick={choose(() => void download(tab, "editor"))}>
+              {t.menu.download}
+            </button>
+            <button type="button" onClick={choose(() => void download(tab, "api"))}>
+              {t.menu.downloadApi}
+            </button>
+          </div>
+        </Popover>
+      )}
+    </div>
+  );
+}
+
+function Connection() {
+  const { connected, known } = useRun();
+  if (connected) return null;
+  return (
+    <span className="connection" role="status">
+      {known ? t.connection.lost : t.connection.wait}
+    </span>
+  );
+}
+
+const PANELS: { panel: Panel; icon: typeof ListTree }[] = [
+  { panel: "outline", icon: ListTree },
+  { panel: "problems", icon: TriangleAlert },
+  { panel: "queue", icon: ListVideo },
+  { panel: "results", icon: Images },
+];
+const THEMES: Record<Theme, Theme> = { system: "light", light: "dark", dark: "system" };
+const THEME_ICONS = { system: Monitor, light: Sun, dark: Moon };
+
+function Panels({ shown }: { shown: boolean }) {
+  const { panel, toggle, theme, set, help } = useUi();
+  const remaining = useRun((state) => state.remaining);
+  const ThemeIcon = THEME_ICONS[theme];
+  return (
+    <div className="bar-group bar-panels">
+      {shown &&
+        PANELS.map(({ panel: one, icon: Icon }) => (
+          <button
+            key={one}
+            type="button"
+            className="icon-button"
+            aria-pressed={panel === one}
+            aria-label={t.panels[one]}
+            title={t.panels[one]}
+            onClick={() => toggle(one)}
+          >
+            <Icon size={16} />
+            {one === "queue" && remaining > 0 && <span className="count">{remaining}</span>}
+          </button>
+        ))}
+      <button
+        type="button"
+        className="icon-button"
+        aria-label={t.theme[theme]}
+        title={t.theme[theme]}
+        onClick={() => set({ theme: THEMES[theme] })}
+      >
+        <ThemeIcon size={16} />
+      </button>
+      <button
+        type="button"
+        className="icon-button"
+        aria-pressed={help}
+        aria-label={t.commands.help}
+        title={t.commands.help}
+        onClick={() => set({ help: true })}
+      >
+        <CircleHelp size={16} />
+      </button>
+    </div>
+  );
+}
+
+function RunButton({ tab }: { tab: Tab }) {
+  const job = useLatestJob(tab.id);
+  const busy = job !== undefined && !isOver(job);
+  return (
+    <div className="bar-group">
+      {busy && (
+        <button type="button" className="stop" onClick={() => void stop()}>
+          <Square size={13} /> {t.commands.stop}
+        </button>
+      )}
+      <button
+        type="button"
+        className="run"
+        title={t.run.hint}
+        onClick={(event) => void run(event.shiftKey)}
+      >
+        <Play size={14} /> {t.commands.run}
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,43 @@
+/** Copy, cut and paste of nodes, as text, so that they go from tab to tab and into mails. */
+
+import { useEffect } from "react";
+import { copied, paste, removeSelected } from "../canvas/actions";
+import { tabNow } from "../stores/documents";
+import { useUi } from "../stores/ui";
+import { openFiles } from "./files";
+
+const isWriting = (event: Event): boolean =>
+  (event.target as HTMLElement).closest?.("input, textarea, [contenteditable]") !== null;
+
+export function useClipboard(): void {
+  useEffect(() => {
+    const copy = (event: ClipboardEvent): void => {
+      if (isWriting(event) || String(window.getSelection() ?? "")) return;
+      const text = copied();
+      if (text === null) return;
+      event.clipboardData?.setData("text/plain", text);
+      event.preventDefault();
+      if (event.type === "cut") removeSelected();
+    };
+    const put = (event: ClipboardEvent): void => {
+      if (event.defaultPrevented || isWriting(event)) return;
+      const [file] = event.clipboardData?.files ?? [];
+      const view = useUi.getState().view;
+      if (file) void openFiles([file]);
+      else if (tabNow() && view) {
+        const middle = view.middle();
+        const at = { x: Math.round(middle.x / 10) * 10, y: Math.round(middle.y / 10) * 10 };
+        if (!paste(event.clipboardData?.getData("text/plain") ?? "", at)) return;
+      }
+      event.preventDefault();
+    };
+    document.addEventListener("copy", copy);
+    document.addEventListener("cut", copy);
+    document.addEventListener("paste", put);
+    return () => {
+      document.removeEventListener("copy", copy);
+      document.removeEventListener("cut", copy);
+      document.removeEventListener("paste", put);
+    };
+  }, []);
+}

@@ -1,0 +1,110 @@
+/** Workflows opened from files, kept by the service, and handed out as files. */
+
+import { openDocument, openFile } from "../graph/files";
+import { emptyWorkflow, type Workflow } from "../graph/model";
+import { toPrompt } from "../graph/prompt";
+import { toEditor } from "../graph/write_editor";
+import { fetchJob, fetchSavedFile, fetchTemplate, saveFile } from "../server/service";
+import { catalogNow } from "../stores/catalog";
+import { type Tab, tabNow, useDocuments } from "../stores/documents";
+import { useUi } from "../stores/ui";
+import { t } from "../strings";
+import { wordsOf } from "./run";
+
+const plain = (name: string): string => name.replace(/\.[a-z0-9]+$/i, "");
+
+async function tell(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    useUi.getState().say(wordsOf(error), "error");
+  }
+}
+
+function show(workflow: Workflow, name: string, saved = false): void {
+  useDocuments.getState().open(workflow, name, { saved });
+}
+
+export function newWorkflow(): void {
+  const taken = new Set(useDocuments.getState().tabs.map((tab) => tab.name));
+  let name = t.untitled;
+  for (let count = 2; taken.has(name); count += 1) name = `${t.untitled} ${count}`;
+  show(emptyWorkflow(), name);
+}
+
+/** Opens files that were dropped or picked, each in a tab. */
+export function openFiles(files: Iterable<globalThis.File>): Promise<void> {
+  return tell(async () => {
+    for (const file of files) {
+      const data = new Uint8Array(await file.arrayBuffer());
+      const workflow = await openFile(data, file.name, catalogNow());
+      // The same file twice is two documents.
+      const open = useDocuments.getState().tabs.some(({ id }) => id === workflow.id);
+      show(open ? { ...workflow, id: crypto.randomUUID() } : workflow, plain(file.name));
+    }
+  });
+}
+
+export function openTemplate(pack: string, name: string): Promise<boolean> {
+  let opened = false;
+  return tell(async () => {
+    const document = await fetchTemplate(pack, name);
+    const workflow = openDocument(document, name, catalogNow());
+    show({ ...workflow, id: crypto.randomUUID() }, name);
+    opened = true;
+  }).then(() => opened);
+}
+
+export function openSaved(name: string): Promise<void> {
+  return tell(async () => {
+    const workflow = openDocument(await fetchSavedFile(name), name, catalogNow());
+    show(workflow, plain(name), true);
+  });
+}
+
+/** Opens the graph that a job ran. */
+export function openJob(id: string): Promise<void> {
+  return tell(async () => {
+    const { workflow: sent } = await fetchJob(id);
+    const info = sent?.extra_data.extra_pnginfo as { workflow?: unknown } | undefined;
+    const document = info?.workflow ?? sent?.prompt;
+    const workflow = openDocument(document, t.results.job, catalogNow());
+    const name = t.results.graphOf(id.slice(0, 4));
+    show({ ...workflow, id: crypto.randomUUID() }, name);
+  });
+}
+
+export function save(): Promise<void> {
+  return tell(async () => {
+    const tab = tabNow();
+    if (!tab) return;
+    await saveFile(`${tab.name}.json`, toEditor(tab.history.present, catalogNow()));
+    useDocuments.getState().markSaved(tab.id);
+    useUi.getState().say(t.saved(tab.name));
+  });
+}
+
+/** The workflow as a file of the editor, or as the prompt that the service runs. */
+export function download(tab: Tab, format: "editor" | "api"): Promise<void> {
+  return tell(async () => {
+    const catalog = catalogNow();
+    const workflow = tab.history.present;
+    const document = format === "api" ? toPrompt(workflow, catalog) : toEditor(workflow, catalog);
+    const blob = new Blob([JSON.stringify(document, null, 2)], { type: "application/json" });
+    const link = window.document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = format === "api" ? `${tab.name}_api.json` : `${tab.name}.json`;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
+}
+
+/** Asks for files and opens them. */
+export function pickFiles(): void {
+  const input = document.createElement("input");
+  input.type = "file";
+  input.multiple = true;
+  input.accept = ".json,.png,application/json,image/png";
+  input.onchange = () => void openFiles(input.files ?? []);
+  input.click();
+}

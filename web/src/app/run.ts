@@ -1,0 +1,70 @@
+/** From the open workflow to a job of the service. */
+
+import { afterRun } from "../graph/edits";
+import { onSheet, ROOT } from "../graph/model";
+import { Unusable } from "../graph/places";
+import { toPrompt } from "../graph/prompt";
+import { toEditor } from "../graph/write_editor";
+import { Away, Refused } from "../server/http";
+import { cancelJob, submit } from "../server/service";
+import { catalogNow } from "../stores/catalog";
+import { tabNow, useDocuments } from "../stores/documents";
+import { clientId, useRun } from "../stores/run";
+import { useUi } from "../stores/ui";
+import { t } from "../strings";
+
+/** Queues the open workflow; `front`: before all that wait. */
+export async function run(front = false): Promise<void> {
+  const tab = tabNow();
+  if (!tab) return;
+  const catalog = catalogNow();
+  const workflow = tab.history.present;
+  const { queued, refuse } = useRun.getState();
+  const { say, announce, show } = useUi.getState();
+  try {
+    const prompt = toPrompt(workflow, catalog);
+    const receipt = await submit(prompt, toEditor(workflow, catalog), clientId(), front);
+    queued(receipt.prompt_id, workflow.id);
+    refuse(workflow.id, receipt.node_errors);
+    const dropped = Object.keys(receipt.node_errors).length;
+    if (dropped > 0) say(t.run.partly(dropped), "error");
+    else announce(t.run.queued);
+    useDocuments.getState().amend(tab.id, (now) => {
+      const sheets = [ROOT, ...Object.keys(now.subgraphs)];
+      return sheets.reduce(
+        (all, sheet) => onSheet(all, sheet, (one) => afterRun(one, catalog, Math.random)),
+        now,
+      );
+    });
+  } catch (error) {
+    if (error instanceof Refused) {
+      refuse(workflow.id, error.nodeErrors);
+      if (Object.keys(error.nodeErrors).length > 0) show("problems");
+    }
+    say(wordsOf(error), "error");
+  }
+}
+
+/** An error in words for people. */
+export function wordsOf(error: unknown): string {
+  if (error instanceof Away) return t.run.away;
+  if (error instanceof Refused || error instanceof Unusable) return error.message;
+  return t.run.fault(error instanceof Error ? error.message : String(error));
+}
+
+/** Stops the job that the open workflow shows. */
+export async function stop(): Promise<void> {
+  const tab = tabNow();
+  const id = tab && useRun.getState().latest[tab.id];
+  if (id) await cancel(id);
+}
+
+export async function cancel(id: string): Promise<void> {
+  try {
+    await cancelJob(id);
+    useUi.getState().announce(t.run.cancelled);
+    await useRun.getState().refresh();
+  } catch (error) {
+    useUi.getState().say(wordsOf(error), "error");
+  }
+}

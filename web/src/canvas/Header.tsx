@@ -1,0 +1,119 @@
+import { Ban, ChevronDown, ChevronRight, CircleSlash, Group } from "lucide-react";
+import { useRef, useState } from "react";
+import { change, setCollapsed } from "../graph/edits";
+import { titleOf } from "../graph/kinds";
+import type { GraphNode } from "../graph/model";
+import type { NodeRun } from "../run/progress";
+import { useCatalog } from "../stores/catalog";
+import { useDocuments, useTab } from "../stores/documents";
+import { t } from "../strings";
+import { typeStyle } from "./colours";
+
+/** Title, state and progress of a node. */
+export function Header({ node, run }: { node: GraphNode; run: NodeRun | undefined }) {
+  const catalog = useCatalog((state) => state.catalog);
+  const title = useTab((tab) => titleOf(tab.history.present, node, catalog), node.type);
+  const subgraph = useTab((tab) => tab.history.present.subgraphs[node.type] !== undefined, false);
+  const [renaming, setRenaming] = useState(false);
+  const kind = catalog.get(node.type);
+  const type = kind?.outputs[0]?.type ?? kind?.inputs.find((input) => !input.widget)?.type ?? "*";
+  const { editSheet, enter } = useDocuments.getState();
+  const collapse = () =>
+    editSheet(t.edits.collapse, (sheet) => setCollapsed(sheet, [node.id], !node.collapsed));
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: a short cut; the outline renames too
+    <header
+      className="node-header"
+      style={typeStyle(type)}
+      title={kind?.description}
+      onDoubleClick={() => (subgraph ? enter(node.type) : setRenaming(true))}
+    >
+      <button
+        type="button"
+        className="node-fold nodrag"
+        aria-expanded={!node.collapsed}
+        aria-label={t.node.fold(title)}
+        onClick={collapse}
+        tabIndex={-1}
+      >
+        {node.collapsed ? <ChevronRight size={14} /> : <ChevronDown size={14} />}
+      </button>
+      {renaming ? (
+        <Rename node={node} title={title} done={() => setRenaming(false)} />
+      ) : (
+        <span className="node-title">{title}</span>
+      )}
+      {node.mode === "muted" && <Ban size={13} aria-label={t.modes.muted} />}
+      {node.mode === "bypassed" && <CircleSlash size={13} aria-label={t.modes.bypassed} />}
+      {subgraph && (
+        <button
+          type="button"
+          className="node-fold nodrag"
+          aria-label={t.node.enter(title)}
+          title={t.node.enter(title)}
+          onClick={() => enter(node.type)}
+          tabIndex={-1}
+        >
+          <Group size={14} />
+        </button>
+      )}
+      <State run={run} />
+      <Progress run={run} />
+    </header>
+  );
+}
+
+function State({ run }: { run: NodeRun | undefined }) {
+  if (!run) return null;
+  if (run.state === "cached") {
+    return <span className="node-badge">{t.node.cached}</span>;
+  }
+  if (run.state === "running") {
+    const steps = run.max > 1 ? `${Math.round(run.value)}/${run.max}` : t.node.running;
+    return <span className="node-badge node-badge-running">{steps}</span>;
+  }
+  if (run.state === "done" && run.started && run.ended) {
+    return <span className="node-badge">{t.seconds((run.ended - run.started) / 1000)}</span>;
+  }
+  return null;
+}
+
+function Progress({ run }: { run: NodeRun | undefined }) {
+  if (run?.state !== "running") return null;
+  const part = run.max > 0 ? run.value / run.max : 0;
+  return (
+    <div className={part > 0 ? "node-progress" : "node-progress node-progress-open"}>
+      <div style={{ transform: `scaleX(${Math.min(1, part || 1)})` }} />
+    </div>
+  );
+}
+
+function Rename({ node, title, done }: { node: GraphNode; title: string; done: () => void }) {
+  const [text, setText] = useState(title);
+  const cancelled = useRef(false);
+  const finish = () => {
+    if (!cancelled.current && text !== title) {
+      useDocuments
+        .getState()
+        .editSheet(t.edits.rename, (sheet) => change(sheet, node.id, { title: text || undefined }));
+    }
+    done();
+  };
+  return (
+    <input
+      className="node-rename nodrag"
+      aria-label={t.node.title}
+      // biome-ignore lint/a11y/noAutofocus: a person asked to type here
+      autoFocus
+      value={text}
+      onFocus={(event) => event.target.select()}
+      onChange={(event) => setText(event.target.value)}
+      onBlur={finish}
+      onKeyDown={(event) => {
+        event.stopPropagation();
+        if (event.key === "Escape") cancelled.current = true;
+        if (event.key === "Escape" || event.key === "Enter") event.currentTarget.blur();
+      }}
+    />
+  );
+}

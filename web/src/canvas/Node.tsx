@@ -1,0 +1,231 @@
+import { Handle, type NodeProps, NodeResizeControl, Position, useStore } from "@xyflow/react";
+import { memo } from "react";
+import { type InputKind, isEditorOnly, socketsOf, titleOf } from "../graph/kinds";
+import type { GraphNode, Json, Socket } from "../graph/model";
+import { useCatalog } from "../stores/catalog";
+import { tabNow, useTab } from "../stores/documents";
+import { useNodeRun } from "../stores/run";
+import { t } from "../strings";
+import { Field } from "../widgets/Field";
+import { Complaints } from "./Complaints";
+import { typeStyle } from "./colours";
+import type { FlowNode } from "./flow";
+import { Header } from "./Header";
+import { inputKey, outputKey } from "./keys";
+import { Shown } from "./Shown";
+
+/** Below this zoom nodes are plain boxes. */
+const FAR = 0.32;
+
+export const isFar = (state: { transform: [number, number, number] }): boolean =>
+  state.transform[2] < FAR;
+
+/** A node on the canvas. What is inside is rendered again only when the node itself changes. */
+export const Node = memo(function Node({ data, selected }: NodeProps<FlowNode>) {
+  const far = useStore(isFar);
+  const { node } = data;
+  if (!node) return null;
+  return far ? (
+    <FarNode node={node} selected={selected} />
+  ) : (
+    <NearNode node={node} selected={selected} />
+  );
+});
+
+interface Part {
+  node: GraphNode;
+  selected: boolean;
+}
+
+function classesOf(node: GraphNode, selected: boolean, state: string | undefined): string {
+  const marks = [node.mode !== "run" && node.mode, selected && "selected", state];
+  return ["node", ...marks.filter(Boolean).map((mark) => `node-${mark}`)].join(" ");
+}
+
+function useNodeState(node: GraphNode) {
+  const workflow = useTab((tab) => tab.id, "");
+  return useNodeRun(workflow, node.id);
+}
+
+const FarNode = memo(function FarNode({ node, selected }: Part) {
+  const run = useNodeState(node);
+  const catalog = useCatalog((state) => state.catalog);
+  const tab = tabNow();
+  const title = tab ? titleOf(tab.history.present, node, catalog) : node.type;
+  return (
+    <div className={`${classesOf(node, selected, run?.state)} node-far`}>
+      <span>{title}</span>
+      <HiddenSockets node={node} />
+    </div>
+  );
+});
+
+const NearNode = memo(function NearNode({ node, selected }: Part) {
+  const run = useNodeState(node);
+  const known = useCatalog((state) => state.catalog.has(node.type));
+  const subgraph = useTab((tab) => tab.history.present.subgraphs[node.type] !== undefined, false);
+  const unknown = !known && !subgraph && !isEditorOnly(node.type);
+  return (
+    <div className={`${classesOf(node, selected, run?.state)}${unknown ? " node-unknown" : ""}`}>
+      <Header node={node} run={run} />
+      {node.collapsed ? <HiddenSockets node={node} /> : <Rows node={node} />}
+      {unknown && <p className="node-note">{t.node.unknown}</p>}
+      <Complaints node={node} run={run} />
+      {run && !node.collapsed && <Shown run={run} />}
+      <NodeResizeControl
+        position="right"
+        variant={"line" as never}
+        minWidth={180}
+        className="node-resize"
+      />
+    </div>
+  );
+});
+
+/** Which inputs have a link, as one word: it changes when they do. */
+function useLinked(id: string): ReadonlySet<string> {
+  const names = useTab((tab) => {
+    const sheet =
+      tab.sheet === "" ? tab.history.present.root : tab.history.present.subgraphs[tab.sheet]?.sheet;
+    return Object.values(sheet?.links ?? {})
+      .flatMap((link) => (link.to === id ? [link.input] : []))
+      .join("\n");
+  }, "\n");
+  return new Set(names.split("\n"));
+}
+
+function Rows({ node }: { node: GraphNode }) {
+  const catalog = useCatalog((state) => state.catalog);
+  const workflow = useTab((tab) => tab.history.present, undefined);
+  const linked = useLinked(node.id);
+  if (!workflow) return null;
+  const { inputs, outputs } = socketsOf(workflow, node, catalog);
+  const sockets = inputs.filter((input) => !input.widget);
+  const widgets = inputs.filter((input) => input.widget);
+  const rows = Math.max(sockets.length, outputs.length);
+  return (
+    <div className="node-rows">
+      {Array.from({ length: rows }, (_, row) => {
+        const [input, output] = [sockets[row], outputs[row]];
+        return (
+          // biome-ignore lint/suspicious/noArrayIndexKey: rows have no other identity
+          <div className="node-row" key={row}>
+            {input && (
+              <Input socket={input} optional={input.optional} linked={linked.has(input.name)} />
+            )}
+            {output && <Output socket={output} slot={row} />}
+          </div>
+        );
+      })}
+      {widgets.map((input) => (
+        <WidgetRow
+          key={input.name}
+          node={node.id}
+          socket={input}
+          kind={input.kind}
+          value={node.values[input.name] ?? input.kind?.default ?? null}
+          after={node.after[input.name]}
+          linked={linked.has(input.name)}
+        />
+      ))}
+    </div>
+  );
+}
+
+interface InputProps {
+  socket: Socket & { kind?: InputKind };
+  optional: boolean;
+  linked: boolean;
+}
+
+function Input({ socket, optional, linked }: InputProps) {
+  const classes = ["socket", optional && "socket-optional", linked && "socket-linked"];
+  return (
+    <span
+      className={`socket-label ${linked ? "" : "socket-label-open"}`}
+      style={typeStyle(socket.type)}
+      title={[socket.type, socket.kind?.tooltip].filter(Boolean).join(": ")}
+    >
+      <Handle
+        type="target"
+        position={Position.Left}
+        id={inputKey(socket.name)}
+        className={classes.filter(Boolean).join(" ")}
+      />
+      {socket.label || socket.name}
+    </span>
+  );
+}
+
+function Output({ socket, slot }: { socket: Socket; slot: number }) {
+  return (
+    <span
+      className="socket-label socket-label-out"
+      style={typeStyle(socket.type)}
+      title={socket.type}
+    >
+      {socket.label || socket.name}
+      <Handle type="source" position={Position.Right} id={outputKey(slot)} className="socket" />
+    </span>
+  );
+}
+
+interface WidgetRowProps {
+  node: string;
+  socket: Socket;
+  kind?: InputKind;
+  value: Json;
+  after?: GraphNode["after"][string];
+  linked: boolean;
+}
+
+const WidgetRow = memo(function WidgetRow(props: WidgetRowProps) {
+  const { node, socket, kind, value, after, linked } = props;
+  const classes = linked ? "socket socket-linked" : "socket socket-widget";
+  return (
+    <div className="node-widget" style={typeStyle(socket.type)}>
+      <Handle
+        type="target"
+        position={Position.Left}
+        id={inputKey(socket.name)}
+        className={classes}
+      />
+      {kind?.widget && !linked ? (
+        <Field node={node} input={kind} widget={kind.widget} value={value} after={after} />
+      ) : (
+        <span className="socket-label">{socket.label || socket.name}</span>
+      )}
+    </div>
+  );
+});
+
+/** Places for links to end at where the sockets themselves are not drawn. */
+function HiddenSockets({ node }: { node: GraphNode }) {
+  const catalog = useCatalog((state) => state.catalog);
+  const workflow = useTab((tab) => tab.history.present, undefined);
+  if (!workflow) return null;
+  const { inputs, outputs } = socketsOf(workflow, node, catalog);
+  return (
+    <div className="node-hidden-sockets">
+      {inputs.map(({ name }) => (
+        <Handle
+          key={name}
+          type="target"
+          position={Position.Left}
+          id={inputKey(name)}
+          className="socket-hidden"
+        />
+      ))}
+      {outputs.map((_output, slot) => (
+        <Handle
+          // biome-ignore lint/suspicious/noArrayIndexKey: an output is known by its number
+          key={slot}
+          type="source"
+          position={Position.Right}
+          id={outputKey(slot)}
+          className="socket-hidden"
+        />
+      ))}
+    </div>
+  );
+}

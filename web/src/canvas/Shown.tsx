@@ -1,0 +1,67 @@
+import { memo } from "react";
+import type { NodeRun } from "../run/progress";
+import { File, viewAddress } from "../server/service";
+import { useUi } from "../stores/ui";
+import { t } from "../strings";
+
+const PICTURES = ["images", "gifs"];
+const MOST = 8;
+
+/** What a node made, or what it is about to make. */
+export const Shown = memo(function Shown({ run }: { run: NodeRun }) {
+  const { shown, preview } = run;
+  const pictures = files(shown, PICTURES);
+  const sounds = files(shown, ["audio"]);
+  const texts = words(shown);
+  const open = useUi((state) => state.set);
+  if (run.state === "running" && preview) {
+    return <img className="node-picture" src={preview} alt={t.node.preview} draggable={false} />;
+  }
+  if (pictures.length + sounds.length + texts.length === 0) return null;
+  return (
+    <div className={`node-shown nodrag ${pictures.length > 1 ? "node-shown-many" : ""}`}>
+      {pictures.slice(0, MOST).map((file) => (
+        <button
+          type="button"
+          key={viewAddress(file)}
+          className="node-picture-button"
+          aria-label={t.node.look(file.filename)}
+          onClick={() => open({ lightbox: { source: viewAddress(file), name: file.filename } })}
+        >
+          <img
+            className="node-picture"
+            src={viewAddress(file)}
+            alt={file.filename}
+            draggable={false}
+          />
+        </button>
+      ))}
+      {sounds.map((file) => (
+        // biome-ignore lint/a11y/useMediaCaption: the graph's text is what is said
+        <audio key={viewAddress(file)} controls preload="metadata" src={viewAddress(file)} />
+      ))}
+      {texts.slice(0, MOST).map((text) => (
+        <pre key={text} className="node-text nowheel">
+          {text}
+        </pre>
+      ))}
+    </div>
+  );
+});
+
+export function files(shown: Record<string, unknown> | undefined, keys: readonly string[]): File[] {
+  return keys.flatMap((key) => {
+    const list = shown?.[key];
+    if (!Array.isArray(list)) return [];
+    return list.flatMap((entry) => {
+      const read = File.safeParse(entry);
+      return read.success ? [read.data] : [];
+    });
+  });
+}
+
+function words(shown: Record<string, unknown> | undefined): string[] {
+  const list = shown?.text;
+  const texts = Array.isArray(list) ? list : [];
+  return texts.filter((entry) => typeof entry === "string").map((entry) => entry.slice(0, 4000));
+}

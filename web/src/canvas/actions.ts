@@ -1,0 +1,154 @@
+/** What handlers of the canvas and its menus do to the document. */
+
+import { asText, excerpt, insert } from "../graph/clipboard";
+import { fitting, type Loose } from "../graph/connect";
+import { addGroup, addNode, connect, newNode, remove, setCollapsed, setMode } from "../graph/edits";
+import { openText } from "../graph/files";
+import { outputType } from "../graph/kinds";
+import { layout, type Size } from "../graph/layout";
+import { freshId, type Mode, onSheet, type Point, sheetOf } from "../graph/model";
+import { catalogNow } from "../stores/catalog";
+import { tabNow, useDocuments } from "../stores/documents";
+import { useUi } from "../stores/ui";
+import { t } from "../strings";
+
+const OFFSET = 40;
+
+const documents = () => useDocuments.getState();
+
+/** The nodes that are selected. */
+export function selectedNodes(): string[] {
+  const tab = tabNow();
+  if (!tab) return [];
+  const { nodes } = sheetOf(tab.history.present, tab.sheet);
+  return [...tab.selection].filter((id) => id in nodes);
+}
+
+/** Adds a node where the search stood, linked to the link that waited for it. */
+export function add(type: string, at: Point, loose?: Loose): void {
+  const tab = tabNow();
+  const catalog = catalogNow();
+  if (!tab) return;
+  const kind = catalog.get(type);
+  const workflow = tab.history.present;
+  const id = freshId(sheetOf(workflow, tab.sheet).nodes);
+  documents().editSheet(t.edits.add(kind?.title ?? type), (sheet) => {
+    const next = addNode(sheet, newNode(id, type, at, catalog));
+    const socket = kind && loose ? fitting(kind, loose) : undefined;
+    if (!loose || socket === undefined) return next;
+    if (loose.side === "output") {
+      const { node: from, slot } = loose;
+      const link = { from, slot, to: id, input: String(socket) };
+      return connect(next, { ...link, type: outputType(workflow, sheet, catalog, from, slot) });
+    }
+    const kindType = kind?.outputs[Number(socket)]?.type ?? "*";
+    const { node: to, input } = loose;
+    return connect(next, { from: id, slot: Number(socket), to, input, type: kindType });
+  });
+  documents().select([id]);
+  useUi.getState().announce(t.said.added(kind?.title ?? type));
+}
+
+export function removeSelected(): void {
+  const tab = tabNow();
+  if (!tab || tab.selection.size === 0) return;
+  const count = tab.selection.size;
+  documents().editSheet(t.edits.remove(count), (sheet) => remove(sheet, tab.selection));
+  useUi.getState().announce(t.said.removed(count));
+}
+
+/** The selected nodes as text, for a clipboard; null: nothing is selected. */
+export function copied(): string | null {
+  const tab = tabNow();
+  if (!tab || tab.selection.size === 0) return null;
+  return asText(excerpt(tab.history.present, tab.sheet, tab.selection), catalogNow());
+}
+
+/** Puts a workflow's text in; false where the text is none. */
+export function paste(text: string, at: Point): boolean {
+  const tab = tabNow();
+  if (!tab || !text.trimStart().startsWith("{")) return false;
+  try {
+    const part = openText(text, t.clipboard, catalogNow());
+    let ids: string[] = [];
+    documents().edit(t.edits.paste, (workflow) => {
+      const inserted = insert(workflow, tab.sheet, part, { at });
+      ids = inserted.ids;
+      return inserted.workflow;
+    });
+    documents().select(ids);
+    useUi.getState().announce(t.said.added(t.nodes(ids.length)));
+    return true;
+  } catch (error) {
+    useUi.getState().say(String(error instanceof Error ? error.message : error), "error");
+    return true;
+  }
+}
+
+export function duplicate(): void {
+  const tab = tabNow();
+  if (!tab || tab.selection.size === 0) return;
+  const part = excerpt(tab.history.present, tab.sheet, tab.selection);
+  let ids: string[] = [];
+  documents().edit(t.edits.duplicate, (workflow) => {
+    const inserted = insert(workflow, tab.sheet, part, { by: { x: OFFSET, y: OFFSET } });
+    ids = inserted.ids;
+    return inserted.workflow;
+  });
+  documents().select(ids);
+}
+
+export function selectAll(): void {
+  const tab = tabNow();
+  if (tab) documents().select(Object.keys(sheetOf(tab.history.present, tab.sheet).nodes));
+}
+
+/** Sets a mode, or sets it back where all selected nodes have it. */
+export function toggleMode(mode: Mode): void {
+  const [tab, ids] = [tabNow(), selectedNodes()];
+  if (!tab || ids.length === 0) return;
+  const { nodes } = sheetOf(tab.history.present, tab.sheet);
+  const all = ids.every((id) => nodes[id]?.mode === mode);
+  const next = all ? "run" : mode;
+  documents().editSheet(t.modes[next], (sheet) => setMode(sheet, ids, next));
+  useUi.getState().announce(t.modes[next]);
+}
+
+export function toggleCollapsed(): void {
+  const [tab, ids] = [tabNow(), selectedNodes()];
+  if (!tab || ids.length === 0) return;
+  const { nodes } = sheetOf(tab.history.present, tab.sheet);
+  const collapsed = !ids.every((id) => nodes[id]?.collapsed);
+  documents().editSheet(t.edits.collapse, (sheet) => setCollapsed(sheet, ids, collapsed));
+}
+
+/** Puts the nodes in order from left to right: the selected ones, or all. */
+export function arrange(sizes: ReadonlyMap<string, Size>): void {
+  const [tab, ids] = [tabNow(), selectedNodes()];
+  if (!tab) return;
+  const only = ids.length > 1 ? new Set(ids) : undefined;
+  documents().edit(t.edits.arrange, (workflow) =>
+    onSheet(workflow, tab.sheet, (sheet) => layout(workflow, sheet, catalogNow(), { only, sizes })),
+  );
+}
+
+const PADDING = 20;
+const TITLE = 36;
+
+/** A group around the selected nodes. */
+export function group(sizes: ReadonlyMap<string, Size>): void {
+  const [tab, ids] = [tabNow(), selectedNodes()];
+  if (!tab || ids.length === 0) return;
+  documents().editSheet(t.edits.group, (sheet) => {
+    const boxes = ids.flatMap((id) => {
+      const node = sheet.nodes[id];
+      const size = sizes.get(id) ?? { width: 260, height: 100 };
+      return node ? [{ x: node.x, y: node.y, ...size }] : [];
+    });
+    const x = Math.min(...boxes.map((box) => box.x)) - PADDING;
+    const y = Math.min(...boxes.map((box) => box.y)) - PADDING - TITLE;
+    const right = Math.max(...boxes.map((box) => box.x + box.width)) + PADDING;
+    const bottom = Math.max(...boxes.map((box) => box.y + box.height)) + PADDING;
+    return addGroup(sheet, { title: t.group, x, y, width: right - x, height: bottom - y });
+  });
+}

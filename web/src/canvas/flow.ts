@@ -1,0 +1,243 @@
+/** The sheet as React Flow wants it. What did not change stays the same object, so that only what
+ * changed is rendered; places in mid-drag are kept here and become an edit when they are let go. */
+
+import type { Edge, EdgeChange, Node, NodeChange } from "@xyflow/react";
+import { useCallback, useMemo, useRef, useState } from "react";
+import { change, changeGroup, groupKey, linkKey, place } from "../graph/edits";
+import { isNote, isReroute } from "../graph/kinds";
+import {
+  ENTRY,
+  EXIT,
+  type GraphNode,
+  type Group,
+  type Link,
+  type Point,
+  type Sheet,
+} from "../graph/model";
+import { useDocuments } from "../stores/documents";
+import { t } from "../strings";
+import { inputKey, outputKey } from "./keys";
+
+export type NodeData = { node: GraphNode; group?: undefined } | { group: Group; node?: undefined };
+export type FlowNode = Node<NodeData & Record<string, unknown>>;
+export type FlowEdge = Edge<{ type: string }>;
+
+interface Local {
+  position?: Point;
+  width?: number;
+  height?: number;
+  measured?: { width: number; height: number };
+}
+
+interface Cached {
+  of: unknown;
+  local: Local | undefined;
+  selected: boolean;
+  flow: FlowNode;
+}
+
+export function useFlow(sheet: Sheet, selection: ReadonlySet<string>, ends: boolean) {
+  const [locals, setLocals] = useState<ReadonlyMap<string, Local>>(new Map());
+  const cache = useRef(new Map<string, Cached>());
+
+  const nodes = useMemo(() => {
+    const next = new Map<string, Cached>();
+    const add = (id: string, of: GraphNode | Group, make: (local?: Local) => FlowNode): void => {
+      const [local, selected] = [locals.get(id), selection.has(id)];
+      const old = cache.current.get(id);
+      const same = old && old.of === of && old.local === local && old.selected === selected;
+      next.set(id, same ? old : { of, local, selected, flow: { ...make(local), selected } });
+    };
+    for (const group of Object.values(sheet.groups)) {
+      const id = groupKey(group.id);
+      add(id, group, (local) => flowGroup(id, group, local));
+    }
+    for (const node of Object.values(sheet.nodes))
+      add(node.id, node, (local) => flowNode(node, local));
+    if (ends) {
+      for (const node of endNodes(sheet, cache.current))
+        add(node.id, node, (local) => flowNode(node, local));
+    }
+    cache.current = next;
+    return [...next.values()].map(({ flow }) => flow);
+  }, [sheet, selection, locals, ends]);
+
+  const links = useRef(new Map<Link, FlowEdge>());
+  const edges = useMemo(() => {
+    const next = new Map<Link, FlowEdge>();
+    for (const link of Object.values(sheet.links)) {
+      const selected = selection.has(linkKey(link.id));
+      const old = links.current.get(link);
+      next.set(link, old && old.selected === selected ? old : flowEdge(link, selected));
+    }
+    links.current = next;
+    return [...next.values()];
+  }, [sheet, selection]);
+
+  const onNodesChange = useCallback((changes: NodeChange<FlowNode>[]) => {
+    const selected = selectionAfter(changes);
+    if (selected) useDocuments.getState().select(selected);
+    const moved = new Map<string, Point>();
+    const resized = new Map<string, { width: number; height: number }>();
+    setLocals((old) => {
+      const next = new Map(old);
+      let changed = false;
+      for (const change of changes) {
+        if (change.type === "dimensions" && change.dimensions) {
+          const local = { ...next.get(change.id), measured: change.dimensions };
+          if (change.setAttributes) Object.assign(local, change.dimensions);
+          next.set(change.id, local);
+          changed = true;
+        } else if (change.type === "position" && change.position && change.dragging) {
+          next.set(change.id, { ...next.get(change.id), position: change.position });
+          changed = true;
+        }
+      }
+      return changed ? next : old;
+    });
+    for (const change of changes) {
+      if (change.type === "position" && change.position && !change.dragging) {
+        moved.set(change.id, change.position);
+      }
+      if (change.type === "dimensions" && change.resizing === false && change.dimensions) {
+        resized.set(change.id, change.dimensions);
+      }
+    }
+    if (moved.size > 0) drop(moved);
+    if (resized.size > 0) resize(resized);
+    if (moved.size + resized.size > 0) letGo(setLocals, [...moved.keys(), ...resized.keys()]);
+  }, []);
+
+  const onEdgesChange = useCallback((changes: EdgeChange<FlowEdge>[]) => {
+    const selected = selectionAfter(changes);
+    if (selected) useDocuments.getState().select(selected);
+  }, []);
+
+  /** Keeps a place in mid-drag for what is moved along. */
+  const carry = useCallback((places: ReadonlyMap<string, Point>) => {
+    setLocals((old) => {
+      const next = new Map(old);
+      for (const [id, position] of places) next.set(id, { ...next.get(id), position });
+      return next;
+    });
+  }, []);
+  const release = useCallback((ids: Iterable<string>) => letGo(setLocals, ids), []);
+
+  return { nodes, edges, onNodesChange, onEdgesChange, carry, release };
+}
+
+type SetLocals = (change: (old: ReadonlyMap<string, Local>) => ReadonlyMap<string, Local>) => void;
+
+/** From here on the document says where these are, and how large. */
+function letGo(setLocals: SetLocals, ids: Iterable<string>): void {
+  setLocals((old) => {
+    const next = new Map(old);
+    for (const id of ids) {
+      const measured = next.get(id)?.measured;
+      if (measured) next.set(id, { measured });
+      else next.delete(id);
+    }
+    return next;
+  });
+}
+
+/** Nodes and groups put where they were let go. */
+export function drop(moved: ReadonlyMap<string, Point>): void {
+  const documents = useDocuments.getState();
+  const merge = `move:${[...moved.keys()].join()}`;
+  documents.editSheet(
+    t.edits.move,
+    (sheet) => {
+      let next = place(sheet, moved);
+      for (const [id, at] of moved) {
+        const group = Object.values(sheet.groups).find((one) => groupKey(one.id) === id);
+        if (group && (group.x !== at.x || group.y !== at.y)) next = changeGroup(next, group.id, at);
+      }
+      return next;
+    },
+    merge,
+  );
+}
+
+function resize(sizes: ReadonlyMap<string, { width: number; height: number }>): void {
+  useDocuments.getState().editSheet(t.edits.resize, (sheet) => {
+    let next = sheet;
+    for (const [id, { width, height }] of sizes) {
+      const node = sheet.nodes[id];
+      const group = Object.values(sheet.groups).find((one) => groupKey(one.id) === id);
+      if (group) next = changeGroup(next, group.id, { width, height });
+      else if (node) next = change(next, id, isNote(node.type) ? { width, height } : { width });
+    }
+    return next;
+  });
+}
+
+/** The selection after some changes of it; undefined where there are none. */
+function selectionAfter(changes: { type: string; id?: string; selected?: boolean }[]) {
+  const chosen = changes.filter(({ type }) => type === "select");
+  if (chosen.length === 0) return undefined;
+  const documents = useDocuments.getState();
+  const tab = documents.tabs.find(({ id }) => id === documents.active);
+  const selection = new Set(tab?.selection);
+  for (const { id = "", selected } of chosen) {
+    if (selected) selection.add(id);
+    else selection.delete(id);
+  }
+  return selection;
+}
+
+function flowNode(node: GraphNode, local: Local | undefined): FlowNode {
+  const note = isNote(node.type);
+  const end = node.id === ENTRY || node.id === EXIT;
+  return {
+    id: node.id,
+    type: end ? "end" : note ? "note" : isReroute(node.type) ? "reroute" : "node",
+    position: local?.position ?? { x: node.x, y: node.y },
+    width: local?.width ?? (isReroute(node.type) ? undefined : node.width),
+    height: note ? (local?.height ?? node.height) : undefined,
+    measured: local?.measured,
+    data: { node },
+    draggable: !end,
+    selectable: !end,
+  };
+}
+
+function flowGroup(id: string, group: Group, local: Local | undefined): FlowNode {
+  return {
+    id,
+    type: "group",
+    position: local?.position ?? { x: group.x, y: group.y },
+    width: local?.width ?? group.width,
+    height: local?.height ?? group.height,
+    measured: local?.measured,
+    data: { group },
+    zIndex: -1,
+  };
+}
+
+function flowEdge(link: Link, selected: boolean): FlowEdge {
+  return {
+    id: linkKey(link.id),
+    type: "link",
+    source: link.from,
+    sourceHandle: outputKey(link.slot),
+    target: link.to,
+    targetHandle: inputKey(link.input),
+    data: { type: link.type },
+    selected,
+  };
+}
+
+/** Where a subgraph's inputs come in and its outputs leave: left and right of everything. */
+function endNodes(sheet: Sheet, cache: ReadonlyMap<string, Cached>): GraphNode[] {
+  const nodes = Object.values(sheet.nodes);
+  const left = Math.min(0, ...nodes.map(({ x }) => x));
+  const right = Math.max(0, ...nodes.map(({ x, width }) => x + (width ?? 260)));
+  const top = nodes.length > 0 ? Math.min(...nodes.map(({ y }) => y)) : 0;
+  const make = (id: string, x: number): GraphNode => {
+    const old = cache.get(id)?.of as GraphNode | undefined;
+    if (old && old.x === x && old.y === top) return old;
+    return { id, type: id, x, y: top, mode: "run", collapsed: false, values: {}, after: {} };
+  };
+  return [make(ENTRY, left - 240), make(EXIT, right + 80)];
+}

@@ -1,0 +1,70 @@
+/** Finding kinds by a few letters. */
+
+import { fitting, type Loose } from "./connect";
+import type { Catalog, NodeKind } from "./kinds";
+
+export interface Found {
+  kind: NodeKind;
+  /** The link in the air can go into it. */
+  fits: boolean;
+}
+
+/** Kinds that match all words of a query, best first; with a loose link only fitting ones. */
+export function search(catalog: Catalog, query: string, loose?: Loose): Found[] {
+  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+  const ranked: { found: Found; rank: number }[] = [];
+  for (const kind of catalog.values()) {
+    const fits = loose ? fitting(kind, loose) !== undefined : true;
+    if (loose && !fits) continue;
+    const rank = score(kind, words);
+    if (rank !== undefined) ranked.push({ found: { kind, fits }, rank: rank + close(kind, loose) });
+  }
+  ranked.sort(
+    (one, other) =>
+      one.rank - other.rank || one.found.kind.title.localeCompare(other.found.kind.title),
+  );
+  return ranked.map(({ found }) => found);
+}
+
+/** Kinds that take exactly this type come before those that take anything. */
+function close(kind: NodeKind, loose: Loose | undefined): number {
+  if (!loose) return 0;
+  const sockets =
+    loose.side === "output" ? kind.inputs.filter(({ widget }) => !widget) : kind.outputs;
+  return sockets.some(({ type }) => type === loose.type) ? 0 : 10;
+}
+
+/** Lower is better; undefined: some word is nowhere. */
+function score(kind: NodeKind, words: readonly string[]): number | undefined {
+  let total = kind.deprecated ? 50 : 0;
+  if (kind.editorOnly) total += 1;
+  for (const word of words) {
+    const rank = wordRank(kind, word);
+    if (rank === undefined) return undefined;
+    total += rank;
+  }
+  return total;
+}
+
+function wordRank(kind: NodeKind, word: string): number | undefined {
+  const [title, id] = [kind.title.toLowerCase(), kind.id.toLowerCase()];
+  if (title.startsWith(word)) return 0;
+  if (id.startsWith(word)) return 1;
+  if (title.split(/[\s(/_-]+/).some((part) => part.startsWith(word))) return 2;
+  if (kind.aliases.some((alias) => alias.toLowerCase().startsWith(word))) return 3;
+  if (title.includes(word) || id.includes(word)) return 4;
+  if (kind.category.toLowerCase().includes(word)) return 6;
+  if (isSubsequence(word, title)) return 7;
+  if (kind.description.toLowerCase().includes(word)) return 8;
+  return undefined;
+}
+
+/** Whether the letters stand in this order in a text: "ksmp" in "KSampler". */
+function isSubsequence(letters: string, text: string): boolean {
+  let at = 0;
+  for (const letter of letters) {
+    at = text.indexOf(letter, at) + 1;
+    if (at === 0) return false;
+  }
+  return true;
+}

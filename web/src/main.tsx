@@ -1,0 +1,19 @@
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { App } from "./app/App";
+import "@xyflow/react/dist/base.css";
+import "./theme/tokens.css";
+import "./theme/base.css";
+import "./theme/canvas.css";
+import "./theme/widgets.css";
+import "./theme/panels.css";
+import "./theme/start.css";
+
+const root = document.getElementById("root");
+if (root) {
+  createRoot(root).render(
+    <StrictMode>
+      <App />
+    </StrictMode>,
+  );
+}

@@ -1,0 +1,35 @@
+import { X } from "lucide-react";
+import type { Tab } from "../stores/documents";
+import { useUi } from "../stores/ui";
+import { t } from "../strings";
+import { Outline } from "./Outline";
+import { Problems } from "./Problems";
+import { Queue } from "./Queue";
+import { Results } from "./Results";
+
+/** The panel beside the canvas. */
+export function Dock({ tab }: { tab: Tab }) {
+  const { panel, show } = useUi();
+  if (!panel) return null;
+  return (
+    <aside className="dock" aria-label={t.panels[panel]}>
+      <header className="dock-header">
+        <h2>{t.panels[panel]}</h2>
+        <button
+          type="button"
+          className="icon-button"
+          aria-label={t.close}
+          onClick={() => show(null)}
+        >
+          <X size={16} />
+        </button>
+      </header>
+      <div className="dock-body">
+        {panel === "outline" && <Outline tab={tab} />}
+        {panel === "problems" && <Problems tab={tab} />}
+        {panel === "queue" && <Queue />}
+        {panel === "results" && <Results />}
+      </div>
+    </aside>
+  );
+}

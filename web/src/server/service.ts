@@ -1,0 +1,138 @@
+/** What the editor asks of the service. */
+
+import { z } from "zod";
+import type { JsonObject } from "../graph/model";
+import type { Prompt } from "../graph/prompt";
+import { address, get, NodeErrors, post, request } from "./http";
+import { type ReadCatalog, readCatalog } from "./object_info";
+
+export async function fetchCatalog(): Promise<ReadCatalog> {
+  return readCatalog(await (await request("object_info")).json());
+}
+
+const Receipt = z.looseObject({ prompt_id: z.string(), node_errors: NodeErrors.catch({}) });
+export type Receipt = z.infer<typeof Receipt>;
+
+export async function submit(
+  prompt: Prompt,
+  workflow: JsonObject,
+  client: string,
+  front: boolean,
+): Promise<Receipt> {
+  const extra = { extra_pnginfo: { workflow }, preview_method: "auto" };
+  const answer = await post("prompt", { prompt, client_id: client, extra_data: extra, front });
+  return Receipt.parse(await answer.json());
+}
+
+/** A file that a node showed. */
+export const File = z.looseObject({
+  filename: z.string(),
+  subfolder: z.string().catch(""),
+  type: z.string().catch("output"),
+});
+export type File = z.infer<typeof File>;
+
+const Job = z.looseObject({
+  id: z.string(),
+  status: z.enum(["pending", "in_progress", "completed", "failed", "cancelled"]),
+  create_time: z.number().catch(0),
+  execution_start_time: z.number().optional(),
+  execution_end_time: z.number().optional(),
+  workflow_id: z.string().nullish().catch(null),
+  preview_output: File.extend({ mediaType: z.string().optional() }).optional().catch(undefined),
+  outputs_count: z.number().catch(0),
+  execution_error: z
+    .looseObject({
+      exception_message: z.string().catch(""),
+      node_id: z.string().nullish(),
+      node_type: z.string().nullish(),
+    })
+    .optional()
+    .catch(undefined),
+});
+export type Job = z.infer<typeof Job>;
+
+const Jobs = z.looseObject({
+  jobs: z.array(Job),
+  pagination: z.looseObject({ total: z.number(), has_more: z.boolean() }),
+});
+
+export async function fetchJobs(
+  limit: number,
+  offset = 0,
+  status = "",
+): Promise<z.infer<typeof Jobs>> {
+  const query = new URLSearchParams({ limit: String(limit), offset: String(offset), status });
+  return get(`jobs?${query}`, Jobs);
+}
+
+const Shown = z.record(z.string(), z.record(z.string(), z.unknown()));
+export type Shown = z.infer<typeof Shown>;
+
+const JobDetail = Job.extend({
+  outputs: Shown.catch({}),
+  workflow: z
+    .looseObject({ prompt: z.unknown(), extra_data: z.looseObject({}).catch({}) })
+    .optional(),
+});
+export type JobDetail = z.infer<typeof JobDetail>;
+
+export const fetchJob = (id: string): Promise<JobDetail> =>
+  get(`jobs/${encodeURIComponent(id)}`, JobDetail);
+
+export async function cancelJob(id: string): Promise<void> {
+  await post(`jobs/${encodeURIComponent(id)}/cancel`, {});
+}
+
+export async function forgetJobs(ids: string[]): Promise<void> {
+  await post("history", { delete: ids });
+}
+
+/** Where a file can be fetched; `preview` makes a smaller picture of it. */
+export function viewAddress(file: File, preview?: string): string {
+  const { filename, subfolder, type } = file;
+  const query = new URLSearchParams({ filename, subfolder, type, ...(preview ? { preview } : {}) });
+  return address(`view?${query}`);
+}
+
+const Stored = z.looseObject({ name: z.string(), subfolder: z.string().catch("") });
+
+/** Puts a file into the input folder; its name there. */
+export async function upload(file: Blob, name: string): Promise<string> {
+  const form = new FormData();
+  form.append("image", file, name);
+  const answer = await request("upload/image", { method: "POST", body: form });
+  const stored = Stored.parse(await answer.json());
+  return stored.subfolder ? `${stored.subfolder}/${stored.name}` : stored.name;
+}
+
+/** Names of the workflows that come with the service: pack and name. */
+export async function fetchTemplates(): Promise<{ pack: string; name: string }[]> {
+  const packs = await get("workflow_templates", z.record(z.string(), z.array(z.string())));
+  return Object.entries(packs).flatMap(([pack, names]) => names.map((name) => ({ pack, name })));
+}
+
+export async function fetchTemplate(pack: string, name: string): Promise<unknown> {
+  const path = `workflow_templates/${encodeURIComponent(pack)}/${encodeURIComponent(name)}.json`;
+  return (await request(path)).json();
+}
+
+const FOLDER = "workflows";
+
+/** Names of the user's saved workflows. */
+export async function fetchSaved(): Promise<string[]> {
+  // Before anything is saved there is no such folder, and to ask for it would be an error.
+  const entries = await get("v2/userdata", z.array(z.looseObject({ name: z.string() })));
+  if (!entries.some(({ name }) => name === FOLDER)) return [];
+  const names = await get(`userdata?dir=${FOLDER}&recurse=true`, z.array(z.string()));
+  return names.filter((name) => name.endsWith(".json") && !/(^|\/)\./.test(name));
+}
+
+const saved = (name: string): string => `userdata/${encodeURIComponent(`${FOLDER}/${name}`)}`;
+
+export const fetchSavedFile = async (name: string): Promise<unknown> =>
+  (await request(saved(name))).json();
+
+export async function saveFile(name: string, workflow: JsonObject): Promise<void> {
+  await post(saved(name), workflow);
+}

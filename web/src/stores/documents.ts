@@ -1,0 +1,131 @@
+/** The open workflows, each with its history; all changes to a document go through `edit`. */
+
+import { create } from "zustand";
+import { begin, commit, type History, redo, settle, undo } from "../graph/history";
+import { onSheet, ROOT, type Sheet, sheetOf, type Workflow } from "../graph/model";
+
+export interface Tab {
+  /** The workflow's id. */
+  id: string;
+  name: string;
+  history: History<Workflow>;
+  /** The sheet that is looked at. */
+  sheet: string;
+  selection: ReadonlySet<string>;
+  /** The workflow as it was last saved under its name; undefined: never. */
+  saved?: Workflow;
+}
+
+interface Documents {
+  tabs: readonly Tab[];
+  active: string | null;
+  open(workflow: Workflow, name: string, more?: { saved?: boolean }): void;
+  close(id: string): void;
+  activate(id: string | null): void;
+  rename(id: string, name: string): void;
+  markSaved(id: string): void;
+  /** A step of history. Edits in a row with equal `merge` are one step. */
+  edit(label: string, change: (workflow: Workflow) => Workflow, merge?: string): void;
+  /** The same on the sheet that is looked at. */
+  editSheet(label: string, change: (sheet: Sheet) => Sheet, merge?: string): void;
+  /** A change that is no step: undo does not stop at it. */
+  amend(id: string, change: (workflow: Workflow) => Workflow): void;
+  settle(): void;
+  undo(): void;
+  redo(): void;
+  select(ids: Iterable<string>): void;
+  enter(sheet: string): void;
+}
+
+const NOTHING: ReadonlySet<string> = new Set();
+
+export const useDocuments = create<Documents>()((set, get) => {
+  const update = (id: string | null, change: (tab: Tab) => Tab): void =>
+    set(({ tabs }) => ({ tabs: tabs.map((tab) => (tab.id === id ? change(tab) : tab)) }));
+  const updateActive = (change: (tab: Tab) => Tab): void => update(get().active, change);
+  const travel = (move: (history: History<Workflow>) => History<Workflow>): void =>
+    updateActive((tab) => reselected({ ...tab, history: move(tab.history) }));
+  return {
+    tabs: [],
+    active: null,
+    open(workflow, name, more = {}) {
+      if (get().tabs.some((tab) => tab.id === workflow.id)) {
+        set({ active: workflow.id });
+        return;
+      }
+      const history = begin(workflow);
+      const saved = more.saved ? workflow : undefined;
+      const tab: Tab = { id: workflow.id, name, history, sheet: ROOT, selection: NOTHING, saved };
+      set(({ tabs }) => ({ tabs: [...tabs, tab], active: tab.id }));
+    },
+    close(id) {
+      const { tabs, active } = get();
+      const at = tabs.findIndex((tab) => tab.id === id);
+      const left = tabs.filter((tab) => tab.id !== id);
+      const next = left[Math.min(at, left.length - 1)]?.id ?? null;
+      set({ tabs: left, active: active === id ? next : active });
+    },
+    activate: (active) => set({ active }),
+    rename: (id, name) => update(id, (tab) => ({ ...tab, name })),
+    markSaved: (id) => update(id, (tab) => ({ ...tab, saved: tab.history.present })),
+    edit(label, change, merge) {
+      updateActive((tab) => {
+        const history = commit(tab.history, change(tab.history.present), label, merge ?? null);
+        return history === tab.history ? tab : reselected({ ...tab, history });
+      });
+    },
+    editSheet(label, change, merge) {
+      const tab = activeTab(get());
+      if (tab) get().edit(label, (workflow) => onSheet(workflow, tab.sheet, change), merge);
+    },
+    amend(id, change) {
+      update(id, (tab) => ({
+        ...tab,
+        history: { ...tab.history, present: change(tab.history.present) },
+      }));
+    },
+    settle: () => updateActive((tab) => ({ ...tab, history: settle(tab.history) })),
+    undo: () => travel(undo),
+    redo: () => travel(redo),
+    select(ids) {
+      updateActive((tab) => {
+        const selection = new Set(ids);
+        const same =
+          selection.size === tab.selection.size &&
+          [...selection].every((id) => tab.selection.has(id));
+        return same ? tab : { ...tab, selection };
+      });
+    },
+    enter: (sheet) => updateActive((tab) => ({ ...tab, sheet, selection: NOTHING })),
+  };
+});
+
+/** What is gone is selected no more, and no sheet that is gone is looked at. */
+function reselected(tab: Tab): Tab {
+  const workflow = tab.history.present;
+  const exists = tab.sheet === ROOT || workflow.subgraphs[tab.sheet] !== undefined;
+  const sheet = exists ? tab.sheet : ROOT;
+  const { nodes, links, groups } = sheetOf(workflow, sheet);
+  const left = [...tab.selection].filter((id) => {
+    const [kind, key = ""] = id.split(":");
+    return kind === "link" ? key in links : kind === "group" ? key in groups : id in nodes;
+  });
+  const selection = left.length === tab.selection.size ? tab.selection : new Set(left);
+  return { ...tab, sheet, selection };
+}
+
+export const activeTab = (state: Documents): Tab | undefined =>
+  state.tabs.find((tab) => tab.id === state.active);
+
+export const isDirty = (tab: Tab): boolean => tab.history.present !== tab.saved;
+
+/** The active tab as it is now, for handlers. */
+export const tabNow = (): Tab | undefined => activeTab(useDocuments.getState());
+
+/** Part of the active tab, for components; `otherwise` where none is open. */
+export function useTab<T>(part: (tab: Tab) => T, otherwise: T): T {
+  return useDocuments((state) => {
+    const tab = activeTab(state);
+    return tab ? part(tab) : otherwise;
+  });
+}

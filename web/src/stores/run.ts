@@ -1,0 +1,197 @@
+/** What runs and what came of it; written by the socket alone. */
+
+import { create } from "zustand";
+import {
+  isOver,
+  type JobRun,
+  type Jobs,
+  type NodeRun,
+  newJob,
+  previewed,
+  told,
+} from "../run/progress";
+import type { NodeErrors } from "../server/http";
+import { fetchJob, fetchJobs, type Job, type JobDetail } from "../server/service";
+import { listen, type Message } from "../server/socket";
+
+interface Run {
+  connected: boolean;
+  /** There was a connection before. */
+  known: boolean;
+  remaining: number;
+  jobs: Jobs;
+  /** The job that a workflow's nodes show. */
+  latest: Record<string, string>;
+  /** Why the service refused nodes, by workflow. */
+  refused: Record<string, NodeErrors>;
+  /** The newest jobs, as the service lists them. */
+  list: readonly Job[];
+  connect(): () => void;
+  /** A job of this page was queued. */
+  queued(id: string, workflow: string): void;
+  refuse(workflow: string, errors: NodeErrors): void;
+  /** Fetches the list of jobs again. */
+  refresh(): Promise<void>;
+  /** Shows on the nodes of a workflow what its newest job made. */
+  recall(workflow: string): Promise<void>;
+}
+
+const CLIENT = "soundstage.client";
+const LISTED = 100;
+const ENDS = new Set(["execution_success", "execution_error", "execution_interrupted"]);
+
+/** One id for all tabs of this browser, so that each of them hears of the same jobs. */
+export function clientId(): string {
+  const known = localStorage.getItem(CLIENT);
+  if (known) return known;
+  const made = crypto.randomUUID();
+  localStorage.setItem(CLIENT, made);
+  return made;
+}
+
+export const useRun = create<Run>()((set, get) => {
+  let refreshing: Promise<void> | undefined;
+  const hear = (message: Message): void => {
+    if (message.type === "status") {
+      const remaining = message.data.status.exec_info.queue_remaining;
+      if (remaining !== get().remaining) void get().refresh();
+      set({ remaining });
+      return;
+    }
+    const jobs = told(get().jobs, message, Date.now());
+    if (jobs !== get().jobs) set({ jobs });
+    if (ENDS.has(message.type) || message.type === "execution_start") {
+      forget();
+      void get().refresh();
+    }
+  };
+  /** Lets go of jobs that no workflow shows any more, and of their previews. */
+  const forget = (): void => {
+    const { jobs, latest } = get();
+    const shown = new Set(Object.values(latest));
+    const left: Jobs = {};
+    for (const job of Object.values(jobs)) {
+      if (!isOver(job)) left[job.id] = job;
+      else if (shown.has(job.id)) left[job.id] = withoutPreviews(job);
+      else withoutPreviews(job);
+    }
+    set({ jobs: left });
+  };
+  return {
+    connected: false,
+    known: false,
+    remaining: 0,
+    jobs: {},
+    latest: {},
+    refused: {},
+    list: [],
+    connect: () =>
+      listen(clientId(), {
+        message: hear,
+        preview({ node, prompt, picture }) {
+          const { jobs, old } = previewed(get().jobs, prompt, node, URL.createObjectURL(picture));
+          if (old) URL.revokeObjectURL(old);
+          set({ jobs });
+        },
+        open() {
+          set({ connected: true, known: true });
+          void get().refresh();
+        },
+        closed: () => set({ connected: false }),
+      }),
+    queued(id, workflow) {
+      const job = { ...(get().jobs[id] ?? newJob(id, workflow)), workflow };
+      const refused = { ...get().refused };
+      delete refused[workflow];
+      set({
+        jobs: { ...get().jobs, [id]: job },
+        latest: { ...get().latest, [workflow]: id },
+        refused,
+      });
+      void get().refresh();
+    },
+    refuse: (workflow, errors) => set({ refused: { ...get().refused, [workflow]: errors } }),
+    refresh() {
+      refreshing ??= fetchJobs(LISTED)
+        .then(({ jobs: list }) => set({ list, ...taken(get(), list) }))
+        .catch(() => undefined)
+        .finally(() => {
+          refreshing = undefined;
+        });
+      return refreshing;
+    },
+    async recall(workflow) {
+      const newest = get().list.find((job) => job.workflow_id === workflow);
+      if (!newest || get().latest[workflow]) return;
+      const detail = await fetchJob(newest.id);
+      if (get().latest[workflow]) return;
+      const known = get().jobs[newest.id];
+      const job = known ? { ...known, workflow } : remembered(detail, workflow);
+      set({
+        jobs: { ...get().jobs, [job.id]: job },
+        latest: { ...get().latest, [workflow]: job.id },
+      });
+    },
+  };
+});
+
+function withoutPreviews(job: JobRun): JobRun {
+  const nodes: Record<string, NodeRun> = {};
+  for (const [id, { preview, ...node }] of Object.entries(job.nodes)) {
+    if (preview) URL.revokeObjectURL(preview);
+    nodes[id] = node;
+  }
+  return { ...job, nodes };
+}
+
+/** Jobs of the list taken up: whose they are, and the end of those whose end was missed. */
+function taken(run: Run, list: readonly Job[]): Pick<Run, "jobs" | "latest"> {
+  const jobs = { ...run.jobs };
+  const latest = { ...run.latest };
+  for (const job of [...list].reverse()) {
+    const known = jobs[job.id];
+    const workflow = job.workflow_id ?? known?.workflow ?? null;
+    const state = STATES[job.status];
+    if (state === "pending" || state === "running") {
+      jobs[job.id] = { ...(known ?? newJob(job.id, workflow)), workflow, state };
+      if (workflow) latest[workflow] = job.id;
+    } else if (known && !isOver(known)) {
+      jobs[job.id] = { ...known, workflow, state };
+    } else if (known && known.workflow !== workflow) {
+      jobs[job.id] = { ...known, workflow };
+    }
+  }
+  return { jobs, latest };
+}
+
+const STATES = {
+  pending: "pending",
+  in_progress: "running",
+  completed: "done",
+  failed: "failed",
+  cancelled: "cancelled",
+} as const;
+
+/** A job that ended before this page was opened. */
+function remembered(detail: JobDetail, workflow: string): JobRun {
+  const nodes: Record<string, NodeRun> = {};
+  for (const [id, shown] of Object.entries(detail.outputs)) {
+    nodes[id] = { state: "done", value: 1, max: 1, shown };
+  }
+  const failed = detail.execution_error;
+  if (failed?.node_id) {
+    nodes[failed.node_id] = { state: "failed", value: 0, max: 1, error: failed.exception_message };
+  }
+  const error = failed?.exception_message;
+  return { id: detail.id, workflow, state: STATES[detail.status], nodes, error };
+}
+
+/** How one node of a workflow fares; only its own events render it anew. */
+export function useNodeRun(workflow: string, node: string): NodeRun | undefined {
+  return useRun((run) => run.jobs[run.latest[workflow] ?? ""]?.nodes[node]);
+}
+
+/** The job that a workflow's nodes show. */
+export function useLatestJob(workflow: string | undefined): JobRun | undefined {
+  return useRun((run) => (workflow ? run.jobs[run.latest[workflow] ?? ""] : undefined));
+}

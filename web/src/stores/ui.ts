@@ -1,0 +1,90 @@
+/** What is open on the screen, and what is said to the person in front of it. */
+
+import { create } from "zustand";
+import type { Loose } from "../graph/connect";
+import type { Size } from "../graph/layout";
+import type { Point } from "../graph/model";
+
+export interface View {
+  fit(ids?: readonly string[]): void;
+  zoom(factor: number): void;
+  /** The middle of what is seen, on the sheet. */
+  middle(): Point;
+  /** The same on the screen. */
+  screenMiddle(): Point;
+  /** Of the nodes that were drawn. */
+  sizes(): Map<string, Size>;
+}
+
+export type Panel = "outline" | "problems" | "queue" | "results" | "inspector";
+export type Theme = "system" | "light" | "dark";
+
+/** The search for a node to add: where the node goes, and the link that waits for it. */
+export interface Palette {
+  /** On the screen. */
+  at: Point;
+  /** On the sheet. */
+  place: Point;
+  loose?: Loose;
+}
+
+export interface Notice {
+  id: number;
+  text: string;
+  kind: "info" | "error";
+}
+
+interface Ui {
+  panel: Panel | null;
+  palette: Palette | null;
+  help: boolean;
+  theme: Theme;
+  notices: readonly Notice[];
+  /** Read out by screen readers, not seen. */
+  announcement: string;
+  /** The canvas, while one is there. */
+  view: View | null;
+  /** A picture looked at in full. */
+  lightbox: { source: string; name: string } | null;
+  show(panel: Panel | null): void;
+  toggle(panel: Panel): void;
+  search(palette: Palette | null): void;
+  set(part: Partial<Pick<Ui, "help" | "theme" | "lightbox">>): void;
+  say(text: string, kind?: Notice["kind"]): void;
+  dismiss(id: number): void;
+  announce(text: string): void;
+}
+
+const THEME = "soundstage.theme";
+const SECONDS = { info: 4, error: 10 };
+
+function storedTheme(): Theme {
+  const stored = localStorage.getItem(THEME);
+  return stored === "light" || stored === "dark" ? stored : "system";
+}
+
+export const useUi = create<Ui>()((set, get) => ({
+  panel: null,
+  palette: null,
+  help: false,
+  theme: storedTheme(),
+  notices: [],
+  announcement: "",
+  view: null,
+  lightbox: null,
+  show: (panel) => set({ panel }),
+  toggle: (panel) => set({ panel: get().panel === panel ? null : panel }),
+  search: (palette) => set({ palette }),
+  set(part) {
+    if (part.theme) localStorage.setItem(THEME, part.theme);
+    set(part);
+  },
+  say(text, kind = "info") {
+    const id = (get().notices.at(-1)?.id ?? 0) + 1;
+    const others = get().notices.filter((notice) => notice.text !== text);
+    set({ notices: [...others, { id, text, kind }].slice(-4), announcement: text });
+    window.setTimeout(() => get().dismiss(id), SECONDS[kind] * 1000);
+  },
+  dismiss: (id) => set({ notices: get().notices.filter((notice) => notice.id !== id) }),
+  announce: (announcement) => set({ announcement }),
+}));

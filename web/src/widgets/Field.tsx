@@ -1,0 +1,73 @@
+import { setValue } from "../graph/edits";
+import type { InputKind, Widget } from "../graph/kinds";
+import type { AfterRun, Json } from "../graph/model";
+import { useDocuments } from "../stores/documents";
+import { t } from "../strings";
+import { ChoiceField } from "./ChoiceField";
+import { ColourField } from "./ColourField";
+import { FileField } from "./FileField";
+import { NumberField } from "./NumberField";
+import { SeedButtons } from "./SeedButtons";
+import { TextField } from "./TextField";
+import { ToggleField } from "./ToggleField";
+
+interface FieldProps {
+  node: string;
+  input: InputKind;
+  widget: Widget;
+  value: Json;
+  after?: AfterRun;
+}
+
+/** What every widget gets. */
+export interface Editing<T> {
+  label: string;
+  tooltip?: string;
+  value: T;
+  /** Edits in a row are one step, until `done`. */
+  change(value: T): void;
+  done(): void;
+}
+
+/** The widget that an input's kind asks for. */
+export function Field({ node, input, widget, value, after }: FieldProps) {
+  const { editSheet, settle } = useDocuments.getState();
+  const editing = {
+    label: input.name,
+    tooltip: input.tooltip,
+    change: (next: Json) =>
+      editSheet(
+        t.edits.value(input.name),
+        (sheet) => setValue(sheet, node, input.name, next),
+        `value:${node}:${input.name}`,
+      ),
+    done: settle,
+  };
+  switch (widget.kind) {
+    case "number": {
+      const field = <NumberField {...editing} widget={widget} value={Number(value ?? 0)} />;
+      if (!widget.seed) return field;
+      return (
+        <div className="seed">
+          {field}
+          <SeedButtons node={node} input={input.name} widget={widget} after={after ?? "fixed"} />
+        </div>
+      );
+    }
+    case "text":
+      return <TextField {...editing} widget={widget} value={value === null ? "" : String(value)} />;
+    case "toggle":
+      return <ToggleField {...editing} widget={widget} value={value === true} />;
+    case "colour":
+      return <ColourField {...editing} value={String(value ?? "#000000")} />;
+    case "choice": {
+      const chosen = typeof value === "object" ? "" : value;
+      if (widget.upload && widget.upload !== "video") {
+        return (
+          <FileField {...editing} widget={widget} upload={widget.upload} value={String(chosen)} />
+        );
+      }
+      return <ChoiceField {...editing} widget={widget} value={chosen} />;
+    }
+  }
+}
