@@ -18,7 +18,7 @@ from engine.authoring.registry import Registry
 from engine.compat.adapter import Adapter, Instances
 from engine.compat.attempts import Attempts
 from engine.compat.declared import Misdeclared, Source, declared
-from engine.compat.plain import text
+from engine.compat.plain import text, without_folders
 from engine.compat.standins.install import install
 from engine.run.guests import GuestNode
 from engine.store.folders import Folders
@@ -70,7 +70,7 @@ def load(directories: Sequence[Path], registry: Registry, folders: Folders) -> P
     module.__path__ = [str(directory) for directory in directories]
     sys.modules[PACKAGE] = module
     classes = install(registry, folders, directories)
-    packs = registry.guests = Packs(registry, directories)
+    packs = registry.guests = Packs(registry)
     attempts = Attempts(folders.root("temp") / ATTEMPTS_FILE)
     for path in found(directories):
         if path.stem in attempts.deadly:
@@ -98,14 +98,12 @@ class Packs:
 
     Args:
         registry: gets the nodes and the failures.
-        directories: the folders of the packs; failures are told without them.
     """
 
-    def __init__(self, registry: Registry, directories: Sequence[Path]) -> None:
+    def __init__(self, registry: Registry) -> None:
         self.declared: dict[str, GuestNode] = {}
         self.webs: dict[str, Path] = {}
         self._registry = registry
-        self._directories = directories
         self._instances = Instances()
         self._classes: dict[str, tuple[Pack, Any]] = {}
 
@@ -163,11 +161,10 @@ class Packs:
     def fail(self, name: str, error: BaseException) -> None:
         """Note why a pack, or a node of one, is not there."""
         told = str(error) if isinstance(error, Misdeclared) else f"{type(error).__name__}: {error}"
-        for directory in self._directories:
-            told = told.replace(f"{directory}/", "")
+        told = without_folders(text(told))
         if self._registry.failures.get(name) != told:
             log.warning("%s: %s", name, told)
-        self._registry.failures[name] = text(told)
+        self._registry.failures[name] = told
 
 
 def imported(path: Path, name: str) -> Pack:

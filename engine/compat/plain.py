@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any, cast
+
+FOLDERS = re.compile(r"(?<![\w:/.])/(?:[^/\n'\"()]+/)+")
+"""The folders of an absolute path, in a text."""
 
 
 def plain(value: Any) -> Any:
@@ -41,6 +45,11 @@ def text(value: Any) -> str:
     """Its text, as a str and no subclass of it, that can be sent."""
     exact = str.__str__(value) if isinstance(value, str) else str(value)
     return exact.encode(errors="replace").decode()
+
+
+def without_folders(told: str) -> str:
+    """An error's text as it may leave the machine: of a file's path only its name."""
+    return FOLDERS.sub("", told)
 
 
 def endless(value: Any) -> bool:

@@ -40,7 +40,9 @@ def returned(value: Any, node: GuestNode) -> Any:
     if graph is not None:
         return Expansion(graph, outputs, shown)
     if shown is not None or node.shows:
-        return Artifact(outputs, **(shown or {}))
+        artifact = Artifact(outputs)
+        artifact.shown = shown or {}
+        return artifact
     return outputs
 
 

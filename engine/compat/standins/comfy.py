@@ -226,6 +226,19 @@ REST_FUNCTIONS = (
 )
 
 
+class Flags:
+    """`comfy.cli_args.args`: ComfyUI's flags, none of which is set."""
+
+    listen = "127.0.0.1"
+    port = 8188
+
+    def __getattr__(self, name: str) -> bool:
+        """Not set."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return False
+
+
 def options(registry: Registry, id: str, name: str) -> Sequence[str]:
     """The choices of a node's input; none where there is no such node."""
     spec = registry.get(id)
@@ -265,9 +278,9 @@ def comfy(registry: Registry) -> dict[str, ModuleType]:
         vars(module).update(known, InputTypeDict=dict, InputTypeOptions=dict, FileLocator=dict)
     vars(types).update(node_typing=typing)
     management = ModelManagement(registry)
-    sampling = samplers(registry)
-    vars(package).update(
-        utils=utils, comfy_types=types, model_management=management, samplers=sampling
-    )
-    made = (package, utils, types, typing, management, sampling)
+    flags = ModuleType("comfy.cli_args")
+    vars(flags).update(args=Flags())
+    made = (package, utils, types, typing, management, samplers(registry), flags)
+    for module in made[1:]:
+        setattr(package, module.__name__.rpartition(".")[2], module)
     return {module.__name__: module for module in made}

@@ -61,6 +61,7 @@ class PromptServer:
         self.app = App(self.routes)
         self.supports = ["custom_nodes_from_web"]
         self.number = 0
+        self.loop = running_loop()
 
     @property
     def client_id(self) -> str | None:
@@ -79,11 +80,6 @@ class PromptServer:
         """The job that runs."""
         call = CURRENT.get()
         return call.run.job if call is not None else None
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The worker's event loop."""
-        return asyncio.get_event_loop()
 
     def send_sync(self, event: Any, data: Any, sid: str | None = None) -> None:
         """Send a message to the client whose job runs here; nobody else hears of it."""
@@ -109,6 +105,14 @@ class PromptServer:
     def add_on_prompt_handler(self, handler: Callable[..., Any]) -> None:
         """Prompts are not shown to packs before they are validated; nothing happens."""
         log.info("a pack's prompt handler is not called")
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """The worker's event loop, if it runs already."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def jpeg(preview: tuple[str, Any, int | None]) -> bytes:
