@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 from collections import deque
@@ -29,6 +28,7 @@ class Task:
         cancelled: set by the job when nobody wants the result any more.
         on_step: told of every Step, in the lane's thread.
         on_start: told that it begins to run, in the lane's thread.
+        on_end: gets what the call gave, or why it gave nothing, in the lane's thread.
     """
 
     call: Callable[[str], Any]
@@ -36,8 +36,7 @@ class Task:
     cancelled: threading.Event
     on_start: Callable[[], None]
     on_step: Callable[[Step], None]
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[Any]
+    on_end: Callable[[Any, Exception | None], None]
     lease: Lease | None = None
     refusal: Exception | None = None
     generator: Generator[Step, Any, Any] | None = None
@@ -73,13 +72,13 @@ class Lane:
         return len(self._waiting) + len(self._active)
 
     def submit(self, task: Task) -> None:
-        """Run the task when its turn comes; its future gets the result."""
+        """Run the task when its turn comes."""
         with self._wake:
-            if self._closing:
-                self._answer(task, error=Interrupted(STOPPING))
+            if not self._closing:
+                self._waiting.append(task)
+                self._wake.notify()
                 return
-            self._waiting.append(task)
-            self._wake.notify()
+        self._answer(task, error=Interrupted(STOPPING))
 
     def close(self) -> None:
         """End the thread after the step it is in; what still waits is interrupted."""
@@ -232,18 +231,10 @@ class Lane:
     def _answer(
         self, task: Task, *, result: Any = None, error: BaseException | None = None
     ) -> None:
-        def settle() -> None:
-            if task.future.done():
-                return
-            if error is None:
-                task.future.set_result(result)
-            else:
-                task.future.set_exception(as_exception(error))
-
         try:
-            task.loop.call_soon_threadsafe(settle)
-        except RuntimeError:
-            log.debug("the loop of a finished task is closed")
+            task.on_end(result, None if error is None else as_exception(error))
+        except Exception:
+            log.exception("what a node gave could not be taken")
 
 
 def close(generator: Generator[Step, Any, Any]) -> None:
@@ -255,7 +246,7 @@ def close(generator: Generator[Step, Any, Any]) -> None:
 
 
 def as_exception(error: BaseException) -> Exception:
-    """An error that a future may carry: SystemExit and the like must not end the loop."""
+    """An error that may be handed on: SystemExit and the like must not end the worker."""
     if isinstance(error, Exception) and not isinstance(error, StopIteration):
         return error
     return RuntimeError(f"the node raised {type(error).__name__}: {error}")

@@ -38,11 +38,14 @@ class GraphNode:
 
     def strong_links(self) -> dict[str, Link]:
         """The links that must be computed before the node runs: neither lazy nor raw ones."""
-        spec = self.spec
-        if not spec.is_patient:
+        if not self.spec.is_patient:
             return {**self.links}
-        inputs = ((name, link, spec.input(name)) for name, link in self.links.items())
-        return {name: link for name, link, input in inputs if not (input.lazy or input.raw)}
+        return {name: link for name, link in self.links.items() if not self.waits_for(name)}
+
+    def waits_for(self, name: str) -> bool:
+        """Whether a linked input is left alone until somebody asks for it."""
+        input = self.spec.input(name)
+        return input.raw or (input.lazy and self.spec.asks)
 
 
 @dataclass(frozen=True)

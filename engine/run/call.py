@@ -1,12 +1,13 @@
-"""One call of a node's function: where it runs, what it is given, what it reports."""
+"""The calls of a node's function: where they run, what they are given, what they report."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
+import inspect
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import getattr_static
 from pathlib import Path
@@ -16,10 +17,11 @@ from engine.authoring.errors import Interrupted
 from engine.authoring.markers import CPU, GPU
 from engine.authoring.protocols import File, FolderKind, Resident, Step
 from engine.authoring.registry import Registry
-from engine.devices.lanes import Lanes, Task
+from engine.devices.lanes import Lanes, Task, as_exception
 from engine.graph.prompt import GraphNode
-from engine.run.ahead import Ahead
-from engine.run.events import Event, NodePreview, NodeProgress, NodeStarted
+from engine.run.events import Event, NodePreview, NodeProgress
+from engine.run.inputs import BlockedInput
+from engine.run.turns import Items, Turn
 from engine.store.cache import Cache
 from engine.store.folders import Folders
 from engine.store.history import Job
@@ -46,7 +48,7 @@ class NodeRun:
 
     Attributes:
         cancelled: set when nobody wants the result any more.
-        turn: how often the node ran before in this job: its place in a list.
+        turn: which of the node's runs in this job it is: its place in a list.
     """
 
     bench: Bench
@@ -102,120 +104,185 @@ class NodeRun:
         self.tell(NodePreview(self.node, picture))
 
 
-class NodeCall:
-    """Runs one node's function, in a lane or, if it is async, in the event loop.
+@dataclass(frozen=True)
+class Errand:
+    """What the calls of one job share.
 
     Attributes:
-        seconds: its running time so far, over all calls.
+        tell: sends an event from any thread.
+        cancelled: set when nobody wants results any more.
+        previews: somebody wants to see pictures as they form.
+    """
+
+    bench: Bench
+    job: Job
+    tell: Callable[[Event], object]
+    cancelled: threading.Event
+    previews: bool
+
+
+class NodeCall:
+    """A node's function, or its `needs`, run once for each turn: in a lane or in the event loop.
+
+    Args:
+        errand: the job.
+        node: the node.
+        function: what to call.
+        inputs: the items that the turns were made of.
+        turns: the arguments of each run.
+        on_start: told when the first run begins, in any thread.
+        done: told when the last one is over, in any thread.
+
+    Attributes:
+        returned: what each run returned, None for those that are blocked.
+        error: why one of them failed.
+        seconds: running time of all.
+        left, waiting: runs that are not over, and those of them that wait for a lazy input.
     """
 
     def __init__(
         self,
-        bench: Bench,
-        job: Job,
+        errand: Errand,
         node: GraphNode,
-        emit: Callable[[Event], None],
-        cancelled: threading.Event,
-        ahead: Ahead,
-        previews: bool,
+        function: Callable[..., Any],
+        inputs: Mapping[str, Items],
+        turns: Sequence[Turn],
+        on_start: Callable[[], None],
+        done: Callable[[NodeCall], None],
     ) -> None:
+        self.node = node
+        self.function = function
+        self.inputs = inputs
+        self.turns = turns
+        self.returned: list[Any] = [None] * len(turns)
+        self.error: Exception | None = None
         self.seconds = 0.0
-        self._ahead = ahead
-        self._bench = bench
-        self._job = job
-        self._node = node
-        self._emit = emit
-        self._cancelled = cancelled
-        self._previews = previews
-        self._loop = asyncio.get_running_loop()
-        self._began = time.perf_counter()
-        self._announced = False
+        self.waiting = 0
+        self.handles = [
+            handle for turn in turns if isinstance(turn, dict) for handle in residents(turn)
+        ]
+        self._errand = errand
+        self._on_start = on_start
+        self._done = done
+        self._runs = deque((n, turn) for n, turn in enumerate(turns) if isinstance(turn, dict))
+        self.left = len(self._runs)
+        self._began = 0.0
         self._last_preview = 0.0
-        self._turns = itertools.count()
 
-    async def __call__(self, arguments: dict[str, Any], *, once: bool) -> Any:
-        """One call of the function with these keyword arguments; `once`: it is the only one."""
-        spec = self._node.spec
-        ran = self._ahead.take(self._node.id)
-        if ran is not None:
-            self._announce()
-            self.seconds += ran.seconds
-            if ran.error is not None:
-                raise ran.error
-            return ran.returned
-        began = time.perf_counter()
-        if spec.kind == "async":
-            self._announce()
-            try:
-                return await self._function(self._node, "cpu", arguments)
-            finally:
-                self.seconds += time.perf_counter() - began
+    @property
+    def in_loop(self) -> bool:
+        """Whether it runs in the event loop rather than in a lane."""
+        if self.function is self.node.spec.function:
+            return self.node.spec.kind == "async"
+        return inspect.iscoroutinefunction(self.function)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether all its runs wait for lazy inputs."""
+        return 0 < self.left == self.waiting
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all runs may follow each other in a lane at once: no steps, no models."""
+        return not self.handles and (
+            self.node.spec.kind == "function" or self.function is not self.node.spec.function
+        )
+
+    def submit(self) -> None:
+        """Run in a lane."""
+        on = self.node.spec.on
         task = Task(
-            call=lambda device: self._in_lane(device, arguments, once=once),
-            handles=residents(arguments),
-            cancelled=self._cancelled,
+            call=self._run_all if self.is_plain else self._run_one,
+            handles=() if self.is_plain else residents(self._runs[0][1]),
+            cancelled=self._errand.cancelled,
             on_start=self._on_start,
             on_step=self._on_step,
-            loop=self._loop,
-            future=self._loop.create_future(),
+            on_end=self._on_end,
         )
-        self._bench.lanes.pick(gpu=GPU in spec.on, cpu=CPU in spec.on).submit(task)
+        self._errand.bench.lanes.pick(gpu=GPU in on, cpu=CPU in on).submit(task)
+
+    def run_here(self, device: str) -> None:
+        """Run in this thread, which is a lane's of that device; `done` is not told."""
+        self._on_start()
         try:
-            return await task.future
+            self._run_all(device)
+        except BaseException as error:  # noqa: BLE001 - a node may raise anything
+            self.error = as_exception(error)
+
+    async def run_in_loop(self) -> None:
+        """Run in the event loop, all turns side by side."""
+        self._on_start()
+        began = time.perf_counter()
+        runs = [asyncio.ensure_future(self._run_async(*run)) for run in self._runs]
+        try:
+            await asyncio.gather(*runs)
+        except asyncio.CancelledError:
+            if self._errand.cancelled.is_set():
+                raise
+            self.error = RuntimeError("the node was cancelled by its own code")
+        except BaseException as error:  # noqa: BLE001 - a node may raise anything
+            self.error = as_exception(error)
         finally:
-            if spec.kind == "generator":
-                self.seconds += time.perf_counter() - self._began
+            for run in runs:
+                run.cancel()
+        self.seconds = time.perf_counter() - began
+        self._done(self)
 
-    def _in_lane(self, device: str, arguments: dict[str, Any], *, once: bool) -> Any:
-        """Run the function; behind a plain and quick one, what follows it."""
-        began = self._began = time.perf_counter()
-        returned = self._function(self._node, device, arguments)
-        if self._node.spec.kind == "generator":
-            return returned
-        seconds = time.perf_counter() - began
-        self.seconds += seconds
-        if once:
-            self._ahead.follow(
-                self._node,
-                returned,
-                seconds,
-                lambda node, after: self._function(node, device, after),
-            )
-        return returned
+    async def _run_async(self, number: int, arguments: dict[str, Any]) -> None:
+        try:
+            self.returned[number] = await self._call("cpu", number, arguments)
+        except BlockedInput as blocked:
+            self.returned[number] = blocked.blocked
+        finally:
+            self.left -= 1
 
-    def _function(self, node: GraphNode, device: str, arguments: dict[str, Any]) -> Any:
-        if self._cancelled.is_set():
+    def _run_all(self, device: str) -> None:
+        began = time.perf_counter()
+        while self._runs:
+            number, arguments = self._runs.popleft()
+            self.returned[number] = self._call(device, number, arguments)
+        self.seconds = time.perf_counter() - began
+
+    def _run_one(self, device: str) -> Any:
+        self._began = time.perf_counter()
+        return self._call(device, *self._runs[0])
+
+    def _on_end(self, returned: Any, error: Exception | None) -> None:
+        """A lane is done with one turn, or with all of them."""
+        self.error = error
+        if not self.is_plain:
+            self.seconds += time.perf_counter() - self._began if self._began else 0.0
+            number, _ = self._runs.popleft()
+            self.returned[number] = returned
+            if self._runs and error is None:
+                self.submit()
+                return
+        self._done(self)
+
+    def _call(self, device: str, number: int, arguments: dict[str, Any]) -> Any:
+        errand, parameter = self._errand, self.node.spec.run_parameter
+        if errand.cancelled.is_set():
             raise Interrupted("the job was interrupted")
-        spec = node.spec
-        if spec.run_parameter is None:
-            return spec.function(**arguments)
-        turn = next(self._turns)
-        run = NodeRun(self._bench, self._job, node.id, device, self._tell, self._cancelled, turn)
-        return spec.function(**{spec.run_parameter: run}, **arguments)
-
-    def _tell(self, event: Event) -> None:
-        self._loop.call_soon_threadsafe(self._emit, event)
-
-    def _on_start(self) -> None:
-        self._loop.call_soon_threadsafe(self._announce)
-
-    def _announce(self) -> None:
-        if not self._announced:
-            self._announced = True
-            self._emit(NodeStarted(self._node.id))
+        if parameter is None:
+            return self.function(**arguments)
+        run = NodeRun(
+            errand.bench,
+            errand.job,
+            self.node.id,
+            device,
+            errand.tell,
+            errand.cancelled,
+            number,
+        )
+        return self.function(**{parameter: run}, **arguments)
 
     def _on_step(self, step: Step) -> None:
-        id = self._node.id
-        events: list[Event] = [NodeProgress(id, int(step.index), int(step.total))]
+        tell, id = self._errand.tell, self.node.id
+        tell(NodeProgress(id, int(step.index), int(step.total)))
         now = time.monotonic()
-        if self._previews and step.preview and now - self._last_preview > PREVIEW_SECONDS:
+        if self._errand.previews and step.preview and now - self._last_preview > PREVIEW_SECONDS:
             self._last_preview = now
-            events.append(NodePreview(id, bytes(step.preview())))
-        self._loop.call_soon_threadsafe(self._emit_all, events)
-
-    def _emit_all(self, events: list[Event]) -> None:
-        for event in events:
-            self._emit(event)
+            tell(NodePreview(id, bytes(step.preview())))
 
 
 def residents(arguments: Mapping[str, Any]) -> list[Resident[Any]]:

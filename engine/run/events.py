@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from engine.store.history import Failure, Status
+from engine.store.history import Failure, Partial, Status
 
 
 class Started(Struct, tag=True, frozen=True):
@@ -58,6 +58,19 @@ class NodeSaid(Struct, tag=True, frozen=True):
     data: dict[str, Any]
 
 
+class Expanded(Struct, tag=True, frozen=True):
+    """A node is replaced by further ones; for each of them which node clients shall show for it."""
+
+    node: str
+    display: dict[str, str]
+
+
+class NodeFailed(Struct, tag=True, frozen=True):
+    """A node failed, or was blocked with a message, and the job goes on without it."""
+
+    failure: Failure
+
+
 class NodeFinished(Struct, tag=True, frozen=True):
     """The node is done; `seconds` of its own running time, 0 when it came from the cache."""
 
@@ -67,11 +80,15 @@ class NodeFinished(Struct, tag=True, frozen=True):
 
 
 class Ended(Struct, tag=True, frozen=True):
-    """The job is over; after a failure, `failure` says where and why. `at`: ms since 1970."""
+    """The job is over; after a failure, `failure` says where and why. `at`: ms since 1970.
+
+    `partial`: some nodes of a job that goes on after failures did not run.
+    """
 
     status: Status
     at: int
     failure: Failure | None = None
+    partial: Partial | None = None
 
 
 class Lost(Struct, tag=True, frozen=True):
@@ -87,6 +104,8 @@ Event: TypeAlias = (
     | NodePreview
     | NodeSaid
     | NodeShown
+    | Expanded
+    | NodeFailed
     | NodeFinished
     | Ended
     | Lost

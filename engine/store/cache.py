@@ -8,15 +8,18 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from engine.store.codecs import Codecs, NotStorable, dumps, loads, nbytes
 from engine.store.db import connect
+from engine.store.latest import Latest
 
 log = logging.getLogger(__name__)
 
+MANY = 2**63
 INLINE_BYTES = 64 * 1024
 WORTH_KEEPING_SECONDS = 0.02
 TOUCH_NS = 60 * 10**9
@@ -42,6 +45,22 @@ class Result:
     shown: dict[str, list[Any]] | None = None
 
 
+@dataclass(frozen=True)
+class Keeping:
+    """Which results are kept, of those that fit into the budgets.
+
+    Attributes:
+        latest: only those of the jobs that began last.
+        most: so many; 0 keeps none.
+    """
+
+    latest: bool = False
+    most: int | None = None
+
+
+DEFAULT_KEEPING = Keeping()
+
+
 @dataclass
 class _Memory:
     results: OrderedDict[str, tuple[Result, int]] = field(
@@ -61,13 +80,24 @@ class Cache:
         path: the SQLite file; big results go to the folder of the same stem.
         codecs: for values that are not plain data.
         memory_bytes, disk_bytes: budgets; 0 keeps nothing there.
+        keeping: what is kept at all.
     """
 
-    def __init__(self, path: Path, codecs: Codecs, *, memory_bytes: int, disk_bytes: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        codecs: Codecs,
+        *,
+        memory_bytes: int,
+        disk_bytes: int,
+        keeping: Keeping = DEFAULT_KEEPING,
+    ) -> None:
         self._folder = path.with_suffix("")
         self._codecs = codecs
         self._memory_bytes = memory_bytes
         self._disk_bytes = disk_bytes
+        self._most = MANY if keeping.most is None else keeping.most
+        self._latest = Latest() if keeping.latest else None
         self._memory = _Memory()
         self._lock = threading.Lock()
         try:
@@ -79,11 +109,36 @@ class Cache:
             for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
                 path.with_name(name).unlink(missing_ok=True)
             self.connection, sizes = opened(path)
-        self._disk_used = sum(sizes.values())
+        self._disk_used, self._rows = sum(sizes.values()), len(sizes)
         self._folder.mkdir(parents=True, exist_ok=True)
         for left in self._folder.iterdir():
             if left.is_file() and left.name not in sizes:  # its worker died before it noted it
                 left.unlink()
+        if self._most == 0:
+            self.clear()
+
+    def begin(self, job: str, keys: Iterable[str]) -> None:
+        """A job begins that needs the results of these keys."""
+        if self._latest is None:
+            return
+        with self._lock:
+            kept = self._latest.begin(job, keys)
+            on_disk = self.connection.execute("SELECT key FROM results").fetchall()
+            known = {*self._memory.results, *(key for (key,) in on_disk)}
+            for key in known - kept:
+                self._forget(key)
+
+    def grow(self, job: str, parent: str, keys: Iterable[str]) -> None:
+        """A node of a job expanded into nodes of these keys."""
+        if self._latest is not None:
+            with self._lock:
+                self._latest.grow(job, parent, keys)
+
+    def end(self, job: str) -> None:
+        """A job is over."""
+        if self._latest is not None:
+            with self._lock:
+                self._latest.end(job)
 
     def has(self, key: str) -> bool:
         """Whether `get` is likely to find it."""
@@ -105,12 +160,19 @@ class Cache:
                 self._remember(key, result)
             return result
 
-    def put(self, key: str, result: Result, seconds: float) -> None:
-        """Keep a result that took `seconds` to make; returns once it is where it belongs."""
+    def remember(self, key: str, result: Result) -> None:
+        """Keep a result in memory."""
         with self._lock:
             self._remember(key, result)
-        if seconds < WORTH_KEEPING_SECONDS and result.shown is None:
-            return
+
+    def is_worth_saving(self, result: Result, seconds: float) -> bool:
+        """Whether a result that took `seconds` to make is to outlive a crash."""
+        if self._most == 0 or self._disk_bytes == 0:
+            return False
+        return seconds >= WORTH_KEEPING_SECONDS or result.shown is not None
+
+    def save(self, key: str, result: Result) -> None:
+        """Keep a result on disk; returns once it is there, or cannot be."""
         try:
             data = dumps((result.outputs, result.shown), self._codecs)
             if len(data) <= self._disk_bytes:
@@ -146,11 +208,11 @@ class Cache:
         size = 256 + nbytes(result.outputs, self._codecs)
         _, old = memory.results.pop(key, (None, 0))
         memory.nbytes -= old
-        if size > self._memory_bytes:
+        if size > self._memory_bytes or self._most == 0:
             return
         memory.nbytes += size
         memory.results[key] = (result, size)
-        while memory.nbytes > self._memory_bytes:
+        while memory.nbytes > self._memory_bytes or len(memory.results) > self._most:
             _, (_, freed) = memory.results.popitem(last=False)
             memory.nbytes -= freed
 
@@ -189,13 +251,14 @@ class Cache:
                     (key, len(data), time.time_ns(), data if inline else None),
                 )
                 self._disk_used += len(data)
+                self._rows += 1
                 self._shrink()
         finally:
             if not inline:
                 part.unlink(missing_ok=True)
 
     def _shrink(self) -> None:
-        while self._disk_used > self._disk_bytes:
+        while self._disk_used > self._disk_bytes or self._rows > self._most:
             oldest = self.connection.execute("SELECT key FROM results ORDER BY used LIMIT 1")
             self._forget_on_disk(oldest.fetchone()[0])
 
@@ -210,6 +273,7 @@ class Cache:
         ).fetchone()
         if row is not None:
             self._disk_used -= row[0]
+            self._rows -= 1
             if row[0] > INLINE_BYTES:
                 self._file(key).unlink(missing_ok=True)
 

@@ -73,8 +73,30 @@ class Failure(Struct, frozen=True):
     executed: list[str] = field(default_factory=list[str])
 
 
+class Partial(Struct, frozen=True):
+    """What came of a job that went on after failures.
+
+    Attributes:
+        errors: how many nodes failed.
+        blocked: nodes that did not run for want of those.
+        blocked_outputs: output nodes among them, and those that failed themselves.
+        successful_outputs: output nodes that ran.
+    """
+
+    errors: int
+    blocked: list[str]
+    blocked_outputs: list[str]
+    successful_outputs: list[str]
+
+
 class Outcome(Struct, frozen=True):
-    """How a job ended; times in ms since 1970."""
+    """How a job ended; times in ms since 1970.
+
+    Attributes:
+        display: of the nodes that show something and came by expansion, the node of the prompt
+            that clients shall show for each.
+        partial: some nodes of a job that goes on after failures did not run.
+    """
 
     status: Status
     started: int
@@ -82,6 +104,8 @@ class Outcome(Struct, frozen=True):
     cached: list[str] = field(default_factory=list[str])
     shown: dict[str, dict[str, list[Any]]] = field(default_factory=dict[str, dict[str, list[Any]]])
     failure: Failure | None = None
+    display: dict[str, str] = field(default_factory=dict[str, str])
+    partial: Partial | None = None
 
 
 class Entry(Struct, frozen=True):

@@ -65,6 +65,14 @@ class Model:
 Call = Callable[[str], Any]
 
 
+@dataclass
+class Submitted:
+    """A task, and what will become of it."""
+
+    task: Task
+    future: asyncio.Future[Any]
+
+
 class Jobs:
     """One lane, and what it is asked to do."""
 
@@ -78,20 +86,27 @@ class Jobs:
         on_step: Callable[[Step], None] = lambda step: None,
         on_start: Callable[[], None] = lambda: None,
         lane: Lane | None = None,
-    ) -> Task:
+    ) -> Submitted:
         """Submit a call."""
         loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+
+        def settle(result: Any, error: Exception | None) -> None:
+            if error is None:
+                loop.call_soon_threadsafe(future.set_result, result)
+            else:
+                loop.call_soon_threadsafe(future.set_exception, error)
+
         task = Task(
             call=call,
             handles=models,
             cancelled=threading.Event(),
             on_start=on_start,
             on_step=on_step,
-            loop=loop,
-            future=loop.create_future(),
+            on_end=settle,
         )
         (lane or self.lane).submit(task)
-        return task
+        return Submitted(task, future)
 
     async def run(self, call: Call, *models: Model, **more: Any) -> Any:
         """Submit a call and wait for its result."""
@@ -117,9 +132,9 @@ class Reached:
         await asyncio.wait_for(self._event.wait(), WAIT_SECONDS)
 
 
-async def result(task: Task) -> Any:
+async def result(submitted: Submitted) -> Any:
     """What became of a task."""
-    return await asyncio.wait_for(task.future, WAIT_SECONDS)
+    return await asyncio.wait_for(submitted.future, WAIT_SECONDS)
 
 
 @pytest.fixture

@@ -158,7 +158,7 @@ async def test_a_cancelled_call_ends_between_two_steps_and_cleans_up(jobs: Jobs)
 
     task = jobs.start(call, Model("a"), on_step=reached)
     await reached.wait()
-    task.cancelled.set()
+    task.task.cancelled.set()
     with pytest.raises(Interrupted, match="between two steps"):
         await result(task)
     assert notes == ["cleaned up"]
@@ -169,7 +169,7 @@ async def test_a_call_cancelled_while_it_waits_never_runs(jobs: Jobs):
     notes: list[str] = []
     free = await held(jobs)
     task = jobs.start(lambda _: notes.append("ran"), Model("a"))
-    task.cancelled.set()
+    task.task.cancelled.set()
     free.set()
     with pytest.raises(Interrupted, match="before it started"):
         await result(task)
@@ -242,7 +242,7 @@ async def test_a_generator_that_will_not_end_is_left(jobs: Jobs):
     reached = Reached()
     task = jobs.start(stubborn, Model("a"), on_step=reached)
     await reached.wait()
-    task.cancelled.set()
+    task.task.cancelled.set()
     with pytest.raises(Interrupted, match="between two steps"):
         await result(task)
     assert await jobs.run(lambda _: "free", Model("a", "lora")) == "free"
@@ -260,7 +260,7 @@ async def test_a_generator_that_fails_while_it_ends_is_ended(jobs: Jobs):
 
     task = jobs.start(failing, on_step=reached)
     await reached.wait()
-    task.cancelled.set()
+    task.task.cancelled.set()
     with pytest.raises(Interrupted):
         await result(task)
     assert await jobs.works()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from engine.store.cache import INLINE_BYTES, Cache, Result
+from engine.store.cache import INLINE_BYTES, Cache, Keeping, Result
 from tests.store.test_codecs import CODECS, Fraction
 
 SLOW, QUICK = 1.0, 0.0
@@ -25,11 +25,17 @@ def cache(tmp_path: Path) -> Iterator[Opener]:
     """Opens one cache after the other over the same file, as restarts do."""
     opened: list[Cache] = []
 
-    def open(memory: int = 10**6, disk: int = 10**6, codecs: Any = CODECS) -> Cache:
+    def open(
+        memory: int = 10**6, disk: int = 10**6, codecs: Any = CODECS, keeping: Keeping | None = None
+    ) -> Cache:
         if opened:
             opened[-1].close()
-        opened.append(Cache(tmp_path / "cache.db", codecs, memory_bytes=memory, disk_bytes=disk))
-        return opened[-1]
+        path = tmp_path / "cache.db"
+        kept = Cache(
+            path, codecs, memory_bytes=memory, disk_bytes=disk, keeping=keeping or Keeping()
+        )
+        opened.append(kept)
+        return kept
 
     yield open
     for used in opened:
@@ -40,13 +46,20 @@ def result(value: Any, **shown: list[Any]) -> Result:
     return Result([[value]], shown or None)
 
 
+def put(cache: Cache, key: str, result: Result, seconds: float) -> None:
+    """Keep a result as an executor does."""
+    cache.remember(key, result)
+    if cache.is_worth_saving(result, seconds):
+        cache.save(key, result)
+
+
 def files(folder: Path) -> list[str]:
     return sorted(path.name for path in (folder / "cache").iterdir())
 
 
 def test_a_result_is_found_by_its_key(cache: Opener):
     kept = cache()
-    kept.put("a", result(1), QUICK)
+    put(kept, "a", result(1), QUICK)
     assert kept.has("a")
     assert kept.get("a") == result(1)
     assert not kept.has("b")
@@ -55,10 +68,10 @@ def test_a_result_is_found_by_its_key(cache: Opener):
 
 def test_what_was_slow_or_shown_outlives_the_process(cache: Opener, tmp_path: Path):
     first = cache()
-    first.put("slow", result(1), SLOW)
-    first.put("quick", result(2), QUICK)
-    first.put("shown", result(3, text=["x"]), QUICK)
-    first.put("big", result(BIG), SLOW)
+    put(first, "slow", result(1), SLOW)
+    put(first, "quick", result(2), QUICK)
+    put(first, "shown", result(3, text=["x"]), QUICK)
+    put(first, "big", result(BIG), SLOW)
     again = cache()
     assert again.get("slow") == result(1)
     assert again.get("quick") is None
@@ -70,8 +83,8 @@ def test_what_was_slow_or_shown_outlives_the_process(cache: Opener, tmp_path: Pa
 def test_what_has_no_codec_stays_in_memory(cache: Opener):
     handle = object()
     first = cache()
-    first.put("handle", result([handle]), SLOW)
-    first.put("fraction", result(Fraction(1, 3)), SLOW)
+    put(first, "handle", result([handle]), SLOW)
+    put(first, "fraction", result(Fraction(1, 3)), SLOW)
     found = first.get("handle")
     assert found is not None
     assert found.outputs[0][0][0] is handle
@@ -87,13 +100,13 @@ def test_what_has_no_codec_stays_in_memory(cache: Opener):
 def test_memory_keeps_what_was_used_last_within_its_budget(cache: Opener):
     kept = cache(memory=5000)
     for key in "abc":
-        kept.put(key, result(b"x" * 1000), QUICK)
+        put(kept, key, result(b"x" * 1000), QUICK)
     assert kept.get("a")
-    kept.put("d", result(b"x" * 1000), QUICK)
+    put(kept, "d", result(b"x" * 1000), QUICK)
     assert [key for key in "abcd" if kept.has(key)] == ["a", "c", "d"]
-    kept.put("huge", result(b"x" * 6000), QUICK)
+    put(kept, "huge", result(b"x" * 6000), QUICK)
     assert [key for key in ("a", "c", "d", "huge") if kept.has(key)] == ["a", "c", "d"]
-    kept.put("a", result(b"x" * 6000), QUICK)
+    put(kept, "a", result(b"x" * 6000), QUICK)
     assert [key for key in "acd" if kept.has(key)] == ["c", "d"], "the old value is gone too"
     kept.clear_memory()
     assert not kept.has("c")
@@ -102,8 +115,8 @@ def test_memory_keeps_what_was_used_last_within_its_budget(cache: Opener):
 def test_putting_again_does_not_count_twice(cache: Opener):
     kept = cache(memory=5000, disk=5000)
     for _ in range(20):
-        kept.put("a", result(b"x" * 3000), SLOW)
-        kept.put("b", result(b"y"), SLOW)
+        put(kept, "a", result(b"x" * 3000), SLOW)
+        put(kept, "b", result(b"y"), SLOW)
     assert kept.has("a")
     again = cache()
     assert again.has("a")
@@ -113,13 +126,13 @@ def test_putting_again_does_not_count_twice(cache: Opener):
 def test_disk_keeps_what_was_written_last_within_its_budget(cache: Opener, tmp_path: Path):
     kept = cache(memory=0, disk=300_000)
     for key in "abcdef":
-        kept.put(key, result(BIG), SLOW)
+        put(kept, key, result(BIG), SLOW)
     assert [key for key in "abcdef" if kept.has(key)] == ["c", "d", "e", "f"]
     assert files(tmp_path) == ["c", "d", "e", "f"]
-    kept.put("huge", result(b"x" * 300_001), SLOW)
+    put(kept, "huge", result(b"x" * 300_001), SLOW)
     assert [key for key in "cdef" if kept.has(key)] == ["c", "d", "e", "f"]
     for i in range(20):
-        kept.put(f"row {i:02}", result(b"x" * 20_000), SLOW)
+        put(kept, f"row {i:02}", result(b"x" * 20_000), SLOW)
     assert files(tmp_path) == []
     assert [i for i in range(20) if kept.has(f"row {i:02}")] == list(range(6, 20))
 
@@ -127,16 +140,16 @@ def test_disk_keeps_what_was_written_last_within_its_budget(cache: Opener, tmp_p
 def test_disk_keeps_what_was_read_last(cache: Opener, tmp_path: Path):
     kept = cache(memory=0, disk=300_000)
     for key in "abcd":
-        kept.put(key, result(BIG), SLOW)
+        put(kept, key, result(BIG), SLOW)
     kept.connection.execute("UPDATE results SET used = used - 3600 * 1000000000")
     assert kept.get("a") == result(BIG)
-    kept.put("e", result(BIG), SLOW)
+    put(kept, "e", result(BIG), SLOW)
     assert [key for key in "abcde" if kept.has(key)] == ["a", "c", "d", "e"]
 
 
 def test_a_budget_of_nothing_keeps_nothing(cache: Opener, tmp_path: Path):
     kept = cache(memory=0, disk=0)
-    kept.put("a", result(1), SLOW)
+    put(kept, "a", result(1), SLOW)
     assert kept.get("a") is None
     assert files(tmp_path) == []
 
@@ -144,16 +157,16 @@ def test_a_budget_of_nothing_keeps_nothing(cache: Opener, tmp_path: Path):
 def test_a_smaller_budget_holds_after_a_restart(cache: Opener, tmp_path: Path):
     kept = cache(disk=10**6)
     for key in "abcd":
-        kept.put(key, result(BIG), SLOW)
+        put(kept, key, result(BIG), SLOW)
     again = cache(disk=150_000)
-    again.put("e", result(BIG), SLOW)
+    put(again, "e", result(BIG), SLOW)
     assert files(tmp_path) == ["d", "e"]
 
 
 def test_forgetting_and_clearing(cache: Opener, tmp_path: Path):
     kept = cache()
     for key in "abc":
-        kept.put(key, result(BIG), SLOW)
+        put(kept, key, result(BIG), SLOW)
     kept.forget("a")
     kept.forget("never there")
     assert [key for key in "abc" if kept.has(key)] == ["b", "c"]
@@ -180,7 +193,7 @@ DAMAGE: dict[str, bytes] = {
 def test_a_damaged_result_is_dropped(
     cache: Opener, tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str, value: bytes
 ):
-    cache().put("a", result(value), SLOW)
+    put(cache(), "a", result(value), SLOW)
     if value == BIG:
         (tmp_path / "cache" / "a").write_bytes(DAMAGE[damage])
     else:
@@ -192,12 +205,12 @@ def test_a_damaged_result_is_dropped(
         assert again.get("a") is None
     assert "a cached result is dropped" in caplog.text
     assert not again.has("a")
-    again.put("a", result(value), SLOW)
+    put(again, "a", result(value), SLOW)
     assert cache().get("a") == result(value)
 
 
 def test_a_result_whose_file_is_gone_is_dropped(cache: Opener, tmp_path: Path):
-    cache().put("a", result(BIG), SLOW)
+    put(cache(), "a", result(BIG), SLOW)
     (tmp_path / "cache" / "a").unlink()
     again = cache()
     assert again.get("a") is None
@@ -205,7 +218,7 @@ def test_a_result_whose_file_is_gone_is_dropped(cache: Opener, tmp_path: Path):
 
 
 def test_what_a_crash_left_behind_is_swept_up(cache: Opener, tmp_path: Path):
-    cache().put("a", result(BIG), SLOW)
+    put(cache(), "a", result(BIG), SLOW)
     (tmp_path / "cache" / "b.part").write_bytes(BIG[:1000])
     (tmp_path / "cache" / "c").write_bytes(BIG)
     again = cache()
@@ -229,8 +242,8 @@ def test_a_result_that_cannot_be_written_stays_in_memory(
     kept = cache(codecs={"fractions.Fraction": Faulty()})
     (tmp_path / "cache" / "big").mkdir()
     with caplog.at_level(logging.ERROR):
-        kept.put("a", result(Fraction(1, 3)), SLOW)
-        kept.put("big", result(BIG), SLOW)
+        put(kept, "a", result(Fraction(1, 3)), SLOW)
+        put(kept, "big", result(BIG), SLOW)
     assert "the codec is broken" in caplog.text
     assert "Is a directory" in caplog.text
     assert kept.get("a") == result(Fraction(1, 3))
@@ -245,7 +258,7 @@ def test_a_result_that_cannot_be_written_stays_in_memory(
 def test_a_file_that_is_no_database_is_made_anew(
     cache: Opener, tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
 ):
-    cache().put("big", result(BIG), SLOW)
+    put(cache(), "big", result(BIG), SLOW)
     kept = cache()
     kept.close()
     (tmp_path / "cache.db").write_bytes(content)
@@ -254,7 +267,7 @@ def test_a_file_that_is_no_database_is_made_anew(
     assert "is made anew" in caplog.text
     assert not again.has("big")
     assert files(tmp_path) == [], "its files went with it"
-    again.put("a", result(1), SLOW)
+    put(again, "a", result(1), SLOW)
     assert cache().get("a") == result(1)
 
 
@@ -271,7 +284,7 @@ def test_threads_put_and_get_side_by_side(cache: Opener, tmp_path: Path):
         whole = True
         for turn in range(40):
             key = f"key {(thread + turn) % 9}"
-            kept.put(key, result([key, BIG]), SLOW)
+            put(kept, key, result([key, BIG]), SLOW)
             found = kept.get(key)
             whole &= found is None or found == result([key, BIG])
         return whole
@@ -281,3 +294,56 @@ def test_threads_put_and_get_side_by_side(cache: Opener, tmp_path: Path):
     rows = kept.connection.execute("SELECT key, nbytes FROM results").fetchall()
     assert files(tmp_path) == sorted(key for key, _ in rows)
     assert sum(nbytes for _, nbytes in rows) <= 500_000
+
+
+def test_the_most_results_are_kept_that_were_used_last(cache: Opener):
+    kept = cache(keeping=Keeping(most=2))
+    for key in "abc":
+        put(kept, key, result(key), SLOW)
+    assert [kept.has(key) for key in "abc"] == [False, True, True]
+    assert kept.get("b") is not None
+    put(kept, "d", result(1), QUICK)
+    assert [kept.has(key) for key in "bcd"] == [True, True, True], "two in memory, two on disk"
+    kept.clear_memory()
+    assert [kept.has(key) for key in "bcd"] == [True, True, False]
+
+
+def test_the_most_may_be_none(cache: Opener, tmp_path: Path):
+    put(cache(), "a", result(1, text=["x"]), SLOW)
+    kept = cache(keeping=Keeping(most=0))
+    assert not kept.has("a")
+    put(kept, "b", result(BIG, text=["x"]), SLOW)
+    assert kept.get("b") is None
+    assert files(tmp_path) == []
+
+
+def test_only_what_the_latest_jobs_need_is_kept(cache: Opener):
+    kept = cache(keeping=Keeping(latest=True))
+    kept.begin("first", ["a", "b"])
+    for key in "ab":
+        put(kept, key, result(key), SLOW)
+    kept.end("first")
+    assert kept.has("a"), "until the next job begins"
+    kept.begin("second", ["b", "c"])
+    assert [kept.has(key) for key in "ab"] == [False, True]
+    put(kept, "c", result("c"), QUICK)
+    kept.begin("third", ["d"])
+    assert [kept.has(key) for key in "bc"] == [True, True], "the second one runs still"
+    kept.end("second")
+    kept.begin("fourth", ["d"])
+    assert [kept.has(key) for key in "bc"] == [False, False]
+
+
+def test_what_the_latest_jobs_expanded_into_is_kept_with_it(cache: Opener):
+    kept = cache(keeping=Keeping(latest=True))
+    kept.begin("first", ["parent"])
+    kept.grow("first", "parent", ["child"])
+    kept.grow("first", "child", ["grandchild"])
+    for key in ("child", "grandchild"):
+        put(kept, key, result(key), SLOW)
+    kept.end("first")
+    kept.begin("second", ["parent"])
+    assert kept.has("grandchild")
+    kept.end("second")
+    kept.begin("third", ["other"])
+    assert not kept.has("child")

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from engine.graph.prompt import Graph
-from engine.run.ahead import followers
 from engine.run.events import Ended, NodeFinished, NodeShown, NodeStarted, Started
-from tests.run.conftest import Opener, n, registry
+from tests.run.conftest import Opener, n
 
 
 def chain(start: int, log: str) -> dict[str, Any]:
@@ -54,27 +52,9 @@ async def test_a_failure_in_a_chain_blames_the_node_that_failed(local: Opener):
         assert (failure.node, failure.message, failure.executed) == ("2", "as asked", ["1"])
 
 
-async def test_what_ran_ahead_is_cached_like_everything_else(local: Opener, tmp_path: Path):
+async def test_what_ran_in_a_row_is_cached_like_everything_else(local: Opener, tmp_path: Path):
     bench, log = await local(), tmp_path / "log"
     for _ in range(2):
         await bench.run(chain(1, str(log)))
         await bench.run(chain(2, str(log)))
     assert len(log.read_text().splitlines()) == 8
-
-
-def test_only_a_sole_plain_consumer_follows():
-    prompt = {
-        "1": n("Number", value=1, log=""),
-        "2": n("Add", a=["1", 0], b=1, log=""),
-        "3": n("Add", a=["1", 0], b=["2", 0], log=""),
-        "4": n("Show", value=["3", 0], log=""),
-        "5": n("Lines", text="a\nb"),
-        "6": n("Upper", text=["5", 0], log=""),
-        "7": n("Join", texts=["6", 0], separator=""),
-        "8": n("Nap", value=["7", 0], seconds=0.0, log=""),
-        "9": n("Sleep", value=["8", 0], log=""),
-        "10": n("Show", value=["9", 0], log=""),
-    }
-    graph = Graph.of(prompt, registry())
-    found = {id: node.id for id, node in followers(graph, prompt).items()}
-    assert found == {"3": "4", "9": "10"}

@@ -1,0 +1,102 @@
+"""What is told of a failure, and what can be sent at all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+
+from engine.authoring.protocols import Blocked
+from engine.run.board import Place
+from engine.store.folders import Folders
+from engine.store.history import Failure
+
+SHOWN_INPUT_CHARACTERS = 200
+CYCLE = "graph.DependencyCycleError"
+BLOCKED = "ExecutionBlocked"
+
+
+def failure(
+    place: Place,
+    inputs: Mapping[str, Any],
+    error: Exception,
+    executed: Sequence[str],
+    folders: Folders,
+) -> Failure:
+    """What is told of a node that raised an error.
+
+    A node of an expansion is told as the node of the prompt that it came from.
+
+    Args:
+        place: of the node.
+        inputs: the items of each of its inputs.
+        error: what it raised.
+        executed: ids of the nodes that ran.
+        folders: whose paths are not told.
+    """
+    kind = type(error)
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    text = readable(str(error)).replace(f"{folders.home}/", "")
+    return Failure(
+        node=place.root.node.id,
+        node_type=place.root.node.spec.id,
+        message=text or kind.__name__,
+        exception=module + kind.__qualname__,
+        inputs={
+            name: [brief(item) for item in cast("list[Any]", items)]
+            for name, items in inputs.items()
+            if isinstance(items, list)
+        },
+        executed=[*executed],
+    )
+
+
+def cycle(ids: Sequence[str], blamed: Place, executed: Sequence[str]) -> Failure:
+    """What is told of nodes that wait for each other, as an expansion made them."""
+    root = blamed.root.node
+    walk = " -> ".join(ids)
+    text = f"Dependency cycle detected: {walk}; {root.spec.id} expanded into nodes that need it"
+    return Failure(root.id, root.spec.id, text, CYCLE, executed=[*executed])
+
+
+def blocked(place: Place, by: Blocked, executed: Sequence[str]) -> Failure:
+    """What is told of a node that did not run because an input says why it shall not."""
+    root = place.root.node
+    return Failure(root.id, root.spec.id, by.message or "", BLOCKED, executed=[*executed])
+
+
+def brief(value: Any) -> Any:
+    """A value as a failure may show it: short, plain JSON."""
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int):
+        return value if value.bit_length() < 64 else f"an integer of {value.bit_length()} bits"
+    if isinstance(value, str):
+        return readable(value[:SHOWN_INPUT_CHARACTERS])
+    shape = getattr(value, "shape", None)
+    name = type(value).__name__
+    return f"{name}{tuple(shape)}" if shape is not None else name
+
+
+def readable(text: str) -> str:
+    """A text that can be sent: file names and their errors may hold what is no Unicode."""
+    return text.encode(errors="replace").decode()
+
+
+def sendable(shown: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """What an output node shows, as plain data.
+
+    Raises:
+        ValueError: it holds something that cannot be sent to a client.
+    """
+    try:
+        return msgspec.msgpack.decode(msgspec.msgpack.encode(shown))
+    except Exception as error:
+        raise ValueError(f"the node shows something that cannot be sent: {error}") from error
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,35 @@
+"""Which results the jobs that began last need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class Latest:
+    """The keys of the running jobs, and of what their nodes expanded into, now or before."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, set[str]] = {}
+        self._grown: dict[str, set[str]] = {}
+
+    def begin(self, job: str, keys: Iterable[str]) -> set[str]:
+        """A job begins; the keys of everything that is needed from now on."""
+        self._running[job] = set(keys)
+        needed: set[str] = set()
+        waiting = [key for keys in self._running.values() for key in keys]
+        while waiting:
+            key = waiting.pop()
+            if key not in needed:
+                needed.add(key)
+                waiting += self._grown.get(key, ())
+        self._grown = {key: keys for key, keys in self._grown.items() if key in needed}
+        return needed
+
+    def grow(self, job: str, parent: str, keys: Iterable[str]) -> None:
+        """A node of a running job expanded into further ones."""
+        self._grown[parent] = set(keys)
+        self._running[job] |= self._grown[parent]
+
+    def end(self, job: str) -> None:
+        """A job is over; what it needed is kept until another one begins."""
+        self._running.pop(job, None)
