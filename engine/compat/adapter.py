@@ -13,7 +13,7 @@ from typing import Any
 from engine.authoring.spec import NodeSpec
 from engine.compat.call import Call, during
 from engine.compat.results import returned
-from engine.compat.standins.graph import DynamicPrompt
+from engine.compat.standins.graph import DynamicPrompt, Grown
 from engine.run.call import NodeRun
 from engine.run.guests import RUN_PARAMETER, GuestNode, spec_of
 
@@ -91,7 +91,7 @@ class Adapter:
         """Ask check_lazy_status for the inputs it wants."""
         run: NodeRun = given.pop(RUN_PARAMETER)
         instance = self._instances.of(run.node, self._kind)
-        with during(Call(run)):
+        with self._turn, during(Call(run)):
             wanted = instance.check_lazy_status(**given, **self._filled(run))
             return wanted if inspect.isawaitable(wanted) else names(wanted)
 
@@ -125,7 +125,7 @@ def hidden_value(kind: str, run: NodeRun) -> Any:
         case "UNIQUE_ID":
             return run.node
         case "DYNPROMPT":
-            return DynamicPrompt(run.prompt)
+            return DynamicPrompt(run.prompt, Grown(run.nodes, run.parents), run.parents)
         case _:  # keys of a paid service that this one does not use
             return None
 

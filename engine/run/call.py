@@ -49,6 +49,8 @@ class NodeRun:
     Attributes:
         cancelled: set when nobody wants the result any more.
         turn: which of the node's runs in this job it is: its place in a list.
+        nodes: all nodes of the job, as expansions add to them.
+        parents: for each node of an expansion, the node that made it.
     """
 
     bench: Bench
@@ -58,6 +60,8 @@ class NodeRun:
     tell: Callable[[Event], object]
     cancelled: threading.Event
     turn: int
+    nodes: Mapping[str, GraphNode]
+    parents: Mapping[str, str]
 
     @property
     def job(self) -> str:
@@ -112,6 +116,7 @@ class Errand:
         tell: sends an event from any thread.
         cancelled: set when nobody wants results any more.
         previews: somebody wants to see pictures as they form.
+        nodes, parents: see `NodeRun`.
     """
 
     bench: Bench
@@ -119,6 +124,8 @@ class Errand:
     tell: Callable[[Event], object]
     cancelled: threading.Event
     previews: bool
+    nodes: Mapping[str, GraphNode]
+    parents: Mapping[str, str]
 
 
 class NodeCall:
@@ -273,6 +280,8 @@ class NodeCall:
             errand.tell,
             errand.cancelled,
             number,
+            errand.nodes,
+            errand.parents,
         )
         return self.function(**{parameter: run}, **arguments)
 

@@ -71,11 +71,14 @@ class JobRun:
         self._cancelled = threading.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         previews = job.extra.get("preview_method", "none") != "none"
-        self._errand = Errand(bench, job, self._telling.tell, self._cancelled, previews)
+        self._nodes: dict[str, GraphNode] = {}
+        self._parents: dict[str, str] = {}
+        self._errand = Errand(
+            bench, job, self._telling.tell, self._cancelled, previews, self._nodes, self._parents
+        )
         self._goes_on = job.extra.get("node_failure_policy") == CONTINUE
         self._lock = threading.Lock()
         self._graph = Graph({})
-        self._nodes: dict[str, GraphNode] = {}
         self._keys = Keys(job.id, bench.folders)
         self._board = Board(self._find)
         self._calls: dict[str, NodeCall] = {}
@@ -103,7 +106,7 @@ class JobRun:
 
     async def _begin(self) -> None:
         self._graph = Graph.of(self._job.prompt, self._bench.registry)
-        self._nodes = {**self._graph.nodes}
+        self._nodes.update(self._graph.nodes)
         nodes = self._graph.ordered(self._job.outputs)
         self._keys.add(nodes, await fingerprints(nodes))
         self._bench.cache.begin(self._job.id, self._keys.made.values())
@@ -406,6 +409,7 @@ class JobRun:
                 grown_keys = [self._keys.made[node.id] for node in growth.nodes]
                 self._bench.cache.grow(self._job.id, place.key, grown_keys)
                 self._nodes.update({node.id: node for node in growth.nodes})
+                self._parents.update({node.id: place.node.id for node in growth.nodes})
                 display = self._board.expand(place, growth, made, self._keys.made)
                 self._telling.note(Expanded(place.node.id, display))
         self._go_on()

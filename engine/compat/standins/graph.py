@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
 from engine.authoring.errors import SoundstageError
 from engine.authoring.protocols import Blocked
 from engine.compat.call import CURRENT
+from engine.graph.prompt import GraphNode
 
 Entry = dict[str, Any]
 
@@ -190,6 +191,32 @@ class DynamicPrompt:
     def get_original_prompt(self) -> Mapping[str, Any]:
         """The prompt as it was submitted."""
         return self.original_prompt
+
+
+class Grown(Mapping[str, Entry]):
+    """The nodes of a job that came by expansion, as a prompt has them.
+
+    Args:
+        nodes: all nodes of the job.
+        grown: ids of those that came by expansion.
+    """
+
+    def __init__(self, nodes: Mapping[str, GraphNode], grown: Mapping[str, str]) -> None:
+        self._nodes = nodes
+        self._grown = grown
+
+    def __getitem__(self, id: str) -> Entry:
+        if id not in self._grown:
+            raise KeyError(id)
+        node = self._nodes[id]
+        links = {name: [link.node, link.slot] for name, link in node.links.items()}
+        return {"class_type": node.spec.id, "inputs": {**node.literals, **links}}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._grown])  # a copy, as the job grows meanwhile
+
+    def __len__(self) -> int:
+        return len(self._grown)
 
 
 def comfy_execution() -> dict[str, ModuleType]:

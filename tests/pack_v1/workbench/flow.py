@@ -138,6 +138,33 @@ class Block:
         return (ExecutionBlocker(why or None) if value > limit else value,)
 
 
+class Family:
+    """Tells where it stands; above 0 it has a child tell."""
+
+    RETURN_TYPES = ("STRING",)
+    FUNCTION = "run"
+    CATEGORY = "v1/flow"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {
+            "required": {"depth": ("INT",)},
+            "hidden": {"node": "UNIQUE_ID", "prompt": "DYNPROMPT"},
+        }
+
+    def run(self, depth, node, prompt):
+        if depth == 0:
+            own = prompt.get_node(node)["inputs"]["depth"]
+            return (
+                json.dumps(
+                    [own, node, prompt.get_parent_node_id(node), prompt.get_display_node_id(node)]
+                ),
+            )
+        graph = GraphBuilder()
+        child = graph.node("V1Family", depth=depth - 1)
+        return {"result": (child.out(0),), "expand": graph.finalize()}
+
+
 class Link:
     """Gets the link itself, not what comes by it."""
 
@@ -181,6 +208,7 @@ NODES = {
     "V1Countdown": Countdown,
     "V1Snake": Snake,
     "V1Block": Block,
+    "V1Family": Family,
     "V1Link": Link,
     "V1Kill": Kill,
 }
