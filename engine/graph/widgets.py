@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -52,6 +52,22 @@ def listed(saved: list[Any], spec: NodeSpec) -> dict[str, Any]:
         if position < len(saved) and _is_companion(saved[position], input, following):
             position += 1
     return found
+
+
+def shown(spec: NodeSpec, given: Mapping[str, Any]) -> Iterator[tuple[Input, Any]]:
+    """The widgets of a node in order, each with its value: the way back of `listed`.
+
+    Args:
+        spec: of the node.
+        given: values by input name; what is not named has its default.
+    """
+    known = {**_defaults(_widgets(spec.inputs), given), **given}
+    widgets = deque(_widgets(spec.inputs))
+    while widgets:
+        input = widgets.popleft()
+        value = known.get(input.name)
+        yield input, value
+        widgets.extendleft(reversed(_brought(input, value)))
 
 
 def _widgets(inputs: Iterable[Input]) -> list[Input]:

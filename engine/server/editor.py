@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from importlib.resources import files
 
+import msgspec
 from aiohttp import web
 
 from engine.authoring.errors import MissingFile
+from engine.graph.canvas import to_workflow
+from engine.graph.workflow import is_workflow
 from engine.server.answers import json_response
+from engine.server.keys import ENGINE
 
 PACK = "soundstage"
-TYPES = {"json": "application/json", "jpg": "image/jpeg"}
 
 
 async def get_translations(_request: web.Request) -> web.Response:
@@ -44,10 +47,16 @@ async def get_templates(_request: web.Request) -> web.Response:
 
 
 async def get_template(request: web.Request) -> web.Response:
-    """GET /workflow_templates/{pack}/{name}.json: one of them; with .jpg its picture."""
+    """GET /workflow_templates/{pack}/{name}.json: one that an editor opens; .jpg: its picture."""
     pack, name = request.match_info["pack"], request.match_info["name"]
     kind = request.match_info["kind"]
     for entry in files("workflows").iterdir():
         if pack == PACK and entry.name == f"{name}.{kind}":
-            return web.Response(body=entry.read_bytes(), content_type=TYPES[kind])
+            data = entry.read_bytes()
+            if kind == "jpg":
+                return web.Response(body=data, content_type="image/jpeg")
+            document = msgspec.json.decode(data)
+            if not is_workflow(document):
+                document = to_workflow(document, request.app[ENGINE].registry)
+            return json_response(document)
     raise MissingFile(f"there is no template {name[:100]!r}; GET /workflow_templates lists them")

@@ -11,6 +11,7 @@ import pytest
 
 from engine.authoring.registry import Registry
 from engine.authoring.spec import NodeSpec
+from engine.graph.canvas import to_workflow
 from engine.graph.literals import Unfit, fitted
 from engine.graph.prompt import as_link, literal
 from engine.graph.workflow import is_workflow, to_prompt
@@ -74,6 +75,26 @@ def test_known_nodes_lack_nothing_but_files_and_options(
         for complaint in problems(spec, node["inputs"], folders)
     ]
     assert complaints == []
+
+
+def test_every_prompt_comes_back_from_the_editors_format(
+    prompts: dict[str, dict[str, Any]], known: Registry
+):
+    for name, prompt in prompts.items():
+        back = to_prompt(to_workflow(prompt, known), known)
+        ids = dict(zip(prompt, back, strict=True))
+        assert {id: read(node, {}) for id, node in back.items()} == {
+            ids[id]: read(node, ids) for id, node in prompt.items()
+        }, name
+
+
+def read(node: dict[str, Any], ids: dict[str, str]) -> tuple[str, dict[str, Any]]:
+    """Type and inputs of a node, with other ids in its links."""
+    inputs = {
+        name: [ids.get(link.node, link.node), link.slot] if (link := as_link(value)) else value
+        for name, value in node["inputs"].items()
+    }
+    return node["class_type"], inputs
 
 
 def problems(spec: NodeSpec, inputs: dict[str, Any], folders: Folders) -> list[tuple[str, str]]:
