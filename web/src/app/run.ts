@@ -3,7 +3,7 @@
 import { afterRun } from "../graph/edits";
 import { onSheet, ROOT } from "../graph/model";
 import { Unusable } from "../graph/places";
-import { toPrompt } from "../graph/prompt";
+import { type PromptNode, toPrompt } from "../graph/prompt";
 import { toEditor } from "../graph/write_editor";
 import { Away, Refused } from "../server/http";
 import { cancelJob, submit } from "../server/service";
@@ -23,6 +23,8 @@ export async function run(front = false): Promise<void> {
   const { say, announce, show } = useUi.getState();
   try {
     const prompt = toPrompt(workflow, catalog);
+    const shows = ({ class_type }: PromptNode) => catalog.get(class_type)?.shows ?? true;
+    if (!Object.values(prompt).some(shows)) throw new Unusable(t.run.nothingShown);
     const receipt = await submit(prompt, toEditor(workflow, catalog), clientId(), front);
     queued(receipt.prompt_id, workflow.id);
     refuse(workflow.id, receipt.node_errors);

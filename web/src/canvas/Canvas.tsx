@@ -15,7 +15,7 @@ import { useCallback, useRef } from "react";
 import { freeInput, type Loose, refusal } from "../graph/connect";
 import { connect, disconnect, linkKey, reroute } from "../graph/edits";
 import { outputType, socketsOf } from "../graph/kinds";
-import { type Group, type Point, ROOT, type Sheet, sheetOf } from "../graph/model";
+import { type Group, linkedInputs, type Point, ROOT, type Sheet, sheetOf } from "../graph/model";
 import { catalogNow } from "../stores/catalog";
 import { type Tab, tabNow, useDocuments } from "../stores/documents";
 import { useUi } from "../stores/ui";
@@ -231,7 +231,9 @@ function looseEnd(tab: Tab, node: ReactFlowNode, key: string): Loose | undefined
   }
   const own = sheet.nodes[node.id];
   const input = inputOf(key);
-  const socket = own && socketsOf(workflow, own, catalog).inputs.find(({ name }) => name === input);
+  const linked = linkedInputs(sheet, node.id);
+  const sockets = own ? socketsOf(workflow, own, catalog, linked).inputs : [];
+  const socket = sockets.find(({ name }) => name === input);
   return socket && { side: "input", node: node.id, input, type: socket.type };
 }
 

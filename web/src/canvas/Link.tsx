@@ -7,7 +7,7 @@ import {
 import { memo } from "react";
 import { refusal } from "../graph/connect";
 import { outputType, socketsOf } from "../graph/kinds";
-import { sheetOf } from "../graph/model";
+import { linkedInputs, sheetOf } from "../graph/model";
 import { catalogNow } from "../stores/catalog";
 import { tabNow } from "../stores/documents";
 import { refused } from "../strings/refused";
@@ -60,7 +60,7 @@ function typeOf(id: string, key: string): string {
   const catalog = catalogNow();
   if (key.startsWith("out:")) return outputType(workflow, sheet, catalog, id, slotOf(key));
   const node = sheet.nodes[id];
-  const inputs = node ? socketsOf(workflow, node, catalog).inputs : [];
+  const inputs = node ? socketsOf(workflow, node, catalog, linkedInputs(sheet, id)).inputs : [];
   return inputs.find(({ name }) => name === inputOf(key))?.type ?? "*";
 }
 

@@ -1,7 +1,7 @@
 import { Handle, type NodeProps, NodeResizeControl, Position, useStore } from "@xyflow/react";
 import { memo } from "react";
 import { type InputKind, isEditorOnly, socketsOf, titleOf } from "../graph/kinds";
-import type { GraphNode, Json, Socket } from "../graph/model";
+import { type GraphNode, type Json, linkedInputs, type Socket, sheetOf } from "../graph/model";
 import { useCatalog } from "../stores/catalog";
 import { tabNow, useTab } from "../stores/documents";
 import { useNodeRun } from "../stores/run";
@@ -72,26 +72,18 @@ const NearNode = memo(function NearNode({ node, selected }: Part) {
       {unknown && <p className="node-note">{t.node.unknown}</p>}
       <Complaints node={node} run={run} />
       {run && !node.collapsed && <Shown run={run} />}
-      <NodeResizeControl
-        position="right"
-        variant={"line" as never}
-        minWidth={180}
-        className="node-resize"
-      />
+      <NodeResizeControl position="bottom-right" minWidth={180} className="node-resize" />
     </div>
   );
 });
 
-/** Which inputs have a link, as one word: it changes when they do. */
+/** Which inputs have a link; rendered again only when that changes. */
 function useLinked(id: string): ReadonlySet<string> {
-  const names = useTab((tab) => {
-    const sheet =
-      tab.sheet === "" ? tab.history.present.root : tab.history.present.subgraphs[tab.sheet]?.sheet;
-    return Object.values(sheet?.links ?? {})
-      .flatMap((link) => (link.to === id ? [link.input] : []))
-      .join("\n");
-  }, "\n");
-  return new Set(names.split("\n"));
+  const names = useTab(
+    (tab) => [...linkedInputs(sheetOf(tab.history.present, tab.sheet), id)].join("\n"),
+    "",
+  );
+  return new Set(names === "" ? [] : names.split("\n"));
 }
 
 function Rows({ node }: { node: GraphNode }) {
@@ -99,9 +91,9 @@ function Rows({ node }: { node: GraphNode }) {
   const workflow = useTab((tab) => tab.history.present, undefined);
   const linked = useLinked(node.id);
   if (!workflow) return null;
-  const { inputs, outputs } = socketsOf(workflow, node, catalog);
+  const { inputs, outputs } = socketsOf(workflow, node, catalog, linked);
   const sockets = inputs.filter((input) => !input.widget);
-  const widgets = inputs.filter((input) => input.widget);
+  const widgets = inputs.filter(({ widget, kind }) => widget && kind?.widget?.kind !== "kept");
   const rows = Math.max(sockets.length, outputs.length);
   return (
     <div className="node-rows">
@@ -202,9 +194,10 @@ const WidgetRow = memo(function WidgetRow(props: WidgetRowProps) {
 /** Places for links to end at where the sockets themselves are not drawn. */
 function HiddenSockets({ node }: { node: GraphNode }) {
   const catalog = useCatalog((state) => state.catalog);
+  const linked = useLinked(node.id);
   const workflow = useTab((tab) => tab.history.present, undefined);
   if (!workflow) return null;
-  const { inputs, outputs } = socketsOf(workflow, node, catalog);
+  const { inputs, outputs } = socketsOf(workflow, node, catalog, linked);
   return (
     <div className="node-hidden-sockets">
       {inputs.map(({ name }) => (

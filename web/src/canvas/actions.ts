@@ -5,7 +5,7 @@ import { fitting, type Loose } from "../graph/connect";
 import { addGroup, addNode, connect, newNode, remove, setCollapsed, setMode } from "../graph/edits";
 import { openText } from "../graph/files";
 import { outputType } from "../graph/kinds";
-import { layout, type Size } from "../graph/layout";
+import { layout, NODE_WIDTH, type Size } from "../graph/layout";
 import { freshId, type Mode, onSheet, type Point, sheetOf } from "../graph/model";
 import { catalogNow } from "../stores/catalog";
 import { tabNow, useDocuments } from "../stores/documents";
@@ -32,8 +32,10 @@ export function add(type: string, at: Point, loose?: Loose): void {
   const kind = catalog.get(type);
   const workflow = tab.history.present;
   const id = freshId(sheetOf(workflow, tab.sheet).nodes);
+  // A node that an input waits for stands left of it.
+  const place = loose?.side === "input" ? { x: at.x - NODE_WIDTH, y: at.y } : at;
   documents().editSheet(t.edits.add(kind?.title ?? type), (sheet) => {
-    const next = addNode(sheet, newNode(id, type, at, catalog));
+    const next = addNode(sheet, newNode(id, type, place, catalog));
     const socket = kind && loose ? fitting(kind, loose) : undefined;
     if (!loose || socket === undefined) return next;
     if (loose.side === "output") {

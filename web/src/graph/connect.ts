@@ -1,8 +1,9 @@
 /** Which links are allowed, and the reason where one is not. */
 
+import { defaults, inputsOf } from "./dynamic";
 import type { Catalog, NodeKind } from "./kinds";
 import { fits, outputType, socketsOf, titleOf } from "./kinds";
-import type { Link, Sheet, Workflow } from "./model";
+import { type Link, linkedInputs, type Sheet, type Workflow } from "./model";
 
 export type Drawn = Omit<Link, "id" | "type">;
 
@@ -22,7 +23,8 @@ export function refusal(
   const [from, to] = [sheet.nodes[drawn.from], sheet.nodes[drawn.to]];
   if (!from || !to) return { reason: "missing" };
   if (from === to) return { reason: "itself" };
-  const input = socketsOf(workflow, to, catalog).inputs.find(({ name }) => name === drawn.input);
+  const { inputs } = socketsOf(workflow, to, catalog, linkedInputs(sheet, to.id));
+  const input = inputs.find(({ name }) => name === drawn.input);
   const output = socketsOf(workflow, from, catalog).outputs[drawn.slot];
   if (!input || !output) return { reason: "missing" };
   const received = outputType(workflow, sheet, catalog, drawn.from, drawn.slot);
@@ -67,7 +69,7 @@ export function fitting(kind: NodeKind, loose: Loose): string | number | undefin
     const slot = exact >= 0 ? exact : kind.outputs.findIndex(({ type }) => fits(type, loose.type));
     return slot >= 0 ? slot : undefined;
   }
-  const sockets = kind.inputs.filter((input) => fits(loose.type, input.type));
+  const sockets = inputsOf(kind, defaults(kind)).filter((input) => fits(loose.type, input.type));
   const exact = sockets.find((input) => input.type === loose.type && !input.widget);
   return (exact ?? sockets.find((input) => !input.widget) ?? sockets[0])?.name;
 }
@@ -82,10 +84,8 @@ export function freeInput(
 ): string | undefined {
   const node = sheet.nodes[to];
   if (!node) return undefined;
-  const taken = new Set(
-    Object.values(sheet.links).flatMap((link) => (link.to === to ? [link.input] : [])),
-  );
-  const allowed = socketsOf(workflow, node, catalog).inputs.filter(
+  const taken = linkedInputs(sheet, to);
+  const allowed = socketsOf(workflow, node, catalog, taken).inputs.filter(
     ({ name, widget }) =>
       !widget &&
       refusal(workflow, sheet, catalog, {

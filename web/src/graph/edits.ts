@@ -1,6 +1,7 @@
 /** Every change that a person can make to a sheet: a sheet in, a new sheet out. */
 
-import { type Catalog, defaults, isReroute } from "./kinds";
+import { defaults, inputsOf } from "./dynamic";
+import { type Catalog, isReroute } from "./kinds";
 import {
   type AfterRun,
   freshId,
@@ -173,7 +174,9 @@ export function afterRun(sheet: Sheet, catalog: Catalog, random: () => number): 
   return changeAll(sheet, Object.keys(sheet.nodes), (node) => {
     let values = node.values;
     for (const [input, after] of Object.entries(node.after)) {
-      const widget = catalog.get(node.type)?.inputs.find((kind) => kind.name === input)?.widget;
+      const kind = catalog.get(node.type);
+      const inputs = kind ? inputsOf(kind, node.values) : [];
+      const widget = inputs.find(({ name }) => name === input)?.widget;
       const value = values[input];
       if (widget?.kind !== "number" || typeof value !== "number" || after === "fixed") continue;
       const next = moved(value, after, widget, random);

@@ -1,5 +1,6 @@
 /** What kinds of nodes there are: the service's, and the few that only an editor knows. */
 
+import { inputsOf } from "./dynamic";
 import type { GraphNode, Json, Sheet, Socket, Workflow } from "./model";
 
 export type Option = string | number | boolean;
@@ -18,7 +19,9 @@ export type Widget =
   | { kind: "text"; multiline: boolean; prompt: boolean }
   | { kind: "choice"; options: Option[]; upload?: "image" | "audio" | "video" }
   | { kind: "toggle"; on?: string; off?: string }
-  | { kind: "colour" };
+  | { kind: "colour" }
+  /** A value that the editor keeps without a control of its own for it. */
+  | { kind: "kept" };
 
 export interface InputKind {
   name: string;
@@ -29,6 +32,10 @@ export interface InputKind {
   /** What a new node has there; undefined: nothing. */
   default?: Json;
   tooltip?: string;
+  /** What each option of a choice brings along. */
+  variants?: { key: Option; inputs: InputKind[] }[];
+  /** Slots that appear as they are linked, at first the least. */
+  slots?: { names: string[]; least: number; slot: InputKind };
 }
 
 export interface OutputKind {
@@ -52,6 +59,8 @@ export interface NodeKind {
   aliases: string[];
   /** It never reaches the service. */
   editorOnly?: boolean;
+  /** Its inputs depend on its values and links. */
+  dynamic?: boolean;
 }
 
 export type Catalog = ReadonlyMap<string, NodeKind>;
@@ -119,7 +128,12 @@ export interface Sockets {
 }
 
 /** Inputs that only a link brings come first, then widgets, each in the kind's order. */
-export function socketsOf(workflow: Workflow, node: GraphNode, catalog: Catalog): Sockets {
+export function socketsOf(
+  workflow: Workflow,
+  node: GraphNode,
+  catalog: Catalog,
+  linked?: ReadonlySet<string>,
+): Sockets {
   const subgraph = workflow.subgraphs[node.type];
   if (subgraph) {
     return {
@@ -130,7 +144,7 @@ export function socketsOf(workflow: Workflow, node: GraphNode, catalog: Catalog)
   const kind = catalog.get(node.type);
   const extra = (node.inputs ?? []).map((socket) => ({ ...socket, optional: true }));
   if (!kind) return { inputs: extra, outputs: node.outputs ?? [] };
-  const declared = kind.inputs.map((input) => ({
+  const declared = inputsOf(kind, node.values, linked).map((input) => ({
     name: input.name,
     type: input.type,
     optional: input.optional,
@@ -183,13 +197,4 @@ export function fits(received: string, expected: string): boolean {
   if (received === "*" || expected === "*") return true;
   const wanted = expected.split(",");
   return received.split(",").some((type) => wanted.includes(type));
-}
-
-/** What a new node's widgets are set to. */
-export function defaults(kind: NodeKind | undefined): Record<string, Json> {
-  const found: Record<string, Json> = {};
-  for (const input of kind?.inputs ?? []) {
-    if (input.widget && input.default !== undefined) found[input.name] = input.default;
-  }
-  return found;
 }

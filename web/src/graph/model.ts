@@ -139,6 +139,16 @@ export function freshId(taken: Record<string, unknown>): string {
   return String(largest + 1);
 }
 
+/** The inputs of a node that have a link. */
+export function linkedInputs(sheet: Sheet, node: string): Set<string> {
+  const found = new Set<string>();
+  for (const id in sheet.links) {
+    const link = sheet.links[id];
+    if (link?.to === node) found.add(link.input);
+  }
+  return found;
+}
+
 /** The link that enters an input, if any. */
 export function linkInto(sheet: Sheet, node: string, input: string): Link | undefined {
   for (const id in sheet.links) {

@@ -1,5 +1,6 @@
 /** A workflow unfolded: each use of a subgraph is a place of its own below the root's. */
 
+import { inputsOf } from "./dynamic";
 import { type Catalog, isEditorOnly } from "./kinds";
 import type { Subgraph, Workflow } from "./model";
 import { ENTRY, EXIT, type GraphNode, type Json, type Link, type Sheet } from "./model";
@@ -131,7 +132,9 @@ export function shown(
 }
 
 function isWidget(node: GraphNode, input: string, catalog: Catalog): boolean {
-  const declared = catalog.get(node.type)?.inputs.find(({ name }) => name === input);
+  const kind = catalog.get(node.type);
+  const inputs = kind ? inputsOf(kind, node.values, new Set([input])) : [];
+  const declared = inputs.find(({ name }) => name === input);
   if (declared) return declared.widget !== undefined;
   return node.inputs?.some(({ name, widget }) => name === input && widget === true) ?? false;
 }

@@ -1,5 +1,6 @@
 /** What would keep a graph from running, found before the service is asked. */
 
+import { inputsOf } from "./dynamic";
 import { type Catalog, isEditorOnly, isNote, type NodeKind, type Widget } from "./kinds";
 import type { GraphNode, Json, Sheet, Workflow } from "./model";
 
@@ -34,13 +35,16 @@ export function problems(
   return found;
 }
 
+/** Kinds of widgets that may be left empty. */
+const FREE = new Set<string | undefined>(["text", "kept"]);
+
 function ofInputs(node: GraphNode, kind: NodeKind, linked: ReadonlySet<string>): Problem[] {
   if (kind.editorOnly) return [];
-  return kind.inputs.flatMap((input): Problem[] => {
+  return inputsOf(kind, node.values, linked).flatMap((input): Problem[] => {
     if (linked.has(input.name)) return [];
     const value = node.values[input.name] ?? (input.widget ? input.default : undefined);
     if (value === undefined || value === null) {
-      return input.optional || input.widget?.kind === "text"
+      return input.optional || FREE.has(input.widget?.kind)
         ? []
         : [{ kind: "missing", input: input.name }];
     }

@@ -1,6 +1,7 @@
 /** Workflows to prompts in API format and back. */
 
-import { type Catalog, defaults, type NodeKind, titleOf } from "./kinds";
+import { defaults, inputsOf } from "./dynamic";
+import { type Catalog, type NodeKind, titleOf } from "./kinds";
 import { layout } from "./layout";
 import {
   emptyWorkflow,
@@ -31,7 +32,7 @@ export function toPrompt(workflow: Workflow, catalog: Catalog): Prompt {
     const id = place.prefix + node.id;
     if (prompt[id]) throw new Unusable(`Two nodes have the id ${id}; give one another id.`);
     prompt[id] = {
-      inputs: inputsOf(workflow, catalog, place, node),
+      inputs: sentInputs(workflow, catalog, place, node),
       class_type: node.type,
       _meta: { title: titleOf(workflow, node, catalog) },
     };
@@ -39,7 +40,12 @@ export function toPrompt(workflow: Workflow, catalog: Catalog): Prompt {
   return prompt;
 }
 
-function inputsOf(workflow: Workflow, catalog: Catalog, place: Place, node: GraphNode): JsonObject {
+function sentInputs(
+  workflow: Workflow,
+  catalog: Catalog,
+  place: Place,
+  node: GraphNode,
+): JsonObject {
   const values = valuesOf(node, place, catalog);
   const inputs: JsonObject = {};
   for (const [name, value] of Object.entries(values)) inputs[name] = written(value);
@@ -61,7 +67,8 @@ function valuesOf(node: GraphNode, place: Place, catalog: Catalog): Record<strin
   const kind = catalog.get(node.type);
   const given = { ...node.values, ...place.imposed[node.id] };
   const kept = Object.entries(given).filter(([name, value]) => isInput(name, value, kind));
-  return { ...defaults(kind), ...Object.fromEntries(kept) };
+  const values = Object.fromEntries(kept);
+  return { ...defaults(kind, values), ...values };
 }
 
 function isInput(name: string, value: Json, kind: NodeKind | undefined): boolean {
@@ -150,7 +157,10 @@ function asLink(
 function typeLinks(sheet: Sheet, catalog: Catalog): void {
   for (const link of Object.values(sheet.links)) {
     const [from, to] = [sheet.nodes[link.from], sheet.nodes[link.to]];
-    const target = catalog.get(to?.type ?? "")?.inputs.find(({ name }) => name === link.input);
+    const kind = catalog.get(to?.type ?? "");
+    const linked = new Set([link.input]);
+    const inputs = kind ? inputsOf(kind, to?.values ?? {}, linked) : [];
+    const target = inputs.find(({ name }) => name === link.input);
     const source = catalog.get(from?.type ?? "");
     link.type = source?.outputs[link.slot]?.type ?? target?.type ?? "*";
     if (to && !target && !to.inputs?.some(({ name }) => name === link.input)) {

@@ -1,6 +1,7 @@
 /** The editor's files, ours and ComfyUI's, read into a workflow. */
 
 import { z } from "zod";
+import { inputsOf } from "./dynamic";
 import { type Catalog, isReroute, PRIMITIVE } from "./kinds";
 import {
   EMPTY_SHEET,
@@ -215,8 +216,10 @@ function readNode(saved: FileNode, catalog: Catalog): GraphNode {
   if (title && title !== kind?.title) node.title = title;
   if (color) node.colour = color;
   if (isReroute(saved.type)) return node;
-  const declared = new Set(kind?.inputs.map(({ name }) => name));
-  const extra = (inputs ?? []).map(socket).filter(({ name }) => !declared.has(name));
+  const sockets = (inputs ?? []).map(socket);
+  const names = new Set(sockets.map(({ name }) => name));
+  const declared = new Set(kind && inputsOf(kind, node.values, names).map(({ name }) => name));
+  const extra = sockets.filter(({ name }) => !declared.has(name));
   if (!kind || extra.length > 0) node.inputs = extra;
   if (!kind) node.outputs = (outputs ?? []).map(socket);
   return node;

@@ -1,5 +1,6 @@
 /** Which value of a saved node is which input: widgets are saved in order, with companions. */
 
+import { brought } from "./dynamic";
 import type { InputKind, NodeKind } from "./kinds";
 import type { AfterRun, GraphNode, Json } from "./model";
 
@@ -12,24 +13,26 @@ export interface Saved {
 }
 
 /** In the order in which files have them: the required ones, then the optional ones. */
-function widgets(kind: NodeKind): InputKind[] {
-  const all = kind.inputs.filter((input) => input.widget);
+function widgets(inputs: readonly InputKind[]): InputKind[] {
+  const all = inputs.filter((input) => input.widget);
   return [...all.filter((input) => !input.optional), ...all.filter((input) => input.optional)];
 }
 
 /** Values in widget order by input name; companions (a seed's control, the button of an upload)
- * are told apart. */
+ * are told apart. A choice is followed by the inputs that it brings. */
 export function readList(saved: readonly Json[], kind: NodeKind): Saved {
   const found: Saved = { values: {}, after: {} };
-  const inputs = widgets(kind);
+  let open = widgets(kind.inputs);
   let position = 0;
-  for (const [index, input] of inputs.entries()) {
+  while (position < saved.length) {
+    const [input, ...rest] = open;
     const value = saved[position];
-    if (value === undefined) break;
+    if (!input || value === undefined) break;
     found.values[input.name] = value;
+    open = [...widgets(exactly(input, value)), ...rest];
     position += 1;
     const companion = saved[position];
-    if (companion === undefined || !isCompanion(companion, input, inputs[index + 1])) continue;
+    if (companion === undefined || !isCompanion(companion, input, open[0])) continue;
     position += 1;
     if (CONTROLS.has(companion)) {
       const after = companion === "increment-wrap" ? "increment" : companion;
@@ -38,6 +41,10 @@ export function readList(saved: readonly Json[], kind: NodeKind): Saved {
   }
   return found;
 }
+
+/** What a saved choice brings; one that is not there brings nothing. */
+const exactly = (input: InputKind, value: Json): InputKind[] =>
+  input.variants?.some(({ key }) => key === value) ? brought(input, value) : [];
 
 function isCompanion(value: Json, input: InputKind, following: InputKind | undefined): boolean {
   if (CONTROLS.has(value)) {
@@ -68,13 +75,16 @@ export function writeList(
   kind: NodeKind,
 ): { list: Json[]; named: Record<string, Json> } {
   const list: Json[] = [];
-  const inputs = widgets(kind);
-  for (const input of inputs) {
-    list.push(node.values[input.name] ?? input.default ?? null);
+  const listed = new Set<string>();
+  let open = widgets(kind.inputs);
+  for (let [input] = open; input; [input] = open) {
+    const value = node.values[input.name] ?? input.default ?? null;
+    list.push(value);
+    listed.add(input.name);
     if (isSeed(input)) list.push(node.after[input.name] ?? "fixed");
     else if (input.widget?.kind === "choice" && input.widget.upload === "image") list.push("image");
+    open = [...widgets(exactly(input, value)), ...open.slice(1)];
   }
-  const listed = new Set(inputs.map(({ name }) => name));
   const named = Object.fromEntries(
     Object.entries(node.values).filter(([name]) => !listed.has(name)),
   );

@@ -86,7 +86,7 @@ function writeSheet(
   const slots = new Map<string, string[]>();
   const nodes = ordered(sheet).map((node, order): JsonObject => {
     const entering = links.filter((link) => link.to === node.id);
-    const inputs = inputsOf(workflow, node, catalog, entering);
+    const inputs = writtenInputs(workflow, node, catalog, entering);
     slots.set(
       node.id,
       inputs.map((input) => String(input.name)),
@@ -121,13 +121,14 @@ function writeGroup(group: Group): JsonObject {
 }
 
 /** The sockets of a node that files list: those that links fill, and widgets with a link. */
-function inputsOf(
+function writtenInputs(
   workflow: Workflow,
   node: GraphNode,
   catalog: Catalog,
   entering: Link[],
 ): JsonObject[] {
-  const known = socketsOf(workflow, node, catalog).inputs;
+  const linked = new Set(entering.map(({ input }) => input));
+  const known = socketsOf(workflow, node, catalog, linked).inputs;
   const names = new Set(known.map(({ name }) => name));
   const strangers = entering
     .filter(({ input }) => !names.has(input))

@@ -2,7 +2,14 @@ import { typeStyle } from "../canvas/colours";
 import { refusal } from "../graph/connect";
 import { change, connect, disconnect, setMode } from "../graph/edits";
 import { outputType, socketsOf, titleOf } from "../graph/kinds";
-import { type GraphNode, linkInto, type Mode, type Sheet, sheetOf } from "../graph/model";
+import {
+  type GraphNode,
+  linkedInputs,
+  linkInto,
+  type Mode,
+  type Sheet,
+  sheetOf,
+} from "../graph/model";
 import { reading } from "../graph/reading";
 import { useCatalog } from "../stores/catalog";
 import { type Tab, useDocuments } from "../stores/documents";
@@ -54,7 +61,7 @@ const MODES: Mode[] = ["run", "muted", "bypassed"];
 function Inspector({ tab, sheet, node }: { tab: Tab; sheet: Sheet; node: GraphNode }) {
   const catalog = useCatalog((state) => state.catalog);
   const workflow = tab.history.present;
-  const { inputs } = socketsOf(workflow, node, catalog);
+  const { inputs } = socketsOf(workflow, node, catalog, linkedInputs(sheet, node.id));
   const { editSheet } = useDocuments.getState();
   return (
     <div className="inspector">

@@ -34,8 +34,22 @@ const Options = z.looseObject({
 });
 const Input = z.union([z.tuple([z.union([z.string(), z.array(Option)])], z.unknown())]);
 const Inputs = z.record(z.string(), z.unknown()).nullish();
+const InputGroups = z.looseObject({ required: Inputs, optional: Inputs });
+const Variants = z.looseObject({
+  options: z.array(z.looseObject({ key: Option, inputs: InputGroups })),
+});
+const Growing = z.looseObject({
+  template: z.looseObject({
+    input: InputGroups,
+    min: z.int().min(0).catch(0),
+    names: z.array(z.string()).optional(),
+    prefix: z.string().optional(),
+    max: z.int().max(1000).optional(),
+  }),
+});
+const Matching = z.looseObject({ template: z.looseObject({ allowed_types: z.string() }) });
 const Entry = z.looseObject({
-  input: z.looseObject({ required: Inputs, optional: Inputs }),
+  input: InputGroups,
   input_order: z
     .looseObject({
       required: z.array(z.string()).optional(),
@@ -76,12 +90,13 @@ export function readCatalog(document: unknown): ReadCatalog {
 }
 
 function readKind(id: string, entry: Entry): NodeKind {
+  const inputs = readInputs(entry.input, entry.input_order ?? {});
   return {
     id,
     title: entry.display_name || id,
     category: entry.category ?? "",
     description: entry.description ?? "",
-    inputs: [...readInputs(entry, "required"), ...readInputs(entry, "optional")],
+    inputs,
     outputs: (entry.output ?? []).map((type, slot) => {
       const named = typeof type === "string" ? type : "COMBO";
       const tooltip = entry.output_tooltips?.[slot] ?? undefined;
@@ -91,22 +106,30 @@ function readKind(id: string, entry: Entry): NodeKind {
     deprecated: entry.deprecated ?? false,
     experimental: entry.experimental ?? false,
     aliases: entry.search_aliases ?? [],
+    dynamic: inputs.some((input) => input.variants || input.slots),
   };
 }
 
-function readInputs(entry: Entry, part: "required" | "optional"): InputKind[] {
-  const declared = entry.input[part] ?? {};
-  const listed = entry.input_order?.[part] ?? [];
-  const names = [
-    ...new Set([...listed.filter((name) => name in declared), ...Object.keys(declared)]),
-  ];
-  return names.map((name) => readInput(name, declared[name], part === "optional"));
+type Groups = z.infer<typeof InputGroups>;
+
+function readInputs(
+  groups: Groups,
+  order: { required?: string[]; optional?: string[] },
+): InputKind[] {
+  return (["required", "optional"] as const).flatMap((part) => {
+    const declared = groups[part] ?? {};
+    const listed = (order[part] ?? []).filter((name) => name in declared);
+    const names = [...new Set([...listed, ...Object.keys(declared)])];
+    return names.map((name) => readInput(name, declared[name], part === "optional"));
+  });
 }
 
 function readInput(name: string, declared: unknown, optional: boolean): InputKind {
   const read = Input.safeParse(declared);
   if (!read.success) return { name, type: "*", optional };
   const [type, given] = read.data;
+  const special = typeof type === "string" ? readSpecial(name, type, given, optional) : undefined;
+  if (special) return special;
   const options = Options.catch({}).parse(given ?? {});
   const widget = options.forceInput ? undefined : widgetOf(type, options);
   return {
@@ -118,6 +141,39 @@ function readInput(name: string, declared: unknown, optional: boolean): InputKin
     tooltip: options.tooltip,
   };
 }
+
+/** Inputs that bring others, that grow, or that take what another one takes. */
+function readSpecial(
+  name: string,
+  type: string,
+  given: unknown,
+  optional: boolean,
+): InputKind | undefined {
+  const { tooltip } = Options.catch({}).parse(given ?? {});
+  if (type === "COMFY_DYNAMICCOMBO_V3") {
+    const { options } = Variants.catch({ options: [] }).parse(given);
+    const variants = options.map(({ key, inputs }) => ({ key, inputs: readInputs(inputs, {}) }));
+    const keys = variants.map(({ key }) => key);
+    const widget: Widget = { kind: "choice", options: keys };
+    return { name, type: "COMBO", optional, widget, default: keys[0], tooltip, variants };
+  }
+  if (type === "COMFY_AUTOGROW_V3") {
+    const read = Growing.safeParse(given);
+    if (!read.success) return undefined;
+    const { input, min: least, names, prefix = "", max = 50 } = read.data.template;
+    const [slot] = readInputs(input, {});
+    if (!slot) return undefined;
+    const all = names ?? Array.from({ length: max }, (_, position) => `${prefix}${position}`);
+    return { name, type: slot.type, optional, tooltip, slots: { names: all, least, slot } };
+  }
+  if (type === "COMFY_MATCHTYPE_V3") {
+    const read = Matching.safeParse(given);
+    return { name, type: read.data?.template.allowed_types ?? "*", optional, tooltip };
+  }
+  return undefined;
+}
+
+const KEPT = new Set(["IMAGECOMPARE", "RESOLUTION_PREVIEW", "COLORS"]);
 
 function widgetOf(type: string | z.infer<typeof Option>[], options: Options): Widget | undefined {
   if (typeof type !== "string") return choice(type, options);
@@ -136,11 +192,13 @@ function widgetOf(type: string | z.infer<typeof Option>[], options: Options): Wi
     case "BOOLEAN":
       return { kind: "toggle", on: options.label_on, off: options.label_off };
     case "COMBO":
+      // Without options people write what they like.
+      if (options.options?.length === 0) return { kind: "text", multiline: false, prompt: false };
       return choice(options.options ?? [], options);
     case "COLOR":
       return { kind: "colour" };
     default:
-      return undefined;
+      return KEPT.has(type) ? { kind: "kept" } : undefined;
   }
 }
 

@@ -218,6 +218,7 @@ export const en = {
   run: {
     hint: "Run (Ctrl Enter); with Shift before all that wait",
     queued: "Queued",
+    nothingShown: "Nothing here shows or saves a result yet: add a node such as Preview Image.",
     cancelled: "Cancelled",
     away: "The service does not answer. Is it running?",
     fault: (what: string) => `Something went wrong here: ${what}`,

@@ -58,6 +58,8 @@ export function Field({ node, input, widget, value, after }: FieldProps) {
       return <TextField {...editing} widget={widget} value={value === null ? "" : String(value)} />;
     case "toggle":
       return <ToggleField {...editing} widget={widget} value={value === true} />;
+    case "kept":
+      return null;
     case "colour":
       return <ColourField {...editing} value={String(value ?? "#000000")} />;
     case "choice": {
