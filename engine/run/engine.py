@@ -190,7 +190,7 @@ class Engine:
                 "invalid_prompt_id",
                 f"prompt_id {job.id} is taken; leave it out, or make a new UUID for each prompt",
             ) from error
-        self._tell(None, QueueChanged(self._queue.remaining))
+        self._tell(job, QueueChanged(self._queue.remaining))
         self._wake()
         return Receipt(job.id, job.number, valid.errors)
 

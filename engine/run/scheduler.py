@@ -23,7 +23,7 @@ DEADLY_ATTEMPTS = 2
 
 
 class QueueChanged(Struct, frozen=True):
-    """A job was put, taken or finished; `remaining` wait or run."""
+    """A job was put, taken or finished, or several were removed; `remaining` wait or run."""
 
     remaining: int
 
@@ -59,7 +59,7 @@ class Scheduler:
                 return
             self._suspect = job.attempts > 0
             self._records[job.id] = Record(job)
-            self._tell(None, QueueChanged(self._queue.remaining))
+            self._tell(job, QueueChanged(self._queue.remaining))
             self._worker.run(job, partial(self._hear, job))
 
     @property
@@ -115,7 +115,7 @@ class Scheduler:
             log.exception("the end of job %s could not be written", job.id)
             ended = self._failed(f"its end could not be written: {error}", "StoreError")
         self._tell(job, ended)
-        self._tell(None, QueueChanged(self._queue.remaining))
+        self._tell(job, QueueChanged(self._queue.remaining))
 
 
 class Record:

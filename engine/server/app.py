@@ -42,7 +42,7 @@ from engine.server.keys import (
 from engine.server.logs import Logs
 from engine.server.machine import WorkerFacts
 from engine.server.middleware import compressed, errors, guard, headers
-from engine.server.socket import Sockets
+from engine.server.sockets import Sockets
 from engine.store.census import Census
 from engine.store.settings import Settings
 from engine.store.survey import Survey

@@ -8,7 +8,7 @@ from engine.run.engine import Engine
 from engine.server.catalog import Catalog
 from engine.server.logs import Logs
 from engine.server.machine import WorkerFacts
-from engine.server.socket import Sockets
+from engine.server.sockets import Sockets
 from engine.store.settings import Settings
 from engine.store.survey import Survey
 from engine.store.userdata import UserData

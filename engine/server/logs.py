@@ -11,7 +11,7 @@ from pathlib import Path
 
 from engine.run.relay import relayed
 from engine.server import wire
-from engine.server.socket import Sockets
+from engine.server.sockets import Sockets
 
 LINES = 300
 LONGEST_LINE = 4000

@@ -168,9 +168,15 @@ def prompt_error(refused: PromptError) -> dict[str, Any]:
 # --- WebSocket -------------------------------------------------------------------------------
 
 
-def message(type: str, data: Any) -> bytes:
-    """One text message."""
-    return encoded({"type": type, "data": data})
+def message(type: str, data: Any, seq: int | None = None) -> bytes:
+    """One text message; those that can be asked for again have a number, `seq`."""
+    told = {"type": type, "data": data}
+    return encoded(told if seq is None else told | {"seq": seq})
+
+
+def replayed(since: int, complete: bool) -> tuple[str, dict[str, Any]]:
+    """After the messages that a client asked for again: whether these are all it missed."""
+    return "replayed", {"since": since, "complete": complete}
 
 
 def status(remaining: int, sid: str | None = None) -> tuple[str, dict[str, Any]]:
@@ -215,6 +221,11 @@ def node_progress(job: str, node: str, value: float, total: float, state: str) -
 def progress_state(job: str, nodes: Mapping[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
     """Every node of the job that has begun so far."""
     return "progress_state", {"prompt_id": job, "nodes": nodes}
+
+
+def is_passing(picture: bytes) -> bool:
+    """Whether a later picture outdates it: previews are JPEGs, what a node sends is a PNG."""
+    return not picture.startswith(PNG_BEGINS)
 
 
 def preview(picture: bytes) -> bytes:

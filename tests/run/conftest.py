@@ -73,9 +73,13 @@ class Bench:
         """Submit and wait."""
         return await self.ended(await self.submit(prompt, **more))
 
-    def events(self, id: str) -> list[Event | QueueChanged]:
+    def events(self, id: str) -> list[Event]:
         """What was told of one job."""
-        return [event for job, event in self.told if job is not None and job.id == id]
+        return [
+            event
+            for job, event in self.told
+            if job is not None and job.id == id and not isinstance(event, QueueChanged)
+        ]
 
 
 def value_shown(source: dict[str, Any]) -> Prompt:

@@ -107,9 +107,12 @@ class Caller:
         return answer["prompt_id"]
 
     @asynccontextmanager
-    async def ear(self, sid: str | None = None, **flags: Any) -> AsyncGenerator[Ear]:
+    async def ear(
+        self, sid: str | None = None, *, since: int | None = None, **flags: Any
+    ) -> AsyncGenerator[Ear]:
         """A WebSocket that already heard its first status."""
         query = "" if sid is None else f"?clientId={sid}"
+        query += "" if since is None else f"&since={since}"
         address = self.url.replace("http", "ws") + "/ws" + query
         async with connect(address, max_size=None, proxy=None) as socket:
             ear = Ear(socket)
