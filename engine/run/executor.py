@@ -152,6 +152,7 @@ class JobRun:
         self._telling.flush()
         while self._unsaved:
             self._bench.cache.save(*self._unsaved.popleft())
+            self._bench.outputs.settle()
 
     def _advance(self) -> None:
         try:

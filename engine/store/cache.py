@@ -19,7 +19,7 @@ from engine.store.latest import Latest
 
 log = logging.getLogger(__name__)
 
-MANY = 2**63
+MOST_RESULTS = 100_000
 INLINE_BYTES = 64 * 1024
 WORTH_KEEPING_SECONDS = 0.02
 TOUCH_NS = 60 * 10**9
@@ -51,7 +51,7 @@ class Keeping:
 
     Attributes:
         latest: only those of the jobs that began last.
-        most: so many; 0 keeps none.
+        most: so many in memory and on disk; 0 keeps none.
     """
 
     latest: bool = False
@@ -96,7 +96,7 @@ class Cache:
         self._codecs = codecs
         self._memory_bytes = memory_bytes
         self._disk_bytes = disk_bytes
-        self._most = MANY if keeping.most is None else keeping.most
+        self._most = MOST_RESULTS if keeping.most is None else keeping.most
         self._latest = Latest() if keeping.latest else None
         self._memory = _Memory()
         self._lock = threading.Lock()
@@ -109,13 +109,13 @@ class Cache:
             for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
                 path.with_name(name).unlink(missing_ok=True)
             self.connection, sizes = opened(path)
-        self._disk_used, self._rows = sum(sizes.values()), len(sizes)
+        self._on_disk = sizes
+        self._disk_used = sum(sizes.values())
         self._folder.mkdir(parents=True, exist_ok=True)
         for left in self._folder.iterdir():
             if left.is_file() and left.name not in sizes:  # its worker died before it noted it
                 left.unlink()
-        if self._most == 0:
-            self.clear()
+        self._shrink()
 
     def begin(self, job: str, keys: Iterable[str]) -> None:
         """A job begins that needs the results of these keys."""
@@ -123,9 +123,7 @@ class Cache:
             return
         with self._lock:
             kept = self._latest.begin(job, keys)
-            on_disk = self.connection.execute("SELECT key FROM results").fetchall()
-            known = {*self._memory.results, *(key for (key,) in on_disk)}
-            for key in known - kept:
+            for key in {*self._memory.results, *self._on_disk} - kept:
                 self._forget(key)
 
     def grow(self, job: str, parent: str, keys: Iterable[str]) -> None:
@@ -142,14 +140,12 @@ class Cache:
 
     def has(self, key: str) -> bool:
         """Whether `get` is likely to find it."""
-        with self._lock:
-            if key in self._memory.results:
-                return True
-            found = self.connection.execute("SELECT 1 FROM results WHERE key=?", (key,))
-            return found.fetchone() is not None
+        return key in self._memory.results or key in self._on_disk
 
     def get(self, key: str) -> Result | None:
         """The result, or None; one that cannot be read any more is dropped."""
+        if not self.has(key):
+            return None
         with self._lock:
             known = self._memory.results.get(key)
             if known is not None:
@@ -196,7 +192,7 @@ class Cache:
         """Drop everything."""
         with self._lock:
             self._memory = _Memory()
-            for (key,) in self.connection.execute("SELECT key FROM results").fetchall():
+            for key in [*self._on_disk]:
                 self._forget(key)
 
     def close(self) -> None:
@@ -230,6 +226,7 @@ class Cache:
             log.warning("a cached result is dropped, it cannot be read: %s", error)
             self._forget(key)
             return None
+        self._on_disk.move_to_end(key)
         now = time.time_ns()
         if now - used > TOUCH_NS:
             self.connection.execute("UPDATE results SET used=? WHERE key=?", (now, key))
@@ -251,16 +248,15 @@ class Cache:
                     (key, len(data), time.time_ns(), data if inline else None),
                 )
                 self._disk_used += len(data)
-                self._rows += 1
+                self._on_disk[key] = len(data)
                 self._shrink()
         finally:
             if not inline:
                 part.unlink(missing_ok=True)
 
     def _shrink(self) -> None:
-        while self._disk_used > self._disk_bytes or self._rows > self._most:
-            oldest = self.connection.execute("SELECT key FROM results ORDER BY used LIMIT 1")
-            self._forget_on_disk(oldest.fetchone()[0])
+        while self._disk_used > self._disk_bytes or len(self._on_disk) > self._most:
+            self._forget_on_disk(next(iter(self._on_disk)))
 
     def _forget(self, key: str) -> None:
         _, size = self._memory.results.pop(key, (None, 0))
@@ -268,21 +264,20 @@ class Cache:
         self._forget_on_disk(key)
 
     def _forget_on_disk(self, key: str) -> None:
-        row: tuple[int] | None = self.connection.execute(
-            "DELETE FROM results WHERE key=? RETURNING nbytes", (key,)
-        ).fetchone()
-        if row is not None:
-            self._disk_used -= row[0]
-            self._rows -= 1
-            if row[0] > INLINE_BYTES:
-                self._file(key).unlink(missing_ok=True)
+        size = self._on_disk.pop(key, None)
+        if size is None:
+            return
+        self._disk_used -= size
+        self.connection.execute("DELETE FROM results WHERE key=?", (key,))
+        if size > INLINE_BYTES:
+            self._file(key).unlink(missing_ok=True)
 
     def _file(self, key: str) -> Path:
         return self._folder / key
 
 
-def opened(path: Path) -> tuple[sqlite3.Connection, dict[str, int]]:
-    """The cache's file, and the size of each result in it by key.
+def opened(path: Path) -> tuple[sqlite3.Connection, OrderedDict[str, int]]:
+    """The cache's file, and the size of each result in it by key, least recently used first.
 
     Raises:
         sqlite3.DatabaseError: it is damaged.
@@ -291,7 +286,8 @@ def opened(path: Path) -> tuple[sqlite3.Connection, dict[str, int]]:
     try:
         connection.execute("PRAGMA synchronous=OFF")
         connection.execute(SCHEMA)
-        return connection, dict(connection.execute("SELECT key, nbytes FROM results").fetchall())
+        sizes = connection.execute("SELECT key, nbytes FROM results ORDER BY used")
+        return connection, OrderedDict(sizes.fetchall())
     except BaseException:
         connection.close()
         raise

@@ -7,12 +7,26 @@ import re
 import sqlite3
 import threading
 import uuid
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from engine.authoring.errors import BadPath
 from engine.authoring.protocols import File, FolderKind
 from engine.store.folders import Folders, inside
+
+MOST_PLACES = 1000
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where files of one prefix go; it was looked at and is inside of its root."""
+
+    parent: Path
+    subfolder: str
+    stem: str
+    ending: str
 
 
 class Outputs:
@@ -22,6 +36,7 @@ class Outputs:
         self._folders = folders
         self._counters = Counters(connection)
         self._lock = threading.Lock()
+        self._places: dict[tuple[str, str, str, str], _Place] = {}
 
     def save(
         self, prefix: str, extension: str, data: bytes, folder: FolderKind, *, end: str = "_"
@@ -31,40 +46,66 @@ class Outputs:
         Raises:
             BadPath: the prefix leads out of the folder.
         """
+        place = self._places.get((folder, prefix, end, extension))
+        if place is None:
+            place = self._place(folder, prefix, f"{end}.{extension}")
+            if len(self._places) >= MOST_PLACES:
+                self._places.clear()
+            self._places[folder, prefix, end, extension] = place
+        try:
+            name = self._written(place, data)
+        except FileNotFoundError:  # the first file here, or somebody removed the folder
+            place.parent.mkdir(parents=True, exist_ok=True)
+            name = self._written(place, data)
+        return File(name, place.subfolder, folder)
+
+    def settle(self) -> None:
+        """Write the numbers down that were given; a crash before that costs a look at a folder."""
+        with self._lock:
+            self._counters.write()
+
+    def _place(self, folder: FolderKind, prefix: str, ending: str) -> _Place:
         stem = Path(prefix)
         if prefix.endswith("/") or stem.name in ("", ".."):
             raise BadPath(f"file name prefix {prefix!r} names a folder; add a name after it")
-        root, ending = self._folders.root(folder), f"{end}.{extension}"
+        root = self._folders.root(folder)
         parent = inside(root, f"{stem}_{0:05}{ending}").parent
-        parent.mkdir(parents=True, exist_ok=True)
-        part = parent / f".{uuid.uuid4().hex}.part"
-        try:
-            part.write_bytes(data)
-            name = self._place(part, parent, stem.name, ending)
-        finally:
-            part.unlink(missing_ok=True)
         subfolder = parent.relative_to(os.path.realpath(root)).as_posix()
-        return File(name, "" if subfolder == "." else subfolder, folder)
+        return _Place(parent, "" if subfolder == "." else subfolder, stem.name, ending)
 
-    def _place(self, part: Path, folder: Path, stem: str, ending: str) -> str:
+    def _written(self, place: _Place, data: bytes) -> str:
+        part = f"{place.parent}/.{uuid.uuid4().hex}.part"
+        try:
+            with open(part, "wb") as file:  # noqa: PTH123 - half the time
+                file.write(data)
+            return self._named(part, place)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(part)  # noqa: PTH108 - half the time
+
+    def _named(self, part: str, place: _Place) -> str:
+        folder = str(place.parent)
         with self._lock:
             while True:
-                name = f"{stem}_{self._counters.next(folder, stem):05}{ending}"
-                if moved(part, folder / name):
+                number = self._counters.next(folder, place.stem)
+                name = f"{place.stem}_{number:05}{place.ending}"
+                if moved(part, f"{folder}/{name}"):
                     return name
-                self._counters.forget(folder, stem)
+                self._counters.forget(folder, place.stem)
 
 
-def moved(part: Path, path: Path) -> bool:
+def moved(part: str, path: str) -> bool:
     """Give a finished file its name unless somebody has just taken it."""
     try:
         os.link(part, path)
     except FileExistsError:
         return False
+    except FileNotFoundError:
+        raise
     except OSError:  # a file system without hard links
-        if path.exists():
+        if Path(path).exists():
             return False
-        part.rename(path)
+        Path(part).rename(path)
     return True
 
 
@@ -88,35 +129,48 @@ def expanded(prefix: str, *, batch_number: int, width: int, height: int) -> str:
 class Counters:
     """Gives every saved file the next free number of its name, without looking at old files.
 
-    The last number given is kept in the database; only a name seen for the first time costs one
-    look at its folder.
+    The last numbers given are kept in memory and in the database; only a name seen for the first
+    time costs one look at its folder.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._last: dict[str, int] = {}
+        self._unwritten: set[str] = set()
         connection.execute(
             "CREATE TABLE IF NOT EXISTS counters "
             "(stem TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT ROWID"
         )
 
-    def next(self, folder: Path, name: str) -> int:
+    def next(self, folder: str, name: str) -> int:
         """The next number for files called ``{name}_{number:05}_.*`` in `folder`."""
-        stem = str(folder / name)
-        row = self._connection.execute(
-            "UPDATE counters SET last = last + 1 WHERE stem=? RETURNING last", (stem,)
-        ).fetchone()
-        if row is not None:
-            return row[0]
-        first = self._connection.execute(
-            "INSERT INTO counters VALUES (?, ?) ON CONFLICT (stem) "
-            "DO UPDATE SET last = max(last + 1, excluded.last) RETURNING last",
-            (stem, highest_number(folder, name) + 1),
-        ).fetchone()
-        return first[0]
+        stem = f"{folder}/{name}"
+        last = self._last.get(stem)
+        if last is None:
+            row = self._connection.execute("SELECT last FROM counters WHERE stem=?", (stem,))
+            last = (row.fetchone() or (None,))[0]
+        if last is None:
+            last = highest_number(Path(folder), name)
+        self._last[stem] = last + 1
+        self._unwritten.add(stem)
+        return last + 1
 
-    def forget(self, folder: Path, name: str) -> None:
+    def write(self) -> None:
+        """Write down the numbers given since the last time."""
+        for stem in self._unwritten:
+            self._connection.execute(
+                "INSERT INTO counters VALUES (?, ?) ON CONFLICT (stem) "
+                "DO UPDATE SET last = max(last, excluded.last)",
+                (stem, self._last[stem]),
+            )
+        self._unwritten.clear()
+
+    def forget(self, folder: str, name: str) -> None:
         """Look at the folder again next time: somebody else wrote into it."""
-        self._connection.execute("DELETE FROM counters WHERE stem=?", (str(folder / name),))
+        stem = f"{folder}/{name}"
+        self._last.pop(stem, None)
+        self._unwritten.discard(stem)
+        self._connection.execute("DELETE FROM counters WHERE stem=?", (stem,))
 
 
 def highest_number(folder: Path, name: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -83,6 +84,24 @@ def test_numbers_of_deleted_files_are_not_given_again(
     assert made.save("pic", "png", b"", "output").filename == "pic_00002_.png"
 
 
+def test_numbers_that_were_written_down_are_never_given_again(
+    outputs: Callable[[], Outputs], tmp_path: Path
+):
+    made = outputs()
+    made.save("pic", "png", b"", "output")
+    made.settle()
+    (tmp_path / "output" / "pic_00001_.png").unlink()
+    assert outputs().save("pic", "png", b"", "output").filename == "pic_00002_.png"
+
+
+def test_a_folder_that_was_removed_is_made_again(outputs: Callable[[], Outputs], tmp_path: Path):
+    made = outputs()
+    made.save("sub/pic", "png", b"", "output")
+    shutil.rmtree(tmp_path / "output")
+    assert made.save("sub/pic", "png", b"x", "output") == File("pic_00002_.png", "sub", "output")
+    assert names(tmp_path / "output") == ["sub/pic_00002_.png"]
+
+
 def test_threads_never_share_a_number(outputs: Callable[[], Outputs], tmp_path: Path):
     made = [outputs(), outputs()]
 
@@ -143,10 +162,13 @@ def test_a_counter_looks_at_its_folder_only_once(tmp_path: Path):
     connection = connect(tmp_path / "counters.db")
     counters = Counters(connection)
     (tmp_path / "x_00005_.png").touch()
-    assert counters.next(tmp_path, "x") == 6
+    folder = str(tmp_path)
+    assert counters.next(folder, "x") == 6
     (tmp_path / "x_00099_.png").touch()
-    assert counters.next(tmp_path, "x") == 7
-    counters.forget(tmp_path, "x")
-    assert counters.next(tmp_path, "x") == 100
-    assert counters.next(tmp_path / "not there", "x") == 1
+    assert counters.next(folder, "x") == 7
+    counters.write()
+    assert Counters(connection).next(folder, "x") == 8, "another one knows what was written"
+    counters.forget(folder, "x")
+    assert counters.next(folder, "x") == 100
+    assert counters.next(f"{folder}/not there", "x") == 1
     connection.close()
