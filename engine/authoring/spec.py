@@ -129,6 +129,7 @@ class NodeSpec:
         checks_types: `check` also judges links: it gets `input_types`, for each linked input
             the type that comes in.
         takes_more: undeclared inputs reach the function if they are linked.
+        takes_all: undeclared literals reach it too.
         per_node: results are not shared with equal nodes of another id.
         version: changes with the function's code, so that old cached results are not reused.
         origin: module that defines it.
@@ -157,6 +158,7 @@ class NodeSpec:
     checks: frozenset[str] = frozenset()
     checks_types: bool = False
     takes_more: bool = False
+    takes_all: bool = False
     per_node: bool = False
     deprecated: bool = False
     experimental: bool = False

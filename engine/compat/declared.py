@@ -26,7 +26,8 @@ HIDDEN = frozenset(
 )
 """Hidden inputs that are filled in when a node runs."""
 UPLOADS = ("image", "audio", "video")
-UNTIDY = "no type has this name"
+UNTIDY = "no type or input has this name"
+"""Types that fit this fit every type; a dict that has it takes every input."""
 
 
 class Misdeclared(SoundstageError):
@@ -85,6 +86,7 @@ def declared(kind: Any, source: Source) -> tuple[GuestNode, dict[str, str]]:
         has_check=hasattr(kind, "VALIDATE_INPUTS"),
         checks=checks,
         checks_types=checks_types,
+        takes_all=UNTIDY in types["optional"],
         per_node=bool(getattr(kind, "NOT_IDEMPOTENT", False)) or "UNIQUE_ID" in hidden.values(),
     )
     node.described.update(_described(kind, node, types))
@@ -101,18 +103,18 @@ def _function(kind: Any) -> Any:
     return function
 
 
-def _input_types(kind: Any) -> dict[str, dict[str, Any]]:
+def _input_types(kind: Any) -> dict[str, Mapping[str, Any]]:
     if not callable(getattr(kind, "INPUT_TYPES", None)):
         raise Misdeclared("has no INPUT_TYPES; make it a classmethod that returns a dict")
     types = kind.INPUT_TYPES()
     if not isinstance(types, Mapping):
         raise Misdeclared(f"has INPUT_TYPES that return a {type(types).__name__}, not a dict")
     sections = cast("Mapping[str, Any]", types)
-    found: dict[str, dict[str, Any]] = {"required": {}, "optional": {}}
+    found: dict[str, Mapping[str, Any]] = {"required": {}, "optional": {}}
     for name, section in sections.items():
         if section is not None and not isinstance(section, Mapping):
             raise Misdeclared(f"has INPUT_TYPES whose {name!r} is no dict")
-        found[name] = dict(cast("Mapping[str, Any]", section or {}))
+        found[name] = {} if section is None else cast("Mapping[str, Any]", section)
     return found
 
 

@@ -90,7 +90,7 @@ def graph_node(
         link = as_link(value)
         if link is not None:
             links[name] = link
-        elif input is not None:
+        elif input is not None or spec.takes_all:
             literals[name] = literal(value)
     return GraphNode(id, spec, literals, links, changed)
 

@@ -83,6 +83,7 @@ class GuestNode(Struct, frozen=True, omit_defaults=True):
     checks: list[str] = []
     checks_types: bool = False
     per_node: bool = False
+    takes_all: bool = False
 
 
 class Told(Struct, frozen=True):
@@ -176,6 +177,7 @@ def spec_of(node: GuestNode, function: Callable[..., Any], **functions: Any) -> 
         checks=frozenset(node.checks),
         checks_types=node.checks_types,
         takes_more=True,
+        takes_all=node.takes_all,
         per_node=node.per_node,
         described=node.described,
         **functions,

@@ -81,6 +81,17 @@ async def test_undeclared_links_reach_the_function_and_undeclared_literals_do_no
     assert await shown(bench, prompt) == ["3"]
 
 
+async def test_a_dict_that_has_every_name_takes_every_input(local: Opener):
+    bench = await local()
+    prompt = {
+        "a": n("V1Number", value=1),
+        "1": n("V1Take", x=["a", 0], row={"on": True, "name": "z"}, z=[1, 2, 3]),
+        "out": n("V1Show", value=["1", 0]),
+    }
+    (text,) = await shown(bench, prompt)
+    assert json.loads(text) == {"x": 1, "row": {"on": True, "name": "z"}, "z": [1, 2, 3]}
+
+
 async def test_a_raw_link_is_given_as_it_is(local: Opener, tmp_path: Path):
     bench, log = await local(), tmp_path / "log"
     prompt = {

@@ -1,5 +1,7 @@
 """Nodes that give lists, take lists, and take what nobody declared."""
 
+import json
+
 
 class Count:
     """0, 1, 2, ...: one after the other."""
@@ -52,4 +54,27 @@ class Sum:
         return (sum(kwargs.values()),)
 
 
-NODES = {"V1Count": Count, "V1Together": Together, "V1Sum": Sum}
+class Everything(dict):
+    def __contains__(self, name):
+        return True
+
+    def __getitem__(self, name):
+        return ("*",)
+
+
+class Take:
+    """Tells whatever it is given, linked or not."""
+
+    RETURN_TYPES = ("STRING",)
+    FUNCTION = "run"
+    CATEGORY = "v1/lists"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {}, "optional": Everything()}
+
+    def run(self, **kwargs):
+        return (json.dumps(kwargs, sort_keys=True),)
+
+
+NODES = {"V1Take": Take, "V1Count": Count, "V1Together": Together, "V1Sum": Sum}
