@@ -46,6 +46,7 @@ class Place:
         children: the places of its expansion.
         seconds: of its own running time.
         announced: it was told that it runs.
+        idle: so many of its runs wait for a lazy input.
     """
 
     node: GraphNode
@@ -65,6 +66,7 @@ class Place:
     children: list[Place] = field(default_factory=list["Place"])
     seconds: float = 0.0
     announced: bool = False
+    idle: int = 0
 
     @property
     def root(self) -> Place:

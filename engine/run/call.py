@@ -17,6 +17,7 @@ from engine.authoring.errors import Interrupted
 from engine.authoring.markers import CPU, GPU
 from engine.authoring.protocols import File, FolderKind, Resident, Step
 from engine.authoring.registry import Registry
+from engine.authoring.spec import NodeSpec
 from engine.devices.lanes import Lanes, Task, as_exception
 from engine.graph.prompt import GraphNode
 from engine.run.events import Event, NodePreview, NodeProgress
@@ -32,7 +33,11 @@ PREVIEW_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Bench:
-    """What all jobs of a worker share."""
+    """What all jobs of a worker share.
+
+    Attributes:
+        costs: seconds that each class of nodes took last time.
+    """
 
     registry: Registry
     folders: Folders
@@ -40,6 +45,19 @@ class Bench:
     outputs: Outputs
     lanes: Lanes
     costs: dict[str, float] = field(default_factory=dict[str, float])
+
+    def has(self, key: str, spec: NodeSpec) -> bool:
+        """Whether a result is at hand; one that shows files only while they are there."""
+        if not spec.shows:
+            return self.cache.has(key)
+        known = self.cache.get(key)
+        if known is None:
+            return False
+        shown = [item for items in (known.shown or {}).values() for item in items]
+        if all(self.folders.has(item) for item in shown if isinstance(item, File)):
+            return True
+        self.cache.forget(key)
+        return False
 
 
 @dataclass(frozen=True)
@@ -144,7 +162,7 @@ class NodeCall:
         returned: what each run returned, None for those that are blocked.
         error: why one of them failed.
         seconds: running time of all.
-        left, waiting: runs that are not over, and those of them that wait for a lazy input.
+        left: runs that are not over.
     """
 
     def __init__(
@@ -164,7 +182,6 @@ class NodeCall:
         self.returned: list[Any] = [None] * len(turns)
         self.error: Exception | None = None
         self.seconds = 0.0
-        self.waiting = 0
         self.handles = [
             handle for turn in turns if isinstance(turn, dict) for handle in residents(turn)
         ]
@@ -182,11 +199,6 @@ class NodeCall:
         if self.function is self.node.spec.function:
             return self.node.spec.kind == "async"
         return inspect.iscoroutinefunction(self.function)
-
-    @property
-    def is_stuck(self) -> bool:
-        """Whether all its runs wait for lazy inputs."""
-        return 0 < self.left == self.waiting
 
     @property
     def is_plain(self) -> bool:

@@ -6,17 +6,13 @@ import asyncio
 import inspect
 import logging
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from engine.authoring.errors import Interrupted
-from engine.authoring.markers import CPU
-from engine.authoring.protocols import Blocked, Expansion, File
-from engine.authoring.spec import NodeSpec
-from engine.devices.lanes import Task
+from engine.authoring.protocols import Blocked, Expansion
 from engine.graph.keys import Keys, fingerprints
 from engine.graph.plan import CycleError
 from engine.graph.prompt import Graph, GraphNode
@@ -35,8 +31,9 @@ from engine.run.events import (
 )
 from engine.run.expand import grown
 from engine.run.failures import now_ms, sendable
-from engine.run.inputs import SourceFailed, inputs, items, unasked
-from engine.run.telling import Telling
+from engine.run.inputs import Inputs, SourceFailed, items, unasked
+from engine.run.loop import Loop
+from engine.run.row import Row
 from engine.run.turns import filled, holes, result, turns
 from engine.store.cache import WORTH_KEEPING_SECONDS, Result
 from engine.store.history import Failure, Job, Partial, Status
@@ -44,8 +41,6 @@ from engine.store.history import Failure, Job, Partial, Status
 log = logging.getLogger(__name__)
 
 CONTINUE = "continue_independent"
-QUICK_SECONDS = 0.005
-RUNNER_SECONDS = 0.02
 SLOW_SECONDS = 0.2
 
 
@@ -65,25 +60,24 @@ class JobRun:
     def __init__(self, bench: Bench, job: Job, emit: Callable[[Event], None]) -> None:
         self._bench = bench
         self._job = job
-        self._telling = Telling(emit)
+        self._loop = Loop(emit, self._break)
         self._over = asyncio.Event()
         self._ended: Ended | None = None
         self._cancelled = threading.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
         previews = job.extra.get("preview_method", "none") != "none"
         self._nodes: dict[str, GraphNode] = {}
         self._parents: dict[str, str] = {}
         self._errand = Errand(
-            bench, job, self._telling.tell, self._cancelled, previews, self._nodes, self._parents
+            bench, job, self._loop.tell, self._cancelled, previews, self._nodes, self._parents
         )
         self._goes_on = job.extra.get("node_failure_policy") == CONTINUE
         self._lock = threading.Lock()
         self._graph = Graph({})
         self._keys = Keys(job.id, bench.folders)
         self._board = Board(self._find)
+        self._inputs = Inputs(self._board, self._lock, self._go_on)
         self._calls: dict[str, NodeCall] = {}
-        self._quick: deque[tuple[Place, NodeCall]] = deque()
-        self._has_runner = False
+        self._row = Row(self._errand, self._lock, self._run_quick, self._go_on)
         self._executed: list[str] = []
         self._failures: list[Failure] = []
         self._unsaved: deque[tuple[str, Result]] = deque()
@@ -99,10 +93,8 @@ class JobRun:
             self._break(error)
         self._cancelled.set()
         self._bench.cache.end(self._job.id)
-        for task in self._tasks:
-            task.cancel()
         assert self._ended is not None, "whatever ends a job says how"
-        self._telling.close(self._ended)
+        self._loop.close(self._ended)
 
     async def _begin(self) -> None:
         self._graph = Graph.of(self._job.prompt, self._bench.registry)
@@ -110,46 +102,29 @@ class JobRun:
         nodes = self._graph.ordered(self._job.outputs)
         self._keys.add(nodes, await fingerprints(nodes))
         self._bench.cache.begin(self._job.id, self._keys.made.values())
-        cached = [node.id for node in nodes if self._has(self._keys.made[node.id], node.spec)]
-        self._telling.tell(Started(cached, now_ms()))
+        cached = [node.id for node in nodes if self._bench.has(self._keys.made[node.id], node.spec)]
+        self._loop.tell(Started(cached, now_ms()))
         with self._lock:
             self._board.add(nodes, self._keys.made)
             for id in self._job.outputs:
                 self._board.aim(self._board.places[id])
         self._go_on()
 
-    # --- what is there already ---------------------------------------------------------------
-
-    def _has(self, key: str, spec: NodeSpec) -> bool:
-        """Whether a result is at hand; one that shows files only while they are there."""
-        if not spec.shows:
-            return self._bench.cache.has(key)
-        known = self._bench.cache.get(key)
-        if known is None:
-            return False
-        shown = [item for items in (known.shown or {}).values() for item in items]
-        if all(self._bench.folders.has(item) for item in shown if isinstance(item, File)):
-            return True
-        self._bench.cache.forget(key)
-        return False
-
     def _find(self, place: Place) -> Result | None:
         """The cached result of a place, told like one that was made now."""
-        if not self._has(place.key, place.node.spec):
+        if not self._bench.has(place.key, place.node.spec):
             return None
         known = self._bench.cache.get(place.key)
         if known is not None and known.shown is not None:
             if known.shown:
-                self._telling.note(NodeShown(place.node.id, sendable(known.shown)))
-            self._telling.note(NodeFinished(place.node.id, cached=True, seconds=0.0))
+                self._loop.note(NodeShown(place.node.id, sendable(known.shown)))
+            self._loop.note(NodeFinished(place.node.id, cached=True, seconds=0.0))
         return known
-
-    # --- going on, from any thread -----------------------------------------------------------
 
     def _go_on(self) -> None:
         """Start what is ready, tell what happened, write down what is to outlive a crash."""
         self._advance()
-        self._telling.flush()
+        self._loop.flush()
         while self._unsaved:
             self._bench.cache.save(*self._unsaved.popleft())
             self._bench.outputs.settle()
@@ -174,11 +149,16 @@ class JobRun:
                     starts.append(start)
             elif not self._board.open:
                 self._succeed()
-            elif all(call.is_stuck for call in self._calls.values()):
+            elif self._is_stuck():
                 self._fail_cycle()
             else:
                 break
         return starts
+
+    def _is_stuck(self) -> bool:
+        """Whether all that runs waits for inputs that nobody computes."""
+        places = self._board.places
+        return all(0 < call.left == places[id].idle for id, call in self._calls.items())
 
     def _start(self, place: Place) -> Callable[[], object] | None:
         if place.unfilled is not None:
@@ -186,7 +166,7 @@ class JobRun:
             return None
         spec = place.node.spec
         asks = spec.needs is not None and not place.has_all and bool(unasked(place))
-        given = inputs(self._board, place, self._arrived)
+        given = self._inputs.of(place)
         call = NodeCall(
             self._errand,
             place.node,
@@ -203,92 +183,40 @@ class JobRun:
             self._settle(place, result(spec, call.turns, call.returned), {})
             return None
         self._calls[place.node.id] = call
-        return self._starter(place, call)
-
-    def _starter(self, place: Place, call: NodeCall) -> Callable[[], object] | None:
-        """What sets a call going."""
         if call.in_loop:
-            return partial(self._in_loop, call.run_in_loop)
-        cost = self._bench.costs.get(place.node.spec.id, 1.0)
-        if not call.is_plain or place.node.spec.on != CPU or cost > QUICK_SECONDS:
-            return call.submit
-        self._quick.append((place, call))
-        if self._has_runner:
-            return None
-        self._has_runner = True
-        return self._start_runner
+            return partial(self._loop.spawn, call.run_in_loop)
+        return self._row.add(place, call) if self._row.takes(call) else call.submit
 
-    def _start_runner(self) -> None:
-        runner = Task(
-            call=self._run_quick,
-            handles=(),
-            cancelled=self._cancelled,
-            on_start=nothing,
-            on_step=nothing,
-            on_end=nothing,
-        )
-        self._bench.lanes.pick(gpu=False, cpu=True).submit(runner)
-
-    def _run_quick(self, device: str) -> None:
-        """Run quick nodes in a row, in a lane; after a while it is somebody else's turn."""
-        until = time.perf_counter() + RUNNER_SECONDS
-        while time.perf_counter() < until:
-            with self._lock:
-                if not self._quick or self._ended is not None:
-                    self._has_runner = False
-                    break
-                place, call = self._quick.popleft()
-            self._telling.flush_old()
-            call.run_here(device)
-            try:
-                self._take(place, call)
-            except Exception as error:  # noqa: BLE001 - a job must not hang
-                self._break(error)
-            self._advance()
-        else:
-            self._start_runner()
-        self._go_on()
-
-    def _in_loop(self, begin: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run a coroutine as a task of the job."""
-
-        async def guarded() -> None:
-            try:
-                await begin()
-            except Exception as error:  # noqa: BLE001 - a job must not hang
-                self._break(error)
-
-        def spawn() -> None:
-            if self._ended is None:
-                task = asyncio.get_running_loop().create_task(guarded())
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-
-        self._telling.in_loop(spawn)
-
-    # --- what calls gave ---------------------------------------------------------------------
+    def _run_quick(self, device: str, place: Place, call: NodeCall) -> None:
+        self._loop.flush_old()
+        call.run_here(device)
+        self._take(place, call)
+        self._advance()
 
     def _announce(self, place: Place) -> None:
         if not place.announced:
             place.announced = True
-            self._telling.note(NodeStarted(place.node.id))
+            self._loop.note(NodeStarted(place.node.id))
 
     def _taken(self, place: Place, call: NodeCall) -> None:
-        try:
-            self._take(place, call)
-        except Exception as error:  # noqa: BLE001 - a job must not hang
-            self._break(error)
+        self._take(place, call)
         self._go_on()
 
     def _take(self, place: Place, call: NodeCall) -> None:
         """Take what the node's function returned."""
+        try:
+            self._took(place, call)
+        except Exception as error:  # noqa: BLE001 - a job must not hang
+            self._break(error)
+
+    def _took(self, place: Place, call: NodeCall) -> None:
         place.seconds += call.seconds
         if call.error is not None:
             self._fail(place, call, call.error)
             return
         self._bench.costs[place.node.spec.id] = call.seconds
         if any(isinstance(item, Expansion) for item in call.returned):
-            self._in_loop(partial(self._expand, place, call))
+            self._loop.spawn(partial(self._expand, place, call))
             return
         try:
             made = result(place.node.spec, call.turns, call.returned)
@@ -300,7 +228,7 @@ class JobRun:
             with self._lock:
                 self._settle(place, made, shown)
         else:
-            self._in_loop(partial(self._save, place, made, shown))
+            self._loop.spawn(partial(self._save, place, made, shown))
 
     def _keep(self, place: Place, made: Result) -> bool:
         """Into the cache; False if it takes a while to write it down first."""
@@ -328,8 +256,8 @@ class JobRun:
         self._calls.pop(id, None)
         self._executed.append(id)
         if shown:
-            self._telling.note(NodeShown(id, shown))
-        self._telling.note(NodeFinished(id, cached=False, seconds=place.seconds))
+            self._loop.note(NodeShown(id, shown))
+        self._loop.note(NodeFinished(id, cached=False, seconds=place.seconds))
         self._board.settle(place, made)
 
     def _taken_needs(self, place: Place, call: NodeCall) -> None:
@@ -337,7 +265,7 @@ class JobRun:
         if call.error is not None:
             self._fail(place, call, call.error)
         elif any(map(inspect.isawaitable, call.returned)):
-            self._in_loop(partial(self._await_needs, place, call))
+            self._loop.spawn(partial(self._await_needs, place, call))
             return
         else:
             named = {name for names in call.returned for name in names or ()}
@@ -358,34 +286,6 @@ class JobRun:
         except Exception as error:  # noqa: BLE001 - a node may raise anything
             call.error = error
         self._taken_needs(place, call)
-
-    async def _arrived(self, place: Place, source: Place) -> None:
-        """Have a lazy input computed for a call that waits meanwhile; in the event loop.
-
-        Raises:
-            SourceFailed: it cannot be computed.
-        """
-        loop, done = asyncio.get_running_loop(), asyncio.Event()
-        with self._lock:
-            if not source.at_hand:
-                call = self._calls[place.node.id]
-
-                def wake() -> None:
-                    call.waiting -= 1
-                    place.awaits.remove(source)
-                    loop.call_soon_threadsafe(done.set)
-
-                call.waiting += 1
-                place.awaits.append(source)
-                source.waiters.append(wake)
-                self._board.want(source)
-        if not source.at_hand:
-            self._go_on()
-            await done.wait()
-        if source.state is State.FAILED:
-            raise SourceFailed
-
-    # --- expansions --------------------------------------------------------------------------
 
     async def _expand(self, place: Place, call: NodeCall) -> None:
         """Put what a node expanded into onto the board; the node is done when that is."""
@@ -412,7 +312,7 @@ class JobRun:
                 self._nodes.update({node.id: node for node in growth.nodes})
                 self._parents.update({node.id: place.node.id for node in growth.nodes})
                 display = self._board.expand(place, growth, made, self._keys.made)
-                self._telling.note(Expanded(place.node.id, display))
+                self._loop.note(Expanded(place.node.id, display))
         self._go_on()
 
     def _fill(self, place: Place, unfilled: Result) -> None:
@@ -426,13 +326,11 @@ class JobRun:
         for id in dict.fromkeys(link.node for link in holes(unfilled.outputs)):
             self._board.release(self._board.places[id])
 
-    # --- ends --------------------------------------------------------------------------------
-
     def _tell_blocked(self, place: Place, call: NodeCall) -> None:
         for turn in call.turns:
             if isinstance(turn, Blocked) and turn.message is not None:
                 self._announce(place)
-                self._telling.note(NodeFailed(failures.blocked(place, turn, self._executed)))
+                self._loop.note(NodeFailed(failures.blocked(place, turn, self._executed)))
 
     def _fail(self, place: Place, call: NodeCall, error: Exception) -> None:
         """A node raised an error."""
@@ -441,7 +339,7 @@ class JobRun:
             if self._ended is not None:
                 return
             if isinstance(error, Interrupted):
-                self._end("interrupted", self._interrupted_at(place))
+                self._end("interrupted", failures.interrupted(place, self._executed))
             elif isinstance(error, SourceFailed):
                 self._board.fail(place)
             else:
@@ -463,7 +361,7 @@ class JobRun:
         self._calls.pop(place.node.id, None)
         self._failures.append(failure)
         if self._goes_on:
-            self._telling.note(NodeFailed(failure))
+            self._loop.note(NodeFailed(failure))
             self._board.fail(place)
         else:
             self._end("error", failure)
@@ -473,23 +371,11 @@ class JobRun:
         if not self._failures:
             self._end("success")
             return
-        places = self._board.places.values()
-        targets = [place for place in places if place.target]
-        good = [place.node.id for place in targets if place.state is State.DONE]
-        if not good:
+        outcome = failures.outcome(self._board, self._failures)
+        if outcome.successful_outputs:
+            self._end("success", partial=outcome)
+        else:
             self._end("error", self._failures[0])
-            return
-        failed = [place.node.id for place in places if place.state is State.FAILED]
-        blamed = {failure.node for failure in self._failures}
-        self._end(
-            "success",
-            partial=Partial(
-                errors=len(self._failures),
-                blocked=[id for id in failed if id not in blamed],
-                blocked_outputs=[p.node.id for p in targets if p.state is State.FAILED],
-                successful_outputs=good,
-            ),
-        )
 
     def _break(self, error: Exception) -> None:
         """Something failed that is no node."""
@@ -502,19 +388,11 @@ class JobRun:
     ) -> None:
         if self._ended is None:
             self._ended = Ended(status, now_ms(), failure, partial)
-            self._telling.in_loop(self._over.set)
+            self._loop.call(self._over.set)
 
     def _interrupted(self) -> Failure:
         """Where the job is."""
         with self._lock:
             running = [self._board.places[id] for id in self._calls]
-        return self._interrupted_at(next((place for place in running if place.announced), None))
-
-    def _interrupted_at(self, place: Place | None) -> Failure:
-        root = place.root.node if place is not None else None
-        id, kind = (root.id, root.spec.id) if root is not None else ("", "")
-        return Failure(id, kind, "interrupted", Interrupted.__name__, executed=self._executed)
-
-
-def nothing(*_: Any) -> None:
-    """For a task that nobody follows."""
+        place = next((place for place in running if place.announced), None)
+        return failures.interrupted(place, self._executed)

@@ -8,10 +8,11 @@ from typing import Any, cast
 
 import msgspec
 
+from engine.authoring.errors import Interrupted
 from engine.authoring.protocols import Blocked
-from engine.run.board import Place
+from engine.run.board import Board, Place, State
 from engine.store.folders import Folders
-from engine.store.history import Failure
+from engine.store.history import Failure, Partial
 
 SHOWN_INPUT_CHARACTERS = 200
 CYCLE = "graph.DependencyCycleError"
@@ -65,6 +66,26 @@ def blocked(place: Place, by: Blocked, executed: Sequence[str]) -> Failure:
     """What is told of a node that did not run because an input says why it shall not."""
     root = place.root.node
     return Failure(root.id, root.spec.id, by.message or "", BLOCKED, executed=[*executed])
+
+
+def interrupted(place: Place | None, executed: Sequence[str]) -> Failure:
+    """Where a job was interrupted; None if no node was running."""
+    id, kind = ("", "") if place is None else (place.root.node.id, place.root.node.spec.id)
+    return Failure(id, kind, "interrupted", Interrupted.__name__, executed=[*executed])
+
+
+def outcome(board: Board, failed: Sequence[Failure]) -> Partial:
+    """What came of a job that went on after failures."""
+    places = board.places.values()
+    targets = [place for place in places if place.target]
+    blamed = {failure.node for failure in failed}
+    lost = [place.node.id for place in places if place.state is State.FAILED]
+    return Partial(
+        errors=len(failed),
+        blocked=[id for id in lost if id not in blamed],
+        blocked_outputs=[place.node.id for place in targets if place.state is State.FAILED],
+        successful_outputs=[place.node.id for place in targets if place.state is State.DONE],
+    )
 
 
 def brief(value: Any) -> Any:

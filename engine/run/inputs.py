@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +11,7 @@ from typing import Any
 
 from engine.authoring.protocols import Blocked
 from engine.graph.prompt import Link
-from engine.run.board import Board, Place
+from engine.run.board import Board, Place, State
 from engine.run.turns import Items, Later
 
 
@@ -35,42 +37,81 @@ class SourceFailed(Exception):
     """An awaited input cannot be computed: what it takes from failed, and the job goes on."""
 
 
-def inputs(
-    board: Board, place: Place, arrived: Callable[[Place, Place], Awaitable[None]]
-) -> dict[str, Items]:
-    """The items of each input of a place that is ready.
+class Inputs:
+    """What the nodes of one job get.
 
     Args:
-        board: where it is.
-        place: the place.
-        arrived: has the second place computed for the first, which waits for it.
+        board: where they are.
+        lock: of the job.
+        go_on: called in the event loop when a node awaits what is not computed yet.
     """
-    node, spec = place.node, place.node.spec
-    found: dict[str, Items] = {name: [value] for name, value in node.literals.items()}
-    if not spec.is_patient:
+
+    def __init__(self, board: Board, lock: threading.Lock, go_on: Callable[[], None]) -> None:
+        self._board = board
+        self._lock = lock
+        self._go_on = go_on
+
+    def of(self, place: Place) -> dict[str, Items]:
+        """The items of each input of a place that is ready."""
+        node, spec = place.node, place.node.spec
+        found: dict[str, Items] = {name: [value] for name, value in node.literals.items()}
+        if not spec.is_patient:
+            for name, link in node.links.items():
+                found[name] = items(self._board, link)
+            return found
+        awaits = spec.needs is None
+        for name, value in node.literals.items():
+            if awaits and node.waits_for(name):
+                found[name] = Later(lambda _, value=value: LazyInput(partial(_at_once, value)))
+        followed = place.followed_links()
         for name, link in node.links.items():
-            found[name] = items(board, link)
+            if name in followed:
+                found[name] = items(self._board, link)
+            elif spec.input(name).raw:
+                found[name] = [[link.node, link.slot]]
+            elif awaits:
+                found[name] = self._later(place, link, collects=spec.input(name).collects)
+            else:
+                found[name] = [None]
         return found
-    awaits = spec.needs is None
-    for name, value in node.literals.items():
-        if awaits and node.waits_for(name):
-            found[name] = Later(lambda _, value=value: LazyInput(partial(_at_once, value)))
-    followed = place.followed_links()
-    for name, link in node.links.items():
-        if name in followed:
-            found[name] = items(board, link)
-        elif spec.input(name).raw:
-            found[name] = [[link.node, link.slot]]
-        elif awaits:
-            collects = spec.input(name).collects
-            found[name] = Later(
-                lambda turn, link=link, collects=collects: LazyInput(
-                    partial(_later, board, place, arrived, link, None if collects else turn)
-                )
-            )
-        else:
-            found[name] = [None]
-    return found
+
+    def _later(self, place: Place, link: Link, *, collects: bool) -> Later:
+        async def get(turn: int) -> Any:
+            await self._arrival(place, self._board.places[link.node])
+            found = items(self._board, link)
+            value = found if collects else found[min(turn, len(found) - 1)] if found else None
+            for item in found if collects else (value,):
+                if isinstance(item, Blocked):
+                    raise BlockedInput(item)
+            return value
+
+        return Later(lambda turn: LazyInput(partial(get, turn)))
+
+    async def _arrival(self, place: Place, source: Place) -> None:
+        """Have a source computed for a place whose call waits meanwhile; in the event loop.
+
+        Raises:
+            SourceFailed: it cannot be computed.
+        """
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake() -> None:
+            place.idle -= 1
+            place.awaits.remove(source)
+            loop.call_soon_threadsafe(done.set)
+
+        with self._lock:
+            settled = source.at_hand or source.state is State.FAILED
+            if not settled:
+                place.idle += 1
+                place.awaits.append(source)
+                source.waiters.append(wake)
+                self._board.want(source)
+        if not settled:
+            self._go_on()
+            await done.wait()
+        if source.state is State.FAILED:
+            raise SourceFailed
 
 
 def items(board: Board, link: Link) -> list[Any]:
@@ -88,21 +129,4 @@ def unasked(place: Place) -> list[str]:
 
 
 async def _at_once(value: Any) -> Any:
-    return value
-
-
-async def _later(
-    board: Board,
-    place: Place,
-    arrived: Callable[[Place, Place], Awaitable[None]],
-    link: Link,
-    turn: int | None,
-) -> Any:
-    """The value of a lazy input in one turn; in all of them, for one that collects."""
-    await arrived(place, board.places[link.node])
-    found = items(board, link)
-    value = found if turn is None else found[min(turn, len(found) - 1)] if found else None
-    for item in found if turn is None else (value,):
-        if isinstance(item, Blocked):
-            raise BlockedInput(item)
     return value
