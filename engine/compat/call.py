@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from engine.authoring.errors import Interrupted
 from engine.compat.plain import plain
@@ -16,6 +17,9 @@ from engine.run.events import NodePreview, NodeProgress, NodeSaid
 
 PROGRESS_SECONDS = 0.02
 PREVIEW_SECONDS = 0.2
+
+Preview: TypeAlias = tuple[str, Any, int | None]
+"""A picture as packs give it: "JPEG" or "PNG", a PIL image, its longest side if it shall shrink."""
 
 
 @dataclass
@@ -36,8 +40,13 @@ class Call:
         self.graphs += 1
         return f"{self.run.node}.{self.run.turn}.{self.graphs - 1}."
 
-    def progress(self, value: float, total: float, preview: bytes | None = None) -> None:
+    def progress(self, value: float, total: float, preview: Preview | None = None) -> None:
         """Tell the client how far the node is; too many reports in a row are left out.
+
+        Args:
+            value: of `total` steps.
+            total: steps in all.
+            preview: a picture; one to be sent as PNG is no preview but a result, always sent.
 
         Raises:
             Interrupted: nobody wants the result any more.
@@ -45,8 +54,10 @@ class Call:
         self.heed()
         if value >= total or self._due("progress", PROGRESS_SECONDS):
             self.run.tell(NodeProgress(self.run.node, int(value), int(total)))
-        if preview is not None and self._due("preview", PREVIEW_SECONDS):
-            self.run.tell(NodePreview(self.run.node, preview))
+        if preview is None:
+            return
+        if preview[0] == "PNG" or self._due("preview", PREVIEW_SECONDS):
+            self.run.tell(NodePreview(self.run.node, encoded(preview)))
 
     def heed(self) -> None:
         """End here if the job was interrupted.
@@ -75,6 +86,20 @@ class Call:
             return False
         self._told[what] = now
         return True
+
+
+def encoded(preview: Preview) -> bytes:
+    """A preview as the bytes of a picture file."""
+    format, picture, longest = preview
+    if longest is not None and max(picture.size) > longest:
+        picture = picture.copy()
+        picture.thumbnail((longest, longest))
+    written = io.BytesIO()
+    if format == "PNG":
+        picture.save(written, "PNG", compress_level=1)
+    else:
+        picture.convert("RGB").save(written, "JPEG", quality=95)
+    return written.getvalue()
 
 
 CURRENT: ContextVar[Call | None] = ContextVar("CURRENT", default=None)

@@ -154,6 +154,7 @@ class Packs:
                 adapter = Adapter(kind, node, hidden, self._instances, pack.turn)
                 nodes[id] = adapter.spec()
                 self.declared[id] = node
+                self._registry.failures.pop(f"{pack.name}: {id}", None)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a pack may fail in any way
                 self.fail(f"{pack.name}: {id}", error)
         self._registry.nodes = nodes

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import signal
+import struct
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from PIL import Image
 
 from engine.authoring.guests import GuestsAway
 from engine.graph.errors import PromptError
@@ -151,6 +154,21 @@ async def test_a_prompt_runs_and_its_messages_reach_its_client(call: Caller):
     assert "workbench.said" not in [type for type, _ in other.heard]
     _, history = await call.get(f"/history/{id}")
     assert history[id]["outputs"]["out"]["text"] == ["me"]
+
+
+@pytest.mark.parametrize(("format", "least"), [("PNG", 3), ("JPEG", 1)])
+async def test_pictures_that_a_node_sends_arrive_as_they_are(call: Caller, format: str, least: int):
+    prompt = {
+        "1": n("EmptyImage", width=8, height=8, batch_size=3, color=255),
+        "2": n("V1Picture", images=["1", 0], format=format),
+    }
+    async with call.ear("p") as ear:
+        await ear.over(await call.submit(prompt, client_id="p"))
+    assert len(ear.frames) >= least
+    for frame in ear.frames:
+        event, kind = struct.unpack(">II", frame[:8])
+        assert (event, kind) == (1, 2 if format == "PNG" else 1)
+        assert Image.open(io.BytesIO(frame[8:])).size == (8, 8)
 
 
 async def test_wrong_prompts_are_refused_with_the_nodes_own_words(call: Caller):

@@ -14,7 +14,6 @@ from engine.authoring.errors import Interrupted
 from engine.authoring.markers import Files
 from engine.authoring.registry import Registry
 from engine.compat.call import CURRENT
-from engine.compat.standins.server import jpeg
 
 
 class IO(enum.StrEnum):
@@ -94,7 +93,7 @@ class ProgressBar:
         self.current = min(value, self.total)
         call = CURRENT.get()
         if call is not None:
-            call.progress(self.current, self.total, None if preview is None else jpeg(preview))
+            call.progress(self.current, self.total, preview)
 
     def update(self, value: float) -> None:
         """So many more steps are done."""

@@ -6,16 +6,16 @@ from types import ModuleType
 from typing import Any
 
 from engine.compat.call import CURRENT
-from engine.compat.standins.server import jpeg
 
 VERSIONS = ("v0_0_1", "v0_0_2", "latest")
+LONGEST_SIDE = 512
 
 
 def report(value: float, max_value: float, preview_image: Any) -> None:
     """Tell how far the node that runs is."""
     call = CURRENT.get()
     if call is not None:
-        preview = None if preview_image is None else jpeg(("JPEG", preview_image, 512))
+        preview = None if preview_image is None else ("JPEG", preview_image, LONGEST_SIDE)
         call.progress(value, max_value, preview)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
 from collections.abc import Callable
 from types import ModuleType
@@ -89,7 +88,7 @@ class PromptServer:
         elif isinstance(event, str):
             call.say(event, data)
         elif event == BinaryEventTypes.UNENCODED_PREVIEW_IMAGE:
-            call.progress(0, 1, jpeg(data))
+            call.progress(0, 1, data)
         else:
             log.info("a pack's binary message %r is not sent", event)
 
@@ -113,17 +112,6 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
-
-
-def jpeg(preview: tuple[str, Any, int | None]) -> bytes:
-    """A preview as packs give it, (format, PIL picture, longest side), as a JPEG."""
-    _, picture, longest = preview
-    if longest is not None and max(picture.size) > longest:
-        picture = picture.copy()
-        picture.thumbnail((longest, longest))
-    written = io.BytesIO()
-    picture.convert("RGB").save(written, "JPEG", quality=95)
-    return written.getvalue()
 
 
 def server() -> dict[str, ModuleType]:

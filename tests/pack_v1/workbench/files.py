@@ -9,6 +9,7 @@ import comfy.samplers
 import comfy.utils
 import folder_paths
 from comfy_api.v0_0_2 import ComfyAPISync
+from PIL import Image
 from server import PromptServer
 
 import nodes
@@ -87,6 +88,30 @@ class Work:
         return (steps,)
 
 
+class Picture:
+    """Sends pictures instead of saving them."""
+
+    OUTPUT_NODE = True
+    RETURN_TYPES = ()
+    FUNCTION = "run"
+    CATEGORY = "v1/files"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"images": ("IMAGE",), "format": (["PNG", "JPEG"],)}}
+
+    @classmethod
+    def IS_CHANGED(cls, images, format):
+        return time.time()
+
+    def run(self, images, format):
+        bar = comfy.utils.ProgressBar(len(images))
+        for number, image in enumerate(images):
+            pixels = (image.numpy() * 255).astype("uint8")
+            bar.update_absolute(number, preview=(format, Image.fromarray(pixels), None))
+        return {}
+
+
 class Tell:
     """Sends a message of its own."""
 
@@ -126,6 +151,7 @@ NODES = {
     "V1Pick": Pick,
     "V1Save": Save,
     "V1Work": Work,
+    "V1Picture": Picture,
     "V1Tell": Tell,
     "V1Surroundings": Surroundings,
 }
