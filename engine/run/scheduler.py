@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from engine.authoring.errors import SoundstageError
-from engine.run.events import Ended, Event, Lost, NodeShown, Started
+from engine.run.events import Ended, Event, Expanded, Lost, NodeShown, Started
 from engine.run.executor import now_ms
 from engine.run.worker import Worker
 from engine.store.history import Failure, Job, Outcome
@@ -124,6 +124,7 @@ class Record:
     def __init__(self, job: Job) -> None:
         self.started = Started([], now_ms())
         self._shown: dict[str, dict[str, list[Any]]] = {}
+        self._display: dict[str, str] = {}
 
     def add(self, event: Event) -> None:
         """Note an event."""
@@ -132,6 +133,8 @@ class Record:
                 self.started = event
             case NodeShown():
                 self._shown[event.node] = event.shown
+            case Expanded():
+                self._display |= event.display
             case _:
                 pass
 
@@ -144,4 +147,6 @@ class Record:
             cached=self.started.cached,
             shown=self._shown,
             failure=ended.failure,
+            display={id: self._display[id] for id in self._shown if id in self._display},
+            partial=ended.partial,
         )

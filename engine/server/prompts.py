@@ -44,6 +44,9 @@ def submission(body: dict[str, Any], preview_method: str) -> Submission:
     if prompt is None:
         raise BadInput("no_prompt", "No prompt provided")
     extra = {"preview_method": preview_method} | (mapping(body, "extra_data") or {})
+    policy = string(body, "node_failure_policy")
+    if policy is not None:
+        extra["node_failure_policy"] = policy
     client_id = string(body, "client_id")
     if client_id is not None:
         extra["client_id"] = client_id  # clients look for their own jobs by it

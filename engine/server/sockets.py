@@ -154,9 +154,10 @@ class Sockets:
             socket.push(frame)
 
     def _show(self, job: Job, event: NodePreview) -> None:
+        story = self._stories.get(job.id, Story(job))
         for socket in self._listeners(job):
             if socket.wants_metadata:
-                frame = wire.preview_with_metadata(job.id, event.node, event.picture)
+                frame = wire.preview_with_metadata(job.id, story.spot(event.node), event.picture)
             else:
                 frame = wire.preview(event.picture)
             socket.push(framed(BINARY, frame), passing=wire.is_passing(event.picture))

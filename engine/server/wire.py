@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -12,10 +12,13 @@ from engine.authoring.protocols import FolderKind
 from engine.graph.errors import PromptError
 from engine.run.engine import Receipt
 from engine.server.machine import Machine
-from engine.store.history import Entry, Failure, Job, Listed, Outcome
+from engine.store.history import Entry, Failure, Job, Listed, Outcome, Partial
 
 COMFYUI_VERSION = "0.3.64"
 """The release of ComfyUI whose protocol this service speaks."""
+
+BLOCKED = "ExecutionBlocked"
+"""What clients know a node as that did not run because an input says so."""
 
 PREVIEW_IMAGE = 1
 PREVIEW_IMAGE_WITH_METADATA = 4
@@ -89,7 +92,7 @@ def history_entry(entry: Entry) -> dict[str, Any]:
         "meta": {
             node: {
                 "node_id": node,
-                "display_node": node,
+                "display_node": outcome.display.get(node, node),
                 "parent_node": None,
                 "real_node_id": node,
             }
@@ -110,13 +113,16 @@ def execution_cached(job: str, cached: list[str], at: int) -> tuple[str, dict[st
 
 def execution_end(job: str, outcome: Outcome) -> tuple[str, dict[str, Any]]:
     """How the job ended."""
-    return ending(job, outcome.status, outcome.ended, outcome.failure)
+    return ending(job, outcome.status, outcome.ended, outcome.failure, outcome.partial)
 
 
-def ending(job: str, status: str, at: int, failure: Failure | None) -> tuple[str, dict[str, Any]]:
+def ending(
+    job: str, status: str, at: int, failure: Failure | None, partial: Partial | None
+) -> tuple[str, dict[str, Any]]:
     """execution_success, execution_interrupted or execution_error; never a traceback."""
     if status == "success":
-        return "execution_success", {"prompt_id": job, "timestamp": at}
+        whole = {"prompt_id": job, "timestamp": at}
+        return "execution_success", whole if partial is None else whole | _partial(partial)
     where: dict[str, Any] = {
         "prompt_id": job,
         "node_id": failure.node if failure else None,
@@ -126,14 +132,43 @@ def ending(job: str, status: str, at: int, failure: Failure | None) -> tuple[str
     }
     if status == "interrupted":
         return "execution_interrupted", where
-    why: dict[str, Any] = {
-        "exception_message": failure.message if failure else "The job failed.",
-        "exception_type": failure.exception if failure else "Failure",
-        "traceback": [],
-        "current_inputs": failure.inputs if failure else {},
-        "current_outputs": failure.executed if failure else [],
+    failed = failure or Failure("", "", "The job failed.", "Failure")
+    return "execution_error", where | _why(failed)
+
+
+def _partial(partial: Partial) -> dict[str, Any]:
+    """What did not run of a job that went on after failures."""
+    return {
+        "completion_status": "partial_success",
+        "has_errors": True,
+        "execution_error_count": partial.errors,
+        "blocked_output_node_ids": partial.blocked_outputs,
+        "blocked_node_ids": partial.blocked,
+        "successful_output_node_ids": partial.successful_outputs,
     }
-    return "execution_error", where | why
+
+
+def node_failed(job: str, failure: Failure, at: int) -> tuple[str, dict[str, Any]]:
+    """A node failed, or was blocked with a message, and the job goes on."""
+    where = {
+        "prompt_id": job,
+        "node_id": failure.node,
+        "node_type": failure.node_type,
+        "executed": failure.executed,
+        "timestamp": at,
+    }
+    blocked = failure.exception == BLOCKED
+    return "execution_error" if blocked else "execution_node_error", where | _why(failure)
+
+
+def _why(failure: Failure) -> dict[str, Any]:
+    return {
+        "exception_message": failure.message,
+        "exception_type": failure.exception,
+        "traceback": [],
+        "current_inputs": failure.inputs,
+        "current_outputs": failure.executed,
+    }
 
 
 # --- errors ----------------------------------------------------------------------------------
@@ -187,16 +222,30 @@ def status(remaining: int, sid: str | None = None) -> tuple[str, dict[str, Any]]
     return "status", data
 
 
-def executing(job: str, node: str | None) -> tuple[str, dict[str, Any]]:
+class Spot(NamedTuple):
+    """A node as clients are told of it.
+
+    Attributes:
+        display: the node of the prompt that they shall show for one that came by expansion.
+        parent: the node that was expanded into it.
+    """
+
+    node: str
+    display: str
+    parent: str | None = None
+
+
+def executing(job: str, spot: Spot | None) -> tuple[str, dict[str, Any]]:
     """The node that began to run; None: the job is over and its history can be read."""
-    if node is None:
+    if spot is None:
         return "executing", {"node": None, "prompt_id": job}
-    return "executing", {"node": node, "display_node": node, "prompt_id": job}
+    return "executing", {"node": spot.node, "display_node": spot.display, "prompt_id": job}
 
 
-def executed(job: str, node: str, shown: Mapping[str, list[Any]]) -> tuple[str, dict[str, Any]]:
+def executed(job: str, spot: Spot, shown: Mapping[str, list[Any]]) -> tuple[str, dict[str, Any]]:
     """What an output node shows."""
-    return "executed", {"node": node, "display_node": node, "output": shown, "prompt_id": job}
+    told = {"node": spot.node, "display_node": spot.display, "output": shown, "prompt_id": job}
+    return "executed", told
 
 
 def progress(job: str, node: str, value: int, total: int) -> tuple[str, dict[str, Any]]:
@@ -204,17 +253,18 @@ def progress(job: str, node: str, value: int, total: int) -> tuple[str, dict[str
     return "progress", {"value": value, "max": total, "prompt_id": job, "node": node}
 
 
-def node_progress(job: str, node: str, value: float, total: float, state: str) -> dict[str, Any]:
+def node_progress(job: str, spot: Spot, value: float, total: float, state: str) -> dict[str, Any]:
     """One node in `progress_state`; state is "running" or "finished"."""
+    return {"value": value, "max": total, "state": state, **_named(job, spot)}
+
+
+def _named(job: str, spot: Spot) -> dict[str, Any]:
     return {
-        "value": value,
-        "max": total,
-        "state": state,
-        "node_id": node,
+        "node_id": spot.node,
         "prompt_id": job,
-        "display_node_id": node,
-        "parent_node_id": None,
-        "real_node_id": node,
+        "display_node_id": spot.display,
+        "parent_node_id": spot.parent,
+        "real_node_id": spot.node,
     }
 
 
@@ -234,18 +284,10 @@ def preview(picture: bytes) -> bytes:
     return struct.pack(">II", PREVIEW_IMAGE, kind) + picture
 
 
-def preview_with_metadata(job: str, node: str, picture: bytes) -> bytes:
+def preview_with_metadata(job: str, spot: Spot, picture: bytes) -> bytes:
     """A preview that says whose it is, for clients that asked for that."""
-    metadata = encoded(
-        {
-            "node_id": node,
-            "prompt_id": job,
-            "display_node_id": node,
-            "parent_node_id": None,
-            "real_node_id": node,
-            "image_type": "image/png" if picture.startswith(PNG_BEGINS) else "image/jpeg",
-        }
-    )
+    kind = "image/png" if picture.startswith(PNG_BEGINS) else "image/jpeg"
+    metadata = encoded({**_named(job, spot), "image_type": kind})
     return struct.pack(">II", PREVIEW_IMAGE_WITH_METADATA, len(metadata)) + metadata + picture
 
 
