@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any, TypeAlias
 
 from engine.authoring.protocols import Artifact, Blocked
-from engine.authoring.spec import NodeSpec, Output
+from engine.authoring.spec import NodeSpec
 from engine.graph.prompt import GraphNode, Link
 from engine.store.cache import Result
 
@@ -84,6 +84,7 @@ def result(spec: NodeSpec, turns: Iterable[Turn], returned: Iterable[Any]) -> Re
         TypeError: it is not what the node declares.
     """
     outputs: list[list[Any]] = [[] for _ in spec.outputs]
+    made = [pair for pair in zip(spec.outputs, outputs, strict=True) if pair[0].passes is None]
     shown: dict[str, list[Any]] = {}
     for turn, value in zip(turns, returned, strict=True):
         if isinstance(turn, Blocked):
@@ -91,9 +92,7 @@ def result(spec: NodeSpec, turns: Iterable[Turn], returned: Iterable[Any]) -> Re
         if isinstance(value, Artifact):
             for name, items in value.shown.items():
                 shown.setdefault(name, []).extend(items)
-        for output, items, item in zip(
-            spec.outputs, outputs, _values(spec, turn, value), strict=True
-        ):
+        for (output, items), item in zip(made, _values(spec, value, len(made)), strict=True):
             if output.each and not isinstance(item, Blocked | Hole):
                 items.extend(item)
             else:
@@ -101,10 +100,10 @@ def result(spec: NodeSpec, turns: Iterable[Turn], returned: Iterable[Any]) -> Re
     return Result(outputs, shown if shown or spec.shows else None)
 
 
-def _values(spec: NodeSpec, turn: Turn, returned: Any) -> Sequence[Any]:
-    """A value for each output."""
+def _values(spec: NodeSpec, returned: Any, count: int) -> Sequence[Any]:
+    """A value for each output but those that pass an input on: graphs have no links to them."""
     if isinstance(returned, Blocked):
-        return (returned,) * len(spec.outputs)
+        return (returned,) * count
     if isinstance(returned, Artifact):
         own = returned.outputs or ()
     elif spec.shows:
@@ -113,19 +112,11 @@ def _values(spec: NodeSpec, turn: Turn, returned: Any) -> Sequence[Any]:
     else:
         own = (returned,) if spec.single else returned
     if not isinstance(own, tuple | list):
-        kind, number = type(own).__name__, len(spec.outputs)
-        raise TypeError(f"{spec.id} returned a {kind}; it must return a tuple of {number} outputs")
-    made = [output for output in spec.outputs if output.passes is None]
-    if len(own) != len(made):  # pyright: ignore[reportUnknownArgumentType] - a node's own
-        raise TypeError(f"{spec.id} has {len(made)} outputs but returned {len(own)}")  # pyright: ignore[reportUnknownArgumentType] - a node's own
-    if len(made) == len(spec.outputs):
-        return own  # pyright: ignore[reportUnknownVariableType] - a node's own
-    values = iter(own)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - a node's own
-    return [_passed(output, turn) if output.passes else next(values) for output in spec.outputs]  # pyright: ignore[reportUnknownArgumentType] - a node's own
-
-
-def _passed(output: Output, turn: Turn) -> Any:
-    return turn.get(output.passes or "") if isinstance(turn, dict) else turn
+        kind = type(own).__name__
+        raise TypeError(f"{spec.id} returned a {kind}; it must return a tuple of {count} outputs")
+    if len(own) != count:  # pyright: ignore[reportUnknownArgumentType] - a node's own
+        raise TypeError(f"{spec.id} has {count} outputs but returned {len(own)}")  # pyright: ignore[reportUnknownArgumentType] - a node's own
+    return own  # pyright: ignore[reportUnknownVariableType] - a node's own
 
 
 def holes(outputs: Iterable[Iterable[Any]]) -> list[Link]:
