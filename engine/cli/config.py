@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from engine.authoring.errors import SoundstageError
+from engine.cli.caching import ALL_THAT_FITS, Keeping, add_caching, keeping
 from engine.cli.flags import add_foreign
 
 DEFAULT_PORT = 8188
@@ -58,6 +59,7 @@ class Serve:
     cors: str | None = None
     upload_limit: int = 100 * MEGABYTE
     max_queue: int = 10_000
+    keeping: Keeping = ALL_THAT_FITS
     cpu: bool = False
     attached: bool = False
     preview_method: str = "none"
@@ -165,6 +167,7 @@ def _serve(given: argparse.Namespace) -> Serve:
         cors=given.enable_cors_header,
         upload_limit=int(given.max_upload_size * MEGABYTE),
         max_queue=given.max_queue,
+        keeping=keeping(given),
         cpu=given.cpu,
         attached=given.attached,
         preview_method=given.preview_method,
@@ -221,6 +224,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
+    add_caching(parser)
     parser.add_argument(
         "--listen",
         nargs="?",

@@ -55,6 +55,7 @@ async def serve(command: Serve) -> int:
         packs=command.packs,
         guests=_guests(command),
         max_queue=command.max_queue,
+        keeping=command.keeping,
     )
     try:
         app = init_app(

@@ -38,6 +38,7 @@ from engine.run.guests import GuestPacks, LoadedGuests, checked, load, told
 from engine.run.relay import Relay
 from engine.run.worker import LocalWorker
 from engine.store.folders import Folders
+from engine.store.keeping import Keeping
 from engine.store.model_paths import ModelPaths
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True):
         packs: node packs to import beside the installed ones, by module name.
         models: folders of models outside of the home.
         guests: node packs that were written for another program.
+        keeping: which results are kept.
     """
 
     home: str
@@ -61,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True):
     models: ModelPaths = msgspec.field(default_factory=ModelPaths)
     guests: GuestPacks | None = None
     log_level: str = "INFO"
+    keeping: Keeping = msgspec.field(default_factory=Keeping)
 
 
 class Child:
@@ -160,7 +163,7 @@ async def main(descriptor: int, settings: Settings) -> None:
     folders = Folders(Path(settings.home), registry.bundled, placed, settings.models)
     reader, writer = await asyncio.open_connection(sock=connection, limit=2**30)
     guests = None if settings.guests is None else load(settings.guests, registry, folders)
-    worker = LocalWorker(registry, folders)
+    worker = LocalWorker(registry, folders, keeping=settings.keeping)
     try:
         await Child(worker, writer, guests).serve(reader)
     except Exception:

@@ -29,6 +29,7 @@ from engine.store.assets import Assets
 from engine.store.db import Database
 from engine.store.folders import Folders
 from engine.store.history import Entry, Job, Listed, Standing
+from engine.store.keeping import Keeping
 from engine.store.listing import Page, Wanted
 from engine.store.model_paths import ModelPaths
 from engine.store.queue import DuplicateJob, Queue
@@ -113,6 +114,7 @@ class Engine:
         packs: Sequence[str] = (),
         guests: GuestPacks | None = None,
         max_queue: int = MOST_WAITING,
+        keeping: Keeping | None = None,
     ) -> Engine:
         """Open a home and go on with the jobs that wait there.
 
@@ -125,6 +127,7 @@ class Engine:
             packs: node packs to import beside the installed ones, by module name.
             guests: node packs for the worker process that were written for another program.
             max_queue: most jobs that may wait.
+            keeping: which results of nodes are kept; all that fit by default.
 
         Raises:
             SoundstageError: the home is in use, or cannot be written.
@@ -141,7 +144,9 @@ class Engine:
         paths = {name: str(path) for name, path in (placed or {}).items()}
         if worker is None:
             worker = ProcessWorker(
-                Settings(str(home), paths, list(packs), models, guests, _level())
+                Settings(
+                    str(home), paths, list(packs), models, guests, _level(), keeping or Keeping()
+                )
             )
             if guests is not None:
                 registry.guests = RemoteGuests(registry, worker)

@@ -23,6 +23,7 @@ from engine.run.executor import JobRun, now_ms
 from engine.store.cache import Cache
 from engine.store.folders import Folders
 from engine.store.history import Failure, Job
+from engine.store.keeping import Keeping
 from engine.store.outputs import Outputs
 
 log = logging.getLogger(__name__)
@@ -90,14 +91,20 @@ class LocalWorker:
         registry: the nodes there are.
         folders: the home.
         budgets: what it may keep; shares of the machine by default.
+        keeping: which results it keeps of those.
     """
 
     def __init__(
-        self, registry: Registry, folders: Folders, budgets: Budgets | None = None
+        self,
+        registry: Registry,
+        folders: Folders,
+        budgets: Budgets | None = None,
+        keeping: Keeping | None = None,
     ) -> None:
         self._registry = registry
         self._folders = folders
         self._budgets = budgets
+        self._keeping = keeping or Keeping()
         self._jobs: dict[str, asyncio.Task[None]] = {}
         self._ready: asyncio.Task[_Equipment] | None = None
 
@@ -177,6 +184,7 @@ class LocalWorker:
             self._registry.codecs,
             memory_bytes=budgets.results_memory,
             disk_bytes=budgets.results_disk,
+            keeping=self._keeping,
         )
         names = [*backend.accelerators(), *["cpu"] * CPU_LANES]
         lanes = Lanes([Lane(f"lane {n} {name}", name, residency) for n, name in enumerate(names)])

@@ -15,7 +15,7 @@ from typing import Any
 
 from engine.store.codecs import Codecs, NotStorable, dumps, loads, nbytes
 from engine.store.db import connect
-from engine.store.latest import Latest
+from engine.store.keeping import ALL_THAT_FITS, Keeping, Latest
 
 log = logging.getLogger(__name__)
 
@@ -43,22 +43,6 @@ class Result:
 
     outputs: list[list[Any]]
     shown: dict[str, list[Any]] | None = None
-
-
-@dataclass(frozen=True)
-class Keeping:
-    """Which results are kept, of those that fit into the budgets.
-
-    Attributes:
-        latest: only those of the jobs that began last.
-        most: so many in memory and on disk; 0 keeps none.
-    """
-
-    latest: bool = False
-    most: int | None = None
-
-
-DEFAULT_KEEPING = Keeping()
 
 
 @dataclass
@@ -90,7 +74,7 @@ class Cache:
         *,
         memory_bytes: int,
         disk_bytes: int,
-        keeping: Keeping = DEFAULT_KEEPING,
+        keeping: Keeping = ALL_THAT_FITS,
     ) -> None:
         self._folder = path.with_suffix("")
         self._codecs = codecs

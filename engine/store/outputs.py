@@ -94,7 +94,7 @@ class Outputs:
                 self._counters.forget(folder, place.stem)
 
 
-def moved(part: str, path: str) -> bool:
+def moved(part: str | Path, path: str | Path) -> bool:
     """Give a finished file its name unless somebody has just taken it."""
     try:
         os.link(part, path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.cli.config import Demo, Doctor, ListModels, Nodes, PullModel, Run, Serve, parse
+from engine.store.keeping import Keeping
 
 
 def test_serve_without_flags():
@@ -131,3 +132,24 @@ def test_wrong_command_lines_exit_with_two(
         parse(arguments, {})
     assert exit.value.code == 2
     assert "usage: soundstage" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "kept"),
+    [
+        ([], Keeping()),
+        (["--cache-classic"], Keeping(latest=True)),
+        (["--cache-lru", "7"], Keeping(most=7)),
+        (["--cache-none"], Keeping(most=0)),
+    ],
+)
+def test_flags_say_which_results_are_kept(flags: list[str], kept: Keeping):
+    command = parse(["serve", *flags], {})
+    assert isinstance(command, Serve)
+    assert command.keeping == kept
+
+
+def test_two_flags_about_results_are_one_too_many(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        parse(["serve", "--cache-none", "--cache-classic"], {})
+    assert "not allowed with argument" in capsys.readouterr().err

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from engine.store.cache import INLINE_BYTES, Cache, Keeping, Result
+from engine.store.cache import INLINE_BYTES, Cache, Result
+from engine.store.keeping import Keeping
 from tests.store.test_codecs import CODECS, Fraction
 
 SLOW, QUICK = 1.0, 0.0

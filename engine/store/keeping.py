@@ -1,8 +1,25 @@
-"""Which results the jobs that began last need."""
+"""Which results of nodes are kept at all."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """Which results are kept, of those that fit into the budgets.
+
+    Attributes:
+        latest: only those of the jobs that began last.
+        most: so many in memory and on disk; 0 keeps none.
+    """
+
+    latest: bool = False
+    most: int | None = None
+
+
+ALL_THAT_FITS = Keeping()
 
 
 class Latest:
