@@ -101,19 +101,34 @@ def past_passing(node: GraphNode, nodes: Mapping[str, GraphNode]) -> GraphNode:
         return node
     literals, links = {**node.literals}, {**node.links}
     for name, link in node.links.items():
-        seen = {link}
-        while passed := _passed(link, nodes):
-            source, entry = passed
-            if entry in source.literals:
-                literals[name] = source.literals[entry]
-                del links[name]
-                break
-            link = source.links.get(entry, link)
-            if link in seen:  # nodes in a circle, which do not run
-                break
-            seen.add(link)
-            links[name] = link
+        found = origin(link, nodes)
+        if isinstance(found, Link):
+            links[name] = found
+        else:
+            literals[name] = found.value
+            del links[name]
     return replace(node, literals=literals, links=links)
+
+
+@dataclass(frozen=True)
+class Given:
+    """A literal that a node passes on."""
+
+    value: Any
+
+
+def origin(link: Link, nodes: Mapping[str, GraphNode]) -> Link | Given:
+    """Where what comes by a link is made, past all nodes that only pass it on."""
+    seen = {link}
+    while passed := _passed(link, nodes):
+        source, entry = passed
+        if entry in source.literals:
+            return Given(source.literals[entry])
+        link = source.links.get(entry, link)
+        if link in seen:  # nodes in a circle, which do not run
+            break
+        seen.add(link)
+    return link
 
 
 def _passed(link: Link, nodes: Mapping[str, GraphNode]) -> tuple[GraphNode, str] | None:

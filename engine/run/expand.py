@@ -10,7 +10,7 @@ from engine.authoring.errors import SoundstageError
 from engine.authoring.protocols import Artifact, Expansion
 from engine.authoring.registry import Registry
 from engine.graph.plan import ordered
-from engine.graph.prompt import GraphNode, Link, as_link, graph_node, past_passing
+from engine.graph.prompt import GraphNode, Link, as_link, graph_node, origin, past_passing
 from engine.run.turns import Hole
 
 MOST_NODES = 100_000
@@ -119,9 +119,10 @@ class _Reader:
             if link is None:
                 values.append(value)
                 continue
-            link = self._inside(link)
-            self._check(link, f"its output {number}", {**self._known, **nodes})
-            values.append(Hole(link))
+            link, everything = self._inside(link), {**self._known, **nodes}
+            self._check(link, f"its output {number}", everything)
+            found = origin(link, everything)
+            values.append(Hole(found) if isinstance(found, Link) else found.value)
         artifact = Artifact(values)
         artifact.shown = self._expansion.shown
         return artifact
