@@ -25,6 +25,7 @@ from engine.store.folders import Folders
 log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 60.0
+RENEWING_SECONDS = 3.0
 RUN_PARAMETER = " run"
 """No input of a guest can have this name."""
 
@@ -213,21 +214,23 @@ class RemoteGuests:
     Args:
         registry: the server's; gets the nodes.
         worker: whom to ask.
+
+    Attributes:
         patience: seconds to wait for an answer; loading packs takes its time.
+        renewing_patience: the same where it is known what the nodes were before.
     """
 
-    def __init__(
-        self, registry: Registry, worker: Asking, patience: float = PATIENCE_SECONDS
-    ) -> None:
+    def __init__(self, registry: Registry, worker: Asking) -> None:
         self.webs: dict[str, Path] = {}
+        self.patience = PATIENCE_SECONDS
+        self.renewing_patience = RENEWING_SECONDS
         self._registry = registry
         self._own = dict(registry.nodes)
         self._worker = worker
-        self.patience = patience
         self._last: dict[str, GuestNode] | None = None
 
     async def renew(self, ids: Collection[str] | None = None) -> None:
-        """Ask the worker what the nodes are now."""
+        """Ask the worker what the nodes are now; one that is away leaves them as they were."""
         if ids is not None:
             ids = [id for id in ids if id not in self._own]
             if self._last is not None:
@@ -235,10 +238,20 @@ class RemoteGuests:
             if not ids:
                 return
         wanted = None if self._last is None or ids is None else ids
-        answer = await self._answer(partial(self._worker.ask_nodes, wanted))
-        found = msgspec.json.decode(answer, type=Told)
+        ask = partial(self._worker.ask_nodes, wanted)
+        try:
+            patience = self.patience if self._last is None else self.renewing_patience
+            answer = await self._answer(ask, patience)
+        except GuestsAway:
+            if self._last is None:
+                raise
+            log.warning("the worker does not tell of its packs' nodes; they are as they were")
+            return
+        self._learn(msgspec.json.decode(answer, type=Told), all=wanted is None)
+
+    def _learn(self, found: Told, *, all: bool) -> None:
         fresh = {node.id: node for node in found.nodes}
-        known = fresh if wanted is None else {**(self._last or {}), **fresh}
+        known = fresh if all else {**(self._last or {}), **fresh}
         if known != self._last:
             self._last = known
             guests = {id: self._spec(node) for id, node in known.items()}
@@ -250,15 +263,15 @@ class RemoteGuests:
         return spec_of(node, self._not_here, check=check)
 
     async def _check(self, id: str, **given: Any) -> Any:
-        return await self._answer(partial(self._worker.ask_check, id, given))
+        return await self._answer(partial(self._worker.ask_check, id, given), self.patience)
 
     def _not_here(self, **_: Any) -> Any:
         raise SoundstageError("nodes of guests run in the worker, not here")
 
-    async def _answer(self, ask: Callable[[], Any]) -> Any:
+    async def _answer(self, ask: Callable[[], Any], patience: float) -> Any:
         """What the worker says, also one that is started again meanwhile."""
         try:
-            async with asyncio.timeout(self.patience):
+            async with asyncio.timeout(patience):
                 while True:
                     try:
                         return await ask()
@@ -266,6 +279,6 @@ class RemoteGuests:
                         log.warning("the worker went away before it told of the guests' nodes")
         except TimeoutError as error:
             raise GuestsAway(
-                f"the worker did not tell what nodes its packs have within {self.patience:.0f} "
+                f"the worker did not tell what nodes its packs have within {patience:.0f} "
                 "seconds: one of them may load slowly or hang; the log has the details, try again"
             ) from error

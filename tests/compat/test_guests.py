@@ -24,6 +24,7 @@ from tests.compat.conftest import LOADER, PACKS
 from tests.compat.test_values import shown, shown_by
 from tests.conftest import Service, start_service
 from tests.run.conftest import Bench, Opener, n
+from tests.run.test_crashes import worker_pid
 from tests.server.conftest import Caller
 
 HANGING = """
@@ -267,6 +268,22 @@ async def test_after_packs_have_loaded_an_unknown_node_is_an_error(process: Open
     bench = await process()
     with pytest.raises(PromptError, match="Unknown does not exist"):
         await bench.submit({"1": n("Unknown")})
+
+
+async def test_a_worker_that_does_not_answer_leaves_the_nodes_as_they_were(process: Opener):
+    bench = await process()
+    remote = bench.engine.registry.guests
+    assert isinstance(remote, RemoteGuests)
+    await remote.renew()
+    remote.renewing_patience = 0.2
+    pid = worker_pid(bench)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        await remote.renew()
+        assert "V1Number" in bench.engine.registry.nodes
+        await bench.submit({"1": n("V1Show", value="x")})
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 async def test_a_changed_pack_does_not_give_old_results(process: Opener, tmp_path: Path):
