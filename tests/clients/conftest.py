@@ -6,14 +6,14 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import CHECKOUT, Service, start_service
+from tests.conftest import CHECKOUT, Service
 from tests.server.conftest import call as call
 
 CLIENTS = CHECKOUT / "build" / "clients"
@@ -111,13 +111,3 @@ def front_end() -> Path:
     if not folder.is_dir():
         pytest.skip("comfyui-frontend-package is not installed; make clients")
     return folder
-
-
-@pytest.fixture
-def app_service(front_end: Path, tmp_path: Path) -> Iterator[Service]:
-    """A service with a new home that shows ComfyUI's browser app."""
-    started = start_service(
-        tmp_path / "home", "--nodes", "tests.pack", "--front-end-root", str(front_end)
-    )
-    yield started
-    started.stop()

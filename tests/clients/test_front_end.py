@@ -1,0 +1,147 @@
+"""ComfyUI's own browser app, shown by `serve --front-end-root`, against our service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from PIL import Image
+from playwright.async_api import Page, expect
+
+from tests.clients.browser_app import PATIENCE_MS, App
+from tests.clients.drawings import slow, workflow
+from tests.clients.test_comfy_cli import plain
+from tests.conftest import Service, start_service
+from tests.server.conftest import Caller, node
+
+STARTED_BEFORE = {"Comfy.TutorialCompleted": True}
+
+
+@pytest.fixture(scope="module")
+def service(front_end: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that shows the app."""
+    home = tmp_path_factory.mktemp("home")
+    started = start_service(home, "--nodes", "tests.pack", "--front-end-root", str(front_end))
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+async def app(page: Page, service: Service, tmp_path: Path) -> App:
+    """The app as somebody sees it who has used it before."""
+    page.set_default_timeout(PATIENCE_MS)
+    async with aiohttp.ClientSession() as session:
+        await Caller(service, session).post("/settings", STARTED_BEFORE)
+    app = App(page, service.url, tmp_path)
+    await app.start()
+    return app
+
+
+async def test_a_new_user_is_offered_our_templates(page: Page, front_end: Path, tmp_path: Path):
+    page.set_default_timeout(PATIENCE_MS)
+    started = start_service(tmp_path / "home", "--front-end-root", str(front_end))
+    try:
+        app = App(page, started.url, tmp_path)
+        await app.start()
+        offer = page.get_by_role("dialog").get_by_text("hello", exact=True)
+        await offer.wait_for()
+        picture = page.get_by_role("dialog").locator("img").first
+        await expect(picture).to_have_js_property("naturalWidth", 256, timeout=PATIENCE_MS)
+        await offer.click()
+        await app.tab("hello").wait_for()
+        assert app.problems == []
+    finally:
+        started.stop()
+
+
+async def test_a_workflow_runs_and_its_picture_is_shown(app: App, call: Caller):
+    await app.load("drawing", workflow())
+    async with app.page.expect_response("**/api/view?filename=drawn*") as shown:
+        sent, status, answer = await app.run()
+    assert status == 200
+    assert (await shown.value).status == 200
+    _, ours = await call.post("/workflow/convert", workflow())
+    assert plain(sent) == plain(ours)
+    await app.tagged("queue-overlay-toggle").click()
+    await app.page.get_by_text("drawn_00001_.png").wait_for()
+    await app.tagged("assets-tab-button").click()
+    picture = app.page.locator("img[src*='drawn_00001_.png']").first
+    await expect(picture).to_have_js_property("naturalWidth", 48, timeout=PATIENCE_MS)
+    assert (await call.get(f"/history/{answer['prompt_id']}"))[1] != {}
+    assert app.problems == []
+
+
+async def test_a_running_job_is_shown_and_cancelled(app: App, call: Caller):
+    await app.load("sleeping", slow(60))
+    _, _, answer = await app.run()
+    await app.page.get_by_text("1 active").wait_for()
+    await app.page.get_by_label("Cancel current run").click()
+    await app.page.get_by_text("0 active").wait_for()
+    _, job = await call.get(f"/api/jobs/{answer['prompt_id']}")
+    assert job["status"] == "cancelled"
+    assert app.problems == []
+
+
+async def test_a_failure_is_shown_with_its_node(app: App):
+    prompt = {
+        "1": {"class_type": "Divide", "inputs": {"a": 1, "b": 0}},
+        "2": node("Show", value=["1", 0]),
+    }
+    await app.load("failing", prompt)
+    assert (await app.run())[1] == 200
+    await app.page.get_by_text("Divide failed").wait_for()
+    assert app.problems == []
+
+
+async def test_a_refusal_is_shown_with_its_node(app: App):
+    prompt = {"3": {"class_type": "SaveImage", "inputs": {"filename_prefix": "never"}}}
+    await app.load("refused", prompt)
+    _, status, answer = await app.run()
+    assert status == 400
+    assert list(answer["node_errors"]) == ["3"]
+    await app.page.get_by_text("Save Image is missing a required input: images").wait_for()
+    refused, *rest = app.problems
+    assert refused == f"400 POST {app.url}/api/prompt"
+    assert all(text.startswith("console: ") for text in rest)
+
+
+async def test_its_panels_fill(app: App, service: Service):
+    Image.new("RGB", (40, 30), "navy").save(service.home / "input" / "sea.png")
+    await app.tagged("assets-tab-button").click()
+    await app.page.get_by_text("Imported").click()
+    await app.page.locator("img[src*='sea.png']").first.wait_for()
+    await app.tagged("node-library-tab-button").click()
+    await app.page.get_by_text("sampling", exact=True).wait_for()
+    await app.tagged("model-library-tab-button").click()
+    await app.page.get_by_text("checkpoints", exact=True).click()
+    await app.page.get_by_text("demo", exact=True).wait_for()
+    async with app.page.expect_response("**/internal/logs/subscribe"):
+        await app.page.get_by_label("Toggle Bottom Panel").click()
+    await app.page.get_by_label("Settings (Ctrl + ,)").click()
+    await app.page.get_by_role("dialog").get_by_text("Lite Graph").wait_for()
+    assert [problem for problem in app.problems if not is_about_a_bare_model(problem)] == []
+
+
+def is_about_a_bare_model(problem: str) -> bool:
+    """That a model has no metadata and no picture is told by 404, as ComfyUI does."""
+    return "/view_metadata/" in problem or "/models/preview/" in problem or "(Not Found)" in problem
+
+
+async def test_a_workflow_is_kept_and_opened_again(app: App, service: Service):
+    await app.load("mine", workflow())
+    await app.page.keyboard.press("Control+s")
+    await app.page.get_by_role("dialog").get_by_role("textbox").wait_for()
+    async with app.page.expect_response("**/api/userdata/workflows%2Fmine.json*"):
+        await app.page.keyboard.press("Enter")
+    kept: dict[str, Any] = json.loads(
+        (service.home / "user" / "default" / "workflows" / "mine.json").read_text()
+    )
+    assert len(kept["nodes"]) == len(workflow()["nodes"])
+    await app.tagged("workflows-tab-button").click()
+    await app.page.get_by_role("treeitem").get_by_text("mine", exact=True).wait_for()
+    assert await app.page.get_by_role("treeitem").count() == 1
+    assert app.problems == []
