@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple, TypeVar
+from typing import Annotated, NamedTuple, TypeAlias, TypeVar
 
 from engine import Choice, Option, Range, node
 from nodes.image import SCALE_METHODS
@@ -70,7 +70,7 @@ class ToMultiple(Option, key="scale to multiple"):
     multiple: Annotated[int, Range(1, 16384, 1)] = 8
 
 
-Wanted = (
+Wanted: TypeAlias = (
     ToDimensions | By | LongerTo | ShorterTo | WidthTo | HeightTo | ToPixels | Like | ToMultiple
 )
 

@@ -106,7 +106,7 @@ def avif(
         subsampling="4:2:0",
         xmp=json.dumps(dict(texts)).encode(),
         **({"save_all": True, "append_images": frames[1:]} if len(frames) > 1 else {}),
-        **({"duration": 1000 / fps, "loop": loops} if len(frames) > 1 else {}),
+        **({"duration": round(1000 / fps), "loop": loops} if len(frames) > 1 else {}),
     )
     return file.getvalue()
 
