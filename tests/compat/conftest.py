@@ -14,6 +14,7 @@ from engine.run.engine import Engine
 from engine.run.guests import GuestPacks
 from engine.run.worker import LocalWorker
 from engine.store.folders import Folders
+from engine.store.keeping import Keeping
 from tests.conftest import CHECKOUT
 from tests.run.conftest import Bench, Opener
 
@@ -38,14 +39,20 @@ def _clean() -> Iterator[None]:
 
 
 @pytest.fixture
-async def local(tmp_path: Path, _clean: None) -> AsyncGenerator[Opener]:
+def keeping() -> Keeping:
+    """Which results the workers keep."""
+    return Keeping()
+
+
+@pytest.fixture
+async def local(tmp_path: Path, _clean: None, keeping: Keeping) -> AsyncGenerator[Opener]:
     """Opens engines whose worker is in this process, packs and all."""
     benches: list[Bench] = []
 
     async def open(home: Path | None = None) -> Bench:
         home = home or tmp_path / "home"
         _, registry, folders = loaded(home)
-        worker = LocalWorker(registry, folders)
+        worker = LocalWorker(registry, folders, keeping=keeping)
         benches.append(Bench(await Engine.open(home, registry=registry, worker=worker)))
         return benches[-1]
 

@@ -1,13 +1,22 @@
-"""V1 nodes that choose, list, expand, block and wait."""
+"""V1 nodes that choose, list, expand, block and wait, whatever results are kept."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+import pytest
+
 from engine.run.events import NodeFailed
+from engine.store.keeping import Keeping
 from tests.compat.test_values import shown, shown_by
 from tests.run.conftest import Opener, n
+
+
+@pytest.fixture(params=["all that fits", "of the latest jobs", "a hundred", "none"])
+def keeping(request: pytest.FixtureRequest) -> Keeping:
+    limits = {"a hundred": 100, "none": 0}
+    return Keeping(latest=request.param == "of the latest jobs", most=limits.get(request.param))
 
 
 async def test_an_output_node_may_give_its_value_on(local: Opener):
@@ -114,9 +123,13 @@ async def test_a_graph_of_no_nodes_gives_plain_values(local: Opener):
     assert await shown(bench, shown_by(n("V1Repeat", start=5, step=3, times=0, log=""))) == ["5"]
 
 
-async def test_what_was_expanded_is_not_computed_again(local: Opener, tmp_path: Path):
+async def test_what_was_expanded_is_not_computed_again(
+    local: Opener, tmp_path: Path, keeping: Keeping
+):
     bench, log = await local(), tmp_path / "log"
-    for times, lines in ((2, 2), (2, 2), (4, 4)):
+    anew = keeping.most == 0
+    last = 8 if anew else 6 if keeping.latest else 4
+    for times, lines in ((2, 2), (2, 4 if anew else 2), (4, last)):
         prompt = shown_by(n("V1Repeat", start=0, step=1, times=times, log=str(log)))
         assert await shown(bench, prompt) == [str(times)]
         assert len(log.read_text().splitlines()) == lines, "equal nodes are computed once"
