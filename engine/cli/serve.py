@@ -6,10 +6,12 @@ import asyncio
 import ipaddress
 import logging
 import os
+import resource
 import signal
 import socket
 import ssl
 import webbrowser
+from contextlib import suppress
 from pathlib import Path
 
 from aiohttp import web
@@ -45,6 +47,7 @@ async def serve(command: Serve) -> int:
     if command.cpu or command.devices is not None:  # the worker process inherits it
         os.environ["CUDA_VISIBLE_DEVICES"] = "" if command.cpu else command.devices or ""
     models, tls = _model_paths(command), _tls(command)
+    _allow_many_clients()
     stop = _stop_event(attached=command.attached)
     listening = _bind(command.listen, command.port)
     urls = [_url(bound, "http" if tls is None else "https") for bound in listening]
@@ -90,6 +93,13 @@ def _model_paths(command: Serve) -> ModelPaths:
     for path in found.missing():
         log.warning("there is no folder %s; nothing is found there until there is", path)
     return found
+
+
+def _allow_many_clients() -> None:
+    """Each client is an open file; of those many systems grant a thousand unless asked."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # some systems say "no limit" and mean less
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _tls(command: Serve) -> ssl.SSLContext | None:

@@ -176,9 +176,6 @@ class Counters:
 def highest_number(folder: Path, name: str) -> int:
     """The highest number among files called ``{name}_{number}_...``; 0 if there is none."""
     pattern = re.compile(re.escape(name) + r"_(\d{1,15})_?(\..*)?$")
-    numbers = [
-        int(match[1])
-        for path in (folder.iterdir() if folder.is_dir() else ())
-        if (match := pattern.match(path.name))
-    ]
-    return max(numbers, default=0)
+    names = os.listdir(folder) if folder.is_dir() else ()  # noqa: PTH208 - a third of the time
+    matches = (pattern.match(found) for found in names)
+    return max((int(match[1]) for match in matches if match), default=0)

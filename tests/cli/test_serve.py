@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import urllib.request
@@ -79,6 +81,45 @@ def test_a_home_is_served_once(server: ServerFactory, soundstage: Soundstage):
     assert said.code == 1
     assert str(service.home) in said.err
     assert service.process.poll() is None
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_it_serves_https(server: ServerFactory, tmp_path: Path):
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    files = ["-nodes", "-days", "1", "-keyout", key, "-out", certificate]
+    subprocess.run([*made, *files, *subject], check=True, capture_output=True)
+    service = server("--tls-keyfile", str(key), "--tls-certfile", str(certificate))
+    assert service.url.startswith("https://127.0.0.1:")
+    trusted = ssl.create_default_context(cafile=certificate)
+    with urllib.request.urlopen(service.url + "/features", timeout=20, context=trusted) as answer:
+        assert answer.status == 200
+
+
+def test_a_file_that_is_no_certificate_is_one_clear_line(soundstage: Soundstage, tmp_path: Path):
+    (tmp_path / "x.pem").write_text("no certificate")
+    pem = str(tmp_path / "x.pem")
+    said = soundstage("serve", "--port", "0", "--tls-keyfile", pem, "--tls-certfile", pem)
+    assert (said.code, said.err.count("\n")) == (1, 1)
+    assert "PEM" in said.err
+
+
+def test_a_file_of_model_paths_that_is_none_is_one_clear_line(
+    soundstage: Soundstage, tmp_path: Path
+):
+    (tmp_path / "paths.yaml").write_text("a: [")
+    flag = ("--extra-model-paths-config", str(tmp_path / "paths.yaml"))
+    said = soundstage("serve", "--port", "0", *flag)
+    assert said.code == 1
+    assert f"{tmp_path}/paths.yaml is no YAML" in said.err
+
+
+def test_it_allows_as_many_clients_as_the_system_does(server: ServerFactory):
+    service = server("--lowvram")
+    limits = Path(f"/proc/{service.process.pid}/limits").read_text()
+    soft, hard = next(line for line in limits.splitlines() if "open files" in line).split()[3:5]
+    assert soft == hard
 
 
 def test_it_listens_on_several_addresses(server: ServerFactory):
