@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # As in the worker process: threads that wait must not spin where cores are shared.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo serve test check lint format-check types imports tests browser clients format clean
+.PHONY: demo serve test check lint format-check types imports tests web browser clients format clean
 
 demo: $(STAMP)
 	@$(BIN)/soundstage demo
@@ -17,7 +17,7 @@ demo: $(STAMP)
 serve: $(STAMP)
 	@$(BIN)/soundstage serve
 
-test: check tests
+test: check web tests
 
 check: lint format-check types imports
 
@@ -35,6 +35,17 @@ imports: $(STAMP)
 
 tests: $(STAMP) browser clients
 	$(BIN)/pytest -q
+
+# The editor: its types, its style, tests of its pure code against the service, and its build. All
+# of it wants Node; the tests of its pages are skipped without a build.
+web: $(STAMP)
+	@if ! command -v npm >/dev/null; then \
+	  echo "no Node: the editor is neither built nor tested (on Debian: apt install nodejs npm)"; \
+	elif ! (cd web && { test node_modules/.package-lock.json -nt package-lock.json || \
+	  npm ci --silent; }); then \
+	  echo "npm cannot install what the editor needs: it is neither built nor tested"; \
+	else cd web && npm run --silent types && npm run --silent lint && npm run --silent build && \
+	  PYTHON=$(CURDIR)/$(BIN)/python npm run --silent test; fi
 
 # Chromium for the tests of pages; without it they are skipped.
 browser:

@@ -13,6 +13,7 @@ export default defineConfig({
     assetsDir: "editor",
     // The page may load nothing but its own files: no styles or pictures inside of them.
     assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 900,
     modulePreload: { polyfill: false },
   },
   server: {

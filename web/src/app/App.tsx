@@ -26,6 +26,9 @@ export function App() {
   const palette = useUi((ui) => ui.palette);
   useClipboard();
   useEffect(() => {
+    document.title = tab ? `${tab.name} · ${t.product}` : t.product;
+  }, [tab]);
+  useEffect(() => {
     document.documentElement.dataset.theme = theme;
   }, [theme]);
   useEffect(() => {
@@ -41,6 +44,7 @@ export function App() {
         ) : tab ? (
           <>
             <section className="stage" aria-label={t.canvas.label}>
+              <h1 className="unseen">{tab.name}</h1>
               <Trail tab={tab} />
               <Canvas tab={tab} />
             </section>

@@ -59,7 +59,8 @@ export function keep(): () => void {
   };
   const stop = useDocuments.subscribe(({ tabs, active }) => {
     sessionStorage.setItem(OPEN, JSON.stringify({ ids: tabs.map(({ id }) => id), active }));
-    later();
+    if (tabs.every(({ id }) => kept.has(id))) later();
+    else write();
   });
   window.addEventListener("pagehide", write);
   return () => {

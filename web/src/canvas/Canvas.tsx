@@ -46,7 +46,7 @@ export function Canvas({ tab }: { tab: Tab }) {
 
 function SheetCanvas({ tab }: { tab: Tab }) {
   const sheet = sheetOf(tab.history.present, tab.sheet);
-  const flow = useFlow(sheet, tab.selection, tab.sheet !== ROOT);
+  const flow = useFlow(tab.history.present, sheet, tab.selection, tab.sheet !== ROOT);
   const { screenToFlowPosition } = useReactFlow();
   useView(tab);
   const held = useRef<Held | null>(null);

@@ -4,7 +4,7 @@
 import type { Edge, EdgeChange, Node, NodeChange } from "@xyflow/react";
 import { useCallback, useMemo, useRef, useState } from "react";
 import { change, changeGroup, groupKey, linkKey, place } from "../graph/edits";
-import { isNote, isReroute } from "../graph/kinds";
+import { isNote, isReroute, titleOf } from "../graph/kinds";
 import {
   ENTRY,
   EXIT,
@@ -13,7 +13,9 @@ import {
   type Link,
   type Point,
   type Sheet,
+  type Workflow,
 } from "../graph/model";
+import { useCatalog } from "../stores/catalog";
 import { useDocuments } from "../stores/documents";
 import { t } from "../strings";
 import { inputKey, outputKey } from "./keys";
@@ -36,7 +38,13 @@ interface Cached {
   flow: FlowNode;
 }
 
-export function useFlow(sheet: Sheet, selection: ReadonlySet<string>, ends: boolean) {
+export function useFlow(
+  workflow: Workflow,
+  sheet: Sheet,
+  selection: ReadonlySet<string>,
+  ends: boolean,
+) {
+  const catalog = useCatalog((state) => state.catalog);
   const [locals, setLocals] = useState<ReadonlyMap<string, Local>>(new Map());
   const cache = useRef(new Map<string, Cached>());
 
@@ -52,27 +60,35 @@ export function useFlow(sheet: Sheet, selection: ReadonlySet<string>, ends: bool
       const id = groupKey(group.id);
       add(id, group, (local) => flowGroup(id, group, local));
     }
-    for (const node of Object.values(sheet.nodes))
-      add(node.id, node, (local) => flowNode(node, local));
+    for (const node of Object.values(sheet.nodes)) {
+      const ariaLabel = titleOf(workflow, node, catalog);
+      add(node.id, node, (local) => ({ ...flowNode(node, local), ariaLabel }));
+    }
     if (ends) {
       for (const node of endNodes(sheet, cache.current))
         add(node.id, node, (local) => flowNode(node, local));
     }
     cache.current = next;
     return [...next.values()].map(({ flow }) => flow);
-  }, [sheet, selection, locals, ends]);
+  }, [workflow, sheet, selection, locals, ends, catalog]);
 
   const links = useRef(new Map<Link, FlowEdge>());
   const edges = useMemo(() => {
     const next = new Map<Link, FlowEdge>();
+    const name = (id: string): string => {
+      const node = sheet.nodes[id];
+      return node ? titleOf(workflow, node, catalog) : id;
+    };
     for (const link of Object.values(sheet.links)) {
       const selected = selection.has(linkKey(link.id));
       const old = links.current.get(link);
-      next.set(link, old && old.selected === selected ? old : flowEdge(link, selected));
+      const ariaLabel = t.canvas.link(name(link.from), name(link.to));
+      const same = old?.selected === selected && old.ariaLabel === ariaLabel;
+      next.set(link, same ? old : { ...flowEdge(link, selected), ariaLabel });
     }
     links.current = next;
     return [...next.values()];
-  }, [sheet, selection]);
+  }, [workflow, sheet, selection, catalog]);
 
   const onNodesChange = useCallback((changes: NodeChange<FlowNode>[]) => {
     const selected = selectionAfter(changes);

@@ -38,6 +38,7 @@ interface Run {
 
 const CLIENT = "soundstage.client";
 const LISTED = 100;
+const UNCLAIMED = 20;
 const ENDS = new Set(["execution_success", "execution_error", "execution_interrupted"]);
 
 /** One id for all tabs of this browser, so that each of them hears of the same jobs. */
@@ -65,14 +66,17 @@ export const useRun = create<Run>()((set, get) => {
       void get().refresh();
     }
   };
-  /** Lets go of jobs that no workflow shows any more, and of their previews. */
+  /** Lets go of jobs that no workflow shows any more, and of their previews. The last few stay:
+   * a quick job may be over before the answer comes that says whose it is. */
   const forget = (): void => {
     const { jobs, latest } = get();
     const shown = new Set(Object.values(latest));
     const left: Jobs = {};
-    for (const job of Object.values(jobs)) {
+    const all = Object.values(jobs);
+    for (const [position, job] of all.entries()) {
+      const kept = shown.has(job.id) || position >= all.length - UNCLAIMED;
       if (!isOver(job)) left[job.id] = job;
-      else if (shown.has(job.id)) left[job.id] = withoutPreviews(job);
+      else if (kept) left[job.id] = withoutPreviews(job);
       else withoutPreviews(job);
     }
     set({ jobs: left });

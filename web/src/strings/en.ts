@@ -4,6 +4,7 @@ const count = (number: number, one: string, many: string): string =>
   `${number} ${number === 1 ? one : many}`;
 
 export const en = {
+  product: "Soundstage",
   untitled: "Untitled",
   close: "Close",
   download: "Download",
@@ -151,6 +152,7 @@ export const en = {
   canvas: {
     label: "Graph",
     minimap: "Map of the graph",
+    link: (from: string, to: string) => `Link from ${from} to ${to}`,
     aria: {
       "node.a11yDescription.default":
         "Enter selects the node, the arrow keys move it. The outline (O) edits it.",

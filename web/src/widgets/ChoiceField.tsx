@@ -35,7 +35,6 @@ export function ChoiceField(props: Editing<Option> & { widget: ChoiceWidget }) {
         title={known ? tooltip : t.widget.notThere(String(value))}
         aria-haspopup="listbox"
         aria-expanded={open}
-        aria-label={`${label}: ${String(value)}`}
         onClick={() => setOpen(!open)}
         onKeyDown={key}
       >

@@ -1,0 +1,122 @@
+"""What the editor's tests share: one Chromium, a service with the demo model, visitors."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
+
+from engine.server.editor_page import PAGE
+from tests.conftest import Service, start_service
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+PROGRAMS = ("chromium", "google-chrome")
+PATIENCE = 30_000
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's program, where there is one and an editor to look at."""
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        pytest.skip("no Chromium; on Debian: apt install chromium")
+    if not PAGE.is_file():
+        pytest.skip("the editor is not built; make web, which wants Node")
+    return program
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """One browser for a module's tests."""
+    expect.set_options(timeout=PATIENCE)
+    playwright: Playwright
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of the module's service; the demo model needs nothing in it."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def editor(home: Path) -> Iterator[Service]:
+    """A service for a module's tests."""
+    started = start_service(home)
+    yield started
+    started.stop()
+
+
+@dataclass
+class Visitor:
+    """A person with a browser of their own, who remembers what went wrong."""
+
+    context: BrowserContext
+    url: str
+    complaints: list[str] = field(default_factory=list[str])
+
+    def open(self) -> Page:
+        """A page on the editor's start."""
+        page = self.context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", lambda message: self._hear(message.type, message.text))
+        page.on("request", lambda request: self._see(request.url))
+        page.goto(self.url)
+        return page
+
+    def _hear(self, kind: str, text: str) -> None:
+        if kind == "error":
+            self.complaints.append(text)
+
+    def _see(self, url: str) -> None:
+        if not url.startswith((self.url, "blob:")):
+            self.complaints.append(f"asked for {url}")
+
+
+@contextmanager
+def visit(browser: Browser, url: str, **options: Any) -> Generator[Visitor]:
+    """Somebody who leaves again."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
+    try:
+        yield Visitor(context, url)
+    finally:
+        context.close()
+
+
+@pytest.fixture
+def visitor(browser: Browser, editor: Service) -> Iterator[Visitor]:
+    """Somebody new; at the end nothing may have gone wrong in their browser."""
+    with visit(browser, editor.url) as somebody:
+        yield somebody
+        assert somebody.complaints == []
+
+
+@pytest.fixture
+def page(visitor: Visitor) -> Page:
+    """The editor's start page."""
+    return visitor.open()

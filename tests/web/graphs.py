@@ -1,0 +1,42 @@
+"""Prompts that the editor's tests open, and ways to open them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.conftest import CHECKOUT
+
+Prompt = dict[str, Any]
+
+
+def picture(steps: int = 4, seed: int = 7) -> Prompt:
+    """The bundled workflow's picture, without its voice."""
+    prompt: Prompt = json.loads((CHECKOUT / "workflows" / "hello.json").read_bytes())
+    kept = {id: node for id, node in prompt.items() if int(id) < 9}
+    kept["5"]["inputs"] |= {"steps": steps, "seed": seed}
+    return kept
+
+
+def drop(page: Page, name: str, data: bytes, kind: str) -> None:
+    """Let a file fall onto the page."""
+    page.evaluate(
+        """async ([name, kind, bytes]) => {
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([new Uint8Array(bytes)], name, { type: kind }));
+          const target = document.querySelector(".page");
+          const init = { bubbles: true, cancelable: true, dataTransfer: transfer };
+          for (const type of ["dragenter", "dragover", "drop"])
+            target.dispatchEvent(new DragEvent(type, init));
+        }""",
+        [name, kind, list(data)],
+    )
+
+
+def opened(page: Page, document: Any, name: str = "graph") -> None:
+    """Open a document by letting it fall onto the page."""
+    expect(page.get_by_role("heading", name="Make pictures and voices")).to_be_visible()
+    drop(page, f"{name}.json", json.dumps(document).encode(), "application/json")
+    expect(page.get_by_role("button", name=name, exact=True)).to_be_visible()

@@ -1,0 +1,103 @@
+"""Running graphs in the editor."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.web.conftest import Visitor
+from tests.web.graphs import drop, opened, picture
+
+LONG = 3000
+
+
+def node(page: Page, title: str) -> Locator:
+    """The node of that title."""
+    return page.locator(".react-flow__node", has=page.get_by_text(title, exact=True))
+
+
+def run(page: Page) -> None:
+    page.get_by_role("button", name="Run", exact=True).click()
+
+
+def test_the_demo_runs_by_one_click(page: Page):
+    page.get_by_role("button", name="Run the demo").click()
+    drawn = node(page, "Save the picture").get_by_role("img")
+    expect(drawn).to_be_visible()
+    assert drawn.evaluate("async (image) => (await image.decode(), image.naturalWidth)") == 512
+
+
+def test_a_second_run_finds_what_the_first_one_made(page: Page):
+    opened(page, picture(seed=21))
+    run(page)
+    expect(node(page, "Save the picture").get_by_role("img")).to_be_visible()
+    expect(node(page, "Draw").get_by_text(re.compile(r"\d m?s$"))).to_be_visible()
+    run(page)
+    expect(node(page, "Draw").get_by_text("cached")).to_be_visible()
+
+
+def test_a_reload_in_mid_run_shows_the_same_and_stops_it(page: Page):
+    opened(page, picture(steps=LONG))
+    run(page)
+    steps = node(page, "Draw").get_by_text(re.compile(rf"^\d+/{LONG}$"))
+    expect(steps).to_be_visible()
+    page.reload()
+    expect(steps).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    expect(steps).to_be_hidden()
+    expect(page.get_by_role("button", name="Stop")).to_be_hidden()
+    page.get_by_role("button", name="Queue").click()
+    expect(page.get_by_text("cancelled").first).to_be_visible()
+
+
+def test_another_tab_hears_of_the_run(visitor: Visitor):
+    first, second = visitor.open(), visitor.open()
+    opened(first, picture(steps=LONG))
+    expect(second.get_by_role("heading", name="Make pictures and voices")).to_be_visible()
+    run(first)
+    steps = re.compile(rf"^\d+/{LONG}$")
+    expect(node(first, "Draw").get_by_text(steps)).to_be_visible()
+    first.wait_for_timeout(600)  # until the draft is kept
+    second.reload()
+    second.get_by_role("button", name=re.compile("^graph")).click()
+    expect(node(second, "Draw").get_by_text(steps)).to_be_visible()
+    second.get_by_role("button", name="Stop").click()
+    expect(node(first, "Draw").get_by_text(steps)).to_be_hidden()
+
+
+def test_a_picture_dropped_in_opens_the_graph_that_made_it(page: Page):
+    prompt = picture(seed=5)
+    prompt["2"]["inputs"]["text"] = "blue fish"
+    opened(page, prompt)
+    run(page)
+    drawn = node(page, "Save the picture").get_by_role("img")
+    expect(drawn).to_be_visible()
+    source = drawn.get_attribute("src")
+    assert source is not None
+    data = page.request.get(source).body()
+    drop(page, "fish.png", data, "image/png")
+    expect(page.get_by_role("button", name="fish", exact=True)).to_be_visible()
+    expect(node(page, "What to draw").get_by_label("text")).to_have_value("blue fish")
+
+
+def test_the_service_refuses_and_the_node_says_why(visitor: Visitor):
+    page = visitor.open()
+    prompt = picture()
+    del prompt["6"]["inputs"]["vae"]
+    opened(page, prompt)
+    run(page)
+    expect(node(page, "Develop").get_by_role("alert")).to_contain_text("vae")
+    expect(page.get_by_role("complementary", name="Problems")).to_contain_text("Develop")
+    visitor.complaints.clear()  # the console tells of the 400
+
+
+def test_results_are_kept_and_open_again_as_graphs(page: Page):
+    opened(page, picture(seed=31))
+    run(page)
+    expect(node(page, "Save the picture").get_by_role("img")).to_be_visible()
+    page.get_by_role("button", name="Results").click()
+    results = page.get_by_role("complementary", name="Results")
+    results.get_by_role("button", name="Open the graph of this").first.click()
+    expect(page.get_by_role("button", name=re.compile("^Result "))).to_be_visible()
+    expect(node(page, "Draw").get_by_role("spinbutton", name="seed")).to_have_value("31")
