@@ -18,6 +18,7 @@ from engine.authoring.markers import (
     Upload,
     Widget,
 )
+from engine.authoring.protocols import Blocked, Expansion
 from engine.authoring.sockets import ANY, Socket
 from engine.authoring.spec import DYNAMIC_CHOICE, GROWING_SLOTS, MISSING, Input, Output, Variant
 
@@ -96,7 +97,7 @@ def read_output(name: str | None, hint: Any, blame: Blame) -> Output:
     Raises:
         DeclarationError: it is neither plain nor a socket.
     """
-    hint, marks = _unannotated(hint)
+    hint, marks = _unannotated(ordinary(hint))
     each, custom = Mark.EACH in marks, _mark(marks, Widget)
     if each:
         hint, inner = _unannotated(get_args(hint)[0])
@@ -105,6 +106,14 @@ def read_output(name: str | None, hint: Any, blame: Blame) -> Output:
     if type_name is None:
         raise blame(f"output {name or 'of the return hint'} is neither plain nor a socket: {hint}")
     return Output(name or type_name, type_name, each)
+
+
+def ordinary(hint: Any) -> Any:
+    """A return hint without what every node may give instead: ``Image | Expansion | Blocked``."""
+    if not _is_union(hint):
+        return hint
+    rest = [part for part in get_args(hint) if part not in (Expansion, Blocked)]
+    return Union[tuple(rest)] if rest else hint  # noqa: UP007 - the parts are values
 
 
 def _input_type(

@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
-from engine.authoring.hints import Blame, read_input, read_output
+from engine.authoring.hints import Blame, ordinary, read_input, read_output
 from engine.authoring.markers import CPU, Device
-from engine.authoring.protocols import Artifact, Run
+from engine.authoring.protocols import Artifact, Blocked, Expansion, Run
 from engine.authoring.spec import MISSING, Input, Kind, NodeSpec, Output, place
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
@@ -61,7 +61,7 @@ def node(
         returned = hints["return"]
         if kind == "generator":
             returned = _generated(returned, blame)
-        gives = _gives(returned, blame)
+        gives = _gives(ordinary(returned), blame)
         if gives.artifact is not None and kind != "function":
             raise blame("gives outputs beside its Artifact; only a plain function can")
         spec = NodeSpec(
@@ -173,11 +173,13 @@ def _passing(
     return tuple(Output(name, known[name].type, passes=name) for name in names)
 
 
-def _shown(function: Callable[..., Any], artifact: int) -> Callable[..., Artifact]:
+def _shown(function: Callable[..., Any], artifact: int) -> Callable[..., Any]:
     """A function whose Artifact holds the outputs that it returns beside it."""
 
-    def call(*args: Any, **arguments: Any) -> Artifact:
+    def call(*args: Any, **arguments: Any) -> Artifact | Blocked | Expansion:
         returned = function(*args, **arguments)
+        if isinstance(returned, Blocked | Expansion):
+            return returned
         outputs = (*returned[:artifact], *returned[artifact + 1 :])
         return Artifact(**returned[artifact].shown, outputs=outputs)
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 
 from engine.authoring.registry import Registry
+from engine.authoring.spec import MISSING
 from engine.run.engine import Engine, Submission
 from engine.run.events import Ended, Event
 from engine.run.scheduler import QueueChanged
 from engine.run.worker import LocalWorker
 from engine.store.folders import Folders
 from engine.store.history import Entry, Job
+from engine.store.keeping import Keeping
 from tests import pack
 
 Prompt: TypeAlias = dict[str, Any]
@@ -92,6 +95,19 @@ def n(class_type: str, **inputs: Any) -> dict[str, Any]:
     return {"class_type": class_type, "inputs": inputs}
 
 
+def whole(class_type: str, **inputs: Any) -> dict[str, Any]:
+    """One node of a prompt, with the defaults of what is not given."""
+    return {"class_type": class_type, "inputs": {**defaults(class_type), **inputs}}
+
+
+@cache
+def defaults(class_type: str) -> dict[str, Any]:
+    """The defaults of a node's required inputs."""
+    spec = registry().get(class_type)
+    inputs = spec.inputs if spec is not None else ()
+    return {i.name: i.default for i in inputs if i.default is not MISSING and not i.optional}
+
+
 def registry() -> Registry:
     """The nodes of the test pack alone."""
     made = Registry()
@@ -104,11 +120,11 @@ async def local(tmp_path: Path) -> AsyncGenerator[Opener]:
     """Opens engines whose worker is in this process."""
     benches: list[Bench] = []
 
-    async def open(home: Path | None = None) -> Bench:
+    async def open(home: Path | None = None, keeping: Keeping | None = None) -> Bench:
         nodes = registry()
         home = home or tmp_path / "home"
         home.mkdir(exist_ok=True)
-        worker = LocalWorker(nodes, Folders(home))
+        worker = LocalWorker(nodes, Folders(home), keeping=keeping)
         benches.append(Bench(await Engine.open(home, registry=nodes, worker=worker)))
         return benches[-1]
 
