@@ -11,7 +11,7 @@ from benchmarks.tables import Measures
 from nodes.models.checkpoints import read_checkpoint
 from nodes.models.clip import Clip
 from nodes.models.denoise import denoise
-from nodes.models.guidance import Guide, answer
+from nodes.models.guidance import answer, guide
 from nodes.models.schedules import sigmas
 from nodes.models.unet import Model
 from nodes.models.vae import Vae
@@ -42,11 +42,10 @@ def main() -> None:
 @torch.inference_mode()
 def draw(model: Model, clip: Clip, vae: Vae, steps: int, seed: int) -> torch.Tensor:
     """One picture, float32 [1, SIDE, SIDE, 3]."""
-    texts = [[text for text, _ in clip.encode(words)] for words in ("red apple", "")]
-    guide = Guide(model, texts[0], texts[1], CFG)
+    asked = guide(model, clip.encode("red apple"), clip.encode(""), CFG)
     latents = torch.zeros(1, 4, SIDE // 8, SIDE // 8)
     turns = denoise(
-        guide,
+        asked,
         latents,
         sampler="euler",
         sigmas=sigmas(model.levels, "normal", steps, 1.0),
@@ -57,7 +56,7 @@ def draw(model: Model, clip: Clip, vae: Vae, steps: int, seed: int) -> torch.Ten
         try:
             turn = next(turns) if denoised is None else turns.send(denoised)
         except StopIteration as end:
-            return vae.decode(end.value)
+            return vae.decode(end.value.latents)
         denoised = answer([turn.request])[0]
 
 

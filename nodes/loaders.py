@@ -36,7 +36,7 @@ def load_checkpoint(
 
     found = read_checkpoint(run.model_path("checkpoints", ckpt_name))
     return Checkpoint(
-        MODEL=Model(found.unet, found.scheduler, found.latent_scale),
+        MODEL=Model(found.unet, found.scheduler, found.latent_scale, colors=found.colors),
         CLIP=Clip(found.text_encoder, found.tokenizer),
         VAE=Vae(found.vae),
     )

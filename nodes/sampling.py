@@ -2,57 +2,185 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Generator
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from engine import CPU, GPU, Choice, Range, Seed, Step, Steps, Tooltip, node
-from nodes.sockets import Conditioning, Latent, Model
+from nodes.sockets import Conditioning, Guider, Latent, Model, Noise, Sampler, Sigmas
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nodes.models.denoise import Finished, Turn
 
 # The keys of nodes.models.samplers.SAMPLERS and .schedules.SCHEDULES, which need torch.
 SAMPLERS = ("euler", "euler_ancestral", "dpmpp_2m")
 SCHEDULERS = ("simple", "karras", "normal")
+SWITCH = ("enable", "disable")
+
+StepCount = Annotated[int, Range(1, 10000), Tooltip("More steps take longer and wander less.")]
+Cfg = Annotated[
+    float,
+    Range(0.0, 100.0, 0.1, 0.01),
+    Tooltip("How strongly the text is followed; 1 ignores the negative and is twice as fast."),
+]
+SamplerName = Annotated[str, Choice(SAMPLERS), Tooltip("How each step is taken.")]
+Schedule = Annotated[str, Choice(SCHEDULERS), Tooltip("How the noise falls over the steps.")]
+Wanted = Annotated[Conditioning, Tooltip("What is wanted.")]
+Unwanted = Annotated[Conditioning, Tooltip("What is not.")]
+Start = Annotated[Latent, Tooltip("Where to start: blank, or a picture to change.")]
+NoiseSeed = Annotated[Seed, Tooltip("The same seed gives the same noise.")]
+StepNumber = Annotated[int, Range(0, 10000)]
 
 
 @node("KSampler", category="sampling", display_name="KSampler", on=GPU | CPU)
 def k_sampler(
     *,
     model: Annotated[Model, Tooltip("The denoiser.")],
-    seed: Annotated[Seed, Tooltip("The same seed gives the same noise.")] = 0,
-    steps: Annotated[int, Range(1, 10000), Tooltip("More steps take longer and wander less.")] = 20,
-    cfg: Annotated[
-        float,
-        Range(0.0, 100.0, 0.1, 0.01),
-        Tooltip("How strongly the text is followed; 1 ignores the negative and is twice as fast."),
-    ] = 8.0,
-    sampler_name: Annotated[str, Choice(SAMPLERS), Tooltip("How each step is taken.")],
-    scheduler: Annotated[str, Choice(SCHEDULERS), Tooltip("How the noise falls over the steps.")],
-    positive: Annotated[Conditioning, Tooltip("What is wanted.")],
-    negative: Annotated[Conditioning, Tooltip("What is not.")],
-    latent_image: Annotated[Latent, Tooltip("Where to start: blank, or a picture to change.")],
+    seed: NoiseSeed = 0,
+    steps: StepCount = 20,
+    cfg: Cfg = 8.0,
+    sampler_name: SamplerName,
+    scheduler: Schedule,
+    positive: Wanted,
+    negative: Unwanted,
+    latent_image: Start,
     denoise: Annotated[
         float, Range(0.0, 1.0, 0.01), Tooltip("Below 1 something of the start is kept.")
     ] = 1.0,
 ) -> Steps[Latent]:
     """Denoise latents towards the positive conditioning and away from the negative."""
-    from nodes.models.denoise import denoise as denoising
-    from nodes.models.guidance import Guide, answer
+    from nodes.models.guidance import guide
     from nodes.models.schedules import sigmas
 
-    guide = Guide(model, [text for text, _ in positive], [text for text, _ in negative], cfg)
-    turns = denoising(
-        guide,
-        latent_image["samples"],
-        sampler=sampler_name,
-        sigmas=sigmas(model.levels, scheduler, steps, denoise),
-        seed=seed,
-        batch_index=latent_image.get("batch_index"),
-        mask=latent_image.get("noise_mask"),
+    down = sigmas(model.levels, scheduler, steps, denoise)
+    asked = guide(model, positive, negative, cfg)
+    finished = yield from _denoised(asked, latent_image, sampler_name, down, seed)
+    return {**latent_image, "samples": finished.latents}
+
+
+@node("KSamplerAdvanced", category="sampling", display_name="KSampler (Advanced)", on=GPU | CPU)
+def k_sampler_advanced(
+    *,
+    model: Model,
+    add_noise: Annotated[str, Choice(SWITCH)],
+    noise_seed: NoiseSeed = 0,
+    steps: StepCount = 20,
+    cfg: Cfg = 8.0,
+    sampler_name: SamplerName,
+    scheduler: Schedule,
+    positive: Wanted,
+    negative: Unwanted,
+    latent_image: Start,
+    start_at_step: Annotated[StepNumber, Tooltip("The steps before were taken already.")] = 0,
+    end_at_step: Annotated[StepNumber, Tooltip("The steps from here on are left.")] = 10000,
+    return_with_leftover_noise: Annotated[
+        str, Choice(SWITCH[::-1]), Tooltip("For another sampler that takes the rest of the steps.")
+    ],
+) -> Steps[Latent]:
+    """Take some of the steps from noise to a picture, so that other samplers can take the rest."""
+    from nodes.models.guidance import guide
+    from nodes.models.schedules import part, sigmas
+
+    whole = sigmas(model.levels, scheduler, steps)
+    down = part(whole, start_at_step, end_at_step, leftover=return_with_leftover_noise == "enable")
+    finished = yield from _denoised(
+        guide(model, positive, negative, cfg),
+        latent_image,
+        sampler_name,
+        down,
+        noise_seed if add_noise == "enable" else None,
+        later_noise=noise_seed,
     )
+    return {**latent_image, "samples": finished.latents}
+
+
+class Sampled(NamedTuple):
+    """Where the steps end, and what the model took for the picture in the last of them."""
+
+    output: Latent
+    denoised_output: Latent
+
+
+@node("SamplerCustom", category="sampling/custom_sampling", on=GPU | CPU)
+def sampler_custom(
+    *,
+    model: Model,
+    add_noise: bool = True,
+    noise_seed: NoiseSeed = 0,
+    cfg: Cfg = 8.0,
+    positive: Wanted,
+    negative: Unwanted,
+    sampler: Sampler,
+    sigmas: Sigmas,
+    latent_image: Start,
+) -> Steps[Sampled]:
+    """Denoise latents by any sampler, down any levels of noise."""
+    from nodes.models.guidance import guide
+
+    finished = yield from _denoised(
+        guide(model, positive, negative, cfg),
+        latent_image,
+        sampler,
+        sigmas,
+        noise_seed if add_noise else None,
+        later_noise=noise_seed,
+    )
+    return _both(latent_image, finished)
+
+
+@node("SamplerCustomAdvanced", category="sampling/custom_sampling", on=GPU | CPU)
+def sampler_custom_advanced(
+    *, noise: Noise, guider: Guider, sampler: Sampler, sigmas: Sigmas, latent_image: Start
+) -> Steps[Sampled]:
+    """Denoise latents by any sampler and guider, from any noise, down any levels."""
+    finished = yield from _denoised(
+        guider, latent_image, sampler, sigmas, noise.seed, later_noise=noise.seed or 0
+    )
+    return _both(latent_image, finished)
+
+
+def _both(start: Latent, finished: Finished) -> Sampled:
+    return Sampled({**start, "samples": finished.latents}, {**start, "samples": finished.denoised})
+
+
+def _denoised(
+    guider: Guider,
+    start: Latent,
+    sampler: Any,
+    sigmas: Tensor,
+    seed: int | None,
+    *,
+    later_noise: int | None = None,
+) -> Generator[Step, Any, Finished]:
+    """Walk down the levels; without a seed no noise is put on, later steps have their own."""
+    from nodes.models.denoise import denoise
+
+    turns = denoise(
+        guider,
+        start["samples"],
+        sampler=sampler,
+        sigmas=sigmas,
+        seed=(seed if seed is not None else later_noise) or 0,
+        batch_index=start.get("batch_index"),
+        mask=start.get("noise_mask"),
+        noisy=seed is not None,
+    )
+    total = max(1, len(sigmas) - 1)
     try:
         turn = next(turns)
         while True:
-            step = Step(turn.index, turn.total, turn.request.key, turn.request, answer)
-            turn = turns.send((yield step))
+            turn = turns.send((yield _step(turn, guider)))
     except StopIteration as end:
-        samples = end.value
-    yield Step(steps, steps)
-    return {**latent_image, "samples": samples}
+        yield Step(total, total)
+        return end.value
+
+
+def _step(turn: Turn, guider: Guider) -> Step:
+    from nodes.models.guidance import answer
+    from nodes.models.previews import preview
+
+    colors, seen = guider.model.colors, turn.denoised
+    drawn = partial(preview, seen, colors) if colors and seen is not None else None
+    return Step(turn.index, turn.total, turn.request.key, turn.request, answer, drawn)

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from nodes.models.clip import Clip
+    from nodes.models.guidance import Guide as Guider
     from nodes.models.kokoro import VoiceModel
+    from nodes.models.noise import NoiseSource as Noise
+    from nodes.models.samplers import Way as Sampler
     from nodes.models.unet import Model
     from nodes.models.vae import Vae
 
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     Latent: TypeAlias = LatentValue
     Conditioning: TypeAlias = list[tuple[Tensor, dict[str, Any]]]
     Audio: TypeAlias = AudioValue
+    Sigmas: TypeAlias = Tensor
 else:
     Image = Socket("IMAGE")
     Mask = Socket("MASK")
@@ -48,5 +52,23 @@ else:
     Clip = Socket("CLIP")
     Vae = Socket("VAE")
     VoiceModel = Socket("VOICE_MODEL")
+    Guider = Socket("GUIDER")
+    Noise = Socket("NOISE")
+    Sampler = Socket("SAMPLER")
+    Sigmas = Socket("SIGMAS")
 
-__all__ = ["Audio", "Clip", "Conditioning", "Image", "Latent", "Mask", "Model", "Vae", "VoiceModel"]
+__all__ = [
+    "Audio",
+    "Clip",
+    "Conditioning",
+    "Guider",
+    "Image",
+    "Latent",
+    "Mask",
+    "Model",
+    "Noise",
+    "Sampler",
+    "Sigmas",
+    "Vae",
+    "VoiceModel",
+]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from nodes.models import ldm_names
+from nodes.models.previews import Colors, read_colors
 from nodes.models.tensor_files import Header, ModelFileError, read_header
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -82,6 +83,7 @@ class Checkpoint:
         scheduler: the noise schedule it was trained with, in diffusers' words.
         tokenizer: folder of the vocabulary.
         latent_scale: the denoiser works on latents times this.
+        colors: what latents look like, see `previews`; None where that is not known.
     """
 
     unet: Part
@@ -90,6 +92,7 @@ class Checkpoint:
     scheduler: Mapping[str, Any]
     tokenizer: Path
     latent_scale: float
+    colors: Colors | None = None
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -124,6 +127,7 @@ def _single_file(path: Path) -> Checkpoint:
         scheduler=_config(folder / "scheduler" / "scheduler_config.json"),
         tokenizer=folder / "tokenizer",
         latent_scale=float(vae["scaling_factor"]),
+        colors=read_colors(None, float(vae["scaling_factor"])),
     )
 
 
@@ -150,13 +154,15 @@ def _folder(path: Path) -> Checkpoint:
     unet = _folder_part(path / "unet", UNET, "UNet2DConditionModel", lambda name: name)
     text = _folder_part(path / "text_encoder", TEXT_ENCODER, "CLIPTextModel", ldm_names.clip)
     vae = _folder_part(path / "vae", VAE, "AutoencoderKL", ldm_names.old_diffusers_vae)
+    scale = float(vae.config.get("scaling_factor", 0.18215))
     return Checkpoint(
         unet=unet,
         text_encoder=text,
         vae=vae,
         scheduler=_config(path / "scheduler" / "scheduler_config.json"),
         tokenizer=path / "tokenizer",
-        latent_scale=float(vae.config.get("scaling_factor", 0.18215)),
+        latent_scale=scale,
+        colors=read_colors(path / "vae", scale),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,62 +12,88 @@ from torch.nn.functional import interpolate
 
 from nodes.models.guidance import Guide, Request, answer
 from nodes.models.noise import initial_noise, step_noise
-from nodes.models.samplers import SAMPLERS, Sampling
+from nodes.models.samplers import Sampling, Way
+from nodes.models.unet import Model
 
 
 @dataclass(frozen=True, eq=False)
 class Turn:
-    """A pause: `index` of `total` steps are done, and `request` wants an answer."""
+    """A pause: `index` of `total` steps are done, and `request` wants an answer.
+
+    `denoised` is the last answer, in the unit of the network, None before the first.
+    """
 
     index: int
     total: int
     request: Request
+    denoised: Tensor | None
+
+
+class Finished(NamedTuple):
+    """Where a walk ended, and the last answer on the way; float32 on the CPU."""
+
+    latents: Tensor
+    denoised: Tensor
 
 
 def denoise(
     guide: Guide,
     latents: Tensor,
     *,
-    sampler: str,
+    sampler: str | Way,
     sigmas: Tensor,
     seed: int,
     batch_index: Sequence[int] | None = None,
     mask: Tensor | None = None,
-) -> Generator[Turn, Tensor, Tensor]:
+    noisy: bool = True,
+) -> Generator[Turn, Tensor, Finished]:
     """Put noise of level ``sigmas[0]`` on the latents and walk down the levels.
 
     A generator: send it the answer to each `Turn` (see `guidance.answer` and `completed`); it
-    returns the latents, float32 on the CPU, in the unit they came in.
+    returns latents in the unit they came in.
 
     Args:
         guide: the model, which must be bound, and the texts.
         latents: float32 [B, C, H, W]; zeros for a picture from nothing.
-        sampler: a name in `SAMPLERS`.
+        sampler: a name in `SAMPLERS`, or a `Way`.
         sigmas: falling levels (see `schedules.sigmas`); fewer than two leave the latents alone.
         seed: of the noise.
         batch_index: which pictures of a bigger batch these are.
         mask: 1 where to denoise, 0 where to keep, [B or 1, H, W] of any size.
+        noisy: False puts no noise on: it is on them already.
     """
     if len(sigmas) < 2:
-        return latents
+        return Finished(latents, latents)
     model, device = guide.model, guide.model.network.device
-    noise = initial_noise(latents, seed, batch_index).to(device)
+    noise = initial_noise(latents, seed, batch_index) if noisy else torch.zeros_like(latents)
+    noise = noise.to(device)
     clean = latents.float().to(device) * model.latent_scale
     strength = (1 + sigmas[0] ** 2).sqrt() if model.levels.is_largest(sigmas[0]) else sigmas[0]
-    steps = SAMPLERS[sampler](noise * strength + clean, sigmas, step_noise(noise, seed))
+    way = Way(sampler) if isinstance(sampler, str) else sampler
+    steps = way.steps(noise * strength + clean, sigmas, step_noise(noise, seed))
     keep = None if mask is None else _Keep(clean, noise, _fitted(mask, clean))
-    denoised = yield from _walk(guide, steps, sigmas, keep)
-    return (denoised / model.latent_scale).cpu()
+    end, last = yield from _walk(guide, steps, sigmas, keep)
+    return Finished((end / model.latent_scale).cpu(), (last / model.latent_scale).cpu())
 
 
-def completed(turns: Generator[Turn, Tensor, Tensor]) -> Tensor:
-    """What `denoise` returns when each of its turns is answered at once and alone."""
+def noised(
+    model: Model, latents: Tensor, seed: int | None, batch_index: Sequence[int] | None, level: float
+) -> Tensor:
+    """Latents with noise of a level on, in the unit they came in; without a seed as they are."""
+    if seed is None:
+        return latents
+    noise = initial_noise(latents, seed, batch_index)
+    return latents + noise * level / model.latent_scale
+
+
+def completed(turns: Generator[Turn, Tensor, Finished]) -> Tensor:
+    """The latents of `denoise` when each of its turns is answered at once and alone."""
     try:
         turn = next(turns)
         while True:
             turn = turns.send(answer([turn.request])[0])
     except StopIteration as end:
-        return end.value
+        return end.value.latents
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,22 +115,23 @@ class _Keep:
 
 def _walk(
     guide: Guide, steps: Sampling, sigmas: Tensor, keep: _Keep | None
-) -> Generator[Turn, Tensor, Tensor]:
+) -> Generator[Turn, Tensor, tuple[Tensor, Tensor]]:
     """Pass the sampler's questions on, and the answers back."""
     total = len(sigmas) - 1
     question = next(steps)
+    denoised = None
     while True:
         x, sigma = question.x, question.sigma
         index = int((sigmas > sigma).sum())
         if keep is not None:
             x = keep.before(x, sigma)
-        denoised = yield Turn(index, total, Request(guide, x, sigma))
+        denoised = yield Turn(index, total, Request(guide, x, sigma), denoised)
         if keep is not None:
             denoised = keep.after(denoised)
         try:
             question = steps.send(denoised)
         except StopIteration as end:
-            return end.value
+            return end.value, denoised
 
 
 def _fitted(mask: Tensor, latents: Tensor) -> Tensor:

@@ -7,50 +7,137 @@ Ho & Salimans 2022, https://arxiv.org/abs/2207.12598: the answer is the one with
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import Tensor
 
+from nodes.models.cues import Conditioning, Cue, Place, cues
+from nodes.models.network import Network
 from nodes.models.unet import Model
 
+if TYPE_CHECKING:
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
 REPEATS = 4  # a shorter text may be repeated so often to be as long as the other
+
+Combine: TypeAlias = Callable[[Sequence[Tensor]], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
 class Guide:
-    """A model and what it is asked for.
+    """A model and what it is asked for; made by `guide`, `dual_guide`, or with any other rule.
 
     Attributes:
-        positive: encoded texts, each [1, tokens, width]; several count as their mean.
-        negative: the same for what is not wanted; unused when scale is 1.
-        scale: how strongly the text is followed (cfg).
+        groups: conditionings that are answered for themselves; within one, texts share the
+            picture by their weights.
+        combine: makes one answer of those to the groups.
     """
 
     model: Model
-    positive: Sequence[Tensor]
-    negative: Sequence[Tensor]
-    scale: float
+    groups: Sequence[Sequence[Cue]]
+    combine: Combine
+    _places: dict[tuple[int, torch.Size], Place] = field(
+        default_factory=dict[tuple[int, torch.Size], Place], init=False, repr=False
+    )
 
     @cached_property
-    def texts(self) -> list[Tensor]:
-        """All texts to evaluate, the negative ones first, of equal length where possible."""
-        texts = [*self.negative, *self.positive] if self.scale != 1 else list(self.positive)
-        lengths = [text.shape[1] for text in texts]
+    def cues(self) -> list[list[Cue]]:
+        """The groups, all texts of equal length where possible."""
+        lengths = [cue.text.shape[1] for group in self.groups for cue in group]
         length = math.lcm(*lengths)
-        if length // min(lengths) > REPEATS:
-            return texts
-        return [text.repeat(1, length // text.shape[1], 1) for text in texts]
+        if lengths and length // min(lengths) > REPEATS:
+            return [list(group) for group in self.groups]
+        return [
+            [replace(cue, text=cue.text.repeat(1, length // cue.text.shape[1], 1)) for cue in group]
+            for group in self.groups
+        ]
 
-    def combined(self, answers: Sequence[Tensor]) -> Tensor:
-        """One answer from those for each of `texts`."""
-        if self.scale == 1:
-            return _mean(answers)
-        cut = len(self.negative)
-        without, with_text = _mean(answers[:cut]), _mean(answers[cut:])
-        return without + (with_text - without) * self.scale
+    @property
+    def texts(self) -> list[Tensor]:
+        """All texts that are evaluated."""
+        return [cue.text for group in self.cues for cue in group]
+
+    def active(self, sigma: Tensor) -> list[list[Cue]]:
+        """The groups, of each what counts at a level of noise."""
+        level, at = float(sigma), self.model.levels.at
+
+        def counts(cue: Cue) -> bool:
+            start, end = cue.span
+            return at(end) <= level <= at(start)
+
+        return [[cue for cue in group if counts(cue)] for group in self.cues]
+
+    @property
+    def key(self) -> str:
+        """Of its model: whoever leases a guide leases that."""
+        return self.model.key
+
+    @property
+    def base(self) -> str:
+        """Of its model."""
+        return self.model.base
+
+    @property
+    def nbytes(self) -> int:
+        """Of its model."""
+        return self.model.nbytes
+
+    def load(self, device: str) -> Network[UNet2DConditionModel]:
+        """Load its model."""
+        return self.model.load(device)
+
+    def bind(self, loaded: Network[UNet2DConditionModel]) -> None:
+        """Bind its model."""
+        self.model.bind(loaded)
+
+    def place(self, cue: Cue, shape: torch.Size) -> Place:
+        """Where a text counts in latents of that shape."""
+        key = (id(cue), shape)
+        if key not in self._places:
+            self._places[key] = cue.place(shape)
+        return self._places[key]
+
+
+def guide(
+    model: Model, positive: Conditioning, negative: Conditioning = (), scale: float = 1.0
+) -> Guide:
+    """What is wanted, and what is not: at a scale of 1 the latter is never evaluated."""
+    if scale == 1:
+        return Guide(model, [cues(positive)], lambda answers: answers[0])
+
+    def combine(answers: Sequence[Tensor]) -> Tensor:
+        without, with_text = answers
+        return without + (with_text - without) * scale
+
+    return Guide(model, [cues(negative), cues(positive)], combine)
+
+
+def dual_guide(
+    model: Model,
+    first: Conditioning,
+    second: Conditioning,
+    negative: Conditioning,
+    scales: tuple[float, float],
+    *,
+    nested: bool = False,
+) -> Guide:
+    """Two things that are wanted: the first beyond the second, the second beyond the negative.
+
+    `scales` are of the first over the second, and of the second over the negative. Nested, the
+    second's own guidance is what the first is guided from.
+    """
+    upper, lower = scales
+
+    def combine(answers: Sequence[Tensor]) -> Tensor:
+        none, one, two = answers
+        guided = none + (two - none) * lower
+        return guided + (one - (guided if nested else two)) * upper
+
+    return Guide(model, [cues(negative), cues(first), cues(second)], combine)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,34 +157,51 @@ class Request:
 
 @dataclass(frozen=True, eq=False)
 class _Row:
-    """One text for the whole of one request."""
+    """One text for one request, on the part of the picture where it counts."""
 
     x: Tensor
     sigma: Tensor
     text: Tensor
+    place: Place | None
+
+    @property
+    def kind(self) -> tuple[int, ...]:
+        """Rows of one kind can be evaluated together."""
+        return (self.text.shape[1], *self.x.shape[1:])
 
 
 def answer(requests: Sequence[Request]) -> list[Tensor]:
     """The denoised latents that each of `requests`, all of equal key, asks for, in their order."""
     model = requests[0].guide.model
-    rows = [[_row(request, text) for text in request.guide.texts] for request in requests]
-    answers = iter(_evaluated(model, [row for of_one in rows for row in of_one]))
+    rows = [
+        [[_row(request, cue) for cue in group] for group in request.guide.active(request.sigma)]
+        for request in requests
+    ]
+    flat = [row for of_one in rows for group in of_one for row in group]
+    answers = _evaluated(model, flat)
     return [
-        request.guide.combined([next(answers) for _ in of_one])
+        request.guide.combine(
+            [_shared(request.x, group, [next(answers) for _ in group]) for group in of_one]
+        )
         for request, of_one in zip(requests, rows, strict=True)
     ]
 
 
-def _row(request: Request, text: Tensor) -> _Row:
+def _row(request: Request, cue: Cue) -> _Row:
     count = len(request.x)
-    return _Row(request.x, request.sigma.reshape(1).expand(count), text.expand(count, -1, -1))
+    sigma = request.sigma.reshape(1).expand(count)
+    text = cue.text.expand(count, -1, -1)
+    if cue.is_plain:
+        return _Row(request.x, sigma, text, None)
+    place = request.guide.place(cue, request.x.shape)
+    return _Row(place.area.of(request.x), sigma, text, place)
 
 
 def _evaluated(model: Model, rows: Sequence[_Row]) -> Iterator[Tensor]:
-    """The model's answer to each row; rows with texts of one length share an evaluation."""
+    """The model's answer to each row; rows of one kind share an evaluation."""
     answers: dict[int, Tensor] = {}
-    for length in sorted({row.text.shape[1] for row in rows}):
-        chosen = [index for index, row in enumerate(rows) if row.text.shape[1] == length]
+    for kind in sorted({row.kind for row in rows}):
+        chosen = [index for index, row in enumerate(rows) if row.kind == kind]
         together = model.denoised(
             torch.cat([rows[index].x for index in chosen]),
             torch.cat([rows[index].sigma for index in chosen]),
@@ -108,5 +212,17 @@ def _evaluated(model: Model, rows: Sequence[_Row]) -> Iterator[Tensor]:
     return (answers[index] for index in range(len(rows)))
 
 
-def _mean(answers: Sequence[Tensor]) -> Tensor:
-    return answers[0] if len(answers) == 1 else torch.stack(list(answers)).mean(dim=0)
+def _shared(x: Tensor, rows: Sequence[_Row], answers: Sequence[Tensor]) -> Tensor:
+    """The mean of the answers to one group, each with its weight; nothing where none counts."""
+    if len(rows) == 1 and rows[0].place is None:
+        return answers[0]
+    total, weights = torch.zeros_like(x), torch.full_like(x, 1e-37)
+    for row, answer in zip(rows, answers, strict=True):
+        if row.place is None:
+            total += answer
+            weights += 1
+        else:
+            weight = row.place.weight.to(x)
+            row.place.area.of(total).add_(answer * weight)
+            row.place.area.of(weights).add_(weight.expand_as(answer))
+    return total / weights

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class NoiseSource:
+    """Where the noise of a walk comes from: a seed, or None for no noise."""
+
+    seed: int | None
 
 
 def initial_noise(like: Tensor, seed: int, batch_index: Sequence[int] | None = None) -> Tensor:

@@ -9,7 +9,7 @@ end in 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -26,7 +26,20 @@ class Question:
 
 Sampling: TypeAlias = Generator[Question, Tensor, Tensor]
 Noise: TypeAlias = Callable[[], Tensor]
-Sampler: TypeAlias = Callable[[Tensor, Tensor, Noise], Sampling]
+Sampler: TypeAlias = Callable[..., Sampling]
+"""Gets the start, the levels and the noise; some have numbers of their own by name."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A sampler by its name in `SAMPLERS`, and the numbers it is given."""
+
+    name: str
+    numbers: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    def steps(self, x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
+        """Its walk from `x` down the levels."""
+        return SAMPLERS[self.name](x, sigmas, noise, **self.numbers)
 
 
 def euler(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
@@ -37,15 +50,20 @@ def euler(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
     return x
 
 
-def euler_ancestral(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
-    """Euler to a lower level than asked, then fresh noise up to it."""
+def euler_ancestral(
+    x: Tensor, sigmas: Tensor, noise: Noise, eta: float = 1.0, s_noise: float = 1.0
+) -> Sampling:
+    """Euler to a lower level than asked, then fresh noise up to it.
+
+    `eta` says how much lower, 0 for plain Euler; the noise is `s_noise` times as strong.
+    """
     for sigma, to in pairwise(sigmas):
         denoised = yield Question(x, sigma)
-        up = (to**2 * (sigma**2 - to**2) / sigma**2).sqrt().minimum(to)
+        up = (eta * (to**2 * (sigma**2 - to**2) / sigma**2).sqrt()).minimum(to)
         down = (to**2 - up**2).sqrt()
         x = x + (x - denoised) / sigma * (down - sigma)
         if to > 0:
-            x = x + noise() * up
+            x = x + noise() * s_noise * up
     return x
 
 

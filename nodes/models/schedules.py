@@ -7,6 +7,7 @@ view of Karras et al. 2022, https://arxiv.org/abs/2206.00364).
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from torch import Tensor
 Prediction = Literal["epsilon", "v_prediction"]
 
 KARRAS_RHO = 7.0
+ALL_NOISE = 1e9
 LARGEST_SIGMA = 4518.76367  # stands for infinity where no signal is left
 
 
@@ -43,6 +45,14 @@ class Levels:
         low, high = step.floor().long(), step.ceil().long()
         logs = self.table.log()
         return torch.lerp(logs[low], logs[high], step.frac()).exp()
+
+    def at(self, part: float) -> float:
+        """Sigma when that part of the sampling is done: all noise at 0, none at 1."""
+        if part <= 0:
+            return ALL_NOISE
+        if part >= 1:
+            return 0.0
+        return float(self.sigma(torch.tensor((1 - part) * (len(self.table) - 1))))
 
     def is_largest(self, sigma: Tensor) -> bool:
         """Whether `sigma` is pure noise to this model."""
@@ -109,9 +119,85 @@ def simple(levels: Levels, steps: int) -> Tensor:
 
 def karras(levels: Levels, steps: int) -> Tensor:
     """Karras et al. 2022, equation 5, with rho 7, then 0."""
+    return power_ramp(steps, float(levels.table[0]), float(levels.table[-1]), KARRAS_RHO)
+
+
+def power_ramp(steps: int, low: float, high: float, rho: float) -> Tensor:
+    """From high to low, the rho-th roots evenly spaced, then 0."""
+    if rho <= 0:
+        raise ValueError("rho: it must be above 0; 7 is usual")
     ramp = torch.linspace(0, 1, steps)
-    low, high = (float(s) ** (1 / KARRAS_RHO) for s in (levels.table[0], levels.table[-1]))
-    return _ending_in_zero((high + ramp * (low - high)) ** KARRAS_RHO)
+    last, first = low ** (1 / rho), high ** (1 / rho)
+    return _ending_in_zero((first + ramp * (last - first)) ** rho)
+
+
+def log_ramp(steps: int, low: float, high: float, rho: float = 1.0) -> Tensor:
+    """From high to low, the logarithms falling as a power of the way, then 0."""
+    first, last = (math.log(_positive(level)) for level in (high, low))
+    ramp = torch.linspace(1, 0, steps) ** rho
+    return _ending_in_zero((ramp * (first - last) + last).exp())
+
+
+def laplace_ramp(steps: int, low: float, high: float, middle: float, width: float) -> Tensor:
+    """Logarithms at even quantiles of a Laplace distribution; nothing is added at the end."""
+    way = torch.linspace(0, 1, steps)
+    beyond = (1 - 2 * (0.5 - way).abs() + 1e-5).log()
+    return (middle - width * (0.5 - way).sign() * beyond).exp().clamp(low, high)
+
+
+def variance_preserving(steps: int, rise: float, start: float, end: float) -> Tensor:
+    """Song et al. 2021, https://arxiv.org/abs/2011.13456: even times from 1 to `end`, then 0.
+
+    The rate of noise grows from `start` by `rise`.
+    """
+    time = torch.linspace(1, end, steps)
+    return _ending_in_zero(((rise * time**2 / 2 + start * time).exp() - 1).sqrt())
+
+
+def turbo(levels: Levels, steps: int, denoise: float) -> Tensor:
+    """Of ten even training steps, the last one of each tenth, as many as are wanted, then 0."""
+    first = 10 - int(10 * denoise)
+    times = (torch.arange(10, 0, -1) * 100 - 1)[first : first + steps]
+    return _ending_in_zero(levels.sigma(times.float()))
+
+
+def flux2(steps: int, tokens: int) -> Tensor:
+    """The shifted levels of FLUX.2 for a number of tokens, from 1 to 0."""
+    at_200 = 0.00016927 * tokens + 0.45666666
+    at_10 = 8.73809524e-05 * tokens + 1.89833333
+    slope = (at_200 - at_10) / 190
+    shift = at_200 if tokens > 4300 else slope * steps + at_200 - 200 * slope
+    time = torch.linspace(1, 0, steps + 1)
+    sigmas = math.exp(shift) / (math.exp(shift) + (1 / time.clamp(min=1e-30) - 1))
+    sigmas[-1] = 0
+    return sigmas
+
+
+def written(text: str) -> Tensor:
+    """The numbers in a text, in their order; exponents are not understood."""
+    return torch.tensor([float(n) for n in re.findall(r"[-+]?\d*\.?\d+", text)])
+
+
+def flipped(sigmas: Tensor) -> Tensor:
+    """The levels the other way round; nothing to begin with becomes a trace."""
+    turned = sigmas.flip(0)
+    if len(turned) and turned[0] == 0:
+        turned[0] = 0.0001
+    return turned
+
+
+def part(sigmas: Tensor, start: int, end: int, *, leftover: bool) -> Tensor:
+    """The levels of the steps from `start` to `end`; unless noise may be left over, down to 0."""
+    chosen = sigmas[: end + 1].clone()
+    if end < len(sigmas) - 1 and not leftover:
+        chosen[-1] = 0
+    return chosen[start:] if start < len(chosen) - 1 else chosen[:0]
+
+
+def _positive(level: float) -> float:
+    if level <= 0:
+        raise ValueError("sigma_min and sigma_max must be above 0")
+    return level
 
 
 def _ending_in_zero(sigmas: Tensor) -> Tensor:

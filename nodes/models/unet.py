@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nodes.models.network import Handle, Network
+from nodes.models.previews import Colors
 from nodes.models.schedules import Levels, levels
 from nodes.models.torch_devices import compute_dtype
 
@@ -25,11 +26,13 @@ class Model(Handle["UNet2DConditionModel"]):
         scheduler: the noise schedule of its training, in diffusers' words.
         latent_scale: it works on latents times this.
         levels: its noise levels.
+        colors: what its latents look like, see `previews`.
     """
 
     scheduler: Mapping[str, Any] = field(repr=False)
     latent_scale: float
     levels: Levels = field(init=False, repr=False)
+    colors: Colors | None = field(default=None, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "levels", levels(self.scheduler))

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from nodes import sampling
+from nodes.models import guidance
 from nodes.models.denoise import Turn, completed, denoise
 from nodes.models.guidance import Guide, Request, answer
 from nodes.models.noise import initial_noise, step_noise
@@ -132,8 +133,7 @@ def test_the_largest_seed_is_a_seed():
 
 
 def guide(tiny: Loaded, wanted: str, unwanted: str = "", scale: float = 3.0) -> Guide:
-    texts = [[tensor for tensor, _ in tiny.clip.encode(text)] for text in (wanted, unwanted)]
-    return Guide(tiny.model, texts[0], texts[1], scale)
+    return guidance.guide(tiny.model, tiny.clip.encode(wanted), tiny.clip.encode(unwanted), scale)
 
 
 def drawn(guide: Guide, seed: int, sampler: str = "euler", steps: int = 4) -> Tensor:
@@ -245,6 +245,6 @@ def test_conditioning_or_latents_of_another_model_are_refused(tiny: Loaded):
     with pytest.raises(ValueError, match="CLIP of the same checkpoint"):
         tiny.model.denoised(torch.zeros(1, 4, 8, 8), sigma, torch.zeros(1, 77, 768))
     with pytest.raises(ValueError, match="16 channels"):
-        tiny.model.denoised(torch.zeros(1, 16, 8, 8), sigma, asked.positive[0])
+        tiny.model.denoised(torch.zeros(1, 16, 8, 8), sigma, asked.texts[0])
     with pytest.raises(ValueError, match="takes 4"):
         tiny.vae.decode(torch.zeros(1, 16, 8, 8))
