@@ -43,6 +43,13 @@ class NodePreview(Struct, tag=True, frozen=True):
     picture: bytes
 
 
+class NodeText(Struct, tag=True, frozen=True):
+    """A line of text that stands at the node while it works."""
+
+    node: str
+    text: str
+
+
 class NodeShown(Struct, tag=True, frozen=True):
     """An output node shows something: ``{"images": [{"filename": ...}]}``."""
 
@@ -102,6 +109,7 @@ Event: TypeAlias = (
     | NodeStarted
     | NodeProgress
     | NodePreview
+    | NodeText
     | NodeSaid
     | NodeShown
     | Expanded

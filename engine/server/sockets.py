@@ -16,7 +16,7 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from engine.run.engine import Engine
-from engine.run.events import Ended, Event, NodePreview
+from engine.run.events import Ended, Event, NodePreview, NodeText
 from engine.run.scheduler import QueueChanged
 from engine.server import wire
 from engine.server.bodies import BadInput
@@ -127,6 +127,10 @@ class Sockets:
     def _hear_job(self, job: Job, event: Event) -> None:
         if isinstance(event, NodePreview):
             self._show(job, event)
+            return
+        if isinstance(event, NodeText):
+            for socket in self._listeners(job):
+                socket.push(framed(BINARY, wire.node_text(event.node, event.text)), passing=True)
             return
         story = self._stories.setdefault(job.id, Story(job))
         for message in story.tell(event):

@@ -18,6 +18,7 @@ from engine.run.events import (
     NodeSaid,
     NodeShown,
     NodeStarted,
+    NodeText,
     Started,
 )
 from engine.server import wire
@@ -65,7 +66,7 @@ class Story:
                 if len(self._nodes) > MANY:
                     yield wire.progress_state(id, self._nodes)
                 yield wire.ending(id, status, at, failure, partial)
-            case NodePreview() | Lost():
+            case NodePreview() | NodeText() | Lost():
                 pass
             case _:
                 yield from self._tell_node(event)

@@ -21,6 +21,7 @@ BLOCKED = "ExecutionBlocked"
 """What clients know a node as that did not run because an input says so."""
 
 PREVIEW_IMAGE = 1
+TEXT = 3
 PREVIEW_IMAGE_WITH_METADATA = 4
 JPEG = 1
 PNG = 2
@@ -289,6 +290,12 @@ def preview_with_metadata(job: str, spot: Spot, picture: bytes) -> bytes:
     kind = "image/png" if picture.startswith(PNG_BEGINS) else "image/jpeg"
     metadata = encoded({**_named(job, spot), "image_type": kind})
     return struct.pack(">II", PREVIEW_IMAGE_WITH_METADATA, len(metadata)) + metadata + picture
+
+
+def node_text(node: str, text: str) -> bytes:
+    """A line of text at a node."""
+    id = node.encode()
+    return struct.pack(">II", TEXT, len(id)) + id + text.encode()
 
 
 def logs(lines: list[dict[str, str]]) -> tuple[str, dict[str, Any]]:

@@ -152,6 +152,7 @@ async def test_a_prompt_runs_and_its_messages_reach_its_client(call: Caller):
         await ear.over(id)
         await other.nothing_more()
     assert said == {"text": "hello", "many": [1, 2]}
+    assert ear.frames == [struct.pack(">II", 3, 1) + b"1" + b"at work: hello"]
     assert "workbench.said" not in [type for type, _ in other.heard]
     _, history = await call.get(f"/history/{id}")
     assert history[id]["outputs"]["out"]["text"] == ["me"]

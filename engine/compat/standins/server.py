@@ -8,7 +8,9 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, TypeVar
 
+from engine.compat import plain
 from engine.compat.call import CURRENT
+from engine.run.events import NodeText
 
 log = logging.getLogger(__name__)
 
@@ -98,8 +100,10 @@ class PromptServer:
 
     def send_progress_text(self, text: str | bytes, node_id: str, sid: str | None = None) -> None:
         """Show a line of text at a node."""
-        told = text.decode(errors="replace") if isinstance(text, bytes) else text
-        self.send_sync("progress_text", {"nodeId": node_id, "text": told}, sid)
+        call = CURRENT.get()
+        if call is not None:
+            shown = text.decode(errors="replace") if isinstance(text, bytes) else text
+            call.run.tell(NodeText(plain.text(node_id), plain.text(shown)))
 
     def add_on_prompt_handler(self, handler: Callable[..., Any]) -> None:
         """Prompts are not shown to packs before they are validated; nothing happens."""

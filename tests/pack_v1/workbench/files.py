@@ -125,6 +125,7 @@ class Tell:
 
     def run(self, text):
         PromptServer.instance.send_sync("workbench.said", {"text": text, "many": (1, 2)})
+        PromptServer.instance.send_progress_text(f"at work: {text}", "1")
         return (str(PromptServer.instance.client_id),)
 
 
