@@ -68,7 +68,7 @@ async def test_the_service_tells_of_itself(call: Caller):
     assert features == {"supports_preview_metadata": True, "max_upload_size": 104857600}
     status, page = await call.get("/")
     assert status == 200
-    assert "/prompt" in page
+    assert "Soundstage" in page
 
 
 async def test_heads_are_answered(call: Caller):
