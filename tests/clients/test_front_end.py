@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.async_api import Page, expect
 
 from tests.clients.browser_app import PATIENCE_MS, App
-from tests.clients.drawings import slow, workflow
+from tests.clients.drawings import flipped, slow, workflow
 from tests.clients.test_comfy_cli import plain
 from tests.conftest import Service, start_service
 from tests.server.conftest import Caller, node
@@ -107,6 +107,48 @@ async def test_a_refusal_is_shown_with_its_node(app: App):
     refused, *rest = app.problems
     assert refused == f"400 POST {app.url}/api/prompt"
     assert all(text.startswith("console: ") for text in rest)
+
+
+async def test_a_job_of_the_past_is_opened_and_forgotten(app: App, call: Caller):
+    await app.load("past", flipped("red", "past"))
+    async with app.page.expect_response("**/api/view?filename=past_*"):
+        await app.run()
+    await app.tagged("queue-overlay-toggle").click()
+    job = app.page.get_by_text("past_00001_.png").first
+    await job.click(button="right")
+    async with app.page.expect_response("**/api/jobs/*") as opened:
+        await app.page.get_by_text("Open as workflow in new tab").click()
+    assert (await opened.value).status == 200
+    await app.page.get_by_label("More options", exact=True).click()
+    await app.page.get_by_text("Clear job history").click()
+    async with app.page.expect_response("**/api/history"):
+        await app.page.get_by_role("dialog").get_by_role("button", name="Clear").last.click()
+    await expect(job).to_have_count(0, timeout=PATIENCE_MS)
+    assert await call.get("/history") == (200, {})
+    assert app.problems == []
+
+
+async def test_a_job_outlives_the_service_before_the_eyes_of_the_app(
+    page: Page, front_end: Path, tmp_path: Path
+):
+    page.set_default_timeout(PATIENCE_MS)
+    flags = ("--nodes", "tests.pack", "--front-end-root", str(front_end))
+    started = start_service(tmp_path / "home", *flags)
+    try:
+        app = App(page, started.url, tmp_path)
+        await app.start()
+        await page.keyboard.press("Escape")
+        await app.load("sleeping", slow(4))
+        await app.run()
+        await page.get_by_text("1 active").wait_for()
+        started.stop()
+        port = started.url.rpartition(":")[2]
+        async with page.expect_response("**/api/view?filename=slow_*") as shown:
+            started = start_service(tmp_path / "home", *flags, "--port", port)
+        assert (await shown.value).status == 200
+        await page.get_by_text("0 active").wait_for()
+    finally:
+        started.stop()
 
 
 async def test_its_panels_fill(app: App, service: Service):
