@@ -1,11 +1,17 @@
-"""Nodes from text to conditioning."""
+"""Nodes from text to conditioning, and from conditioning to conditioning."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
-from engine import CPU, GPU, Prompt, Range, Tooltip, node
-from nodes.sockets import Clip, Conditioning
+from engine import CPU, GPU, Choice, Prompt, Range, Tooltip, node
+from nodes.sockets import Clip, Conditioning, Latent, Mask
+
+Pixels = Annotated[int, Range(0, 16384, 8)]
+Side = Annotated[int, Range(64, 16384, 8), Tooltip("In pixels.")]
+Share = Annotated[float, Range(0, 1.0, 0.01)]
+Percent = Annotated[float, Range(0.0, 1.0, 0.001)]
+Strength = Annotated[float, Range(0.0, 10.0, 0.01), Tooltip("Against others that overlap.")]
 
 
 @node(
@@ -33,3 +39,160 @@ def set_last_layer(
 ) -> Clip:
     """Take the text's encoding before the encoder's end ("clip skip")."""
     return clip.at_layer(stop_at_clip_layer)
+
+
+@node("ConditioningCombine", category="conditioning", display_name="Conditioning (Combine)")
+def combine(*, conditioning_1: Conditioning, conditioning_2: Conditioning) -> Conditioning:
+    """Both, each answered for itself and mixed where they overlap."""
+    return [*conditioning_1, *conditioning_2]
+
+
+@node("ConditioningConcat", category="conditioning", display_name="Conditioning (Concat)")
+def concat(*, conditioning_to: Conditioning, conditioning_from: Conditioning) -> Conditioning:
+    """One text behind the other, as if they were written in one prompt."""
+    from nodes.models.conditionings import behind
+
+    return behind(conditioning_to, conditioning_from)
+
+
+@node("ConditioningAverage", category="conditioning", display_name="ConditioningAverage")
+def average(
+    *,
+    conditioning_to: Conditioning,
+    conditioning_from: Conditioning,
+    conditioning_to_strength: Annotated[
+        Share, Tooltip("How much of the first; the rest is the second.")
+    ] = 1.0,
+) -> Conditioning:
+    """Something between two texts."""
+    from nodes.models.conditionings import between
+
+    return between(conditioning_to, conditioning_from, conditioning_to_strength)
+
+
+@node("ConditioningZeroOut", category="advanced/conditioning")
+def zero_out(*, conditioning: Conditioning) -> Conditioning:
+    """No text at all, not even an empty one."""
+    from nodes.models.conditionings import nothing
+
+    return nothing(conditioning)
+
+
+@node("ConditioningSetArea", category="conditioning", display_name="Conditioning (Set Area)")
+def set_area(
+    *,
+    conditioning: Conditioning,
+    width: Side = 64,
+    height: Side = 64,
+    x: Pixels = 0,
+    y: Pixels = 0,
+    strength: Strength = 1.0,
+) -> Conditioning:
+    """A text for a rectangle of the picture."""
+    area = (height // 8, width // 8, y // 8, x // 8)
+    return _with(conditioning, area=area, strength=strength, set_area_to_bounds=False)
+
+
+@node(
+    "ConditioningSetAreaPercentage",
+    category="conditioning",
+    display_name="Conditioning (Set Area with Percentage)",
+)
+def set_area_percentage(
+    *,
+    conditioning: Conditioning,
+    width: Share = 1.0,
+    height: Share = 1.0,
+    x: Share = 0,
+    y: Share = 0,
+    strength: Strength = 1.0,
+) -> Conditioning:
+    """A text for a rectangle of the picture, in parts of its sides."""
+    area = ("percentage", height, width, y, x)
+    return _with(conditioning, area=area, strength=strength, set_area_to_bounds=False)
+
+
+@node("ConditioningSetAreaStrength", category="conditioning")
+def set_area_strength(*, conditioning: Conditioning, strength: Strength = 1.0) -> Conditioning:
+    """How much a text counts against others that overlap."""
+    return _with(conditioning, strength=strength)
+
+
+@node("ConditioningSetMask", category="conditioning", display_name="Conditioning (Set Mask)")
+def set_mask(
+    *,
+    conditioning: Conditioning,
+    mask: Annotated[Mask, Tooltip("Where the text counts.")],
+    strength: Strength = 1.0,
+    set_cond_area: Annotated[
+        str,
+        Choice(("default", "mask bounds")),
+        Tooltip("mask bounds: only the rectangle about the mask is drawn for this text."),
+    ],
+) -> Conditioning:
+    """A text for a part of the picture."""
+    return _with(
+        conditioning,
+        mask=mask.reshape(-1, *mask.shape[-2:]),
+        set_area_to_bounds=set_cond_area != "default",
+        mask_strength=strength,
+    )
+
+
+@node("ConditioningSetTimestepRange", category="advanced/conditioning")
+def set_span(
+    *,
+    conditioning: Conditioning,
+    start: Annotated[Percent, Tooltip("Of the sampling; 0 is pure noise.")] = 0.0,
+    end: Annotated[Percent, Tooltip("Of the sampling; 1 is the picture.")] = 1.0,
+) -> Conditioning:
+    """A text for a part of the sampling."""
+    return _with(conditioning, start_percent=start, end_percent=end)
+
+
+@node("FluxGuidance", category="advanced/conditioning/flux")
+def flux_guidance(
+    *, conditioning: Conditioning, guidance: Annotated[float, Range(0.0, 100.0, 0.1)] = 3.5
+) -> Conditioning:
+    """How strongly a model that was distilled for it follows the text."""
+    return _with(conditioning, guidance=guidance)
+
+
+@node("FluxDisableGuidance", category="advanced/conditioning/flux")
+def flux_without_guidance(*, conditioning: Conditioning) -> Conditioning:
+    """No guidance for a model that was distilled for it."""
+    return _with(conditioning, guidance=None)
+
+
+@node("ReferenceLatent", category="advanced/conditioning/edit_models")
+def reference_latent(*, conditioning: Conditioning, latent: Latent | None = None) -> Conditioning:
+    """A picture that an editing model looks at, beside those it has already."""
+    if latent is None:
+        return conditioning
+    return [
+        (text, {**options, "reference_latents": [*options.get("reference_latents", []), samples]})
+        for samples in [latent["samples"]]
+        for text, options in conditioning
+    ]
+
+
+class Pair(NamedTuple):
+    """What is wanted, and what is not."""
+
+    positive: Conditioning
+    negative: Conditioning
+
+
+@node("LTXVConditioning", category="advanced/conditioning/video")
+def frame_rate(
+    *,
+    positive: Conditioning,
+    negative: Conditioning,
+    frame_rate: Annotated[float, Range(0.0, 1000.0, 0.01)] = 25.0,
+) -> Pair:
+    """Texts for a video of so many frames for each second."""
+    return Pair(_with(positive, frame_rate=frame_rate), _with(negative, frame_rate=frame_rate))
+
+
+def _with(conditioning: Conditioning, **options: Any) -> Conditioning:
+    return [(text, {**given, **options}) for text, given in conditioning]
