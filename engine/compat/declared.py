@@ -75,7 +75,7 @@ def declared(kind: Any, source: Source) -> tuple[GuestNode, dict[str, str]]:
             *(_input(name, entry, optional=True) for name, entry in types["optional"].items()),
         ],
         outputs=outputs,
-        category=text(getattr(kind, "CATEGORY", "custom nodes")),
+        category=text(getattr(kind, "CATEGORY", None) or "custom nodes"),
         description=text(getattr(kind, "DESCRIPTION", "") or ""),
         display_name=source.display_name,
         version=source.version,
@@ -145,10 +145,15 @@ def _input(name: str, entry: Any, *, optional: bool) -> GuestInput:
         optional=optional,
         lazy=options.get("lazy") is True,
         raw=options.get("rawLink") is True,
-        options=None if choices is None or options.get("remote") else plain(list(choices)),
+        options=None if choices is None or is_open(options) else plain(list(choices)),
         least=_limit(options.get("min")),
         most=_limit(options.get("max")),
     )
+
+
+def is_open(options: Mapping[str, Any]) -> bool:
+    """Whether a choice takes more than one of its options: those of a remote list, several."""
+    return any(options.get(name) for name in ("remote", "multiselect", "multi_select"))
 
 
 def _parted(name: str, entry: Any) -> tuple[Any, Mapping[str, Any]]:

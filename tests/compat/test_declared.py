@@ -109,6 +109,10 @@ def test_choices_are_literals_of_any_kind():
     assert (newer.type, newer.options) == ("COMBO", ["a", "b"])
 
 
+def test_a_choice_of_several_is_not_held_against_its_list():
+    assert input_of("COMBO", {"options": ["a"], "multiselect": True}).options is None
+
+
 def test_endless_limits_are_no_limits_and_large_ones_stay():
     made = input_of("INT", {"min": -float("inf"), "max": 2**64 - 1})
     assert (made.least, made.most) == (None, 2**64 - 1)

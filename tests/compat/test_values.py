@@ -102,6 +102,17 @@ async def test_a_node_that_is_not_idempotent_shares_no_result(local: Opener, tmp
     assert Path(log).read_text() == "Own 1\nOwn 1\n"
 
 
+async def test_functions_of_a_pack_never_run_two_at_a_time(local: Opener, tmp_path: Path):
+    bench, log = await local(), tmp_path / "log"
+    slow = {str(i): n("V1Slow", value=i, log=str(log)) for i in range(4)}
+    shows = {f"out{i}": n("V1Show", value=[str(i), 0]) for i in range(4)}
+    ids = [await bench.submit({**slow, **shows}), await bench.submit(shown_by(slow["3"]))]
+    for id in ids:
+        await bench.ended(id)
+    lines = log.read_text().splitlines()
+    assert lines == ["begin", "end"] * (len(lines) // 2)
+
+
 async def test_hidden_inputs_are_filled_in(local: Opener):
     bench = await local()
     prompt = shown_by(n("V1Hidden"))

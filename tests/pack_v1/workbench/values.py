@@ -1,6 +1,7 @@
 """Plain nodes: counting, failing, keeping state."""
 
 import json
+import time
 from pathlib import Path
 
 from comfy.comfy_types import IO, ComfyNodeABC, InputTypeDict
@@ -205,6 +206,24 @@ class Hidden:
         return (json.dumps([node, sorted(prompt), extra, own, token]),)
 
 
+class Slow:
+    """Takes a while, and says when."""
+
+    RETURN_TYPES = ("INT",)
+    FUNCTION = "run"
+    CATEGORY = "v1/values"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"value": ("INT",), "log": ("STRING",)}}
+
+    def run(self, value, log):
+        note(log, "begin")
+        time.sleep(0.05)
+        note(log, "end")
+        return (value,)
+
+
 class Short:
     """Gives less than it declares."""
 
@@ -260,6 +279,7 @@ NODES = {
     "V1Fail": Fail,
     "V1Hidden": Hidden,
     "V1Short": Short,
+    "V1Slow": Slow,
     "V1Color": Color,
     "V1NumberOrFloat": NumberOrFloat,
 }
