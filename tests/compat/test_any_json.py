@@ -16,8 +16,10 @@ from tests.conftest import Service, start_service
 from tests.run.conftest import n
 from tests.server.test_any_json import IDS, SCALARS, VALUES, answer
 
-NAMES = ("Number", "Add", "Show", "Even", "Anything", "Pick", "Color", "Together", "Switch", "Block",
-         "Link", "Take", "Sum", "NumberOrFloat")  # fmt: skip
+NAMES = (
+    *("Number", "Add", "Show", "Even", "Anything", "Pick", "Color", "Together", "Switch", "Block"),
+    *("Link", "Take", "Sum", "NumberOrFloat"),
+)
 INPUTS = ("value", "a", "b", "log", "other", "mode", "color", "items", "first", "if_true")
 NODES = st.fixed_dictionaries(
     {
