@@ -34,7 +34,7 @@ def routes(root: Path) -> list[web.AbstractRouteDef]:
 
     async def file(request: web.Request) -> web.FileResponse:
         """GET /{path}: browsers keep it, and ask each time whether it has changed."""
-        path = await asyncio.to_thread(_find, root, request.match_info["path"] or FIRST)
+        path = await asyncio.to_thread(_find, root, request.path[1:] or FIRST)
         return web.FileResponse(path, headers={"Cache-Control": "no-cache"})
 
     return [
@@ -42,6 +42,7 @@ def routes(root: Path) -> list[web.AbstractRouteDef]:
         web.get(f"/api/userdata/{STYLE}", _style),
         web.get("/templates/index_logo.json", _no_logos),
         web.get("/templates/{name:index.*}.json", _no_templates),
+        web.get("/extensions/core/{path:.+}", file),  # among those of packs, which import them
         web.get("/{path:.*}", file),
     ]
 

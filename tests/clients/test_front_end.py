@@ -18,6 +18,34 @@ from tests.clients.test_comfy_cli import plain
 from tests.conftest import Service, start_service
 from tests.server.conftest import Caller, node
 
+PACK = """
+class Greet:
+    INPUT_TYPES = classmethod(lambda cls: {"required": {"name": ("STRING", {"default": "me"})}})
+    RETURN_TYPES = ()
+    FUNCTION = "greet"
+    OUTPUT_NODE = True
+    CATEGORY = "greeting"
+
+    def greet(self, name):
+        return {"ui": {"greeting": ["hello, " + name]}}
+
+
+NODE_CLASS_MAPPINGS = {"Greet": Greet}
+WEB_DIRECTORY = "./web"
+"""
+SCRIPT = """
+import { app } from "../../scripts/app.js";
+import "../core/widgetInputs.js";
+
+app.registerExtension({
+  name: "greeting",
+  async beforeRegisterNodeDef(type, definition) {
+    if (definition.name !== "Greet") return;
+    window.greeting = `Greet of ${definition.category}`;
+    type.prototype.onExecuted = (output) => { window.greeted = output.greeting[0]; };
+  },
+});
+"""
 STARTED_BEFORE = {"Comfy.TutorialCompleted": True}
 
 
@@ -147,6 +175,28 @@ async def test_a_job_outlives_the_service_before_the_eyes_of_the_app(
             started = start_service(tmp_path / "home", *flags, "--port", port)
         assert (await shown.value).status == 200
         await page.get_by_text("0 active").wait_for()
+    finally:
+        started.stop()
+
+
+async def test_scripts_of_a_node_pack_run_in_the_app(page: Page, front_end: Path, tmp_path: Path):
+    page.set_default_timeout(PATIENCE_MS)
+    pack = tmp_path / "packs" / "greeting"
+    (pack / "web").mkdir(parents=True)
+    (pack / "__init__.py").write_text(PACK)
+    (pack / "web" / "greeting.js").write_text(SCRIPT)
+    flags = ("--front-end-root", str(front_end), "--custom-nodes", str(pack.parent))
+    started = start_service(tmp_path / "home", *flags)
+    try:
+        app = App(page, started.url, tmp_path)
+        await app.start()
+        await page.wait_for_function("() => window.greeting === 'Greet of greeting'")
+        await page.keyboard.press("Escape")
+        await app.load("greeted", {"1": {"class_type": "Greet", "inputs": {"name": "you"}}})
+        _, status, _ = await app.run()
+        assert status == 200
+        await page.wait_for_function("() => window.greeted === 'hello, you'")
+        assert app.problems == []
     finally:
         started.stop()
 

@@ -19,8 +19,10 @@ def app_folder(tmp_path: Path) -> Path:
     (tmp_path / "secret.txt").write_text("secret")
     root = tmp_path / "app"
     (root / "assets").mkdir(parents=True)
+    (root / "extensions" / "core").mkdir(parents=True)
     (root / "index.html").write_text("<title>An app</title>")
     (root / "assets" / "main.js").write_text("start()")
+    (root / "extensions" / "core" / "part ä.js").write_text("part()")
     (root / "assets" / "out.txt").symlink_to(tmp_path / "secret.txt")
     return root
 
@@ -35,6 +37,8 @@ async def app(server: ServerFactory, app_folder: Path) -> AsyncGenerator[Caller]
 async def test_the_app_stands_at_the_root_and_our_routes_beside_it(app: Caller):
     assert await app.get("/") == (200, "<title>An app</title>")
     assert await app.get("/assets/main.js") == (200, "start()")
+    assert await app.get("/extensions/core/part%20%C3%A4.js") == (200, "part()")
+    assert await app.get("/extensions") == (200, [])
     status, answer = await app.get("/prompt")
     assert (status, answer) == (200, {"exec_info": {"queue_remaining": 0}})
 
