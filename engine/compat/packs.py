@@ -72,17 +72,21 @@ def load(directories: Sequence[Path], registry: Registry, folders: Folders) -> P
     classes = install(registry, folders, directories)
     packs = registry.guests = Packs(registry)
     attempts = Attempts(folders.root("temp") / ATTEMPTS_FILE)
-    for path in found(directories):
-        if path.stem in attempts.deadly:
-            packs.fail(path.stem, Deadly(DEADLY_TEXT))
-            continue
-        with attempts.attempt(path.stem):
-            packs.add(path, classes)
+    seen: set[str] = set()
+    for name, path in found(directories):
+        if name in attempts.deadly:
+            packs.fail(name, Deadly(DEADLY_TEXT))
+        elif name in seen:
+            packs.fail(f"{name} in {path.parent.name}", NoPack("another pack has this name"))
+        else:
+            with attempts.attempt(name):
+                packs.add(name, path, classes)
+        seen.add(name)
     return packs
 
 
-def found(directories: Sequence[Path]) -> Iterator[Path]:
-    """Packages and single modules, by name; hidden and disabled ones are passed over."""
+def found(directories: Sequence[Path]) -> Iterator[tuple[str, Path]]:
+    """Packages and single modules with their names; hidden and disabled ones are passed over."""
     for directory in directories:
         if not directory.is_dir():
             log.warning("there is no folder %s of node packs", directory)
@@ -90,7 +94,7 @@ def found(directories: Sequence[Path]) -> Iterator[Path]:
         for path in sorted(directory.iterdir()):
             is_pack = path.suffix == ".py" if path.is_file() else (path / "__init__.py").is_file()
             if is_pack and not path.name.startswith((".", "_")) and path.suffix != DISABLED:
-                yield path
+                yield (path.stem if path.is_file() else path.name), path
 
 
 class Packs:
@@ -118,12 +122,11 @@ class Packs:
         check = self._registry.nodes[id].check
         return True if check is None else check(**given)
 
-    def add(self, path: Path, known: dict[str, Any]) -> None:
+    def add(self, name: str, path: Path, known: dict[str, Any]) -> None:
         """Import one pack; `known` gets its classes, by id."""
-        name = path.stem if path.is_file() else path.name
         log.info("loading the node pack %s", name)
         try:
-            pack = imported(path, name)
+            pack = imported(name, path)
         except (Exception, SystemExit) as error:
             log.exception("the node pack %s is left out", name)
             self.fail(name, error)
@@ -168,7 +171,7 @@ class Packs:
         self._registry.failures[name] = told
 
 
-def imported(path: Path, name: str) -> Pack:
+def imported(name: str, path: Path) -> Pack:
     """Import a pack.
 
     Raises:

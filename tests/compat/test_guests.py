@@ -307,6 +307,29 @@ NODE_CLASS_MAPPINGS = {"Give": Give}
         await bench.engine.close()
 
 
+async def test_packs_see_each_other_and_names_are_given_once(tmp_path: Path):
+    second = """
+from custom_nodes.single import Greeting
+import custom_nodes.zoo as zoo
+class Louder(Greeting):
+    def run(self, name):
+        return (super().run(name)[0] + zoo.MARK,)
+NODE_CLASS_MAPPINGS = {"Louder": Louder}
+"""
+    zoo = "MARK = '!'\nNODE_CLASS_MAPPINGS = {}\n"
+    folder = folder_of(tmp_path, louder=second, zoo=zoo)
+    engine = await Engine.open(
+        tmp_path / "home", guests=GuestPacks(LOADER, [str(folder), str(PACKS), str(PACKS)])
+    )
+    bench = Bench(engine)
+    try:
+        assert await shown(bench, previewed(n("Louder", name="you"))) == ["Hello you!"]
+        failures: dict[str, str] = (await engine.worker_facts())["failures"]
+        assert failures["single in pack_v1"] == "another pack has this name"
+    finally:
+        await engine.close()
+
+
 async def test_a_process_that_dies_while_it_loads_a_pack_is_told_of(
     process: Opener, tmp_path: Path
 ):
