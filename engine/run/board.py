@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -76,16 +76,19 @@ class Place:
             place = place.parent
         return place
 
-    @property
-    def shows_inside(self) -> bool:
-        """Whether output nodes are part of its expansion, or of one in it."""
+    def outputs_inside(self) -> Iterator[Place]:
+        """The output nodes in its expansion, and in those in it."""
         waiting = [*self.children]
         while waiting:
             place = waiting.pop()
-            if place.node.spec.shows:
-                return True
             waiting += place.children
-        return False
+            if place.node.spec.shows:
+                yield place
+
+    @property
+    def shows_inside(self) -> bool:
+        """Whether there are output nodes in its expansion, or in one in it."""
+        return next(self.outputs_inside(), None) is not None
 
     @property
     def at_hand(self) -> bool:

@@ -17,7 +17,6 @@ from engine.authoring.errors import Interrupted
 from engine.authoring.markers import CPU, GPU
 from engine.authoring.protocols import File, FolderKind, Resident, Step
 from engine.authoring.registry import Registry
-from engine.authoring.spec import NodeSpec
 from engine.devices.lanes import Lanes, Task, as_exception
 from engine.graph.prompt import GraphNode
 from engine.run.events import Event, NodePreview, NodeProgress
@@ -45,19 +44,6 @@ class Bench:
     outputs: Outputs
     lanes: Lanes
     costs: dict[str, float] = field(default_factory=dict[str, float])
-
-    def has(self, key: str, spec: NodeSpec) -> bool:
-        """Whether a result is at hand; one that shows files only while they are there."""
-        if not spec.shows:
-            return self.cache.has(key)
-        known = self.cache.get(key)
-        if known is None:
-            return False
-        shown = [item for items in (known.shown or {}).values() for item in items]
-        if all(self.folders.has(item) for item in shown if isinstance(item, File)):
-            return True
-        self.cache.forget(key)
-        return False
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import asyncio
 import inspect
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -32,16 +31,16 @@ from engine.run.events import (
 from engine.run.expand import grown
 from engine.run.failures import now_ms, sendable
 from engine.run.inputs import Inputs, SourceFailed, items, unasked
+from engine.run.kept import Kept
 from engine.run.loop import Loop
 from engine.run.row import Row
 from engine.run.turns import filled, holes, result, turns
-from engine.store.cache import WORTH_KEEPING_SECONDS, Result
+from engine.store.cache import Result
 from engine.store.history import Failure, Job, Partial, Status
 
 log = logging.getLogger(__name__)
 
 CONTINUE = "continue_independent"
-SLOW_SECONDS = 0.2
 
 
 class JobRun:
@@ -74,13 +73,13 @@ class JobRun:
         self._lock = threading.Lock()
         self._graph = Graph({})
         self._keys = Keys(job.id, bench.folders)
-        self._board = Board(self._find)
+        self._kept = Kept(bench, self._loop)
+        self._board = Board(self._kept.find)
         self._inputs = Inputs(self._board, self._lock, self._go_on)
         self._calls: dict[str, NodeCall] = {}
         self._row = Row(self._errand, self._lock, self._run_quick, self._go_on)
         self._executed: list[str] = []
         self._failures: list[Failure] = []
-        self._unsaved: deque[tuple[str, Result]] = deque()
 
     async def run(self) -> None:
         """Run the job to its end; the last event is always `Ended`."""
@@ -102,32 +101,20 @@ class JobRun:
         nodes = self._graph.ordered(self._job.outputs)
         self._keys.add(nodes, await fingerprints(nodes))
         self._bench.cache.begin(self._job.id, self._keys.made.values())
-        cached = [node.id for node in nodes if self._bench.has(self._keys.made[node.id], node.spec)]
+        made = self._keys.made
+        cached = [n.id for n in nodes if self._kept.has(made[n.id], shows=n.spec.shows)]
         self._loop.tell(Started(cached, now_ms()))
         with self._lock:
-            self._board.add(nodes, self._keys.made)
-            for id in self._job.outputs:
+            self._board.add(nodes, made)
+            for id in (*self._job.outputs, *self._kept.retell(nodes, made)):
                 self._board.aim(self._board.places[id])
         self._go_on()
-
-    def _find(self, place: Place) -> Result | None:
-        """The cached result of a place, told like one that was made now."""
-        if not self._bench.has(place.key, place.node.spec):
-            return None
-        known = self._bench.cache.get(place.key)
-        if known is not None and known.shown is not None:
-            if known.shown:
-                self._loop.note(NodeShown(place.node.id, sendable(known.shown)))
-            self._loop.note(NodeFinished(place.node.id, cached=True, seconds=0.0))
-        return known
 
     def _go_on(self) -> None:
         """Start what is ready, tell what happened, write down what is to outlive a crash."""
         self._advance()
         self._loop.flush()
-        while self._unsaved:
-            self._bench.cache.save(*self._unsaved.popleft())
-            self._bench.outputs.settle()
+        self._kept.write()
 
     def _advance(self) -> None:
         try:
@@ -224,28 +211,14 @@ class JobRun:
         except Exception as error:  # noqa: BLE001 - a node may return anything
             self._fail(place, call, error)
             return
-        if self._keep(place, made):
+        if self._kept.keep(place, made):
             with self._lock:
                 self._settle(place, made, shown)
         else:
             self._loop.spawn(partial(self._save, place, made, shown))
 
-    def _keep(self, place: Place, made: Result) -> bool:
-        """Into the cache; False if it takes a while to write it down first."""
-        cache, seconds = self._bench.cache, place.seconds
-        cache.remember(place.key, made)
-        if not cache.is_worth_saving(made, seconds):
-            return True
-        if seconds > SLOW_SECONDS:
-            return False
-        if seconds > WORTH_KEEPING_SECONDS:
-            cache.save(place.key, made)
-        else:
-            self._unsaved.append((place.key, made))
-        return True
-
     async def _save(self, place: Place, made: Result, shown: dict[str, list[Any]]) -> None:
-        await asyncio.to_thread(self._bench.cache.save, place.key, made)
+        await asyncio.to_thread(self._kept.save, place, made)
         with self._lock:
             self._settle(place, made, shown)
         self._go_on()
@@ -313,15 +286,14 @@ class JobRun:
                 self._parents.update({node.id: place.node.id for node in growth.nodes})
                 display = self._board.expand(place, growth, made, self._keys.made)
                 self._loop.note(Expanded(place.node.id, display))
+                for id in self._kept.retell(growth.nodes, self._keys.made):
+                    self._board.aim(self._board.places[id])
         self._go_on()
 
     def _fill(self, place: Place, unfilled: Result) -> None:
-        """A node is done whose expansion is; it would not show again what is shown inside."""
+        """A node is done whose expansion is."""
         made = filled(unfilled, partial(items, self._board))
-        if not place.shows_inside:
-            self._bench.cache.remember(place.key, made)
-            if self._bench.cache.is_worth_saving(made, place.seconds):
-                self._unsaved.append((place.key, made))
+        self._kept.keep_expanded(place, made)
         self._settle(place, made, sendable(made.shown or {}))
         for id in dict.fromkeys(link.node for link in holes(unfilled.outputs)):
             self._board.release(self._board.places[id])
@@ -369,6 +341,7 @@ class JobRun:
     def _succeed(self) -> None:
         """Every output is done, or has failed while the job went on."""
         if not self._failures:
+            self._kept.finish()
             self._end("success")
             return
         outcome = failures.outcome(self._board, self._failures)

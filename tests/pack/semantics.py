@@ -33,10 +33,14 @@ def also(*, lazy: tuple[str, ...] = (), raw: tuple[str, ...] = (), **fields: Any
 # --- lazy inputs -----------------------------------------------------------------------------
 
 
+def wanted(which: str, **values: Any) -> list[str]:
+    """The one of the inputs that is meant, if it is not there yet."""
+    return [name for name, value in values.items() if value is None and name == which]
+
+
 def needs_of_pick(*, which: str, first: Any, second: Any, log: str) -> list[str]:
     note(log, f"asked with {first} {second}")
-    return [name for name, value in (("first", first), ("second", second)) if value is None
-            and name == which]  # fmt: skip
+    return wanted(which, first=first, second=second)
 
 
 @also(lazy=("first", "second"), needs=needs_of_pick)
@@ -44,6 +48,13 @@ def needs_of_pick(*, which: str, first: Any, second: Any, log: str) -> list[str]
 def pick(*, which: str, first: int, second: int, log: str = "") -> str:
     """One of two inputs; the other one is None."""
     note(log, f"picked from {first} {second}")
+    return f"{first} {second}"
+
+
+@also(lazy=("first", "second"), needs=wanted)
+@node("PickText", category="test")
+def pick_text(*, which: str, first: str, second: str) -> str:
+    """One of two strings."""
     return f"{first} {second}"
 
 
@@ -360,3 +371,38 @@ def misreturns(*, kind: str) -> Two:
     """Returns what it does not declare."""
     returned: dict[str, Any] = {"too many": (1, 2, 3), "no tuple": 5}
     return returned[kind]
+
+
+@node("Flags", category="test")
+def flags(*, text: str) -> Each[bool]:
+    """Whether each line says yes."""
+    return [line == "yes" for line in text.splitlines()]
+
+
+@node("Tens", category="test")
+def tens(*, count: int) -> Each[int]:
+    """0, 10, 20 ..."""
+    return [10 * i for i in range(count)]
+
+
+@node("AwaitsItself", category="test")
+def awaits_itself(run: Run) -> int | Expansion:
+    """Expands into a node that awaits what waits for it."""
+    graph = {"a": entry("EitherAfter", condition=True, yes=[run.node, 0], no=1, log="")}
+    return Expansion(graph, [["a", 0]])
+
+
+@node("DiesInside", category="test")
+def dies_inside(*, marker: str, log: str) -> int | Expansion:
+    """Expands into something slow, and something that kills the process the first time."""
+    graph = {
+        "slow": entry("Sleep", value=1, steps=1, seconds=0.1, log=log),
+        "die": entry("Die", value=["slow", 0], marker=marker, times=1, log=log),
+    }
+    return Expansion(graph, [["die", 0]])
+
+
+@node("SavesInside", category="test")
+def saves_inside(*, text: str) -> str | Expansion:
+    """Expands into a node that saves a file."""
+    return Expansion({"saved": entry("Save", text=text, filename_prefix="inside")}, [text])

@@ -1,0 +1,148 @@
+"""What a job finds of earlier results, and what it keeps of its own."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, cast
+
+from engine.authoring.protocols import File
+from engine.graph.prompt import GraphNode
+from engine.run.board import Place
+from engine.run.call import Bench
+from engine.run.events import Expanded, NodeFinished, NodeShown
+from engine.run.failures import sendable
+from engine.run.loop import Loop
+from engine.store.cache import WORTH_KEEPING_SECONDS, Result
+
+SLOW_SECONDS = 0.2
+
+
+class Kept:
+    """The results of one job, in the worker's cache.
+
+    A cached node does not expand again. What output nodes in its expansion showed is kept beside
+    its result, and told when the prompt is repeated.
+
+    Args:
+        bench: what the worker shares among its jobs.
+        loop: where events are told.
+    """
+
+    def __init__(self, bench: Bench, loop: Loop) -> None:
+        self._cache = bench.cache
+        self._folders = bench.folders
+        self._outputs = bench.outputs
+        self._loop = loop
+        self._unsaved: deque[tuple[str, Result]] = deque()
+        self._showing_inside: list[tuple[Place, Result]] = []
+
+    def has(self, key: str, *, shows: bool) -> bool:
+        """Whether a result is at hand; one that shows files only while they are there."""
+        if not shows:
+            return self._cache.has(key)
+        known = self._cache.get(key)
+        if known is None:
+            return False
+        if all(self._folders.has(file) for file in files(known.shown)):
+            return True
+        self._cache.forget(key)
+        return False
+
+    def find(self, place: Place) -> Result | None:
+        """The result of a place, told like one that was made now."""
+        if not self.has(place.key, shows=place.node.spec.shows):
+            return None
+        known = self._cache.get(place.key)
+        if known is not None and known.shown is not None:
+            self._tell(place.node.id, known.shown)
+        return known
+
+    def _tell(self, id: str, shown: Mapping[str, list[Any]]) -> None:
+        if shown:
+            self._loop.note(NodeShown(id, sendable(shown)))
+        self._loop.note(NodeFinished(id, cached=True, seconds=0.0))
+
+    def retell(self, nodes: Iterable[GraphNode], keys: Mapping[str, str]) -> Iterator[str]:
+        """Tell what was shown inside of cached nodes; gives the ids of those that must run again.
+
+        Such a node's result is gone, or a file that was shown.
+        """
+        for node in nodes:
+            key, key_inside = keys[node.id], inside(keys[node.id])
+            if not self._cache.has(key_inside):
+                continue
+            known = self._cache.get(key_inside) if self.has(key_inside, shows=True) else None
+            if known is None or known.shown is None or not self._cache.has(key):
+                self._cache.forget(key)
+                self._cache.forget(key_inside)
+                yield node.id
+                continue
+            display = {node.id + suffix: node.id for suffix in known.shown}
+            self._loop.note(Expanded(node.id, display))
+            for suffix, (shown,) in known.shown.items():
+                self._tell(node.id + suffix, shown)
+
+    def keep(self, place: Place, made: Result) -> bool:
+        """Keep a result; False if it takes a while to write it down first, by `save`."""
+        self._cache.remember(place.key, made)
+        if not self._cache.is_worth_saving(made, place.seconds):
+            return True
+        if place.seconds > SLOW_SECONDS:
+            return False
+        if place.seconds > WORTH_KEEPING_SECONDS:
+            self._cache.save(place.key, made)
+        else:
+            self._unsaved.append((place.key, made))
+        return True
+
+    def save(self, place: Place, made: Result) -> None:
+        """Write a result down."""
+        self._cache.save(place.key, made)
+
+    def keep_expanded(self, place: Place, made: Result) -> None:
+        """Keep the result of a node whose expansion is done."""
+        if place.shows_inside:
+            self._showing_inside.append((place, made))
+        else:
+            self._put(place.key, made, place.seconds)
+
+    def finish(self) -> None:
+        """Everything ran: keep the nodes inside of which something is shown."""
+        for place, made in self._showing_inside:
+            shown: dict[str, list[Any]] = {}
+            for child in place.outputs_inside():
+                known = self._cache.get(child.key)
+                suffix = child.node.id.removeprefix(place.node.id)
+                shown[suffix] = [known.shown or {}] if known is not None else []
+            if all(shown.values()):
+                self._put(place.key, made, place.seconds)
+                self._put(inside(place.key), Result([], shown), place.seconds)
+
+    def _put(self, key: str, made: Result, seconds: float) -> None:
+        self._cache.remember(key, made)
+        if self._cache.is_worth_saving(made, seconds):
+            self._unsaved.append((key, made))
+
+    def write(self) -> None:
+        """Write down what is to outlive a crash and took no time to make."""
+        while self._unsaved:
+            self._cache.save(*self._unsaved.popleft())
+            self._outputs.settle()
+
+
+def inside(key: str) -> str:
+    """Where it is kept what was shown inside of a node of that key."""
+    return f"{key}+"
+
+
+def files(shown: Any) -> Iterator[File]:
+    """The files in what was shown."""
+    if isinstance(shown, File):
+        yield shown
+    elif isinstance(shown, dict):
+        for item in cast("dict[str, Any]", shown).values():
+            yield from files(item)
+    elif isinstance(shown, list):
+        for item in cast("list[Any]", shown):
+            yield from files(item)
