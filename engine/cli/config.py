@@ -11,6 +11,7 @@ from pathlib import Path
 
 from engine.authoring.errors import SoundstageError
 from engine.cli.caching import ALL_THAT_FITS, Keeping, add_caching, keeping
+from engine.cli.custom_nodes import add_custom_nodes, custom_nodes
 from engine.cli.flags import add_foreign
 
 DEFAULT_PORT = 8188
@@ -162,7 +163,7 @@ def _serve(given: argparse.Namespace) -> Serve:
         port=given.port,
         placed={place: path for place, path in placed.items() if path is not None},
         packs=tuple(given.nodes),
-        custom_nodes=tuple(given.custom_nodes),
+        custom_nodes=custom_nodes(given),
         hosts=tuple(given.allow_host),
         cors=given.enable_cors_header,
         upload_limit=int(given.max_upload_size * MEGABYTE),
@@ -258,14 +259,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         metavar="ORIGIN",
         help="let pages of this origin use the service; without a value: of any",
     )
-    parser.add_argument(
-        "--custom-nodes",
-        action="append",
-        default=[],
-        metavar="DIR",
-        type=_existing,
-        help="folder of node packs written for ComfyUI, which run their own code; repeat",
-    )
+    add_custom_nodes(parser)
     parser.add_argument(
         "--allow-host",
         action="append",
@@ -343,13 +337,6 @@ def _path(text: str) -> Path:
 
 def _folder(text: str) -> Path:
     return _path(text).absolute()
-
-
-def _existing(text: str) -> Path:
-    folder = _folder(text)
-    if folder.is_dir():
-        return folder
-    raise argparse.ArgumentTypeError(f"{text!r} is no folder")
 
 
 def _front_end(text: str) -> Path:

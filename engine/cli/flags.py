@@ -24,7 +24,7 @@ IDLE = {
     "there is nothing to switch": (
         "cuda-malloc disable-cuda-malloc mmap-torch-files disable-mmap deterministic fast* "
         "default-device= default-hashing-function= database-url= preview-size= "
-        "disable-all-custom-nodes disable-api-nodes enable-assets disable-assets-autoscan "
+        "disable-api-nodes enable-assets disable-assets-autoscan "
         "enable-manager disable-manager-ui enable-manager-legacy-ui"
     ),
     "the service asks nothing of other sites, opens no browser and has its own pages": (

@@ -153,3 +153,21 @@ def test_two_flags_about_results_are_one_too_many(capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit):
         parse(["serve", "--cache-none", "--cache-classic"], {})
     assert "not allowed with argument" in capsys.readouterr().err
+
+
+def test_folders_of_custom_nodes_are_given_one_by_one(tmp_path: Path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    flags = ["--custom-nodes", str(tmp_path / "a"), "--custom-nodes", str(tmp_path / "b")]
+    command = parse(["serve", *flags], {})
+    assert isinstance(command, Serve)
+    assert command.custom_nodes == (tmp_path / "a", tmp_path / "b")
+    none = parse(["serve", *flags, "--disable-all-custom-nodes"], {})
+    assert isinstance(none, Serve)
+    assert none.custom_nodes == ()
+
+
+def test_custom_nodes_must_be_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        parse(["serve", "--custom-nodes", str(tmp_path / "none")], {})
+    assert "is no folder" in capsys.readouterr().err
