@@ -182,16 +182,19 @@ class NodeCall:
     @property
     def in_loop(self) -> bool:
         """Whether it runs in the event loop rather than in a lane."""
-        if self.function is self.node.spec.function:
+        if not self.asks:
             return self.node.spec.kind == "async"
         return inspect.iscoroutinefunction(self.function)
 
     @property
+    def asks(self) -> bool:
+        """Whether it asks the node what it needs, rather than running it."""
+        return self.function is not self.node.spec.function
+
+    @property
     def is_plain(self) -> bool:
         """Whether all runs may follow each other in a lane at once: no steps, no models."""
-        return not self.handles and (
-            self.node.spec.kind == "function" or self.function is not self.node.spec.function
-        )
+        return not self.handles and (self.asks or self.node.spec.kind == "function")
 
     def submit(self) -> None:
         """Run in a lane."""

@@ -100,7 +100,7 @@ class JobRun:
         self._nodes.update(self._graph.nodes)
         nodes = self._graph.ordered(self._job.outputs)
         self._keys.add(nodes, await fingerprints(nodes))
-        self._bench.cache.begin(self._job.id, self._keys.made.values())
+        self._kept.begin(self._job.id, self._keys.made.values())
         made = self._keys.made
         cached = [n.id for n in nodes if self._kept.has(made[n.id], shows=n.spec.shows)]
         self._loop.tell(Started(cached, now_ms()))
@@ -161,7 +161,7 @@ class JobRun:
             given,
             turns(place.node, given),
             on_start=partial(self._announce, place),
-            done=partial(self._taken_needs if asks else self._taken, place),
+            done=partial(self._taken, place),
         )
         if not asks or not call.left:
             self._tell_blocked(place, call)
@@ -190,7 +190,7 @@ class JobRun:
         self._go_on()
 
     def _take(self, place: Place, call: NodeCall) -> None:
-        """Take what the node's function returned."""
+        """Take what a call returned."""
         try:
             self._took(place, call)
         except Exception as error:  # noqa: BLE001 - a job must not hang
@@ -200,6 +200,9 @@ class JobRun:
         place.seconds += call.seconds
         if call.error is not None:
             self._fail(place, call, call.error)
+            return
+        if call.asks:
+            self._took_needs(place, call)
             return
         self._bench.costs[place.node.spec.id] = call.seconds
         if any(isinstance(item, Expansion) for item in call.returned):
@@ -233,32 +236,29 @@ class JobRun:
         self._loop.note(NodeFinished(id, cached=False, seconds=place.seconds))
         self._board.settle(place, made)
 
-    def _taken_needs(self, place: Place, call: NodeCall) -> None:
+    def _took_needs(self, place: Place, call: NodeCall) -> None:
         """Have computed what the node needs; if that is nothing more, it is ready."""
-        if call.error is not None:
-            self._fail(place, call, call.error)
-        elif any(map(inspect.isawaitable, call.returned)):
+        if any(map(inspect.isawaitable, call.returned)):
             self._loop.spawn(partial(self._await_needs, place, call))
             return
-        else:
-            named = {name for names in call.returned for name in names or ()}
-            with self._lock:
-                del self._calls[place.node.id]
-                wanted = named.intersection(unasked(place))
-                place.followed |= wanted
-                place.has_all = not wanted
-                links = place.followed_links().values()
-                self._board.hold(place, [self._board.places[link.node] for link in links])
-        self._go_on()
+        named = {name for names in call.returned for name in names or ()}
+        with self._lock:
+            del self._calls[place.node.id]
+            wanted = named.intersection(unasked(place))
+            place.followed |= wanted
+            place.has_all = not wanted
+            links = place.followed_links().values()
+            self._board.hold(place, [self._board.places[link.node] for link in links])
 
     async def _await_needs(self, place: Place, call: NodeCall) -> None:
+        call.seconds = 0.0  # they are counted already
         try:
             call.returned = [
                 await item if inspect.isawaitable(item) else item for item in call.returned
             ]
         except Exception as error:  # noqa: BLE001 - a node may raise anything
             call.error = error
-        self._taken_needs(place, call)
+        self._taken(place, call)
 
     async def _expand(self, place: Place, call: NodeCall) -> None:
         """Put what a node expanded into onto the board; the node is done when that is."""
@@ -281,7 +281,7 @@ class JobRun:
                 self._keys.add(growth.nodes, prints, place.node)
                 self._board.add((node for node in older if node.id not in places), self._keys.made)
                 grown_keys = [self._keys.made[node.id] for node in growth.nodes]
-                self._bench.cache.grow(self._job.id, place.key, grown_keys)
+                self._kept.grow(self._job.id, place.key, grown_keys)
                 self._nodes.update({node.id: node for node in growth.nodes})
                 self._parents.update({node.id: place.node.id for node in growth.nodes})
                 display = self._board.expand(place, growth, made, self._keys.made)

@@ -37,6 +37,14 @@ class Kept:
         self._unsaved: deque[tuple[str, Result]] = deque()
         self._showing_inside: list[tuple[Place, Result]] = []
 
+    def begin(self, job: str, keys: Iterable[str]) -> None:
+        """The job needs the results of these keys."""
+        self._cache.begin(job, with_inside(keys))
+
+    def grow(self, job: str, parent: str, keys: Iterable[str]) -> None:
+        """A node expanded into nodes of these keys."""
+        self._cache.grow(job, parent, with_inside(keys))
+
     def has(self, key: str, *, shows: bool) -> bool:
         """Whether a result is at hand; one that shows files only while they are there."""
         if not shows:
@@ -134,6 +142,11 @@ class Kept:
 def inside(key: str) -> str:
     """Where it is kept what was shown inside of a node of that key."""
     return f"{key}+"
+
+
+def with_inside(keys: Iterable[str]) -> list[str]:
+    """Keys, and where it is kept what was shown inside."""
+    return [each for key in keys for each in (key, inside(key))]
 
 
 def files(shown: Any) -> Iterator[File]:

@@ -406,3 +406,33 @@ def dies_inside(*, marker: str, log: str) -> int | Expansion:
 def saves_inside(*, text: str) -> str | Expansion:
     """Expands into a node that saves a file."""
     return Expansion({"saved": entry("Save", text=text, filename_prefix="inside")}, [text])
+
+
+class Alive:
+    """Counts how many of its kind are alive, and how many were at most."""
+
+    now = 0
+    most = 0
+
+    def __init__(self) -> None:
+        Alive.now += 1
+        Alive.most = max(Alive.most, Alive.now)
+
+    def __del__(self) -> None:
+        Alive.now -= 1
+
+    def __str__(self) -> str:
+        return str(Alive.most)
+
+
+@node("Counted", category="test")
+def counted() -> Any:
+    """The first of some that are counted."""
+    Alive.most = Alive.now
+    return Alive()
+
+
+@node("Follows", category="test")
+def follows(*, value: Any) -> Any:
+    """One more that is counted."""
+    return Alive()
