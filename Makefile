@@ -56,20 +56,29 @@ browser:
 	    "(on Debian: apt install chromium)"
 
 # Other people's programs that the tests run against the service; a missing one skips its tests.
-clients: $(CLIENTS)/comfy-cli $(CLIENTS)/front-end $(CLIENTS)/stable-canvas
+COMFY_CLI := $(CLIENTS)/comfy-cli
+FRONT_END := $(CLIENTS)/front-end
+STABLE_CANVAS := $(CLIENTS)/stable-canvas
 
-$(CLIENTS)/comfy-cli:
-	@{ $(PYTHON) -m venv $@ && $@/bin/python -m pip install --quiet "comfy-cli>=1.23,<2"; } || \
-	  { rm -rf $@; echo "comfy-cli cannot be installed: its tests are skipped"; }
+clients: $(COMFY_CLI)/bin/comfy \
+  $(FRONT_END)/comfyui_frontend_package/static/index.html \
+  $(STABLE_CANVAS)/node_modules/@stable-canvas/comfyui-client/package.json
 
-$(CLIENTS)/front-end: | $(STAMP)
-	@$(BIN)/python -m pip install --quiet --no-deps --target $@ "comfyui-frontend-package>=1.58,<2" || \
-	  { rm -rf $@; echo "comfyui-frontend-package cannot be installed: its tests are skipped"; }
+$(COMFY_CLI)/bin/comfy:
+	@{ $(PYTHON) -m venv $(COMFY_CLI) && \
+	  $(COMFY_CLI)/bin/python -m pip install --quiet --retries 1 "comfy-cli>=1.23,<2"; } || \
+	  { rm -rf $(COMFY_CLI); echo "comfy-cli cannot be installed: its tests are skipped"; }
 
-$(CLIENTS)/stable-canvas:
-	@mkdir -p $@ && npm install --silent --no-save --no-package-lock --prefix $@ \
-	  "@stable-canvas/comfyui-client@^1.5.9" "ws@^8" >/dev/null 2>&1 || \
-	  { rm -rf $@; echo "@stable-canvas/comfyui-client cannot be installed: its tests are skipped"; }
+$(FRONT_END)/%: | $(STAMP)
+	@$(BIN)/python -m pip install --quiet --retries 1 --no-deps --upgrade --target $(FRONT_END) \
+	  "comfyui-frontend-package>=1.58,<2" || \
+	  { rm -rf $(FRONT_END); echo "ComfyUI's app cannot be installed: its tests are skipped"; }
+
+$(STABLE_CANVAS)/%:
+	@mkdir -p $(STABLE_CANVAS) && npm install --silent --fetch-retries 0 --no-save \
+	  --no-package-lock --prefix $(STABLE_CANVAS) "@stable-canvas/comfyui-client@^1.5.9" "ws@^8" || \
+	  { rm -rf $(STABLE_CANVAS); echo "@stable-canvas/comfyui-client cannot be installed (it" \
+	    "needs Node): its tests are skipped"; }
 
 # Makes the code look as `make test` wants it.
 format: $(STAMP)
