@@ -7,6 +7,7 @@ import { activeTab, useDocuments } from "../stores/documents";
 import { useRun } from "../stores/run";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
+import { ContextMenu } from "./ContextMenu";
 import { useClipboard } from "./clipboard";
 import { onKey } from "./commands";
 import { DropZone } from "./DropZone";
@@ -55,6 +56,7 @@ export function App() {
         )}
       </main>
       {palette && tab && <Palette palette={palette} />}
+      <ContextMenu />
       <Lightbox />
       <Help />
       <Notices />

@@ -1,18 +1,34 @@
 import { ChevronRight } from "lucide-react";
-import { ROOT } from "../graph/model";
+import { Fragment } from "react";
 import { type Tab, useDocuments } from "../stores/documents";
+import { t } from "../strings";
 
 /** The way into a subgraph, and back out. */
 export function Trail({ tab }: { tab: Tab }) {
-  if (tab.sheet === ROOT) return null;
-  const { enter } = useDocuments.getState();
+  if (tab.path.length === 0) return null;
+  const { leave } = useDocuments.getState();
+  const { subgraphs } = tab.history.present;
   return (
-    <nav className="trail">
-      <button type="button" onClick={() => enter(ROOT)}>
+    <nav className="trail" aria-label={t.subgraph.trail}>
+      <button type="button" onClick={() => leave(0)}>
         {tab.name}
       </button>
-      <ChevronRight size={14} aria-hidden="true" />
-      <span>{tab.history.present.subgraphs[tab.sheet]?.name}</span>
+      {tab.path.map(({ host, sheet }, depth) => {
+        const name = subgraphs[sheet]?.name;
+        const last = depth === tab.path.length - 1;
+        return (
+          <Fragment key={host}>
+            <ChevronRight size={14} aria-hidden="true" />
+            {last ? (
+              <span aria-current="location">{name}</span>
+            ) : (
+              <button type="button" onClick={() => leave(depth + 1)}>
+                {name}
+              </button>
+            )}
+          </Fragment>
+        );
+      })}
     </nav>
   );
 }

@@ -1,16 +1,19 @@
 /** Everything that can be done, once: by its keys, from menus, and in the list of help. */
 
 import {
+  alignSelected,
   arrange,
+  copySelected,
   duplicate,
+  foldSelected,
   group,
   removeSelected,
   selectAll,
   selectedNodes,
   toggleCollapsed,
   toggleMode,
+  unfoldSelected,
 } from "../canvas/actions";
-import { ROOT } from "../graph/model";
 import { tabNow, useDocuments } from "../stores/documents";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
@@ -22,6 +25,8 @@ export interface Command {
   /** "Mod" is Ctrl, or Cmd on a Mac. */
   keys: readonly string[];
   group: keyof typeof t.commandGroups;
+  /** The menus it stands in. */
+  menu?: "node" | "pane" | "both";
   run(): void;
 }
 
@@ -36,7 +41,7 @@ function search(): void {
 function leave(): void {
   if (ui().palette) ui().search(null);
   else if (tabNow()?.selection.size) documents().select([]);
-  else if (tabNow()?.sheet !== ROOT) documents().enter(ROOT);
+  else documents().leave((tabNow()?.path.length ?? 0) - 1);
 }
 
 const fit = (): void => ui().view?.fit(selectedNodes().length > 0 ? selectedNodes() : undefined);
@@ -48,18 +53,48 @@ export const COMMANDS: readonly Command[] = [
   { group: "run", label: c.run, keys: ["Mod+Enter"], run: () => void run() },
   { group: "run", label: c.runFirst, keys: ["Mod+Shift+Enter"], run: () => void run(true) },
   { group: "run", label: c.stop, keys: ["Mod+Alt+Enter"], run: () => void stop() },
-  { group: "edit", label: c.add, keys: ["A", "/", "Mod+K"], run: search },
-  { group: "edit", label: c.undo, keys: ["Mod+Z"], run: () => documents().undo() },
-  { group: "edit", label: c.redo, keys: ["Mod+Shift+Z", "Mod+Y"], run: () => documents().redo() },
-  { group: "edit", label: c.duplicate, keys: ["Mod+D"], run: duplicate },
-  { group: "edit", label: c.remove, keys: ["Delete", "Backspace"], run: removeSelected },
-  { group: "edit", label: c.selectAll, keys: ["Mod+A"], run: selectAll },
-  { group: "edit", label: c.mute, keys: ["Mod+M"], run: () => toggleMode("muted") },
-  { group: "edit", label: c.bypass, keys: ["Mod+B"], run: () => toggleMode("bypassed") },
-  { group: "edit", label: c.collapse, keys: ["Alt+C"], run: toggleCollapsed },
-  { group: "edit", label: c.group, keys: ["Mod+G"], run: () => group(sizes()) },
-  { group: "edit", label: c.arrange, keys: ["Alt+L"], run: () => arrange(sizes()) },
-  { group: "view", label: c.fit, keys: ["."], run: fit },
+  { group: "edit", label: c.add, menu: "pane", keys: ["A", "/", "Mod+K"], run: search },
+  { group: "edit", label: c.undo, menu: "pane", keys: ["Mod+Z"], run: () => documents().undo() },
+  {
+    group: "edit",
+    label: c.redo,
+    menu: "pane",
+    keys: ["Mod+Shift+Z", "Mod+Y"],
+    run: () => documents().redo(),
+  },
+  { group: "edit", label: c.copy, menu: "node", keys: [], run: () => void copySelected() },
+  { group: "edit", label: c.duplicate, menu: "node", keys: ["Mod+D"], run: duplicate },
+  {
+    group: "edit",
+    label: c.remove,
+    menu: "node",
+    keys: ["Delete", "Backspace"],
+    run: removeSelected,
+  },
+  { group: "edit", label: c.selectAll, menu: "pane", keys: ["Mod+A"], run: selectAll },
+  { group: "edit", label: c.mute, menu: "node", keys: ["Mod+M"], run: () => toggleMode("muted") },
+  {
+    group: "edit",
+    label: c.bypass,
+    menu: "node",
+    keys: ["Mod+B"],
+    run: () => toggleMode("bypassed"),
+  },
+  { group: "edit", label: c.collapse, menu: "node", keys: ["Alt+C"], run: toggleCollapsed },
+  { group: "edit", label: c.group, menu: "node", keys: ["Mod+G"], run: () => group(sizes()) },
+  { group: "edit", label: c.arrange, menu: "both", keys: ["Alt+L"], run: () => arrange(sizes()) },
+  { group: "edit", label: c.fold, menu: "node", keys: ["Mod+Shift+E"], run: foldSelected },
+  { group: "edit", label: c.unfold, menu: "node", keys: ["Mod+Shift+U"], run: unfoldSelected },
+  { group: "edit", label: c.alignLeft, keys: ["Alt+1"], run: () => alignSelected("left", sizes()) },
+  { group: "edit", label: c.alignTop, keys: ["Alt+2"], run: () => alignSelected("top", sizes()) },
+  {
+    group: "edit",
+    label: c.columns,
+    keys: ["Alt+3"],
+    run: () => alignSelected("columns", sizes()),
+  },
+  { group: "edit", label: c.rows, keys: ["Alt+4"], run: () => alignSelected("rows", sizes()) },
+  { group: "view", label: c.fit, menu: "both", keys: ["."], run: fit },
   { group: "view", label: c.zoomIn, keys: ["+", "="], run: () => ui().view?.zoom(1.25) },
   { group: "view", label: c.zoomOut, keys: ["-"], run: () => ui().view?.zoom(0.8) },
   { group: "view", label: c.outline, keys: ["O"], run: () => ui().toggle("outline") },

@@ -2,8 +2,8 @@
 
 import { delMany, entries, set } from "idb-keyval";
 import { begin } from "../graph/history";
-import { ROOT, type Workflow } from "../graph/model";
-import { type Tab, useDocuments } from "../stores/documents";
+import type { Workflow } from "../graph/model";
+import { AT_ROOT, type Tab, useDocuments } from "../stores/documents";
 
 interface Draft {
   version: 1;
@@ -36,7 +36,7 @@ export async function restore(): Promise<void> {
     const draft = found.get(id);
     if (!draft) return [];
     const { name, workflow } = draft;
-    return [{ id, name, history: begin(workflow), sheet: ROOT, selection: new Set() }];
+    return [{ id, name, history: begin(workflow), ...AT_ROOT }];
   });
   useDocuments.setState({ tabs, active: tabs.some(({ id }) => id === active) ? active : null });
 }

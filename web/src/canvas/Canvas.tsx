@@ -11,7 +11,7 @@ import {
   ReactFlowProvider,
   useReactFlow,
 } from "@xyflow/react";
-import { useCallback, useRef } from "react";
+import { type MouseEvent as ReactMouseEvent, useCallback, useRef, useState } from "react";
 import { freeInput, type Loose, refusal } from "../graph/connect";
 import { connect, disconnect, linkKey, reroute } from "../graph/edits";
 import { outputType, socketsOf } from "../graph/kinds";
@@ -30,7 +30,7 @@ import { Node } from "./Node";
 import { Note } from "./Note";
 import { Reroute } from "./Reroute";
 import { ViewButtons } from "./ViewButtons";
-import { useView } from "./view";
+import { firstView, MIN_ZOOM, useView } from "./view";
 
 const NODE_TYPES = { node: Node, note: Note, reroute: Reroute, group: GroupBox, end: End };
 const EDGE_TYPES = { link: Link };
@@ -49,6 +49,7 @@ function SheetCanvas({ tab }: { tab: Tab }) {
   const flow = useFlow(tab.history.present, sheet, tab.selection, tab.sheet !== ROOT);
   const { screenToFlowPosition } = useReactFlow();
   useView(tab);
+  const [first] = useState(() => firstView(tab.history.present, sheet, catalogNow()));
   const held = useRef<Held | null>(null);
 
   const search = useCallback(
@@ -96,6 +97,8 @@ function SheetCanvas({ tab }: { tab: Tab }) {
         moveAlong(node, carried);
         flow.release(carried.keys());
       }}
+      onNodeContextMenu={(event, node) => menu(event, node.id)}
+      onPaneContextMenu={(event) => menu(event)}
       onPaneClick={() => useUi.getState().search(null)}
       onDoubleClick={(event) => {
         if ((event.target as HTMLElement).classList.contains("react-flow__pane")) {
@@ -108,7 +111,8 @@ function SheetCanvas({ tab }: { tab: Tab }) {
       multiSelectionKeyCode={MULTI}
       onlyRenderVisibleElements
       elevateNodesOnSelect={false}
-      minZoom={0.05}
+      minZoom={MIN_ZOOM}
+      defaultViewport={first}
       maxZoom={2.5}
       snapToGrid
       snapGrid={SNAP}
@@ -180,6 +184,15 @@ function bend(edge: Edge, at: Point): void {
     .editSheet(t.edits.reroute, (sheet) =>
       reroute(sheet, idOf(edge), { x: at.x - 20, y: at.y - 15 }, catalogNow()),
     );
+}
+
+/** The menu of a node, or of the canvas. */
+function menu(event: MouseEvent | ReactMouseEvent, id?: string): void {
+  event.preventDefault();
+  const tab = tabNow();
+  if (id !== undefined && !tab?.selection.has(id)) useDocuments.getState().select([id]);
+  const at = { x: event.clientX, y: event.clientY };
+  useUi.getState().set({ menu: { at, of: id === undefined ? "pane" : "node" } });
 }
 
 /** A link let go where no socket takes it: on a node, into the void, or where it is refused. */

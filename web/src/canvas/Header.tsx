@@ -26,7 +26,7 @@ export function Header({ node, run }: { node: GraphNode; run: NodeRun | undefine
       className="node-header"
       style={typeStyle(type)}
       title={kind?.description}
-      onDoubleClick={() => (subgraph ? enter(node.type) : setRenaming(true))}
+      onDoubleClick={() => (subgraph ? enter(node.id, node.type) : setRenaming(true))}
     >
       <button
         type="button"
@@ -51,7 +51,7 @@ export function Header({ node, run }: { node: GraphNode; run: NodeRun | undefine
           className="node-fold nodrag"
           aria-label={t.node.enter(title)}
           title={t.node.enter(title)}
-          onClick={() => enter(node.type)}
+          onClick={() => enter(node.id, node.type)}
           tabIndex={-1}
         >
           <Group size={14} />

@@ -1,9 +1,10 @@
 import { Handle, type NodeProps, NodeResizeControl, Position, useStore } from "@xyflow/react";
 import { memo } from "react";
 import { type InputKind, isEditorOnly, socketsOf, titleOf } from "../graph/kinds";
+import { estimated } from "../graph/layout";
 import { type GraphNode, type Json, linkedInputs, type Socket, sheetOf } from "../graph/model";
 import { useCatalog } from "../stores/catalog";
-import { tabNow, useTab } from "../stores/documents";
+import { prefixOf, tabNow, useTab } from "../stores/documents";
 import { useNodeRun } from "../stores/run";
 import { t } from "../strings";
 import { Field } from "../widgets/Field";
@@ -44,7 +45,9 @@ function classesOf(node: GraphNode, selected: boolean, state: string | undefined
 
 function useNodeState(node: GraphNode) {
   const workflow = useTab((tab) => tab.id, "");
-  return useNodeRun(workflow, node.id);
+  const prefix = useTab(prefixOf, "");
+  const folded = useTab((tab) => tab.history.present.subgraphs[node.type] !== undefined, false);
+  return useNodeRun(workflow, prefix + node.id, folded);
 }
 
 const FarNode = memo(function FarNode({ node, selected }: Part) {
@@ -52,8 +55,12 @@ const FarNode = memo(function FarNode({ node, selected }: Part) {
   const catalog = useCatalog((state) => state.catalog);
   const tab = tabNow();
   const title = tab ? titleOf(tab.history.present, node, catalog) : node.type;
+  const tint = typeStyle(catalog.get(node.type)?.outputs[0]?.type ?? "*");
   return (
-    <div className={`${classesOf(node, selected, run?.state)} node-far`}>
+    <div
+      className={`${classesOf(node, selected, run?.state)} node-far`}
+      style={tab && { ...tint, height: estimated(tab.history.present, node, catalog).height }}
+    >
       <span>{title}</span>
       <HiddenSockets node={node} />
     </div>

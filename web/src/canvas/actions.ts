@@ -1,5 +1,6 @@
 /** What handlers of the canvas and its menus do to the document. */
 
+import { align, type Side } from "../graph/align";
 import { asText, excerpt, insert } from "../graph/clipboard";
 import { fitting, type Loose } from "../graph/connect";
 import { addGroup, addNode, connect, newNode, remove, setCollapsed, setMode } from "../graph/edits";
@@ -7,6 +8,7 @@ import { openText } from "../graph/files";
 import { outputType } from "../graph/kinds";
 import { layout, NODE_WIDTH, type Size } from "../graph/layout";
 import { freshId, type Mode, onSheet, type Point, sheetOf } from "../graph/model";
+import { fold, unfoldNode } from "../graph/subgraphs";
 import { catalogNow } from "../stores/catalog";
 import { tabNow, useDocuments } from "../stores/documents";
 import { useUi } from "../stores/ui";
@@ -153,4 +155,43 @@ export function group(sizes: ReadonlyMap<string, Size>): void {
     const bottom = Math.max(...boxes.map((box) => box.y + box.height)) + PADDING;
     return addGroup(sheet, { title: t.group, x, y, width: right - x, height: bottom - y });
   });
+}
+
+/** Folds the selected nodes into a subgraph. */
+export function foldSelected(): void {
+  const [tab, ids] = [tabNow(), selectedNodes()];
+  if (!tab || ids.length === 0) return;
+  let host = "";
+  documents().edit(t.edits.fold, (workflow) => {
+    const folded = fold(workflow, tab.sheet, new Set(ids), catalogNow(), t.subgraph.name);
+    host = folded.host;
+    return folded.workflow;
+  });
+  documents().select([host]);
+}
+
+/** Unfolds the selected subgraphs. */
+export function unfoldSelected(): void {
+  const tab = tabNow();
+  if (!tab) return;
+  const all: string[] = [];
+  documents().edit(t.edits.unfold, (workflow) =>
+    selectedNodes().reduce((now, id) => {
+      const unfolded = unfoldNode(now, tab.sheet, id);
+      all.push(...unfolded.ids);
+      return unfolded.workflow;
+    }, workflow),
+  );
+  if (all.length > 0) documents().select(all);
+}
+
+export function alignSelected(side: Side, sizes: ReadonlyMap<string, Size>): void {
+  const ids = selectedNodes();
+  documents().editSheet(t.edits.align, (sheet) => align(sheet, ids, sizes, side));
+}
+
+/** Copies the selected nodes where no event of the keyboard asked for it. */
+export async function copySelected(): Promise<void> {
+  const text = copied();
+  if (text !== null) await navigator.clipboard.writeText(text);
 }

@@ -1,11 +1,36 @@
 /** What menus and shortcuts need of the canvas: where it looks, and how large things are. */
 
-import { useReactFlow, useStoreApi } from "@xyflow/react";
+import { getViewportForBounds, useReactFlow, useStoreApi, type Viewport } from "@xyflow/react";
 import { useEffect } from "react";
-import type { Size } from "../graph/layout";
+import type { Catalog } from "../graph/kinds";
+import { estimated, type Size } from "../graph/layout";
+import type { Box, Sheet, Workflow } from "../graph/model";
 import type { Tab } from "../stores/documents";
 import { useUi, type View } from "../stores/ui";
 
+/** Where to look at first, before anything is drawn: large graphs begin far away, as boxes. */
+export function firstView(workflow: Workflow, sheet: Sheet, catalog: Catalog): Viewport {
+  const boxes = Object.values(sheet.nodes).map((node) => ({
+    x: node.x,
+    y: node.y,
+    ...estimated(workflow, node, catalog),
+  }));
+  if (boxes.length === 0) return { x: 0, y: 0, zoom: 1 };
+  const { innerWidth: width, innerHeight: height } = window;
+  return getViewportForBounds(boundsOf(boxes), width, height - BAR, MIN_ZOOM, 1, PADDING);
+}
+
+function boundsOf(boxes: readonly Box[]): Box {
+  const x = Math.min(...boxes.map((box) => box.x));
+  const y = Math.min(...boxes.map((box) => box.y));
+  const right = Math.max(...boxes.map((box) => box.x + box.width));
+  const bottom = Math.max(...boxes.map((box) => box.y + box.height));
+  return { x, y, width: right - x, height: bottom - y };
+}
+
+export const MIN_ZOOM = 0.05;
+const PADDING = 0.12;
+const BAR = 44;
 const STILL = "(prefers-reduced-motion: reduce)";
 
 export function useView(tab: Tab): void {
@@ -15,7 +40,7 @@ export function useView(tab: Tab): void {
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new sheet is looked at anew
   useEffect(() => {
     const duration = () => (window.matchMedia(STILL).matches ? 0 : 200);
-    const options = { padding: 0.12, maxZoom: 1 };
+    const options = { padding: PADDING, maxZoom: 1 };
     const screenMiddle = () => {
       const box = store.getState().domNode?.getBoundingClientRect();
       return box ? { x: box.x + box.width / 2, y: box.y + box.height / 2 } : { x: 0, y: 0 };

@@ -11,6 +11,8 @@ export interface Tab {
   history: History<Workflow>;
   /** The sheet that is looked at. */
   sheet: string;
+  /** The way there: each node that was entered, and the sheet inside of it. */
+  path: readonly { host: string; sheet: string }[];
   selection: ReadonlySet<string>;
   /** The workflow as it was last saved under its name; undefined: never. */
   saved?: Workflow;
@@ -34,10 +36,20 @@ interface Documents {
   undo(): void;
   redo(): void;
   select(ids: Iterable<string>): void;
-  enter(sheet: string): void;
+  /** Looks into a node of the sheet that is looked at. */
+  enter(host: string, sheet: string): void;
+  /** Goes back out until so many entered nodes are left. */
+  leave(depth: number): void;
 }
 
 const NOTHING: ReadonlySet<string> = new Set();
+
+/** A tab that looks at the whole of its workflow. */
+export const AT_ROOT: Pick<Tab, "sheet" | "path" | "selection"> = {
+  sheet: ROOT,
+  path: [],
+  selection: NOTHING,
+};
 
 export const useDocuments = create<Documents>()((set, get) => {
   const update = (id: string | null, change: (tab: Tab) => Tab): void =>
@@ -55,7 +67,7 @@ export const useDocuments = create<Documents>()((set, get) => {
       }
       const history = begin(workflow);
       const saved = more.saved ? workflow : undefined;
-      const tab: Tab = { id: workflow.id, name, history, sheet: ROOT, selection: NOTHING, saved };
+      const tab: Tab = { id: workflow.id, name, history, ...AT_ROOT, saved };
       set(({ tabs }) => ({ tabs: [...tabs, tab], active: tab.id }));
     },
     close(id) {
@@ -96,22 +108,35 @@ export const useDocuments = create<Documents>()((set, get) => {
         return same ? tab : { ...tab, selection };
       });
     },
-    enter: (sheet) => updateActive((tab) => ({ ...tab, sheet, selection: NOTHING })),
+    enter: (host, sheet) => updateActive((tab) => at(tab, [...tab.path, { host, sheet }])),
+    leave: (depth) => updateActive((tab) => at(tab, tab.path.slice(0, depth))),
   };
 });
+
+function at(tab: Tab, path: Tab["path"]): Tab {
+  return { ...tab, path, sheet: path.at(-1)?.sheet ?? ROOT, selection: NOTHING };
+}
+
+/** Before the ids of a tab's nodes in its prompt: "12:7:" in node 7 of node 12. */
+export const prefixOf = (tab: Tab): string => tab.path.map(({ host }) => `${host}:`).join("");
 
 /** What is gone is selected no more, and no sheet that is gone is looked at. */
 function reselected(tab: Tab): Tab {
   const workflow = tab.history.present;
-  const exists = tab.sheet === ROOT || workflow.subgraphs[tab.sheet] !== undefined;
-  const sheet = exists ? tab.sheet : ROOT;
+  let sheet = ROOT;
+  for (const [depth, step] of tab.path.entries()) {
+    if (sheetOf(workflow, sheet).nodes[step.host]?.type !== step.sheet) {
+      return at(tab, tab.path.slice(0, depth));
+    }
+    sheet = step.sheet;
+  }
   const { nodes, links, groups } = sheetOf(workflow, sheet);
   const left = [...tab.selection].filter((id) => {
     const [kind, key = ""] = id.split(":");
     return kind === "link" ? key in links : kind === "group" ? key in groups : id in nodes;
   });
   const selection = left.length === tab.selection.size ? tab.selection : new Set(left);
-  return { ...tab, sheet, selection };
+  return { ...tab, selection };
 }
 
 export const activeTab = (state: Documents): Tab | undefined =>

@@ -40,6 +40,8 @@ interface Ui {
   help: boolean;
   theme: Theme;
   notices: readonly Notice[];
+  /** The menu of what was clicked with the other button, at a point of the screen. */
+  menu: { at: Point; of: "node" | "pane" } | null;
   /** Read out by screen readers, not seen. */
   announcement: string;
   /** The canvas, while one is there. */
@@ -49,7 +51,7 @@ interface Ui {
   show(panel: Panel | null): void;
   toggle(panel: Panel): void;
   search(palette: Palette | null): void;
-  set(part: Partial<Pick<Ui, "help" | "theme" | "lightbox">>): void;
+  set(part: Partial<Pick<Ui, "help" | "theme" | "lightbox" | "menu">>): void;
   say(text: string, kind?: Notice["kind"]): void;
   dismiss(id: number): void;
   announce(text: string): void;
@@ -69,6 +71,7 @@ export const useUi = create<Ui>()((set, get) => ({
   help: false,
   theme: storedTheme(),
   notices: [],
+  menu: null,
   announcement: "",
   view: null,
   lightbox: null,
