@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from inspect import getattr_static
 from pathlib import Path
 from typing import Any, cast
@@ -141,7 +142,7 @@ class NodeCall:
         function: what to call.
         inputs: the items that the turns were made of.
         turns: the arguments of each run.
-        on_start: told when the first run begins, in any thread.
+        on_start: told when the first run begins, in any thread; False if it will be quick.
         done: told when the last one is over, in any thread.
 
     Attributes:
@@ -158,7 +159,7 @@ class NodeCall:
         function: Callable[..., Any],
         inputs: Mapping[str, Items],
         turns: Sequence[Turn],
-        on_start: Callable[[], None],
+        on_start: Callable[[bool], None],
         done: Callable[[NodeCall], None],
     ) -> None:
         self.node = node
@@ -203,7 +204,7 @@ class NodeCall:
             call=self._run_all if self.is_plain else self._run_one,
             handles=() if self.is_plain else residents(self._runs[0][1]),
             cancelled=self._errand.cancelled,
-            on_start=self._on_start,
+            on_start=partial(self._on_start, True),
             on_step=self._on_step,
             on_end=self._on_end,
         )
@@ -211,7 +212,7 @@ class NodeCall:
 
     def run_here(self, device: str) -> None:
         """Run in this thread, which is a lane's of that device; `done` is not told."""
-        self._on_start()
+        self._on_start(False)
         try:
             self._run_all(device)
         except BaseException as error:  # noqa: BLE001 - a node may raise anything
@@ -219,7 +220,7 @@ class NodeCall:
 
     async def run_in_loop(self) -> None:
         """Run in the event loop, all turns side by side."""
-        self._on_start()
+        self._on_start(True)
         began = time.perf_counter()
         runs = [asyncio.ensure_future(self._run_async(*run)) for run in self._runs]
         try:

@@ -180,10 +180,12 @@ class JobRun:
         self._take(place, call)
         self._advance()
 
-    def _announce(self, place: Place) -> None:
+    def _announce(self, place: Place, now: bool = False) -> None:
         if not place.announced:
             place.announced = True
             self._loop.note(NodeStarted(place.node.id))
+        if now:
+            self._loop.flush()
 
     def _taken(self, place: Place, call: NodeCall) -> None:
         self._take(place, call)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from engine import All, Artifact, Blocked, Each, Expansion, Lazy, Run, node
+from engine import All, Artifact, Blocked, Each, Expansion, Interrupted, Lazy, Run, node
 from engine.authoring.spec import NodeSpec
 from tests.pack.basics import note
 
@@ -436,3 +437,17 @@ def counted() -> Any:
 def follows(*, value: Any) -> Any:
     """One more that is counted."""
     return Alive()
+
+
+@node("GivesUp", category="test")
+def gives_up(*, value: int) -> int:
+    """Interrupts its job."""
+    raise Interrupted("somebody pressed a button in the node")
+
+
+@node("Slow", category="test")
+def slow(*, value: int, log: str) -> int:
+    """Takes a moment."""
+    note(log, str(value))
+    time.sleep(0.01)
+    return value
