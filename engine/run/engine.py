@@ -88,7 +88,7 @@ class Engine:
     """
 
     def __init__(
-        self, registry: Registry, folders: Folders, database: Database, queue: Queue, lock: TextIO
+        self, registry: Registry, folders: Folders, database: Database, worker: Worker, lock: TextIO
     ) -> None:
         self.registry = registry
         self.folders = folders
@@ -96,11 +96,11 @@ class Engine:
         self.describe: InputConfig = plain_config
         self.max_queue = MOST_WAITING
         self._database = database
-        self._queue = queue
+        self._queue = Queue.open(database)
+        self._worker = worker
+        self._scheduler = Scheduler(self._queue, worker, self._tell)
         self._lock = lock
         self._listeners: list[Listener] = []
-        self._worker: Worker | None = None
-        self._scheduler: Scheduler | None = None
 
     @classmethod
     async def open(
@@ -139,8 +139,6 @@ class Engine:
         folders.create()
         await asyncio.to_thread(folders.clear_temp, TEMP_SECONDS)
         database = await Database.open(home / "soundstage.db")
-        engine = cls(registry, folders, database, Queue.open(database), lock)
-        engine.max_queue = max_queue
         paths = {name: str(path) for name, path in (placed or {}).items()}
         if worker is None:
             worker = ProcessWorker(
@@ -150,21 +148,16 @@ class Engine:
             )
             if guests is not None:
                 registry.guests = RemoteGuests(registry, worker)
-        await engine._start(worker)
-        return engine
-
-    async def _start(self, worker: Worker) -> None:
-        self._worker = worker
+        engine = cls(registry, folders, database, worker, lock)
+        engine.max_queue = max_queue
         await worker.start()
-        self._scheduler = Scheduler(self._queue, worker, self._tell)
-        self._scheduler.wake()
+        engine._scheduler.wake()
+        return engine
 
     async def close(self) -> None:
         """Stop; jobs that wait or run are there again when the home is opened next."""
-        if self._scheduler is not None:
-            self._scheduler.close()
-        if self._worker is not None:
-            await self._worker.close()
+        self._scheduler.close()
+        await self._worker.close()
         await self._database.close()
         self._lock.close()
 
@@ -189,14 +182,12 @@ class Engine:
         )
         job = self._job(submission, valid.prompt, valid.outputs)
         try:
-            self._queue.put(job)
+            self._scheduler.submit(job)
         except DuplicateJob as error:
             raise PromptError(
                 "invalid_prompt_id",
                 f"prompt_id {job.id} is taken; leave it out, or make a new UUID for each prompt",
             ) from error
-        self._tell(job, QueueChanged(self._queue.remaining))
-        self._wake()
         return Receipt(job.id, job.number, valid.errors)
 
     async def _renew_guests(self, prompt: Mapping[str, Any]) -> None:
@@ -227,11 +218,11 @@ class Engine:
 
     def waiting(self) -> int:
         """How many jobs wait."""
-        return self._queue.remaining - len(self.running())
+        return self._queue.waiting
 
     def running(self) -> Mapping[str, int]:
         """Ids of the jobs that run, and when each began, ms since 1970."""
-        return {} if self._scheduler is None else self._scheduler.running
+        return self._scheduler.running
 
     async def queue(self) -> tuple[list[Listed], list[Listed]]:
         """The running jobs, and the waiting ones, next one first."""
@@ -264,8 +255,7 @@ class Engine:
         """Interrupt a running job, or all that run; whether there was one."""
         hit = [job for job in self.running() if id in (None, job)]
         for job in hit:
-            if self._worker is not None:
-                await self._worker.cancel(job)
+            await self._worker.cancel(job)
         return bool(hit)
 
     async def delete_pending(self, ids: Sequence[str] | None) -> int:
@@ -280,12 +270,11 @@ class Engine:
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """Drop idle weights; with `free_memory` also the results kept in memory."""
-        if self._worker is not None:
-            await self._worker.free(unload_models=unload_models, free_memory=free_memory)
+        await self._worker.free(unload_models=unload_models, free_memory=free_memory)
 
     async def worker_facts(self) -> Mapping[str, Any]:
         """Versions, devices and memory as the worker sees them; empty while it is not up."""
-        return {} if self._worker is None else await self._worker.facts()
+        return await self._worker.facts()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Be told of every event in the event loop, in order; returns how to stop that."""
@@ -295,10 +284,6 @@ class Engine:
     def _tell(self, job: Job | None, event: Event | QueueChanged) -> None:
         for listener in [*self._listeners]:
             listener(job, event)
-
-    def _wake(self) -> None:
-        if self._scheduler is not None:
-            self._scheduler.wake()
 
 
 def _level() -> str:

@@ -47,9 +47,23 @@ class Scheduler:
         self._suspect = False
         self._closed = False
 
+    def submit(self, job: Job) -> None:
+        """Commit a job; it starts when its turn comes, perhaps at once.
+
+        Raises:
+            DuplicateJob: its id is taken.
+        """
+        at_once = self._has_room and not self._queue.waiting
+        self._queue.put(job, claimed=at_once)
+        self._tell(job, QueueChanged(self._queue.remaining))
+        if at_once:
+            self._start(job)
+        else:
+            self.wake()
+
     def wake(self) -> None:
         """Start the jobs that may start."""
-        while not self._closed and not self._suspect and len(self._records) < JOBS_AT_ONCE:
+        while self._has_room:
             try:
                 job = self._queue.claim(alone=not self._records)
             except SoundstageError:
@@ -57,10 +71,17 @@ class Scheduler:
                 return
             if job is None:
                 return
-            self._suspect = job.attempts > 0
-            self._records[job.id] = Record(job)
-            self._tell(job, QueueChanged(self._queue.remaining))
-            self._worker.run(job, partial(self._hear, job))
+            self._start(job)
+
+    @property
+    def _has_room(self) -> bool:
+        return not self._closed and not self._suspect and len(self._records) < JOBS_AT_ONCE
+
+    def _start(self, job: Job) -> None:
+        self._suspect = job.attempts > 0
+        self._records[job.id] = Record(job)
+        self._tell(job, QueueChanged(self._queue.remaining))
+        self._worker.run(job, partial(self._hear, job))
 
     @property
     def running(self) -> dict[str, int]:

@@ -30,15 +30,21 @@ class Queue:
     their jobs wait again as soon as the queue is opened.
 
     Attributes:
-        remaining: jobs that wait or run.
+        waiting: how many jobs wait.
     """
 
-    def __init__(self, database: Database, last_seq: int, ended: int, remaining: int) -> None:
+    def __init__(self, database: Database, last_seq: int, ended: int, waiting: int) -> None:
         self._database = database
         self._lease = uuid.uuid4().hex
         self._last_number = last_seq
         self._ended = ended
-        self.remaining = remaining
+        self.waiting = waiting
+        self._claimed = 0
+
+    @property
+    def remaining(self) -> int:
+        """How many jobs wait or run."""
+        return self.waiting + self._claimed
 
     @classmethod
     def open(cls, database: Database) -> Queue:
@@ -60,20 +66,26 @@ class Queue:
         self._last_number += 1
         return self._last_number
 
-    def put(self, job: Job) -> None:
-        """Commit a job.
+    def put(self, job: Job, *, claimed: bool = False) -> None:
+        """Commit a job; one that is `claimed` runs at once, as nothing waits before it.
 
         Raises:
             DuplicateJob: its id is taken.
         """
-        row = (job.id, job.number, job.workflow, msgspec.json.encode(job))
+        status, lease = ("running", self._lease) if claimed else ("pending", None)
+        row = (job.id, job.number, job.workflow, msgspec.json.encode(job), status, lease)
         try:
             self._database.execute(
-                "INSERT INTO jobs (id, number, workflow, job) VALUES (?, ?, ?, ?)", row
+                "INSERT INTO jobs (id, number, workflow, job, status, lease) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                row,
             )
         except sqlite3.IntegrityError as error:
             raise DuplicateJob(job.id) from error
-        self.remaining += 1
+        if claimed:
+            self._claimed += 1
+        else:
+            self.waiting += 1
 
     def claim(self, *, alone: bool) -> Job | None:
         """Take the next job under this instance's lease, or None if none may start now.
@@ -82,13 +94,19 @@ class Queue:
             alone: no other job runs. One that was running when a worker died starts only then,
                 so that a second death is nobody else's.
         """
+        if not self.waiting:
+            return None
         taken = self._database.execute(
             "UPDATE jobs SET status='running', lease=? WHERE seq=(SELECT seq FROM jobs "
             "WHERE status='pending' ORDER BY number, seq LIMIT 1) AND (? OR attempts=0) "
             "RETURNING job, attempts",
             (self._lease, alone),
         )
-        return decoded(*taken[0]) if taken else None
+        if not taken:
+            return None
+        self.waiting -= 1
+        self._claimed += 1
+        return decoded(*taken[0])
 
     def give_back(self, job: Job, *, attempts: int) -> None:
         """Let a job wait again after its worker died."""
@@ -96,6 +114,8 @@ class Queue:
             "UPDATE jobs SET status='pending', lease=NULL, attempts=? WHERE id=?",
             (attempts, job.id),
         )
+        self._claimed -= 1
+        self.waiting += 1
 
     def finish(self, job: Job, outcome: Outcome) -> None:
         """Move a job into the history, which keeps the newest 10 000."""
@@ -114,7 +134,7 @@ class Queue:
             self._database.execute(
                 "DELETE FROM jobs WHERE ended <= ?", (self._ended - HISTORY_LIMIT,)
             )
-        self.remaining -= 1
+        self._claimed -= 1
 
     async def pending(self) -> list[Listed]:
         """The waiting jobs, next one first."""
@@ -142,7 +162,7 @@ class Queue:
     def delete_pending(self, ids: Sequence[str] | None) -> int:
         """Remove waiting jobs by id, or all of them; returns how many there were."""
         removed = self._delete("status='pending'", ids)
-        self.remaining -= removed
+        self.waiting -= removed
         return removed
 
     def delete_history(self, ids: Sequence[str] | None) -> int:

@@ -186,3 +186,18 @@ async def test_each_of_many_is_claimed_once(queue: Queue):
     found = [claimed(queue) for _ in range(250)]
     assert sorted(id for id in found if id is not None) == sorted(str(i) for i in range(200))
     assert found.count(None) == 50
+
+
+async def test_a_job_put_as_claimed_runs_and_waits_again_after_a_restart(tmp_path: Path):
+    database = await Database.open(tmp_path / "a.db")
+    queue = Queue.open(database)
+    queue.put(job("runs"), claimed=True)
+    queue.put(job("waits"))
+    assert (queue.waiting, queue.remaining) == (1, 2)
+    assert [j.id for j in await queue.running()] == ["runs"]
+    assert claimed(queue) == "waits"
+    assert claimed(queue) is None
+    await database.close()
+    again = await Database.open(tmp_path / "a.db")
+    assert (Queue.open(again).waiting, claimed(Queue.open(again))) == (2, "runs")
+    await again.close()
