@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType] - no stubs
 
 from engine.authoring.errors import BadPath, MissingFile
 from engine.authoring.registry import Registry
 from engine.compat.plain import without_folders
-from engine.compat.standins.comfy import IO, CheckLazyMixin, ProgressBar, comfy
+from engine.compat.standins.comfy import (
+    IO,
+    CheckLazyMixin,
+    ProgressBar,
+    comfy,
+    common_upscale,
+    load_torch_file,
+)
 from engine.compat.standins.comfy_api import comfy_api
 from engine.compat.standins.folder_paths import FolderPaths
 from engine.compat.standins.graph import (
@@ -178,3 +188,29 @@ def test_a_progress_bar_outside_of_a_job_only_counts():
 )
 def test_errors_tell_no_folders(text: str, told: str):
     assert without_folders(text) == told
+
+
+@pytest.mark.parametrize(("crop", "corner"), [("center", 1.0), ("disabled", 0.0)])
+def test_pictures_get_another_size_and_the_middle_of_them_if_asked(crop: str, corner: float):
+    picture = torch.zeros(1, 3, 4, 8)
+    picture[..., 3:5] = 1  # the middle
+    small = common_upscale(picture, 2, 2, "nearest-exact", crop)
+    assert small.shape == (1, 3, 2, 2)
+    assert small[0, 0, 0, 0] == corner
+
+
+def test_tensors_are_read_and_nothing_in_a_pickle_is_executed(tmp_path: Path):
+    save_file({"a": torch.ones(2)}, tmp_path / "a.safetensors", {"note": "x"})
+    tensors, metadata = load_torch_file(str(tmp_path / "a.safetensors"), return_metadata=True)
+    assert (tensors["a"].tolist(), metadata) == ([1.0, 1.0], {"note": "x"})
+    torch.save({"state_dict": {"b": torch.zeros(1)}}, tmp_path / "b.ckpt")
+    assert load_torch_file(str(tmp_path / "b.ckpt"))["b"].tolist() == [0.0]
+
+    class Deed:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return Path.touch, (tmp_path / "done",)
+
+    torch.save({"deed": Deed()}, tmp_path / "c.pt")
+    with pytest.raises(pickle.UnpicklingError):
+        load_torch_file(str(tmp_path / "c.pt"), safe_load=False)
+    assert not (tmp_path / "done").exists()
