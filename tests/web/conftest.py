@@ -32,7 +32,7 @@ FLAGS = [
     "--no-first-run",
 ]
 PROGRAMS = ("chromium", "google-chrome")
-PATIENCE = 30_000
+PATIENCE = 90_000
 
 
 @pytest.fixture(scope="session")

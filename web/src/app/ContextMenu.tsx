@@ -25,7 +25,9 @@ export function ContextMenu() {
     };
   }, [menu]);
   if (!menu) return null;
-  const shown = COMMANDS.filter(({ menu: where }) => where === menu.of || where === "both");
+  const shown = COMMANDS.filter(
+    ({ menu: where, fits }) => (where === menu.of || where === "both") && (fits?.() ?? true),
+  );
   const left = Math.min(menu.at.x, window.innerWidth - WIDTH - 8);
   const top = Math.max(8, Math.min(menu.at.y, window.innerHeight - shown.length * ROW - 20));
   const choose = (command: Command): void => {

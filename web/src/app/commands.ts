@@ -14,6 +14,7 @@ import {
   toggleMode,
   unfoldSelected,
 } from "../canvas/actions";
+import { sheetOf } from "../graph/model";
 import { tabNow, useDocuments } from "../stores/documents";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
@@ -27,6 +28,8 @@ export interface Command {
   group: keyof typeof t.commandGroups;
   /** The menus it stands in. */
   menu?: "node" | "pane" | "both";
+  /** Whether a menu shows it now. */
+  fits?(): boolean;
   run(): void;
 }
 
@@ -46,6 +49,13 @@ function leave(): void {
 
 const fit = (): void => ui().view?.fit(selectedNodes().length > 0 ? selectedNodes() : undefined);
 const sizes = () => ui().view?.sizes() ?? new Map();
+
+function hasSubgraph(): boolean {
+  const tab = tabNow();
+  if (!tab) return false;
+  const { nodes } = sheetOf(tab.history.present, tab.sheet);
+  return selectedNodes().some((id) => tab.history.present.subgraphs[nodes[id]?.type ?? ""]);
+}
 
 const c = t.commands;
 
@@ -84,7 +94,14 @@ export const COMMANDS: readonly Command[] = [
   { group: "edit", label: c.group, menu: "node", keys: ["Mod+G"], run: () => group(sizes()) },
   { group: "edit", label: c.arrange, menu: "both", keys: ["Alt+L"], run: () => arrange(sizes()) },
   { group: "edit", label: c.fold, menu: "node", keys: ["Mod+Shift+E"], run: foldSelected },
-  { group: "edit", label: c.unfold, menu: "node", keys: ["Mod+Shift+U"], run: unfoldSelected },
+  {
+    group: "edit",
+    label: c.unfold,
+    menu: "node",
+    keys: ["Mod+Shift+U"],
+    fits: hasSubgraph,
+    run: unfoldSelected,
+  },
   { group: "edit", label: c.alignLeft, keys: ["Alt+1"], run: () => alignSelected("left", sizes()) },
   { group: "edit", label: c.alignTop, keys: ["Alt+2"], run: () => alignSelected("top", sizes()) },
   {

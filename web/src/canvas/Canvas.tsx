@@ -34,7 +34,7 @@ import { firstView, MIN_ZOOM, useView } from "./view";
 
 const NODE_TYPES = { node: Node, note: Note, reroute: Reroute, group: GroupBox, end: End };
 const EDGE_TYPES = { link: Link };
-const MULTI = ["Shift", "Meta", "Control"];
+const BOX_KEYS = ["Control", "Meta"];
 
 export function Canvas({ tab }: { tab: Tab }) {
   return (
@@ -107,8 +107,8 @@ function SheetCanvas({ tab }: { tab: Tab }) {
       }}
       zoomOnDoubleClick={false}
       deleteKeyCode={null}
-      selectionKeyCode="Shift"
-      multiSelectionKeyCode={MULTI}
+      selectionKeyCode={BOX_KEYS}
+      multiSelectionKeyCode="Shift"
       onlyRenderVisibleElements
       elevateNodesOnSelect={false}
       minZoom={MIN_ZOOM}

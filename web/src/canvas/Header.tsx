@@ -1,7 +1,7 @@
 import { Ban, ChevronDown, ChevronRight, CircleSlash, Group } from "lucide-react";
 import { useRef, useState } from "react";
 import { change, setCollapsed } from "../graph/edits";
-import { titleOf } from "../graph/kinds";
+import { socketsOf, titleOf } from "../graph/kinds";
 import type { GraphNode } from "../graph/model";
 import type { NodeRun } from "../run/progress";
 import { useCatalog } from "../stores/catalog";
@@ -16,7 +16,10 @@ export function Header({ node, run }: { node: GraphNode; run: NodeRun | undefine
   const subgraph = useTab((tab) => tab.history.present.subgraphs[node.type] !== undefined, false);
   const [renaming, setRenaming] = useState(false);
   const kind = catalog.get(node.type);
-  const type = kind?.outputs[0]?.type ?? kind?.inputs.find((input) => !input.widget)?.type ?? "*";
+  const type = useTab((tab) => {
+    const { inputs, outputs } = socketsOf(tab.history.present, node, catalog);
+    return (outputs[0] ?? inputs.find((input) => !input.widget))?.type ?? "*";
+  }, "*");
   const { editSheet, enter } = useDocuments.getState();
   const collapse = () =>
     editSheet(t.edits.collapse, (sheet) => setCollapsed(sheet, [node.id], !node.collapsed));

@@ -5,6 +5,7 @@ import type { Edge, EdgeChange, Node, NodeChange } from "@xyflow/react";
 import { useCallback, useMemo, useRef, useState } from "react";
 import { change, changeGroup, groupKey, linkKey, place } from "../graph/edits";
 import { isNote, isReroute, titleOf } from "../graph/kinds";
+import { NODE_WIDTH } from "../graph/layout";
 import {
   ENTRY,
   EXIT,
@@ -247,9 +248,10 @@ function flowEdge(link: Link, selected: boolean): FlowEdge {
 /** Where a subgraph's inputs come in and its outputs leave: left and right of everything. */
 function endNodes(sheet: Sheet, cache: ReadonlyMap<string, Cached>): GraphNode[] {
   const nodes = Object.values(sheet.nodes);
-  const left = Math.min(0, ...nodes.map(({ x }) => x));
-  const right = Math.max(0, ...nodes.map(({ x, width }) => x + (width ?? 260)));
-  const top = nodes.length > 0 ? Math.min(...nodes.map(({ y }) => y)) : 0;
+  const some = nodes.length > 0 ? nodes : [{ x: 0, y: 0, width: 0 }];
+  const left = Math.min(...some.map(({ x }) => x));
+  const right = Math.max(...some.map(({ x, width }) => x + (width ?? NODE_WIDTH)));
+  const top = Math.min(...some.map(({ y }) => y));
   const make = (id: string, x: number): GraphNode => {
     const old = cache.get(id)?.of as GraphNode | undefined;
     if (old && old.x === x && old.y === top) return old;

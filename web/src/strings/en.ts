@@ -103,7 +103,7 @@ export const en = {
       "Drag a link onto a node: into the first input that fits",
       "Double-click on a link: a bend in it",
       "Drag on a number: change it; with Shift, ten times as fast",
-      "Shift and drag on the canvas: select",
+      "Ctrl and drag on the canvas: select; Shift and click: select more",
       "Copy and paste: nodes are text, also for other tabs and mails",
       "Drop a picture that was made here: its graph opens",
     ],

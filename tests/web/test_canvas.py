@@ -1,0 +1,145 @@
+"""What stands on the canvas besides plain nodes, and what nodes can be told."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+from tests.web.graphs import Prompt, opened, picture
+from tests.web.test_editing import UNDO, add, links, nodes
+
+
+def node(page: Page, title: str) -> Locator:
+    return nodes(page).filter(has=page.get_by_text(title, exact=True))
+
+
+def select(page: Page, *titles: str) -> None:
+    """With Shift held, one after the other."""
+    first, *others = titles
+    page.get_by_text(first, exact=True).click()
+    for title in others:
+        page.get_by_text(title, exact=True).click(modifiers=["Shift"])
+
+
+def prompt_of(page: Page) -> Prompt:
+    """What the page would send: its file in API format."""
+    page.get_by_role("button", name="More").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as a prompt (API format)").click()
+    return json.loads(download.value.path().read_bytes())
+
+
+def test_a_muted_node_is_not_sent_and_a_bypassed_one_is_gone_around(page: Page):
+    opened(page, picture())
+    select(page, "Enlarge")
+    page.keyboard.press("Control+b")
+    prompt = prompt_of(page)
+    assert "7" not in prompt
+    assert prompt["8"]["inputs"]["images"] == ["6", 0]
+    select(page, "Enlarge")
+    page.keyboard.press("Control+m")
+    assert "images" not in prompt_of(page)["8"]["inputs"]
+    page.keyboard.press(UNDO)
+    page.keyboard.press(UNDO)
+    assert prompt_of(page) == picture()
+
+
+def test_a_bend_in_a_link_changes_nothing_of_the_prompt(page: Page):
+    opened(page, picture())
+    link = page.get_by_role("group", name="Link from Develop to Enlarge")
+    link.dispatch_event("dblclick", {"clientX": 700, "clientY": 600})
+    expect(page.locator(".reroute")).to_be_visible()
+    assert prompt_of(page) == picture()
+
+
+def test_a_group_takes_its_nodes_along(page: Page):
+    opened(page, picture())
+    select(page, "Develop", "Enlarge")
+    page.keyboard.press("Control+g")
+    title = page.get_by_label("Title of the group")
+    title.fill("Finish")
+    before, box = node(page, "Enlarge").bounding_box(), title.bounding_box()
+    assert before is not None
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] + 4
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 20, y + 40, steps=4)
+    page.mouse.move(x + 30, y + 90, steps=4)
+    page.mouse.up()
+    after = node(page, "Enlarge").bounding_box()
+    assert after is not None
+    assert after["y"] - before["y"] > 60
+    page.keyboard.press(UNDO)
+    undone = node(page, "Enlarge").bounding_box()
+    assert undone is not None
+    assert abs(undone["y"] - before["y"]) < 1
+
+
+def test_a_note_is_kept_in_the_file_and_not_sent(page: Page):
+    page.get_by_role("button", name="Empty graph").click()
+    add(page, "note")
+    page.locator(".note textarea").fill("Look here")
+    assert prompt_of(page) == {}
+
+
+def test_a_collapsed_node_keeps_its_links(page: Page):
+    opened(page, picture())
+    count = links(page).count()
+    page.get_by_role("button", name="Collapse or expand Draw").click()
+    expect(page.get_by_role("spinbutton", name="steps")).to_be_hidden()
+    expect(links(page)).to_have_count(count)
+    assert prompt_of(page) == picture()
+
+
+def test_a_subgraph_is_folded_entered_and_run(page: Page):
+    opened(page, picture(seed=77))
+    select(page, "Blank picture", "Draw")
+    node(page, "Draw").click(button="right", position={"x": 60, "y": 10})
+    page.get_by_role("menuitem", name="Fold into a subgraph").click()
+    expect(page.get_by_text("Blank picture")).to_be_hidden()
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(node(page, "Save the picture").get_by_role("img")).to_be_visible()
+    page.get_by_role("button", name="Look inside of Subgraph").click()
+    expect(node(page, "Draw")).to_contain_text(re.compile(r"\d m?s"))
+    expect(links(page)).to_have_count(5)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("Save the picture")).to_be_visible()
+
+
+def test_a_menu_is_walked_with_the_keyboard(page: Page):
+    opened(page, picture())
+    node(page, "Enlarge").click(button="right", position={"x": 60, "y": 10})
+    expect(page.get_by_role("menuitem", name="Copy")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Enlarge", exact=True)).to_have_count(2)
+
+
+def test_a_picture_is_uploaded_and_shown(page: Page, tmp_path: Path):
+    file = tmp_path / "red <b>.png"
+    Image.new("RGB", (32, 32), "red").save(file)
+    page.get_by_role("button", name="Empty graph").click()
+    add(page, "LoadImage")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Upload a picture").click()
+    chooser.value.set_files(file)
+    loaded = nodes(page).get_by_role("img")
+    expect(loaded).to_be_visible()
+    assert loaded.evaluate("async (image) => (await image.decode(), image.naturalWidth)") == 32
+
+
+def test_nodes_are_put_in_order(page: Page):
+    opened(page, picture())
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Alt+2")
+    tops = {round(box["y"]) for one in nodes(page).all() if (box := one.bounding_box())}
+    assert len(tops) == 1
+    page.keyboard.press("Alt+l")
+    tops = {round(box["y"]) for one in nodes(page).all() if (box := one.bounding_box())}
+    assert len(tops) > 3

@@ -1,0 +1,37 @@
+"""The service goes in mid-run, and comes back."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, expect
+
+from tests.conftest import start_service
+from tests.web.conftest import visit
+from tests.web.graphs import opened, picture
+from tests.web.test_runs import LONG, node, run
+
+
+def test_it_says_so_and_goes_on_when_it_is_back(browser: Browser, tmp_path: Path):
+    service = start_service(tmp_path / "home")
+    port = str(urlsplit(service.url).port)
+    with visit(browser, service.url) as visitor:
+        page = visitor.open()
+        opened(page, picture(steps=LONG))
+        run(page)
+        steps = node(page, "Draw").get_by_text(re.compile(rf"^\d+/{LONG}$"))
+        expect(steps).to_be_visible()
+        service.stop()
+        expect(page.get_by_text("The service is away; trying again")).to_be_visible()
+        run(page)
+        expect(page.locator(".notice-error")).to_contain_text("does not answer")
+        service = start_service(tmp_path / "home", "--port", port)
+        try:
+            expect(page.get_by_text("The service is away; trying again")).to_be_hidden()
+            expect(steps).to_be_visible()
+            page.get_by_role("button", name="Stop").click()
+            expect(page.get_by_role("button", name="Stop")).to_be_hidden()
+        finally:
+            service.stop()
