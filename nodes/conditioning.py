@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-from engine import CPU, GPU, Choice, Prompt, Range, Tooltip, node
+from engine import (
+    CPU,
+    GPU,
+    BadPath,
+    Choice,
+    Files,
+    Mentions,
+    MissingFile,
+    Prompt,
+    Range,
+    Run,
+    Tooltip,
+    node,
+)
 from nodes.sockets import Clip, Conditioning, Latent, Mask
+
+log = logging.getLogger(__name__)
+
+EMBEDDINGS = Files("embeddings", suffixes=(".safetensors", ".pt", ".bin"))
 
 Pixels = Annotated[int, Range(0, 16384, 8)]
 Side = Annotated[int, Range(64, 16384, 8), Tooltip("In pixels.")]
@@ -21,12 +41,25 @@ Strength = Annotated[float, Range(0.0, 10.0, 0.01), Tooltip("Against others that
     on=GPU | CPU,
 )
 def encode_text(
+    run: Run,
     *,
-    text: Annotated[Prompt, Tooltip("The prompt; (word:1.3) makes a word stronger.")],
+    text: Annotated[
+        Prompt,
+        Mentions(EMBEDDINGS, "embedding:([^ \\n,():]+)"),
+        Tooltip("The prompt; (word:1.3) makes a word stronger, embedding:name puts a file in."),
+    ],
     clip: Annotated[Clip, Tooltip("The text encoder of the checkpoint that will draw.")],
 ) -> Conditioning:
     """Turn a prompt into what guides the denoiser."""
-    return clip.encode(text)
+
+    def path(name: str) -> Path | None:
+        for ending in ("", *EMBEDDINGS.suffixes):
+            with contextlib.suppress(MissingFile, BadPath):
+                return run.model_path(EMBEDDINGS.folder, name + ending)
+        log.warning("%s: no file in models/embeddings, it is left out of the prompt", name)
+        return None
+
+    return clip.encode(text, path)
 
 
 @node("CLIPSetLastLayer", category="conditioning", display_name="CLIP Set Last Layer")

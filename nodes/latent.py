@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from engine import CPU, GPU, Artifact, Range, Run, Tooltip, node
-from nodes.sockets import Image, Latent, Mask, Vae
+from nodes.sockets import Conditioning, Image, Latent, Mask, Vae
 
 Side = Annotated[int, Range(16, 16384, 8)]
 
@@ -37,6 +37,94 @@ def decode(
 def encode(*, pixels: Image, vae: Vae) -> Latent:
     """Turn pictures into latents; sides are cropped to multiples of 8."""
     return {"samples": vae.encode(pixels)}
+
+
+TileSide = Annotated[int, Range(64, 4096, 32), Tooltip("Of a tile, in pixels.")]
+Overlap = Annotated[int, Range(0, 4096, 32), Tooltip("Of neighbours, in pixels.")]
+Frames = Annotated[int, Range(8, 4096, 4), Tooltip("For videos: frames of a tile.")]
+FrameOverlap = Annotated[int, Range(4, 4096, 4), Tooltip("For videos: of tiles, in frames.")]
+
+
+@node("VAEDecodeTiled", category="_for_testing", display_name="VAE Decode (Tiled)", on=GPU | CPU)
+def decode_tiled(
+    *,
+    samples: Latent,
+    vae: Vae,
+    tile_size: TileSide = 512,
+    overlap: Overlap = 64,
+    temporal_size: Frames = 64,
+    temporal_overlap: FrameOverlap = 8,
+) -> Image:
+    """Turn latents into pictures piece by piece, where the whole would not fit into memory."""
+    return vae.decode_tiled(samples["samples"], tile_size, overlap)
+
+
+@node("VAEEncodeTiled", category="_for_testing", display_name="VAE Encode (Tiled)", on=GPU | CPU)
+def encode_tiled(
+    *,
+    pixels: Image,
+    vae: Vae,
+    tile_size: Annotated[int, Range(64, 4096, 64), Tooltip("Of a tile, in pixels.")] = 512,
+    overlap: Overlap = 64,
+    temporal_size: Frames = 64,
+    temporal_overlap: FrameOverlap = 8,
+) -> Latent:
+    """Turn pictures into latents piece by piece, where the whole would not fit into memory."""
+    return {"samples": vae.encode_tiled(pixels, tile_size, overlap)}
+
+
+@node(
+    "VAEEncodeForInpaint",
+    category="latent/inpaint",
+    display_name="VAE Encode (for Inpainting)",
+    on=GPU | CPU,
+)
+def encode_for_inpaint(
+    *,
+    pixels: Image,
+    vae: Vae,
+    mask: Annotated[Mask, Tooltip("Where something new is painted, from nothing.")],
+    grow_mask_by: Annotated[int, Range(0, 64, 1), Tooltip("So many pixels more.")] = 6,
+) -> Latent:
+    """Latents of pictures whose masked part is forgotten; a sampler changes only that."""
+    from nodes.models.inpainting import blanked, fitted, grown
+
+    pictures, holes = fitted(vae, pixels, mask)
+    samples = vae.encode(blanked(pictures, holes))
+    return {"samples": samples, "noise_mask": grown(holes, grow_mask_by)}
+
+
+class Inpainting(NamedTuple):
+    """Texts that know what is kept of a picture, and its latents."""
+
+    positive: Conditioning
+    negative: Conditioning
+    latent: Latent
+
+
+@node("InpaintModelConditioning", category="conditioning/inpaint", on=GPU | CPU)
+def for_inpaint_model(
+    *,
+    positive: Conditioning,
+    negative: Conditioning,
+    vae: Vae,
+    pixels: Image,
+    mask: Mask,
+    noise_mask: Annotated[bool, Tooltip("Change only what the mask covers.")] = True,
+) -> Inpainting:
+    """Texts and latents for a model that was trained to fill in what a mask covers."""
+    from nodes.models.inpainting import blanked, fitted
+
+    pictures, holes = fitted(vae, pixels, mask)
+    seen = {"concat_latent_image": vae.encode(blanked(pictures, holes)), "concat_mask": holes}
+    latent: Latent = {"samples": vae.encode(pictures)}
+    if noise_mask:
+        latent["noise_mask"] = holes
+    wanted, unwanted = (
+        [(text, {**options, **seen}) for text, options in conditioning]
+        for conditioning in (positive, negative)
+    )
+    return Inpainting(wanted, unwanted, latent)
 
 
 @node("SetLatentNoiseMask", category="latent/inpaint", display_name="Set Latent Noise Mask")

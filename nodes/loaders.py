@@ -7,6 +7,19 @@ from typing import Annotated, NamedTuple
 from engine import Choice, Files, Range, Run, Tooltip, node
 from nodes.sockets import Clip, Model, Vae
 
+CONFIGS = (
+    "anything_v3.yaml",
+    "v1-inference.yaml",
+    "v1-inference_clip_skip_2.yaml",
+    "v1-inference_clip_skip_2_fp16.yaml",
+    "v1-inference_fp16.yaml",
+    "v1-inpainting-inference.yaml",
+    "v2-inference-v.yaml",
+    "v2-inference-v_fp32.yaml",
+    "v2-inference.yaml",
+    "v2-inference_fp32.yaml",
+    "v2-inpainting-inference.yaml",
+)
 Strength = Annotated[float, Range(-100.0, 100.0, 0.01)]
 
 
@@ -42,6 +55,28 @@ def load_checkpoint(
     )
 
 
+@node("CheckpointLoader", category="advanced/loaders", deprecated=True)
+def load_checkpoint_by_config(
+    run: Run,
+    *,
+    config_name: Annotated[str, Choice(CONFIGS), Tooltip("Ignored: the file says what it is.")],
+    ckpt_name: Annotated[str, Choice(Files("checkpoints"))],
+) -> Checkpoint:
+    """Take the parts out of a checkpoint; Load Checkpoint does the same."""
+    return load_checkpoint(run, ckpt_name=ckpt_name)
+
+
+@node("VAELoader", category="loaders", display_name="Load VAE")
+def load_vae(
+    run: Run, *, vae_name: Annotated[str, Choice(Files("vae")), Tooltip("A file in models/vae.")]
+) -> Vae:
+    """Take an autoencoder out of a file of its own."""
+    from nodes.models.checkpoints import read_vae
+    from nodes.models.vae import Vae
+
+    return Vae(read_vae(run.model_path("vae", vae_name)))
+
+
 class Patched(NamedTuple):
     """A denoiser and a text encoder with a LoRA on them."""
 
@@ -73,3 +108,22 @@ def load_lora(
         MODEL=with_lora(model, read_lora(header, strength_model)),
         CLIP=with_lora(clip, read_lora(header, strength_clip)),
     )
+
+
+@node("LoraLoaderModelOnly", category="loaders")
+def load_lora_for_model(
+    run: Run,
+    *,
+    model: Annotated[Model, Tooltip("The denoiser to change.")],
+    lora_name: Annotated[str, Choice(Files("loras")), Tooltip("A file in models/loras.")],
+    strength_model: Annotated[
+        Strength, Tooltip("How much the denoiser changes; below 0 the other way.")
+    ] = 1.0,
+) -> Model:
+    """Change a denoiser by a LoRA; what the file holds for a text encoder is left out."""
+    from nodes.models.lora import check_fits, read_lora, with_lora
+    from nodes.models.tensor_files import read_header
+
+    lora = read_lora(read_header(run.model_path("loras", lora_name)), strength_model)
+    check_fits(lora, model.part)
+    return with_lora(model, lora)

@@ -10,6 +10,7 @@ A hint names the socket, ``Annotated`` adds the widget::
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Awaitable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar, dataclass_transform
@@ -87,6 +88,24 @@ class Tooltip:
     """A sentence shown when the pointer rests on the input."""
 
     text: str
+
+
+@dataclass(frozen=True)
+class Mentions:
+    """A text has names of files in it: a result changes with those files.
+
+    Attributes:
+        files: their folder; a name may lack one of its suffixes.
+        pattern: a regular expression, the names are its first group.
+    """
+
+    files: Files
+    pattern: str
+
+    def names(self, text: str) -> list[str]:
+        """Every name that a text may mean."""
+        found = dict.fromkeys(re.findall(self.pattern, text))
+        return [name + suffix for name in found for suffix in ("", *self.files.suffixes)]
 
 
 @dataclass(frozen=True)

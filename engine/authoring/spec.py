@@ -6,7 +6,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from engine.authoring.markers import CPU, Choice, Device, Option, Range, Slots, Text, Widget
+from engine.authoring.markers import (
+    CPU,
+    Choice,
+    Device,
+    Mentions,
+    Option,
+    Range,
+    Slots,
+    Text,
+    Widget,
+)
 
 Kind = Literal["function", "generator", "async"]
 
@@ -39,6 +49,7 @@ class Input:
             when awaited (`Lazy`); in other nodes as if it were not lazy.
         raw: a link is not followed, the node gets the link itself: ``["12", 0]``.
         described: what object_info shows of it, word by word, where that is not told by the rest.
+        mentions: which files' names may stand in the text.
         match: inputs and outputs of one such name are of one type, whichever it is.
         custom: the editor's own widget for it; any JSON value may stand here.
         variants: the options of a choice that brings inputs of its own.
@@ -59,6 +70,7 @@ class Input:
     upload: str | None = None
     tooltip: str | None = None
     advanced: bool = False
+    mentions: Mentions | None = None
     match: str | None = None
     custom: Widget | None = None
     variants: tuple[Variant, ...] = ()

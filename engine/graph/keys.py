@@ -78,9 +78,13 @@ class Keys:
             if name in node.opaque and parent is not None:
                 value = (self.made[parent.id], node.id.removeprefix(parent.id))
             found.append((name, value))
-            files = names_files(spec.input(name))
+            input = spec.input(name)
+            files = names_files(input)
             if files is not None:
                 found.append(self._folders.identity(files, str(value)))
+            if input.mentions is not None:
+                within = input.mentions.names(str(value))
+                found += [self._folders.identity(input.mentions.files, part) for part in within]
         for name, link in sorted(node.links.items()):
             found.append((name, self.made[link.node], link.slot))
             if names_files(spec.input(name)):  # which file it is shows only when the job runs

@@ -131,10 +131,34 @@ def _single_file(path: Path) -> Checkpoint:
     )
 
 
-def _part(header: Header, title: str, translate: Callable[[str], str | None], folder: Path) -> Part:
+def read_vae(path: Path) -> Part:
+    """The autoencoder that a file of its own, or a whole checkpoint, holds.
+
+    Raises:
+        ModelFileError: it holds none that is supported.
+    """
+    header = read_header(path)
+    whole = any(name.startswith(PREFIXES[VAE]) for name in header.shapes)
+    prefix = PREFIXES[VAE] if whole else ""
+    channels = header.shapes.get(f"{prefix}decoder.conv_in.weight", (0, 0))[1]
+    if channels != 4:
+        raise ModelFileError(
+            f"{path}: not an autoencoder that can be loaded here; it looks like {_looks(header)}. "
+            "Supported are those of Stable Diffusion, with latents of 4 channels"
+        )
+    return _part(header, VAE, ldm_names.vae, CONFIGS / "sd15" / "vae", prefix)
+
+
+def _part(
+    header: Header,
+    title: str,
+    translate: Callable[[str], str | None],
+    folder: Path,
+    prefix: str | None = None,
+) -> Part:
     """One network's weights, renamed by `translate`; None means not a weight."""
     names: dict[str, str] = {}
-    prefix = PREFIXES[title]
+    prefix = PREFIXES[title] if prefix is None else prefix
     for name in header.shapes:
         if name.startswith(prefix) and (ours := translate(name.removeprefix(prefix))) is not None:
             names[ours] = name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from nodes.models.checkpoints import Part
+from nodes.models.embeddings import read_embedding
 from nodes.models.network import Handle, Network
-from nodes.models.prompt_weights import Chunk, chunks
+from nodes.models.prompt_weights import Chunk, Token, Vector, Vectors, chunks
 from nodes.models.tokenizers import ClipTokenizer, read_clip_tokenizer
 from nodes.models.torch_devices import compute_dtype
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from transformers import CLIPTextModel
 
 Conditioning: TypeAlias = list[tuple[Tensor, dict[str, Any]]]
+Embeddings: TypeAlias = Callable[[str], Path | None]
 
 
 class TextNetwork(Network["CLIPTextModel"]):
@@ -73,8 +75,8 @@ class Clip(Handle["CLIPTextModel"]):
             module = CLIPTextModel(kind.from_dict(dict(self.part.config)))
         return TextNetwork(self.part, module, device, self.tokenizer)
 
-    def tokenize(self, text: str) -> list[Chunk]:
-        """`text` as chunks of (token id, weight)."""
+    def tokenize(self, text: str, vectors: Vectors = lambda name: ()) -> list[Chunk]:
+        """`text` as chunks of (token, weight); `vectors` are those of an embedding by its name."""
         tokenizer = cast(TextNetwork, self.network).tokenizer
         return chunks(
             text,
@@ -83,18 +85,27 @@ class Clip(Handle["CLIPTextModel"]):
             end=tokenizer.end,
             pad=tokenizer.pad,
             length=tokenizer.length,
+            vectors=vectors,
         )
 
-    def encode(self, text: str) -> Conditioning:
+    def encode(self, text: str, embeddings: Embeddings = lambda name: None) -> Conditioning:
         """The conditioning of a prompt: [1, tokens, width] on the CPU, and pooled [1, width].
 
         A weight moves a token's vector away from, or towards, its vector in the empty prompt.
+
+        Args:
+            text: may name embeddings.
+            embeddings: the file of one by its name, None where there is none.
+
+        Raises:
+            ModelFileError: an embedding for another kind of model.
         """
-        parts = self.tokenize(text)
+        table = _Table(embeddings, int(self.part.config["hidden_size"]))
+        parts = self.tokenize(text, table.vectors)
         weights = torch.tensor([[weight for _, weight in part] for part in parts])
         if weighted := bool((weights != 1).any()):
             parts = [*parts, *self.tokenize("")]
-        states, pooled = self._states([[token for token, _ in part] for part in parts])
+        states, pooled = self._states([[token for token, _ in part] for part in parts], table)
         if weighted:
             states, empty = states[:-1], states[-1:]
             states = (states - empty) * weights.unsqueeze(-1) + empty
@@ -102,13 +113,49 @@ class Clip(Handle["CLIPTextModel"]):
         return [(joined, {"pooled_output": pooled[:1]})]
 
     @torch.no_grad()
-    def _states(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    def _states(self, tokens: Sequence[Sequence[Token]], table: _Table) -> tuple[Tensor, Tensor]:
         """Vectors of each token [chunks, tokens, width], and one for each chunk [chunks, width]."""
         network = self.network
-        output: Any = network.module(
-            input_ids=torch.tensor(ids, device=network.device), output_hidden_states=True
-        )
+        ids = [[token if isinstance(token, int) else 0 for token in chunk] for chunk in tokens]
+
+        def put_in(module: object, inputs: object, output: Tensor) -> Tensor:
+            return table.put_into(output, tokens)
+
+        words: Any = network.module.embeddings.token_embedding
+        hook = words.register_forward_hook(put_in)
+        try:
+            output: Any = network.module(
+                input_ids=torch.tensor(ids, device=network.device), output_hidden_states=True
+            )
+        finally:
+            hook.remove()
         states: Tensor = output.last_hidden_state
         if self.layer != -1:
             states = network.module.final_layer_norm(output.hidden_states[self.layer])
         return states.float().cpu(), output.pooler_output.float().cpu()
+
+
+class _Table:
+    """The embeddings that one prompt names, each read once."""
+
+    def __init__(self, embeddings: Embeddings, width: int) -> None:
+        self._embeddings = embeddings
+        self._width = width
+        self._read: dict[str, Tensor] = {}
+
+    def vectors(self, name: str) -> list[Vector]:
+        """A place for each vector of an embedding; none where there is no such file."""
+        if name not in self._read:
+            path = self._embeddings(name)
+            if path is None:
+                return []
+            self._read[name] = read_embedding(path, self._width)
+        return [Vector(name, index) for index in range(len(self._read[name]))]
+
+    def put_into(self, states: Tensor, tokens: Sequence[Sequence[Token]]) -> Tensor:
+        """The vectors of words [chunks, tokens, width], those of embeddings at their places."""
+        for row, chunk in enumerate(tokens):
+            for column, token in enumerate(chunk):
+                if isinstance(token, Vector):
+                    states[row, column] = self._read[token.embedding][token.index].to(states)
+        return states

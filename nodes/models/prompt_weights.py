@@ -18,7 +18,21 @@ SPLITTABLE = 8  # so many tokens of one segment may be torn apart at the end of 
 
 PIECES = re.compile(r"\\[()]|[()]|[^()\\]+|\\")
 
-Chunk: TypeAlias = list[tuple[int, float]]
+# A word that stands for the vectors of a file.
+EMBEDDING = re.compile(r"(?<![^ \n])embedding:([^ \n]+)")
+
+
+@dataclass(frozen=True)
+class Vector:
+    """In the place of a token: one vector of a named embedding."""
+
+    embedding: str
+    index: int
+
+
+Token: TypeAlias = int | Vector
+Chunk: TypeAlias = list[tuple[Token, float]]
+Vectors: TypeAlias = Callable[[str], Sequence[Vector]]
 
 
 @dataclass(frozen=True)
@@ -84,12 +98,19 @@ def _number(text: str, weight: float) -> tuple[str, float]:
 
 
 def chunks(
-    prompt: str, ids: Callable[[str], Sequence[int]], *, start: int, end: int, pad: int, length: int
+    prompt: str,
+    ids: Callable[[str], Sequence[int]],
+    *,
+    start: int,
+    end: int,
+    pad: int,
+    length: int,
+    vectors: Vectors = lambda name: (),
 ) -> list[Chunk]:
-    """The prompt as chunks of `length` (token id, weight) pairs, marks and padding included.
+    """The prompt as chunks of `length` (token, weight) pairs, marks and padding included.
 
-    A segment of fewer than `SPLITTABLE` tokens is never torn apart: it moves to the next chunk
-    whole. There is always one chunk at least.
+    A run of fewer than `SPLITTABLE` tokens, of a segment or of an embedding, is never torn apart:
+    it moves to the next chunk whole. There is always one chunk at least.
 
     Args:
         prompt: text with weights.
@@ -98,17 +119,17 @@ def chunks(
         end: id that ends its text.
         pad: id that fills it up.
         length: tokens in a chunk.
+        vectors: of an embedding by its name; none of one that is not there, which is left out.
     """
     room = length - 2
     filled: list[Chunk] = [[]]
-    for segment in segments(prompt):
-        group = [(token, segment.weight) for token in ids(segment.text)]
+    for group in _runs(segments(prompt), ids, vectors):
         while group:
             free = room - len(filled[-1])
             if len(group) <= free:
                 filled[-1] += group
                 break
-            # (a segment that fits no chunk must be torn too)
+            # (a run that fits no chunk must be torn too)
             if len(group) >= SPLITTABLE or len(group) > room:
                 filled[-1] += group[:free]
                 group = group[free:]
@@ -116,6 +137,23 @@ def chunks(
     return [_framed(chunk, start, end, pad, length) for chunk in filled]
 
 
+def _runs(
+    segments: Sequence[Segment], ids: Callable[[str], Sequence[int]], vectors: Vectors
+) -> Iterator[Chunk]:
+    """Tokens that belong together: of the text between embeddings, or of one embedding."""
+    for segment in segments:
+        place = 0
+        for word in EMBEDDING.finditer(segment.text):
+            yield [(token, segment.weight) for token in ids(segment.text[place : word.start()])]
+            found, named = vectors(word[1]), word[1]
+            if not found:  # a comma may stand behind the name
+                named = word[1].rstrip(",")
+                found = vectors(named) if named != word[1] else ()
+            yield [(vector, segment.weight) for vector in found]
+            place = word.start(1) + len(named)
+        yield [(token, segment.weight) for token in ids(segment.text[place:])]
+
+
 def _framed(chunk: Chunk, start: int, end: int, pad: int, length: int) -> Chunk:
-    framed = [(start, 1.0), *chunk, (end, 1.0)]
+    framed: Chunk = [(start, 1.0), *chunk, (end, 1.0)]
     return framed + [(pad, 1.0)] * (length - len(framed))

@@ -144,6 +144,8 @@ def _torch_tensors(path: Path, device: str) -> dict[str, Tensor]:
     if not isinstance(content, dict):
         raise ModelFileError(f"{path}: holds {type(content).__name__}, not named tensors")
     entries = cast(dict[str, Any], content)
+    if isinstance(inner := entries.get("string_to_param"), dict):  # a textual inversion
+        entries = cast(dict[str, Any], inner)
     return {name: value for name, value in entries.items() if isinstance(value, torch.Tensor)}
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nodes.models.network import Handle, Network
+from nodes.models.tiles import tiled
 from nodes.models.torch_devices import compute_dtype
 
 if TYPE_CHECKING:
@@ -54,6 +55,29 @@ class Vae(Handle["AutoencoderKL"]):
             pictures.append(decoded[0].float().cpu())
         return ((torch.cat(pictures) + 1) / 2).clamp(0, 1).movedim(1, -1).contiguous()
 
+    def decode_tiled(self, latents: Tensor, tile: int, overlap: int) -> Tensor:
+        """As `decode`, tile by tile: little memory, and tiles know nothing of each other.
+
+        `tile` and `overlap` are in pixels of the picture.
+        """
+
+        def decode(part: Tensor) -> Tensor:
+            return self.decode(part).movedim(-1, 1)
+
+        sides = {"tile": max(1, tile // self.factor), "overlap": overlap // self.factor}
+        return tiled(latents, decode, **sides).movedim(1, -1).contiguous()
+
+    def encode_tiled(self, pictures: Tensor, tile: int, overlap: int) -> Tensor:
+        """As `encode`, tile by tile; both sides in pixels, rounded to latent pixels."""
+
+        def encode(part: Tensor) -> Tensor:
+            return self.encode(part.movedim(1, -1))
+
+        step = self.factor
+        planes = self.cropped(pictures[..., :3]).movedim(-1, 1)
+        sides = {"tile": max(1, tile // step) * step, "overlap": overlap // step * step}
+        return tiled(planes, encode, **sides)
+
     @torch.no_grad()
     def encode(self, pictures: Tensor) -> Tensor:
         """Latents, float32 [B, C, h, w] on the CPU, from pictures [B, H, W, 3 or more] in 0..1.
@@ -67,13 +91,18 @@ class Vae(Handle["AutoencoderKL"]):
         network = self.network
         module: Any = network.module
         latents: list[Tensor] = []
-        for picture in torch.split(self._cropped(pictures[..., :3]), 1):
+        for picture in torch.split(self.cropped(pictures[..., :3]), 1):
             pixels = (picture.movedim(-1, 1) * 2 - 1).to(network.device, network.dtype)
             posterior = module.encode(pixels, return_dict=False)
             latents.append(posterior[0].mode().float().cpu())
         return torch.cat(latents)
 
-    def _cropped(self, pictures: Tensor) -> Tensor:
+    def cropped(self, pictures: Tensor) -> Tensor:
+        """Pictures or masks [B, H, W, ...] cut about the centre to multiples of `factor`.
+
+        Raises:
+            ValueError: smaller than one latent pixel.
+        """
         height, width = pictures.shape[1:3]
         if min(height, width) < self.factor:
             raise ValueError(
