@@ -79,11 +79,12 @@ class Inputs:
         async def get(turn: int) -> Any:
             await self._arrival(place, self._board.places[link.node])
             found = items(self._board, link)
-            value = found if collects else found[min(turn, len(found) - 1)] if found else None
-            for item in found if collects else (value,):
+            if not collects:
+                found = found[min(turn, len(found) - 1) :][:1] or [Blocked()]
+            for item in found:
                 if isinstance(item, Blocked):
                     raise BlockedInput(item)
-            return value
+            return found if collects else found[0]
 
         return Later(lambda turn: LazyInput(partial(get, turn)))
 

@@ -451,3 +451,9 @@ def slow(*, value: int, log: str) -> int:
     note(log, str(value))
     time.sleep(0.01)
     return value
+
+
+@node("Total", category="test")
+def total(*, values: All[int]) -> int:
+    """The sum of a whole list."""
+    return sum(values)
