@@ -4,10 +4,13 @@ import { App } from "./app/App";
 import "@xyflow/react/dist/base.css";
 import "./theme/tokens.css";
 import "./theme/base.css";
+import "./theme/bar.css";
 import "./theme/canvas.css";
+import "./theme/nodes.css";
 import "./theme/widgets.css";
 import "./theme/panels.css";
 import "./theme/start.css";
+import "./theme/above.css";
 
 const root = document.getElementById("root");
 if (root) {
