@@ -44,7 +44,7 @@ class Node(Struct):
         type: class_type of a prompt, the id of a subgraph, or a kind only the editor knows.
         mode: `MUTED`, `BYPASSED`, or anything else for a node that runs.
         widgets_values: in the order of the widgets, companions included; by name in some packs.
-        widgets_values_named: the same by name, in files of newer editors.
+        widgets_values_named: the same by name, in files of newer editors, which do not read it.
         index: its place in an old group.
     """
 

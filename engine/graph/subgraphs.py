@@ -150,12 +150,15 @@ def _settings(
     """
     saved, proxies = host.widgets_values, host.proxies
     own = [(HOST, name) for name in definition.widgets]
+    found: list[tuple[tuple[str, str], Any]] = []
     if isinstance(saved, dict):
-        yield from (((HOST, name), value) for name, value in saved.items())
+        found = [((HOST, name), value) for name, value in saved.items()]
     elif len(saved) == len(proxies or own):
-        yield from zip(proxies or own, saved, strict=True)
+        found = list(zip(proxies or own, saved, strict=True))
+    yield from found
+    told = {name for (_, name), value in found if value is not None}
+    left = {name: v for name, v in host.widgets_values_named.items() if name not in told}
     inputs, inner = set(definition.inputs), {name: node for node, name in reversed(proxies)}
-    named = {**host.widgets_values_named, **sheet.imposed.get(host.key, {})}
-    for name, value in named.items():
+    for name, value in {**left, **sheet.imposed.get(host.key, {})}.items():
         if name in inputs or name in inner:
             yield (HOST if name in inputs else inner[name], name), value

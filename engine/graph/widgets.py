@@ -21,6 +21,9 @@ EDITOR_ONLY = frozenset({CONTROL, "upload"})
 def values(node: Node, spec: NodeSpec | None, imposed: Mapping[str, Any]) -> dict[str, Any]:
     """What the widgets of a node are set to, by input name.
 
+    Where a file has its values in order and by name, the order counts, as in the editor: who edits
+    a file by hand changes what is read.
+
     Args:
         node: as saved.
         spec: of its type; None for a type that is not known, of which named values are kept.
@@ -28,8 +31,9 @@ def values(node: Node, spec: NodeSpec | None, imposed: Mapping[str, Any]) -> dic
     """
     saved = node.widgets_values
     by_order = listed(saved, spec) if isinstance(saved, list) and spec else {}
+    by_order = {name: value for name, value in by_order.items() if value is not None}
     by_name = saved if isinstance(saved, dict) else {}
-    given = {**by_order, **by_name, **node.widgets_values_named, **imposed}
+    given = {**node.widgets_values_named, **by_order, **by_name, **imposed}
     given = {name: value for name, value in given.items() if _is_input(name, value, spec)}
     return given if spec is None else {**_defaults(_widgets(spec.inputs), given), **given}
 

@@ -195,8 +195,9 @@ def _inwards(inner: Sheet, slot: int) -> Origin | Onward:
 
 def _primitive(node: Node) -> Fixed | End:
     saved = node.widgets_values
-    first = saved.get("value") if isinstance(saved, dict) else next(iter(saved), None)
-    value = node.widgets_values_named.get("value", first)
+    value = saved.get("value") if isinstance(saved, dict) else next(iter(saved), None)
+    if value is None:
+        value = node.widgets_values_named.get("value")
     return Fixed(value) if value is not None else End.LOOSE
 
 

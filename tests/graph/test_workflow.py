@@ -140,7 +140,13 @@ def test_values_by_name():
     expected = {"image": "b.png", "channel": "alpha"}
     assert one(box(1, "Open", by_name)) == expected
     named = {"image": "b.png", "upload": "image", "channel": "alpha"}
-    assert one(box(1, "Open", ("a.png", "red"), widgets_values_named=named)) == expected
+    assert one(box(1, "Open", widgets_values_named=named)) == expected
+
+
+def test_values_in_order_count_where_they_are_by_name_too():
+    named = {"image": "a.png", "upload": "image", "channel": "alpha"}
+    found = one(box(1, "Open", ("b.png", None, None), widgets_values_named=named))
+    assert found == {"image": "b.png", "channel": "alpha"}
 
 
 def test_required_widgets_come_before_optional_ones():

@@ -74,7 +74,7 @@ def test_values_that_a_host_saves_are_those_of_the_widgets_it_shows():
         "steps": 30,
         "text": "a dog",
     }
-    named = host((1, "x"), widgets_values_named={"steps": 31, "prompt": None})
+    named = host((None, "x"), widgets_values_named={"steps": 31, "prompt": "y"})
     assert inputs(around(named, STEPPED), "2:5") == {**SAMPLE_INPUTS, "steps": 31, "text": "x"}
     by_name = host({"prompt": "a bird"})
     assert inputs(around(by_name, STEPPED), "2:5") == {**SAMPLE_INPUTS, "text": "a bird"}
