@@ -9,6 +9,7 @@ import mimetypes
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from engine.authoring.errors import SoundstageError
 from engine.store.assets import Asset, Filter, Page, Slice, Sort, Tagged
@@ -204,37 +205,46 @@ def text(body: dict[str, Any], name: str, longest: int = 500) -> str | None:
 
 
 def asset(found: Asset) -> dict[str, Any]:
-    """One asset."""
-    return {
+    """One asset; what there is nothing to say of is left out."""
+    told = {
         **brief(found),
+        "preview_url": _address(found),
         "user_metadata": found.metadata,
-        "preview_id": found.preview,
         "created_at": _time(found.created),
         "updated_at": _time(found.updated),
         "last_access_time": _time(found.accessed),
     }
+    return told if found.preview is None else told | {"preview_id": found.preview}
+
+
+def _address(found: Asset) -> str:
+    """Where its picture or its content is to be had."""
+    root, _, subfolder = found.folder.partition("/")
+    if root == "models":
+        return f"/api/assets/{found.id}/content"
+    return f"/api/view?{urlencode({'filename': found.file, 'type': root, 'subfolder': subfolder})}"
 
 
 def brief(found: Asset) -> dict[str, Any]:
     """One asset in the answer of an upload."""
-    return {
+    told = {
         "id": found.id,
         "name": found.name,
-        "asset_hash": found.hash,
         "size": found.size,
         "mime_type": mimetypes.guess_type(found.file)[0] or "application/octet-stream",
         "tags": found.tags,
     }
+    return told if found.hash is None else told | {"asset_hash": found.hash}
 
 
 def page(found: Page, asked: Slice) -> dict[str, Any]:
     """The answer of GET /assets."""
-    return {
+    told = {
         "assets": [asset(one) for one in found.assets],
         "total": found.total,
         "has_more": found.more,
-        "next_cursor": cursor(found.assets[-1], asked) if found.more else None,
     }
+    return told | {"next_cursor": cursor(found.assets[-1], asked)} if found.more else told
 
 
 def tag_page(found: list[Tagged], query: dict[str, str]) -> dict[str, Any]:
