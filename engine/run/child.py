@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import select
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Coroutine
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,9 +47,6 @@ from engine.store.model_paths import ModelPaths
 log = logging.getLogger(__name__)
 
 
-GATHER_SECONDS = 0.001
-
-
 class Settings(msgspec.Struct, frozen=True):
     """What a worker process is started with.
 
@@ -70,13 +70,12 @@ class Child:
     """Serves one parent until it goes away."""
 
     def __init__(
-        self, worker: LocalWorker, writer: asyncio.StreamWriter, guests: LoadedGuests | None
+        self, worker: LocalWorker, send: Callable[[Frame], None], guests: LoadedGuests | None
     ) -> None:
         self._worker = worker
-        self._writer = writer
+        self._send = send
         self._guests = guests
         self._answering: set[asyncio.Task[None]] = set()
-        self._unsent: dict[str, list[Event]] = {}
 
     async def serve(self, reader: asyncio.StreamReader) -> None:
         """Do what the frames say."""
@@ -93,7 +92,7 @@ class Child:
         match frame:
             case RunJob():
                 job = frame.decoded()
-                self._worker.run(job, partial(self._hear, job.id))
+                self._worker.begin(job, partial(self._tell, job.id))
             case CancelJob():
                 await self._worker.cancel(frame.job)
             case Free():
@@ -132,27 +131,34 @@ class Child:
             raise LookupError("this worker has no guests")
         return await checked(self._guests, frame.node, msgspec.json.decode(frame.given))
 
-    def _hear(self, job: str, event: Event) -> None:
-        if job not in self._unsent:
-            self._unsent[job] = []
-            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._flush, job)
-        self._unsent[job].append(event)
-        if isinstance(event, Ended):
-            self._flush(job)
-
-    def _flush(self, job: str) -> None:
-        """Send what was gathered: events that come within a millisecond share a frame."""
-        events = self._unsent.pop(job, None)
-        if not events:
-            return
+    def _tell(self, job: str, events: list[Event]) -> None:
         try:
             self._send(JobEvents(job, events))
         except Exception:
             log.exception("events of job %s are lost, they hold what cannot be sent", job)
             self._send(JobEvents(job, [event for event in events if isinstance(event, Ended)]))
 
-    def _send(self, frame: Frame) -> None:
-        self._writer.write(encoded(frame))
+
+class Sender:
+    """Sends frames from any thread; one that has to wait for the server stops its thread alone.
+
+    Args:
+        connection: to the server; need not block.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def __call__(self, frame: Frame) -> None:
+        """Send a frame; into the void if the server is gone."""
+        unsent = memoryview(encoded(frame))
+        with self._lock, suppress(ConnectionError):
+            while unsent:
+                try:
+                    unsent = unsent[self._connection.send(unsent) :]
+                except BlockingIOError:
+                    select.select([], [self._connection], [])
 
 
 async def main(descriptor: int, settings: Settings) -> None:
@@ -161,11 +167,12 @@ async def main(descriptor: int, settings: Settings) -> None:
     registry = Registry.installed(settings.packs)
     placed = {name: Path(path) for name, path in settings.placed.items()}
     folders = Folders(Path(settings.home), registry.bundled, placed, settings.models)
-    reader, writer = await asyncio.open_connection(sock=connection, limit=2**30)
+    send = Sender(connection.dup())
+    reader, _writer = await asyncio.open_connection(sock=connection, limit=2**30)
     guests = None if settings.guests is None else load(settings.guests, registry, folders)
     worker = LocalWorker(registry, folders, keeping=settings.keeping)
     try:
-        await Child(worker, writer, guests).serve(reader)
+        await Child(worker, send, guests).serve(reader)
     except Exception:
         log.exception("the worker stops")
         os._exit(1)

@@ -20,7 +20,6 @@ from engine.run.board import Board, Place, State
 from engine.run.call import Bench, Errand, NodeCall
 from engine.run.events import (
     Ended,
-    Event,
     Expanded,
     NodeFailed,
     NodeFinished,
@@ -32,7 +31,7 @@ from engine.run.expand import grown
 from engine.run.failures import now_ms, sendable
 from engine.run.inputs import Inputs, SourceFailed, items, unasked
 from engine.run.kept import Kept
-from engine.run.loop import Loop
+from engine.run.loop import Loop, Tell
 from engine.run.row import Row
 from engine.run.turns import filled, holes, result, turns
 from engine.store.cache import Result
@@ -53,13 +52,13 @@ class JobRun:
     Args:
         bench: what the worker shares among its jobs.
         job: the job.
-        emit: takes its events, called in the event loop.
+        tell: takes its events.
     """
 
-    def __init__(self, bench: Bench, job: Job, emit: Callable[[Event], None]) -> None:
+    def __init__(self, bench: Bench, job: Job, tell: Tell) -> None:
         self._bench = bench
         self._job = job
-        self._loop = Loop(emit, self._break)
+        self._loop = Loop(tell, self._break)
         self._over = asyncio.Event()
         self._ended: Ended | None = None
         self._cancelled = threading.Event()
@@ -88,12 +87,12 @@ class JobRun:
             await self._over.wait()
         except asyncio.CancelledError:
             self._end("interrupted", self._interrupted())
+            self._close()
         except Exception as error:  # noqa: BLE001 - whatever it is, the job ends
             self._break(error)
         self._cancelled.set()
         self._bench.cache.end(self._job.id)
-        assert self._ended is not None, "whatever ends a job says how"
-        self._loop.close(self._ended)
+        self._loop.end()
 
     async def _begin(self) -> None:
         self._graph = Graph.of(self._job.prompt, self._bench.registry)
@@ -108,11 +107,14 @@ class JobRun:
             self._board.add(nodes, made)
             for id in (*self._job.outputs, *self._kept.retell(nodes, made)):
                 self._board.aim(self._board.places[id])
-        self._go_on()
+        self._advance()
+        self._close()
+        self._kept.write()
 
     def _go_on(self) -> None:
         """Start what is ready, tell what happened, write down what is to outlive a crash."""
         self._advance()
+        self._close()
         self._loop.flush()
         self._kept.write()
 
@@ -357,12 +359,18 @@ class JobRun:
         log.error("job %s failed outside of its nodes", self._job.id, exc_info=error)
         text = failures.readable(f"the job could not be run: {error}")
         self._end("error", Failure("", "", text, type(error).__name__, executed=self._executed))
+        self._close()
 
     def _end(
         self, status: Status, failure: Failure | None = None, partial: Partial | None = None
     ) -> None:
         if self._ended is None:
             self._ended = Ended(status, now_ms(), failure, partial)
+
+    def _close(self) -> None:
+        """Tell how the job ended, if it has."""
+        if self._ended is not None:
+            self._loop.close(self._ended)
             self._loop.call(self._over.set)
 
     def _interrupted(self) -> Failure:

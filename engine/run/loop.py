@@ -1,4 +1,4 @@
-"""One job's way into the event loop from any thread: its events in order, and its coroutines."""
+"""What a job tells of itself, from whichever thread it is in, and its coroutines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeAlias
 
 from engine.run.events import Event
 
@@ -16,52 +16,78 @@ log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 0.002
 
+Tell: TypeAlias = Callable[[list[Event]], None]
+"""Takes the next events of a job, in whichever thread they happen; never twice at once."""
+
 
 class Loop:
-    """Where a job's events are told and its coroutines run.
+    """Where a job's events are told from and its coroutines run.
 
-    Waking the loop costs more than a quick node does, so events may be noted first and told
-    together.
+    Telling an event costs about as much as a quick node does, so those that come within an
+    instant are told together.
 
     Args:
-        emit: takes the events, called in the event loop.
+        tell: takes the events.
         broken: told of an error that a coroutine raised.
     """
 
-    def __init__(self, emit: Callable[[Event], None], broken: Callable[[Exception], None]) -> None:
-        self._emit = emit
+    def __init__(self, tell: Tell, broken: Callable[[Exception], None]) -> None:
+        self._tell = tell
         self._broken = broken
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._telling = threading.Lock()
         self._untold: deque[Event] = deque()
+        self._told = time.monotonic()
         self._waking = False
         self._closed = False
-        self._told = time.monotonic()
 
     def note(self, event: Event) -> None:
-        """Tell an event together with the next ones."""
+        """Tell an event with the next `tell` or `flush`."""
         self._untold.append(event)
 
     def tell(self, event: Event) -> None:
-        """Tell an event now."""
+        """Tell an event soon: now, unless something was told a moment ago."""
         self._untold.append(event)
-        self.flush()
-
-    def flush(self) -> None:
-        """Tell what was noted now."""
-        if not self._untold:
-            return
-        if threading.get_ident() == self._thread:
-            self.drain()
-        elif not self._waking:
+        self.flush_old()
+        if self._untold and not self._waking:
             self._waking = True
-            self.call(self.drain)
+            self.call(lambda: self._loop.call_later(PATIENCE_SECONDS, self._wake))
 
     def flush_old(self) -> None:
         """Tell what was noted, unless something was told a moment ago."""
         if time.monotonic() - self._told > PATIENCE_SECONDS:
             self.flush()
+
+    def flush(self) -> None:
+        """Tell what was noted now."""
+        with self._telling:
+            self._drain()
+
+    def close(self, last: Event) -> None:
+        """Tell one more event and nothing after it."""
+        with self._telling:
+            if not self._closed:
+                self._untold.append(last)
+                self._drain()
+                self._closed = True
+
+    def end(self) -> None:
+        """End the coroutines; in the event loop."""
+        for task in self._tasks:
+            task.cancel()
+
+    def _drain(self) -> None:
+        events: list[Event] = []
+        while self._untold:
+            events.append(self._untold.popleft())
+        if events and not self._closed:
+            self._told = time.monotonic()
+            self._tell(events)
+
+    def _wake(self) -> None:
+        self._waking = False
+        self.flush()
 
     def spawn(self, begin: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run a coroutine; it is cancelled when the job is over."""
@@ -86,20 +112,3 @@ class Loop:
             self._loop.call_soon_threadsafe(call)
         except RuntimeError:
             log.debug("the loop of a job is closed")
-
-    def drain(self) -> None:
-        """Tell what was noted; in the event loop."""
-        self._waking = False
-        self._told = time.monotonic()
-        while self._untold:
-            event = self._untold.popleft()
-            if not self._closed:
-                self._emit(event)
-
-    def close(self, last: Event) -> None:
-        """Tell one more event and nothing after it; end the coroutines."""
-        self.drain()
-        self._closed = True
-        for task in self._tasks:
-            task.cancel()
-        self._emit(last)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 
 from engine.run.frames import LogLine
 
@@ -20,13 +18,10 @@ class Relay(logging.Handler):
     def __init__(self, send: Callable[[LogLine], None]) -> None:
         super().__init__()
         self._send = send
-        self._loop = asyncio.get_running_loop()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send a record's line."""
-        line = LogLine(record.name, record.levelno, record.getMessage(), record.created)
-        with suppress(RuntimeError):  # the worker stops
-            self._loop.call_soon_threadsafe(self._send, line)
+        self._send(LogLine(record.name, record.levelno, record.getMessage(), record.created))
 
 
 def relayed() -> logging.Logger:

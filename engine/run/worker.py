@@ -20,6 +20,7 @@ from engine.devices.residency import Residency
 from engine.run.call import Bench
 from engine.run.events import Ended, Event
 from engine.run.executor import JobRun, now_ms
+from engine.run.loop import Tell
 from engine.store.cache import Cache
 from engine.store.folders import Folders
 from engine.store.history import Failure, Job
@@ -114,17 +115,30 @@ class LocalWorker:
 
     def run(self, job: Job, hear: Hear) -> None:
         """Start a job."""
-        task = asyncio.get_running_loop().create_task(self._run(job, hear))
+        loop = asyncio.get_running_loop()
+
+        def hear_all(events: list[Event]) -> None:
+            for event in events:
+                hear(event)
+
+        def tell(events: list[Event]) -> None:
+            loop.call_soon_threadsafe(hear_all, events)
+
+        self.begin(job, tell)
+
+    def begin(self, job: Job, tell: Tell) -> None:
+        """Start a job whose events are told in whichever thread they happen."""
+        task = asyncio.get_running_loop().create_task(self._run(job, tell))
         self._jobs[job.id] = task
-        task.add_done_callback(lambda task: self._over(job, task, hear))
+        task.add_done_callback(lambda task: self._over(job, task, tell))
 
-    async def _run(self, job: Job, hear: Hear) -> None:
-        await JobRun((await self._equipment()).bench, job, hear).run()
+    async def _run(self, job: Job, tell: Tell) -> None:
+        await JobRun((await self._equipment()).bench, job, tell).run()
 
-    def _over(self, job: Job, task: asyncio.Task[None], hear: Hear) -> None:
+    def _over(self, job: Job, task: asyncio.Task[None], tell: Tell) -> None:
         del self._jobs[job.id]
         if task.cancelled() or task.exception() is not None:
-            hear(ended_early(task))
+            tell([ended_early(task)])
 
     async def cancel(self, job: str) -> None:
         """Interrupt a job."""
