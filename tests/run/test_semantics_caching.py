@@ -162,7 +162,11 @@ async def test_a_node_of_its_own_is_not_shared_with_an_equal_one(local: Opener, 
 
 async def test_a_fingerprint_is_asked_once_for_each_job_and_decides(local: Opener, tmp_path: Path):
     bench, log, file = await local(), tmp_path / "log", tmp_path / "file"
-    prompt = {"1": n("Reads", file=str(file), log=str(log)), "2": show("1"), "3": show("1", "x")}
+    prompt = {
+        "1": n("Reads", file=str(file), log=str(log)),
+        "2": show("1"),
+        "3": show("1", str(tmp_path / "x")),
+    }
     for text, expected in (
         ("one", ["fingerprint", "read"]),
         ("one", ["fingerprint"]),
@@ -177,7 +181,11 @@ async def test_a_fingerprint_is_asked_once_for_each_job_and_decides(local: Opene
 
 async def test_a_fingerprint_of_nan_runs_in_each_job(local: Opener, tmp_path: Path):
     bench, log = await local(), tmp_path / "log"
-    prompt = {"1": n("Always", log=str(log)), "2": show("1"), "3": show("1", "other")}
+    prompt = {
+        "1": n("Always", log=str(log)),
+        "2": show("1"),
+        "3": show("1", str(tmp_path / "other")),
+    }
     for _ in range(3):
         await good(bench, prompt)
     assert lines(log) == ["ran"] * 3
