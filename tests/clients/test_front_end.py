@@ -46,6 +46,8 @@ app.registerExtension({
   },
 });
 """
+EMPTY_PLACE = (720, 750)
+PREVIEW_WITH_METADATA = 4
 STARTED_BEFORE = {"Comfy.TutorialCompleted": True}
 
 
@@ -53,7 +55,8 @@ STARTED_BEFORE = {"Comfy.TutorialCompleted": True}
 def service(front_end: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service that shows the app."""
     home = tmp_path_factory.mktemp("home")
-    started = start_service(home, "--nodes", "tests.pack", "--front-end-root", str(front_end))
+    flags = ("--nodes", "tests.pack", "--preview-method", "auto")
+    started = start_service(home, *flags, "--front-end-root", str(front_end))
     yield started
     started.stop()
 
@@ -135,6 +138,40 @@ async def test_a_refusal_is_shown_with_its_node(app: App):
     refused, *rest = app.problems
     assert refused == f"400 POST {app.url}/api/prompt"
     assert all(text.startswith("console: ") for text in rest)
+
+
+async def test_a_subgraph_runs_and_is_read_as_the_app_does(app: App, call: Caller):
+    await app.load("folded", flipped("blue", "folded"))
+    await app.page.mouse.click(*EMPTY_PLACE)
+    await app.page.keyboard.press("Control+a")
+    await app.page.keyboard.press("Control+Shift+E")
+    async with (
+        app.page.expect_response("**/api/view?filename=folded*"),
+        app.page.expect_request("**/api/prompt") as sending,
+    ):
+        await app.tagged("queue-button").click()
+    sent = json.loads((await sending.value).post_data or "{}")
+    assert sorted(sent["prompt"]) == ["4:1", "4:2", "4:3"]
+    document = sent["extra_data"]["extra_pnginfo"]["workflow"]
+    assert len(document["definitions"]["subgraphs"]) == 1
+    _, ours = await call.post("/workflow/convert", document)
+    assert plain(sent["prompt"]) == plain(ours)
+    assert app.problems == []
+
+
+async def test_previews_reach_the_app(app: App):
+    frames: list[int] = []
+
+    def hear(frame: str | bytes) -> None:
+        if isinstance(frame, bytes):
+            frames.append(int.from_bytes(frame[:4], "big"))
+
+    app.page.on("websocket", lambda socket: socket.on("framereceived", hear))
+    await app.start()
+    await app.load("previewed", slow(1))
+    async with app.page.expect_response("**/api/view?filename=slow_*"):
+        await app.run()
+    assert set(frames) == {PREVIEW_WITH_METADATA}
 
 
 async def test_a_job_of_the_past_is_opened_and_forgotten(app: App, call: Caller):
