@@ -112,6 +112,8 @@ def sendable(shown: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
     Raises:
         ValueError: it holds something that cannot be sent to a client.
     """
+    if not shown:
+        return {}
     try:
         return msgspec.msgpack.decode(msgspec.msgpack.encode(shown))
     except Exception as error:

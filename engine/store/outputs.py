@@ -111,6 +111,8 @@ def moved(part: str | Path, path: str | Path) -> bool:
 
 def expanded(prefix: str, *, batch_number: int, width: int, height: int) -> str:
     """A file name prefix with its %tokens% filled in."""
+    if "%" not in prefix:
+        return prefix
     now = datetime.now().astimezone()
     tokens = {
         "batch_num": str(batch_number),
