@@ -15,6 +15,7 @@ from playwright.sync_api import (
     BrowserContext,
     Page,
     Playwright,
+    ViewportSize,
     expect,
     sync_playwright,
 )
@@ -33,6 +34,7 @@ FLAGS = [
 ]
 PROGRAMS = ("chromium", "google-chrome")
 PATIENCE = 90_000
+DESK: ViewportSize = {"width": 1440, "height": 900}
 
 
 @pytest.fixture(scope="session")
@@ -99,9 +101,11 @@ class Visitor:
 
 
 @contextmanager
-def visit(browser: Browser, url: str, **options: Any) -> Generator[Visitor]:
+def visit(
+    browser: Browser, url: str, viewport: ViewportSize = DESK, **options: Any
+) -> Generator[Visitor]:
     """Somebody who leaves again."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
+    context = browser.new_context(viewport=viewport, **options)
     try:
         yield Visitor(context, url)
     finally:

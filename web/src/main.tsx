@@ -10,6 +10,7 @@ import "./theme/nodes.css";
 import "./theme/widgets.css";
 import "./theme/panels.css";
 import "./theme/start.css";
+import "./theme/form.css";
 import "./theme/above.css";
 
 const root = document.getElementById("root");

@@ -1,6 +1,7 @@
 import { useEffect, useState } from "react";
 import { Canvas } from "../canvas/Canvas";
 import { Dock } from "../panels/Dock";
+import { Form } from "../panels/Form";
 import { Palette } from "../panels/Palette";
 import { useCatalog } from "../stores/catalog";
 import { activeTab, useDocuments } from "../stores/documents";
@@ -12,6 +13,7 @@ import { useClipboard } from "./clipboard";
 import { onKey } from "./commands";
 import { DropZone } from "./DropZone";
 import { keep, restore } from "./drafts";
+import { openAddressed } from "./files";
 import { Help } from "./Help";
 import { Lightbox } from "./Lightbox";
 import { Notices } from "./Notices";
@@ -24,6 +26,7 @@ export function App() {
   const ready = useStarted();
   const tab = useDocuments(activeTab);
   const theme = useUi((ui) => ui.theme);
+  const form = useUi((ui) => ui.form);
   const palette = useUi((ui) => ui.palette);
   useClipboard();
   useEffect(() => {
@@ -42,6 +45,12 @@ export function App() {
       <main className="main">
         {!ready ? (
           <p className="waiting">{t.waiting}</p>
+        ) : tab && form ? (
+          <>
+            <h1 className="unseen">{tab.name}</h1>
+            <Form tab={tab} />
+            <Dock tab={tab} />
+          </>
         ) : tab ? (
           <>
             <section className="stage" aria-label={t.canvas.label}>
@@ -88,6 +97,7 @@ function useStarted(): boolean {
       .getState()
       .load()
       .then(() => setReady(true))
+      .then(() => openAddressed(window.location.hash))
       .catch((error) => useUi.getState().say(wordsOf(error), "error"));
   }, [connected]);
   return ready;

@@ -3,6 +3,7 @@ import {
   Ellipsis,
   House,
   Images,
+  LayoutList,
   ListTree,
   ListVideo,
   Monitor,
@@ -14,6 +15,7 @@ import {
   Sun,
   TriangleAlert,
   Undo2,
+  Workflow,
   X,
 } from "lucide-react";
 import { useRef, useState } from "react";
@@ -32,6 +34,7 @@ export function TopBar() {
     <header className="top">
       <Tabs />
       {tab && <Edits tab={tab} />}
+      {tab && <FormToggle />}
       <Connection />
       <Panels shown={tab !== undefined} />
       {tab && <RunButton tab={tab} />}
@@ -119,6 +122,19 @@ function TabName({ tab, active }: { tab: Tab; active: boolean }) {
   );
 }
 
+/** A link that opens the saved workflow as a form. */
+async function copyLink(tab: Tab): Promise<void> {
+  const { say } = useUi.getState();
+  if (tab.saved === undefined) {
+    say(t.form.unsaved, "error");
+    return;
+  }
+  const url = new URL(document.baseURI);
+  url.hash = new URLSearchParams({ saved: tab.name, as: "form" }).toString();
+  await navigator.clipboard.writeText(url.href);
+  say(t.form.copied);
+}
+
 function Edits({ tab }: { tab: Tab }) {
   const { undo, redo } = useDocuments.getState();
   const { past, future, label } = tab.history;
@@ -177,10 +193,34 @@ function Edits({ tab }: { tab: Tab }) {
             <button type="button" onClick={choose(() => void download(tab, "api"))}>
               {t.menu.downloadApi}
             </button>
+            <button type="button" onClick={choose(() => void copyLink(tab))}>
+              {t.form.link}
+            </button>
           </div>
         </Popover>
       )}
     </div>
+  );
+}
+
+function FormToggle() {
+  const { form, set } = useUi();
+  const label = form ? t.form.graph : t.form.show;
+  const toggle = () => {
+    useDocuments.getState().leave(0);
+    set({ form: !form });
+  };
+  return (
+    <button
+      type="button"
+      className="icon-button"
+      aria-pressed={form}
+      aria-label={label}
+      title={label}
+      onClick={toggle}
+    >
+      {form ? <Workflow size={16} /> : <LayoutList size={16} />}
+    </button>
   );
 }
 
@@ -208,7 +248,7 @@ function Panels({ shown }: { shown: boolean }) {
   const remaining = useRun((state) => state.remaining);
   const ThemeIcon = THEME_ICONS[theme];
   return (
-    <div className="bar-group bar-panels">
+    <div className="bar-group bar-wide">
       {shown &&
         PANELS.map(({ panel: one, icon: Icon }) => (
           <button

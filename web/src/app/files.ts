@@ -108,3 +108,15 @@ export function pickFiles(): void {
   input.onchange = () => void openFiles(input.files ?? []);
   input.click();
 }
+
+/** Opens what the page's address asks for: "#template=hello", "#saved=mine&as=form". */
+export async function openAddressed(hash: string): Promise<void> {
+  const asked = new URLSearchParams(hash.replace(/^#/, ""));
+  const [template, saved] = [asked.get("template"), asked.get("saved")];
+  if (template === null && saved === null) return;
+  // So that a reload shows what became of it.
+  window.history.replaceState(null, "", window.location.pathname);
+  if (asked.get("as")) useUi.getState().set({ form: asked.get("as") === "form" });
+  if (template !== null) await openTemplate("soundstage", template);
+  if (saved !== null) await openSaved(`${saved}.json`);
+}

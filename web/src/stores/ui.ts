@@ -38,6 +38,8 @@ interface Ui {
   panel: Panel | null;
   palette: Palette | null;
   help: boolean;
+  /** Workflows are shown as forms, not as graphs. */
+  form: boolean;
   theme: Theme;
   notices: readonly Notice[];
   /** The menu of what was clicked with the other button, at a point of the screen. */
@@ -51,12 +53,14 @@ interface Ui {
   show(panel: Panel | null): void;
   toggle(panel: Panel): void;
   search(palette: Palette | null): void;
-  set(part: Partial<Pick<Ui, "help" | "theme" | "lightbox" | "menu">>): void;
+  set(part: Partial<Pick<Ui, "help" | "form" | "theme" | "lightbox" | "menu">>): void;
   say(text: string, kind?: Notice["kind"]): void;
   dismiss(id: number): void;
   announce(text: string): void;
 }
 
+/** Graphs are of little use on a screen of fewer pixels. */
+const NARROW = 700;
 const THEME = "soundstage.theme";
 const SECONDS = { info: 4, error: 10 };
 
@@ -69,6 +73,7 @@ export const useUi = create<Ui>()((set, get) => ({
   panel: null,
   palette: null,
   help: false,
+  form: window.innerWidth < NARROW,
   theme: storedTheme(),
   notices: [],
   menu: null,

@@ -209,6 +209,16 @@ export const en = {
     mode: "State",
     nothing: "nothing",
   },
+  form: {
+    asks: "What to make",
+    settings: "Settings",
+    progress: "Progress",
+    show: "Show as a form",
+    graph: "Show as a graph",
+    link: "Copy a link to this as a form",
+    copied: "The link is copied",
+    unsaved: "Save it first: a link leads to what is saved.",
+  },
   queue: {
     empty: "Nothing runs or waits.",
     job: (id: string) => `Job ${id}`,
