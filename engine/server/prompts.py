@@ -14,6 +14,7 @@ from engine.server.answers import json_response, long_response
 from engine.server.bodies import BadInput, count, flag, json_object, mapping, string, strings
 from engine.server.keys import ENGINE, PREVIEW_METHOD
 
+LONGEST_SOURCE = 200
 SECRETS = frozenset({"auth_token_comfy_org", "api_key_comfy_org"})
 
 
@@ -26,7 +27,11 @@ async def post_prompt(request: web.Request) -> web.Response:
     """POST /prompt: validate a prompt and queue it; durable before the answer."""
     body = await json_object(request)
     previews = request.app[PREVIEW_METHOD]
-    receipt = await request.app[ENGINE].submit(submission(body, previews))
+    wanted = submission(body, previews)
+    source = request.headers.get("Comfy-Usage-Source")
+    if source is not None:
+        wanted.extra["comfy_usage_source"] = source[:LONGEST_SOURCE]
+    receipt = await request.app[ENGINE].submit(wanted)
     return json_response(wire.receipt(receipt))
 
 

@@ -56,6 +56,13 @@ async def test_a_job_that_succeeded_is_listed_and_told_in_full(call: Caller, bas
     assert detail["workflow"]["extra_data"]["extra_pnginfo"] == DOCUMENT["extra_pnginfo"]
 
 
+async def test_where_a_job_came_from_is_kept(call: Caller):
+    source = {"Comfy-Usage-Source": "a program"}
+    _, answer = await call.post("/prompt", {"prompt": chain()}, headers=source)
+    _, detail = await call.get(f"/api/jobs/{answer['prompt_id']}")
+    assert detail["workflow"]["extra_data"]["comfy_usage_source"] == "a program"
+
+
 async def test_a_picture_is_what_the_list_shows_of_a_job(call: Caller):
     picture = {"class_type": "EmptyImage", "inputs": SMALL}
     kept = {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "kept"}}

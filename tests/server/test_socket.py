@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import struct
 from typing import Any
 
 import aiohttp
+from PIL import Image
 from websockets.asyncio.client import connect
 
 from engine.server.socket import GONE_AFTER
@@ -98,6 +100,33 @@ async def test_previews_come_with_metadata_to_those_who_asked(call: Caller):
         "image_type": "image/jpeg",
     }
     assert modern.frames[0][8 + length :] == b"jpeg"
+
+
+async def test_pictures_are_sent_whole_instead_of_saved(call: Caller):
+    size = {"width": 16, "height": 8, "batch_size": 2, "color": 255}
+    prompt = {
+        "1": {"class_type": "EmptyImage", "inputs": size},
+        "2": {"class_type": "SaveImageWebsocket", "inputs": {"images": ["1", 0]}},
+    }
+    async with (
+        call.ear("send", supports_preview_metadata=True) as modern,
+        call.ear("send") as old,
+        call.ear("other") as other,
+    ):
+        id = await call.submit(prompt, client_id="send")
+        for ear in (modern, old):
+            await ear.until("executing", node=None, prompt_id=id)
+        await other.nothing_more()
+    assert other.frames == []
+    assert len(old.frames) == len(modern.frames) == 2
+    for plain, told in zip(old.frames, modern.frames, strict=True):
+        assert plain[:8] == struct.pack(">II", 1, 2)
+        with Image.open(io.BytesIO(plain[8:])) as picture:
+            assert (picture.format, picture.size) == ("PNG", (16, 8))
+        kind, length = struct.unpack_from(">II", told)
+        metadata = json.loads(told[8 : 8 + length])
+        assert (kind, metadata["image_type"], metadata["node_id"]) == (4, "image/png", "2")
+        assert told[8 + length :] == plain[8:]
 
 
 async def test_previews_can_be_switched_on_for_all(server: ServerFactory):
