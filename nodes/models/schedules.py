@@ -151,7 +151,7 @@ def variance_preserving(steps: int, rise: float, start: float, end: float) -> Te
     The rate of noise grows from `start` by `rise`.
     """
     time = torch.linspace(1, end, steps)
-    return _ending_in_zero(((rise * time**2 / 2 + start * time).exp() - 1).sqrt())
+    return _ending_in_zero((rise * time**2 / 2 + start * time).expm1().sqrt())
 
 
 def turbo(levels: Levels, steps: int, denoise: float) -> Tensor:

@@ -71,6 +71,11 @@ async def opened(home: Path, models: Path) -> AsyncGenerator[Bench]:
         await engine.close()
 
 
+def numbers(tensor: Any) -> Any:
+    """The numbers of a tensor as nested lists; torch does not say that type."""
+    return tensor.tolist()
+
+
 def n(class_type: str, **inputs: Any) -> dict[str, Any]:
     """One node of a prompt."""
     return {"class_type": class_type, "inputs": inputs}

@@ -23,11 +23,12 @@ from nodes.models.schedules import SCHEDULES, Levels, levels, sigmas
 from tests.models.conftest import Loaded
 
 AskedT = TypeVar("AskedT")
+FoundT = TypeVar("FoundT")
 SD15: dict[str, Any] = {}
 ZERO_SNR: dict[str, Any] = {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction"}
 
 
-def driven(asking: Generator[AskedT, Tensor, Tensor], reply: Callable[[AskedT], Tensor]) -> Tensor:
+def driven(asking: Generator[AskedT, Tensor, FoundT], reply: Callable[[AskedT], Tensor]) -> FoundT:
     """What a generator returns when each of its questions gets a reply."""
     try:
         question = next(asking)

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from tests.models.bench import Bench, opened
-
-
-def numbers(tensor: Any) -> Any:
-    """The numbers of a tensor as nested lists; torch does not say that type."""
-    return tensor.tolist()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -13,9 +13,8 @@ from nodes.models import latents
 from nodes.models.latents import Latents
 from nodes.models.noise import initial_noise
 from nodes.models.tensor_files import ModelFileError, latent_file
-from tests.models.bench import Bench, n
+from tests.models.bench import Bench, n, numbers
 from tests.models.conftest import read_tensors, write_tensors
-from tests.nodes.conftest import numbers
 
 
 def some(count: int = 1, rows: int = 8, columns: int = 12, channels: int = 4) -> Tensor:

@@ -13,8 +13,7 @@ from nodes import mask as nodes
 from nodes.models import masks
 from nodes.models.masks import MaskError
 from nodes.models.pictures import solid
-from tests.models.bench import Bench, n
-from tests.nodes.conftest import numbers
+from tests.models.bench import Bench, n, numbers
 
 
 def dot(size: int = 7) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from nodes import composite, filter, transform
 from nodes.models import arranging, batches, compositing, filters, shapes
 from nodes.models.pictures import PictureError, solid
-from tests.nodes.conftest import numbers
+from tests.models.bench import numbers
 
 
 def picture(height: int = 6, width: int = 8, channels: int = 3, count: int = 1) -> Tensor:

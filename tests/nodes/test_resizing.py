@@ -17,8 +17,7 @@ from torch import Tensor
 
 from nodes import batch, resize
 from nodes.models.picture_files import avif, curved, exr, linear, png16
-from tests.models.bench import Bench, n
-from tests.nodes.conftest import numbers
+from tests.models.bench import Bench, n, numbers
 
 OpenEXR: Any = import_module("OpenEXR")  # has no type stubs
 
