@@ -1,7 +1,10 @@
 import { deflateSync } from "node:zlib";
-import { describe, expect, it } from "vitest";
+import { describe, expect, inject, it } from "vitest";
 import { openFile, pngTexts } from "../src/graph/files";
 import { OWN_KINDS } from "../src/graph/kinds";
+import { fromPrompt, toPrompt } from "../src/graph/prompt";
+import { soundTexts } from "../src/graph/sound_files";
+import { readCatalog } from "../src/server/object_info";
 
 const catalog = new Map(OWN_KINDS.map((kind) => [kind.id, kind]));
 const PROMPT = '{"1": {"class_type": "SomeNode", "inputs": {"text": "ä <b>"}}}';
@@ -46,6 +49,52 @@ describe("a PNG picture", () => {
     }
   });
 });
+
+describe("a sound of the service", () => {
+  const service = inject("service");
+
+  it.each(["SaveAudio", "SaveAudioMP3", "SaveAudioOpus"])("of %s opens its graph", async (save) => {
+    const prompt = {
+      "1": { class_type: "EmptyAudio", inputs: { duration: 0.2 } },
+      "2": { class_type: save, inputs: { audio: ["1", 0], filename_prefix: "ü" } },
+    };
+    const known = readCatalog(await (await fetch(`${service}/object_info`)).json()).catalog;
+    // What is missing here gets its default.
+    const whole = toPrompt(fromPrompt(prompt, known), known);
+    const file = await made(service, whole, "2");
+    const workflow = await openFile(file, "sound", known);
+    expect(workflow.root.nodes["2"]).toMatchObject({
+      type: save,
+      values: { filename_prefix: "ü" },
+    });
+    for (let length = 0; length < Math.min(file.length, 600); length += 1) {
+      soundTexts(file.slice(0, length));
+    }
+  });
+});
+
+/** The first file that a node of a prompt saves. */
+async function made(service: string, prompt: unknown, node: string): Promise<Uint8Array> {
+  const posted = await fetch(`${service}/prompt`, {
+    method: "POST",
+    body: JSON.stringify({ prompt }),
+  });
+  expect(posted.status, await posted.clone().text()).toBe(200);
+  const { prompt_id: id } = (await posted.json()) as { prompt_id: string };
+  for (;;) {
+    const job = (await (await fetch(`${service}/api/jobs/${id}`)).json()) as {
+      status: string;
+      outputs?: Record<string, { audio: Record<string, string>[] }>;
+    };
+    const file = job.outputs?.[node]?.audio[0];
+    if (file) {
+      const answer = await fetch(`${service}/view?${new URLSearchParams(file)}`);
+      return new Uint8Array(await answer.arrayBuffer());
+    }
+    expect(["pending", "in_progress"]).toContain(job.status);
+    await new Promise((done) => setTimeout(done, 100));
+  }
+}
 
 describe("a file that is no workflow", () => {
   it.each(["", "nonsense", "[]", "null", '{"a": 1}', '{"nodes": [{"id": 1}]}', '{"nodes": 3}'])(

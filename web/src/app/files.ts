@@ -104,7 +104,7 @@ export function pickFiles(): void {
   const input = document.createElement("input");
   input.type = "file";
   input.multiple = true;
-  input.accept = ".json,.png,application/json,image/png";
+  input.accept = ".json,.png,.flac,.mp3,.opus";
   input.onchange = () => void openFiles(input.files ?? []);
   input.click();
 }

@@ -1,11 +1,12 @@
-/** Files that hold a workflow: JSON in both formats, and PNG pictures that carry the graph that
- * made them (PNG specification, 11.3.4: tEXt, zTXt, iTXt). */
+/** Files that hold a workflow: JSON in both formats, sounds, and PNG pictures that carry the graph
+ * that made them (PNG specification, 11.3.4: tEXt, zTXt, iTXt). */
 
 import type { Catalog } from "./kinds";
 import type { Workflow } from "./model";
 import { Unusable } from "./places";
 import { fromPrompt, isPrompt } from "./prompt";
 import { fromEditor, isEditorFile } from "./read_editor";
+import { soundTexts } from "./sound_files";
 
 const PNG = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const LONGEST = 256 * 2 ** 20;
@@ -20,6 +21,8 @@ export async function openFile(
     const texts = await pngTexts(data);
     return openTexts(texts, name, catalog);
   }
+  const texts = soundTexts(data);
+  if (texts) return openTexts(texts, name, catalog);
   if (data.length > LONGEST) throw new Unusable(`${name} is too large for a workflow.`);
   const text = new TextDecoder().decode(data);
   return openText(text, name, catalog);
@@ -31,7 +34,9 @@ export function openText(text: string, name: string, catalog: Catalog): Workflow
   try {
     document = JSON.parse(text);
   } catch {
-    throw new Unusable(`${name} holds no workflow: it is neither JSON nor a PNG picture.`);
+    throw new Unusable(
+      `${name} holds no workflow: it is neither JSON nor a picture or sound that was made here.`,
+    );
   }
   return openDocument(document, name, catalog);
 }
