@@ -92,6 +92,8 @@ def _model_paths(command: Serve) -> ModelPaths:
     found = model_paths.read([*([own] if own.exists() else []), *command.model_paths])
     for path in found.missing():
         log.warning("there is no folder %s; nothing is found there until there is", path)
+    for path in (*found.before.get("custom_nodes", ()), *found.after.get("custom_nodes", ())):
+        log.warning("node packs run their own code: to load those, give --custom-nodes %s", path)
     return found
 
 
