@@ -160,11 +160,12 @@ def spec_of(node: GuestNode, function: Callable[..., Any], **functions: Any) -> 
         function: runs it; gets its inputs, and the `Run` as `RUN_PARAMETER`.
         functions: `check`, `needs`, `fingerprint` of the NodeSpec.
     """
+    asks = "needs" in functions  # who cannot ask for lazy inputs gets them
     return NodeSpec(
         id=node.id,
         function=function,
         kind=node.kind,
-        inputs=tuple(_input(input, collects=node.collects) for input in node.inputs),
+        inputs=tuple(_input(input, collects=node.collects, asks=asks) for input in node.inputs),
         outputs=tuple(Output(*output) for output in node.outputs),
         category=node.category,
         description=node.description,
@@ -185,7 +186,7 @@ def spec_of(node: GuestNode, function: Callable[..., Any], **functions: Any) -> 
     )
 
 
-def _input(input: GuestInput, *, collects: bool) -> Input:
+def _input(input: GuestInput, *, collects: bool, asks: bool) -> Input:
     limits = None
     if input.least is not None or input.most is not None:
         least = -math.inf if input.least is None else input.least
@@ -196,7 +197,7 @@ def _input(input: GuestInput, *, collects: bool) -> Input:
         default=MISSING if input.default is None else input.default,
         optional=input.optional,
         collects=collects,
-        lazy=input.lazy,
+        lazy=input.lazy and asks,
         link_only=input.link_only,
         seed=input.seed,
         range=limits,

@@ -138,8 +138,9 @@ async def process(tmp_path: Path) -> AsyncGenerator[Opener]:
     """Opens engines whose worker is a process of its own."""
     benches: list[Bench] = []
 
-    async def open(home: Path | None = None) -> Bench:
-        engine = await Engine.open(home or tmp_path / "home", packs=["tests.pack"])
+    async def open(home: Path | None = None, keeping: Keeping | None = None) -> Bench:
+        home = home or tmp_path / "home"
+        engine = await Engine.open(home, packs=["tests.pack"], keeping=keeping)
         benches.append(Bench(engine))
         return benches[-1]
 

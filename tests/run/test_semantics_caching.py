@@ -129,6 +129,14 @@ async def test_kept_without_keeping_is_nothing(local: Opener, tmp_path: Path):
     assert len(lines(log)) == 8
 
 
+async def test_a_worker_process_keeps_what_it_is_told_to(process: Opener, tmp_path: Path):
+    bench, log = await process(keeping=MODES["none"]), tmp_path / "log"
+    for _ in range(2):
+        entry = await good(bench, diamond(5, log))
+        assert entry.outcome.cached == []
+    assert len(lines(log)) == 8
+
+
 async def test_only_the_latest_prompt_is_remembered(local: Opener, tmp_path: Path):
     bench, log = await local(keeping=MODES["latest"]), tmp_path / "log"
     await good(bench, diamond(5, log))
