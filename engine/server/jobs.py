@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from engine.server import wire_jobs
-from engine.server.answers import json_response
+from engine.server.answers import json_response, long_response
 from engine.server.bodies import BadInput, json_object
 from engine.server.keys import ENGINE
 
@@ -18,7 +18,8 @@ async def get_jobs(request: web.Request) -> web.Response:
         return json_response(wire_jobs.refused(error), status=400)
     engine = request.app[ENGINE]
     found = await engine.jobs(wanted)
-    return json_response(wire_jobs.page(found, wanted, engine.running()))
+    began = engine.running()
+    return await long_response(lambda: wire_jobs.page(found, wanted, began))
 
 
 async def get_job(request: web.Request) -> web.Response:

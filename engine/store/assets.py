@@ -282,11 +282,7 @@ class Assets:
 
     async def reconcile(self, folder: str, files: Files) -> int:
         """Bring the assets of a folder in line with its files; returns how many are new."""
-        select = "SELECT seq, file, size, modified FROM assets WHERE folder=?"
-        rows = await self._database.read(lambda db: db.execute(select, (folder,)).fetchall())
-        known = {file: Found(size, modified) for _, file, size, modified in rows}
-        changed = [file for file, found in files.items() if known.get(file) != found]
-        gone = [(seq,) for seq, file, _, _ in rows if file not in files]
+        changed, gone, new = await self._database.read(lambda db: _differing(db, folder, files))
 
         def write(connection: sqlite3.Connection, part: Sequence[str]) -> None:
             for file in part:
@@ -298,7 +294,7 @@ class Assets:
             await asyncio.sleep(0)  # others go first
         if gone:
             self._database.write(lambda db: db.executemany("DELETE FROM assets WHERE seq=?", gone))
-        return len([file for file in changed if file not in known])
+        return new
 
     async def keep_only(self, folders: Iterable[str]) -> int:
         """Forget the assets of all other folders; returns how many there were."""
@@ -316,6 +312,18 @@ class Assets:
     def _stat(self, folder: str, file: str) -> Any:
         kept = Asset(0, "", folder, file, file, 0, 0, None, {}, None, 0, 0, 0, [])
         return self.path(kept).stat()
+
+
+def _differing(
+    connection: sqlite3.Connection, folder: str, files: Files
+) -> tuple[list[str], list[tuple[int]], int]:
+    """Names of files that are new or changed, assets whose file is gone, how many are new."""
+    select = "SELECT seq, file, size, modified FROM assets WHERE folder=?"
+    rows = connection.execute(select, (folder,)).fetchall()
+    known = {file: (size, modified) for _, file, size, modified in rows}
+    changed = [file for file, found in files.items() if known.get(file) != found]
+    gone = [(seq,) for seq, file, _, _ in rows if file not in files]
+    return changed, gone, len([file for file in changed if file not in known])
 
 
 def place_tags(folder: str) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, get_args
@@ -24,11 +23,20 @@ class Found(NamedTuple):
     modified: int
 
 
+class Entry(NamedTuple):
+    """A file in a folder; another inode means another file of that name."""
+
+    inode: int
+    found: Found
+
+
 class Look(NamedTuple):
-    """A folder as it was when last looked at."""
+    """A folder as it was when last looked at; `settled`: it had not changed just before."""
 
     modified: int
+    settled: bool
     below: list[str]
+    files: dict[str, Entry]
 
 
 Files = dict[str, Found]
@@ -40,87 +48,92 @@ class Census:
     def __init__(self, folders: Folders) -> None:
         self._folders = folders
         self._looks: dict[Path, Look] = {}
+        self._places: dict[str, list[Path]] = {}
 
     def take(self) -> tuple[set[str], dict[str, Files]]:
         """Every folder there is ("output/sub", "models/loras"), and the files of changed ones."""
-        places = self._places()
-        changed = {place for place, paths in places.items() if any(map(self._changed, paths))}
-        return set(places), {place: self._files(place, places[place]) for place in changed}
+        before, self._places = self._places, {}
+        changed = set[str]()
+        for kind in get_args(FolderKind):
+            changed |= self._walk(kind, self._folders.root(kind), models=False)
+        for kind in self._folders.model_kinds():
+            for root in self._folders.model_roots(kind):
+                changed |= self._walk(f"models/{kind}", root, models=True)
+        changed |= {place for place, paths in self._places.items() if paths != before.get(place)}
+        return set(self._places), {place: self._files(place) for place in changed}
 
     def forget(self) -> None:
         """Look at everything next time."""
         self._looks.clear()
 
-    def _places(self) -> dict[str, list[Path]]:
-        """The folders on disk behind each place; models of one kind may lie in several."""
-        places: dict[str, list[Path]] = {}
-        for kind in get_args(FolderKind):
-            self._walk(kind, self._folders.root(kind), places, links=False)
-        for kind in self._folders.model_kinds():
-            for root in self._folders.model_roots(kind):
-                self._walk(f"models/{kind}", root, places, links=True)
-        return places
+    def _walk(self, place: str, root: Path, *, models: bool) -> set[str]:
+        """Look at a folder and those below it; returns the places that have changed.
 
-    def _walk(self, place: str, root: Path, places: dict[str, list[Path]], *, links: bool) -> None:
-        waiting, seen = [(place, root)], set[str]()
+        Models of one kind may lie in several folders, and those may be links.
+        """
+        waiting, seen, changed = [(place, root)], set[str](), set[str]()
         while waiting:
             place, path = waiting.pop()
-            below = self._below(path, links=links)
-            real = os.path.realpath(path) if links else str(path)
-            if below is None or real in seen:
+            before = self._looks.get(path)
+            look = self._look(path, models=models)
+            real = os.path.realpath(path) if models else str(path)
+            if look is None or real in seen:
                 continue
             seen.add(real)
-            places.setdefault(place, []).append(path)
-            waiting += [(f"{place}/{name}", path / name) for name in below]
+            self._looks[path] = look
+            self._places.setdefault(place, []).append(path)
+            waiting += [(f"{place}/{name}", path / name) for name in look.below]
+            if look is not before:
+                changed.add(place)
+        return changed
 
-    def _below(self, path: Path, *, links: bool) -> list[str] | None:
-        """Names of the folders in a folder; None if it is not one to look into."""
-        look = self._looks.get(path)
-        with suppress(OSError):
-            if look is not None and look.modified == path.stat().st_mtime_ns:
-                return look.below
-            with os.scandir(path) as entries:
-                listed = [entry for entry in entries if is_text(entry.name)]
-            if links and any(entry.name == MARKER for entry in listed):
-                return None
-            return [
-                entry.name
-                for entry in listed
-                if entry.is_dir(follow_symlinks=links) and not entry.name.startswith(".")
-            ]
-        return None
-
-    def _changed(self, path: Path) -> bool:
-        look = self._looks.get(path)
+    def _look(self, path: Path, *, models: bool) -> Look | None:
+        """A folder as it is; the last look where nothing changed, None if it is none to look in."""
+        before = self._looks.get(path)
         try:
-            return look is None or look.modified != path.stat().st_mtime_ns
+            now, modified = time.time_ns(), path.stat().st_mtime_ns
+            if before is not None and before.settled and before.modified == modified:
+                return before
+            known = before.files if before is not None else {}
+            listed = _listed(path, known, models=models)
         except OSError:
-            return True
+            return None
+        return None if listed is None else Look(modified, now - modified > FRESH_NS, *listed)
 
-    def _files(self, place: str, paths: list[Path]) -> Files:
+    def _files(self, place: str) -> Files:
         """The files of a place; of two with one name the first counts."""
-        models = place.startswith("models/")
         files: Files = {}
-        for path in reversed(paths):
-            with suppress(OSError):
-                now, modified = time.time_ns(), path.stat().st_mtime_ns
-                files.update(_listed(path, models=models))
-                if now - modified > FRESH_NS:
-                    self._looks[path] = Look(modified, self._below(path, links=models) or [])
-                else:
-                    self._looks.pop(path, None)
+        for path in reversed(self._places[place]):
+            files |= {name: entry.found for name, entry in self._looks[path].files.items()}
         return files
 
 
-def _listed(path: Path, *, models: bool) -> Iterator[tuple[str, Found]]:
+def _listed(
+    path: Path, known: dict[str, Entry], *, models: bool
+) -> tuple[list[str], dict[str, Entry]] | None:
+    """Folders and files in a folder; only files that are new are asked for their size."""
+    below: list[str] = []
+    files: dict[str, Entry] = {}
     with os.scandir(path) as entries:
         for entry in entries:
             name = entry.name
-            if name.startswith(".") or not is_text(name):
+            before = known.get(name)
+            if before is not None and before.inode == entry.inode():
+                files[name] = before
+            elif models and name == MARKER:
+                return None
+            elif name.startswith(".") or not is_text(name):
                 continue
-            if models and not name.lower().endswith(MODEL_SUFFIXES):
-                continue
-            with suppress(OSError):
-                if entry.is_file(follow_symlinks=models):
+            elif entry.is_dir(follow_symlinks=models):
+                below.append(name)
+            elif _counts(entry, models=models):
+                with suppress(OSError):
                     stat = entry.stat()
-                    yield name, Found(stat.st_size, stat.st_mtime_ns)
+                    files[name] = Entry(entry.inode(), Found(stat.st_size, stat.st_mtime_ns))
+    return below, files
+
+
+def _counts(entry: os.DirEntry[str], *, models: bool) -> bool:
+    if models and not entry.name.lower().endswith(MODEL_SUFFIXES):
+        return False
+    return entry.is_file(follow_symlinks=models)

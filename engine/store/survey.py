@@ -99,6 +99,7 @@ class Survey:
 
     async def _run(self) -> None:
         self.errors = []
+        self._census.forget()
         try:
             await self._look()
             for asset in await self._assets.unhashed():
