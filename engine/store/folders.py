@@ -172,22 +172,28 @@ class Folders:
 def _names(
     root: Path, suffixes: tuple[str, ...], marker: str | None, *, links: bool
 ) -> Iterator[str]:
-    """Files with one of these endings, and folders that hold the marker, relative to `root`."""
+    """Files with one of these endings, and folders that hold the marker, relative to `root`.
+
+    Paths are strings here: there may be tens of thousands.
+    """
     seen: set[str] = set()
-    for place, below, files in os.walk(root, followlinks=links):
-        folder, real = Path(place), os.path.realpath(place)
+    top = str(root)
+    for place, below, files in os.walk(top, followlinks=links):
+        real = os.path.realpath(place)
         if real in seen:  # a link that leads back
             below.clear()
             continue
         seen.add(real)
-        if marker in files and folder != root:
+        inner = place[len(top) + 1 :]
+        if marker in files and inner:
             below.clear()
-            found = [folder]
+            found = [inner]
         else:
-            wanted = (name for name in files if name.lower().endswith(suffixes or ""))
-            found = [folder / name for name in wanted]
-        names = (path.relative_to(root).as_posix() for path in found if path.exists())
-        yield from filter(is_text, names)
+            begin = f"{inner}/" if inner else ""
+            found = [begin + name for name in files if name.lower().endswith(suffixes or "")]
+        for name in found:
+            if is_text(name) and os.path.exists(f"{top}/{name}"):  # noqa: PTH110 - as above
+                yield name
 
 
 def is_text(name: str) -> bool:
