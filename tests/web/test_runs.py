@@ -51,6 +51,16 @@ def test_a_reload_in_mid_run_shows_the_same_and_stops_it(page: Page):
     expect(page.get_by_text("cancelled").first).to_be_visible()
 
 
+def test_a_preview_is_shown_while_it_is_drawn(page: Page):
+    opened(page, picture(steps=LONG, seed=2))
+    run(page)
+    preview = node(page, "Draw").get_by_role("img", name="What it looks like so far")
+    expect(preview).to_be_visible()
+    assert preview.evaluate("async (image) => (await image.decode(), image.naturalWidth)") > 8
+    page.get_by_role("button", name="Stop").click()
+    expect(preview).to_be_hidden()
+
+
 def test_another_tab_hears_of_the_run(visitor: Visitor):
     first, second = visitor.open(), visitor.open()
     opened(first, picture(steps=LONG))

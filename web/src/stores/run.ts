@@ -52,6 +52,19 @@ export function clientId(): string {
 
 export const useRun = create<Run>()((set, get) => {
   let refreshing: Promise<void> | undefined;
+  let asked = false;
+  /** Until nobody asked again in the meantime: an answer may be older than the last event. */
+  const fetchList = async (): Promise<void> => {
+    while (asked) {
+      asked = false;
+      try {
+        const { jobs: list } = await fetchJobs(LISTED);
+        set({ list, ...taken(get(), list) });
+      } catch {
+        // The service is away; it is asked again when it is back.
+      }
+    }
+  };
   const hear = (message: Message): void => {
     if (message.type === "status") {
       const remaining = message.data.status.exec_info.queue_remaining;
@@ -116,12 +129,10 @@ export const useRun = create<Run>()((set, get) => {
     },
     refuse: (workflow, errors) => set({ refused: { ...get().refused, [workflow]: errors } }),
     refresh() {
-      refreshing ??= fetchJobs(LISTED)
-        .then(({ jobs: list }) => set({ list, ...taken(get(), list) }))
-        .catch(() => undefined)
-        .finally(() => {
-          refreshing = undefined;
-        });
+      asked = true;
+      refreshing ??= fetchList().finally(() => {
+        refreshing = undefined;
+      });
       return refreshing;
     },
     async recall(workflow) {
@@ -156,6 +167,7 @@ function taken(run: Run, list: readonly Job[]): Pick<Run, "jobs" | "latest"> {
     const known = jobs[job.id];
     const workflow = job.workflow_id ?? known?.workflow ?? null;
     const state = STATES[job.status];
+    if (known && isOver(known) && (state === "pending" || state === "running")) continue; // an old list
     if (state === "pending" || state === "running") {
       jobs[job.id] = { ...(known ?? newJob(job.id, workflow)), workflow, state };
       if (workflow) latest[workflow] = job.id;
