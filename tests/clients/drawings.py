@@ -73,3 +73,11 @@ def workflow() -> dict[str, Any]:
             output["links"] = [id for id, source, at, *_ in links if (source, at) == here]
     nodes[4]["outputs"][0]["widget"] = {"name": "width"}
     return canvas(nodes, links, last_node_id=8, last_link_id=6, config={}, extra={})
+
+
+def plain(prompt: dict[str, Any]) -> dict[str, Any]:
+    """A prompt without the titles of its nodes."""
+    return {
+        id: {"class_type": entry["class_type"], "inputs": entry["inputs"]}
+        for id, entry in prompt.items()
+    }

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.clients.conftest import Comfy, Said
-from tests.clients.drawings import flipped, slow, workflow
+from tests.clients.drawings import flipped, plain, slow, workflow
 from tests.conftest import Service
 from tests.server.conftest import Caller, node
 
@@ -65,14 +65,6 @@ async def test_a_workflow_of_the_editor_becomes_the_prompt_that_we_make_of_it(
     async with call.session.get(said.data["outputs"][0]) as got:
         with Image.open(io.BytesIO(await got.read())) as picture:
             assert picture.size == (48, 32)
-
-
-def plain(prompt: dict[str, Any]) -> dict[str, Any]:
-    """A prompt without the titles of its nodes."""
-    return {
-        id: {"class_type": entry["class_type"], "inputs": entry["inputs"]}
-        for id, entry in prompt.items()
-    }
 
 
 def test_a_failure_names_the_node(comfy: Comfy):
