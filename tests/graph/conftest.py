@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
@@ -129,10 +130,26 @@ def n(class_type: str, **inputs: Any) -> Prompt:
 def nodes_here() -> Registry:
     """The nodes of this module."""
     registry = Registry()
-    registry.add_nodes(
-        function.spec for function in globals().values() if hasattr(function, "spec")
-    )
+    specs = [function.spec for function in globals().values() if hasattr(function, "spec")]
+    registry.add_nodes(specs)
+    for spec in specs:
+        match spec.id:
+            case "Everything":
+                judges = frozenset({"i", "c"})
+                changed = replace(spec, id="Judged", check=is_fair, checks=judges)
+            case "Add":
+                changed = replace(spec, id="Open", takes_more=True, checks_types=True)
+            case _:
+                continue
+        registry.nodes[changed.id] = changed
     return registry
+
+
+def is_fair(*, i: int | None = None, **_: Any) -> bool | str:
+    """A judge of literals that does not like all of them."""
+    if i is None:
+        return True
+    return bool(10 // i) or f"{i} is too large"
 
 
 class Checker:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.run.engine import Engine
+from engine.run.events import Ended
 from engine.run.worker import LocalWorker
 from engine.store.folders import Folders
 from engine.store.keeping import Keeping
@@ -120,3 +123,25 @@ def examples(count: int) -> list[tuple[Prompt, dict[str, Values]]]:
 
     gather()
     return found
+
+
+async def test_jobs_that_are_interrupted_at_any_time_end_and_harm_no_other(tmp_path: Path):
+    nodes = registry()
+    worker = LocalWorker(nodes, Folders(tmp_path))
+    bench = Bench(await Engine.open(tmp_path, registry=nodes, worker=worker))
+    graphs = examples(80)
+    chance = random.Random(len(graphs))
+    try:
+        submitted = [await bench.submit(prompt) for prompt, _ in graphs]
+        while bench.engine.remaining():
+            await asyncio.sleep(chance.choice([0, 0, 0.001, 0.01]))
+            await bench.engine.interrupt(chance.choice(submitted))
+        for id, (prompt, shown) in zip(submitted, graphs, strict=True):
+            outcome = (await bench.ended(id)).outcome
+            assert outcome.status in ("success", "interrupted"), (prompt, outcome.failure)
+            if outcome.status == "success":
+                told = {name: found["text"] for name, found in outcome.shown.items()}
+                assert told == {name: texts for name, texts in shown.items() if texts}, prompt
+            assert [type(event) for event in bench.events(id)].count(Ended) == 1
+    finally:
+        await bench.engine.close()
