@@ -206,8 +206,9 @@ def prompt_error(refused: PromptError) -> dict[str, Any]:
 
 def message(type: str, data: Any, seq: int | None = None) -> bytes:
     """One text message; those that can be asked for again have a number, `seq`."""
-    told = {"type": type, "data": data}
-    return encoded(told if seq is None else told | {"seq": seq})
+    if seq is None:
+        return encoded({"type": type, "data": data})
+    return encoded({"type": type, "data": data, "seq": seq})
 
 
 def replayed(since: int, complete: bool) -> tuple[str, dict[str, Any]]:
