@@ -103,11 +103,15 @@ def test_the_service_refuses_and_the_node_says_why(visitor: Visitor):
 
 
 def test_results_are_kept_and_open_again_as_graphs(page: Page):
-    opened(page, picture(seed=31))
+    prompt = picture(seed=31)
+    prompt["2"]["inputs"]["text"] = "Violet mushroom"
+    opened(page, prompt)
     run(page)
     expect(node(page, "Save the picture").get_by_role("img")).to_be_visible()
     page.get_by_role("button", name="Results").click()
     results = page.get_by_role("complementary", name="Results")
-    results.get_by_role("button", name="Open the graph of this").first.click()
+    results.get_by_role("searchbox").fill("violet mushroom")
+    expect(results.get_by_role("listitem")).to_have_count(1)
+    results.get_by_role("button", name="Open the graph of this").click()
     expect(page.get_by_role("button", name=re.compile("^Result "))).to_be_visible()
     expect(node(page, "Draw").get_by_role("spinbutton", name="seed")).to_have_value("31")

@@ -225,7 +225,8 @@ function FormToggle() {
 }
 
 function Connection() {
-  const { connected, known } = useRun();
+  const connected = useRun((run) => run.connected);
+  const known = useRun((run) => run.known);
   if (connected) return null;
   return (
     <span className="connection" role="status">

@@ -1,13 +1,16 @@
-import { Ban, ChevronDown, ChevronRight, CircleSlash, Group } from "lucide-react";
+import { Ban, ChevronDown, ChevronRight, CircleSlash, Group, TriangleAlert } from "lucide-react";
 import { useRef, useState } from "react";
 import { change, setCollapsed } from "../graph/edits";
 import { socketsOf, titleOf } from "../graph/kinds";
 import type { GraphNode } from "../graph/model";
+import { problemsOf } from "../graph/problems";
 import type { NodeRun } from "../run/progress";
 import { useCatalog } from "../stores/catalog";
 import { useDocuments, useTab } from "../stores/documents";
 import { t } from "../strings";
+import { problemText } from "../strings/refused";
 import { typeStyle } from "./colours";
+import { useFolded, useLinked } from "./parts";
 
 /** Title, state and progress of a node. */
 export function Header({ node, run }: { node: GraphNode; run: NodeRun | undefined }) {
@@ -60,9 +63,24 @@ export function Header({ node, run }: { node: GraphNode; run: NodeRun | undefine
           <Group size={14} />
         </button>
       )}
+      <Warning node={node} />
       <State run={run} />
       <Progress run={run} />
     </header>
+  );
+}
+
+/** What would keep the node from running, before anybody tries. */
+function Warning({ node }: { node: GraphNode }) {
+  const catalog = useCatalog((state) => state.catalog);
+  const [folded, linked] = [useFolded(), useLinked(node.id)];
+  const found = problemsOf(folded, node, catalog, linked);
+  if (found.length === 0) return null;
+  const words = found.map(problemText).join("\n");
+  return (
+    <span className="node-warning" title={words} role="img" aria-label={words}>
+      <TriangleAlert size={13} aria-hidden="true" />
+    </span>
   );
 }
 

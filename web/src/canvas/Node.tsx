@@ -1,8 +1,8 @@
 import { Handle, type NodeProps, NodeResizeControl, Position, useStore } from "@xyflow/react";
 import { memo } from "react";
-import { type InputKind, isEditorOnly, socketsOf, titleOf } from "../graph/kinds";
+import { type InputKind, isEditorOnly, shortName, socketsOf, titleOf } from "../graph/kinds";
 import { estimated } from "../graph/layout";
-import { type GraphNode, type Json, linkedInputs, type Socket, sheetOf } from "../graph/model";
+import type { GraphNode, Json, Socket } from "../graph/model";
 import { useCatalog } from "../stores/catalog";
 import { prefixOf, tabNow, useTab } from "../stores/documents";
 import { useNodeRun } from "../stores/run";
@@ -13,6 +13,7 @@ import { typeStyle } from "./colours";
 import type { FlowNode } from "./flow";
 import { Header } from "./Header";
 import { inputKey, outputKey } from "./keys";
+import { useFolded, useLinked } from "./parts";
 import { Shown } from "./Shown";
 
 /** Below this zoom nodes are plain boxes. */
@@ -84,20 +85,10 @@ const NearNode = memo(function NearNode({ node, selected }: Part) {
   );
 });
 
-/** Which inputs have a link; rendered again only when that changes. */
-function useLinked(id: string): ReadonlySet<string> {
-  const names = useTab(
-    (tab) => [...linkedInputs(sheetOf(tab.history.present, tab.sheet), id)].join("\n"),
-    "",
-  );
-  return new Set(names === "" ? [] : names.split("\n"));
-}
-
 function Rows({ node }: { node: GraphNode }) {
   const catalog = useCatalog((state) => state.catalog);
-  const workflow = useTab((tab) => tab.history.present, undefined);
+  const workflow = useFolded();
   const linked = useLinked(node.id);
-  if (!workflow) return null;
   const { inputs, outputs } = socketsOf(workflow, node, catalog, linked);
   const sockets = inputs.filter((input) => !input.widget);
   const widgets = inputs.filter(({ widget, kind }) => widget && kind?.widget?.kind !== "kept");
@@ -151,7 +142,7 @@ function Input({ socket, optional, linked }: InputProps) {
         id={inputKey(socket.name)}
         className={classes.filter(Boolean).join(" ")}
       />
-      {socket.label || socket.name}
+      {socket.label || shortName(socket.name)}
     </span>
   );
 }
@@ -163,7 +154,7 @@ function Output({ socket, slot }: { socket: Socket; slot: number }) {
       style={typeStyle(socket.type)}
       title={socket.type}
     >
-      {socket.label || socket.name}
+      {socket.label || shortName(socket.name)}
       <Handle type="source" position={Position.Right} id={outputKey(slot)} className="socket" />
     </span>
   );
@@ -192,7 +183,7 @@ const WidgetRow = memo(function WidgetRow(props: WidgetRowProps) {
       {kind?.widget && !linked ? (
         <Field node={node} input={kind} widget={kind.widget} value={value} after={after} />
       ) : (
-        <span className="socket-label">{socket.label || socket.name}</span>
+        <span className="socket-label">{socket.label || shortName(socket.name)}</span>
       )}
     </div>
   );
@@ -202,8 +193,7 @@ const WidgetRow = memo(function WidgetRow(props: WidgetRowProps) {
 function HiddenSockets({ node }: { node: GraphNode }) {
   const catalog = useCatalog((state) => state.catalog);
   const linked = useLinked(node.id);
-  const workflow = useTab((tab) => tab.history.present, undefined);
-  if (!workflow) return null;
+  const workflow = useFolded();
   const { inputs, outputs } = socketsOf(workflow, node, catalog, linked);
   return (
     <div className="node-hidden-sockets">

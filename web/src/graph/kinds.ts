@@ -121,6 +121,9 @@ export const OWN_KINDS: readonly NodeKind[] = [
   }),
 ];
 
+/** As much of a workflow as its nodes' sockets and titles hang on. */
+export type Folded = Pick<Workflow, "subgraphs">;
+
 /** The sockets of a node, in the order in which they are drawn and saved. */
 export interface Sockets {
   inputs: (Socket & { optional: boolean; kind?: InputKind })[];
@@ -129,7 +132,7 @@ export interface Sockets {
 
 /** Inputs that only a link brings come first, then widgets, each in the kind's order. */
 export function socketsOf(
-  workflow: Workflow,
+  workflow: Folded,
   node: GraphNode,
   catalog: Catalog,
   linked?: ReadonlySet<string>,
@@ -161,8 +164,11 @@ export function socketsOf(
   };
 }
 
+/** What an input is called where its node is seen: "quality" of "format.quality". */
+export const shortName = (name: string): string => name.slice(name.lastIndexOf(".") + 1);
+
 /** A node's name for people. */
-export function titleOf(workflow: Workflow, node: GraphNode, catalog: Catalog): string {
+export function titleOf(workflow: Folded, node: GraphNode, catalog: Catalog): string {
   return (
     node.title || workflow.subgraphs[node.type]?.name || catalog.get(node.type)?.title || node.type
   );

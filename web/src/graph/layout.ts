@@ -3,7 +3,7 @@
 import dagre from "@dagrejs/dagre";
 import { place } from "./edits";
 import { type Catalog, isNote, isReroute, socketsOf } from "./kinds";
-import type { GraphNode, Point, Sheet, Workflow } from "./model";
+import { type GraphNode, linkedInputs, type Point, type Sheet, type Workflow } from "./model";
 
 export interface Size {
   width: number;
@@ -16,14 +16,20 @@ const TALL_ROW = 92;
 const GRID = 10;
 
 /** How large a node will be drawn, near enough before it is. */
-export function estimated(workflow: Workflow, node: GraphNode, catalog: Catalog): Size {
+export function estimated(
+  workflow: Workflow,
+  node: GraphNode,
+  catalog: Catalog,
+  linked?: ReadonlySet<string>,
+): Size {
   if (isReroute(node.type)) return { width: 40, height: 30 };
   if (isNote(node.type)) return { width: node.width ?? 220, height: node.height ?? 120 };
   const width = node.width ?? NODE_WIDTH;
   if (node.collapsed) return { width, height: 34 };
-  const { inputs, outputs } = socketsOf(workflow, node, catalog);
+  const { inputs, outputs } = socketsOf(workflow, node, catalog, linked);
   const links = inputs.filter((input) => !input.widget).length;
-  let height = 48 + Math.max(links, outputs.length) * ROW;
+  const unknown = !catalog.has(node.type) && !workflow.subgraphs[node.type];
+  let height = (unknown ? 92 : 48) + Math.max(links, outputs.length) * ROW;
   for (const { kind } of inputs.filter((input) => input.widget)) {
     const widget = kind?.widget;
     height += widget?.kind === "text" && widget.multiline ? TALL_ROW : ROW + 4;
@@ -46,7 +52,8 @@ export function layout(
   graph.setDefaultEdgeLabel(() => ({}));
   const ids = new Set(nodes.map(({ id }) => id));
   for (const node of nodes) {
-    const size = options.sizes?.get(node.id) ?? estimated(workflow, node, catalog);
+    const linked = linkedInputs(sheet, node.id);
+    const size = options.sizes?.get(node.id) ?? estimated(workflow, node, catalog, linked);
     graph.setNode(node.id, { ...size });
   }
   for (const link of Object.values(sheet.links)) {

@@ -139,14 +139,23 @@ export function freshId(taken: Record<string, unknown>): string {
   return String(largest + 1);
 }
 
+const NO_INPUTS: ReadonlySet<string> = new Set();
+/** Made once for each set of links, since every node asks. */
+const INTO = new WeakMap<Sheet["links"], Map<string, Set<string>>>();
+
 /** The inputs of a node that have a link. */
-export function linkedInputs(sheet: Sheet, node: string): Set<string> {
-  const found = new Set<string>();
-  for (const id in sheet.links) {
-    const link = sheet.links[id];
-    if (link?.to === node) found.add(link.input);
+export function linkedInputs(sheet: Sheet, node: string): ReadonlySet<string> {
+  let into = INTO.get(sheet.links);
+  if (!into) {
+    into = new Map();
+    for (const link of Object.values(sheet.links)) {
+      const inputs = into.get(link.to);
+      if (inputs) inputs.add(link.input);
+      else into.set(link.to, new Set([link.input]));
+    }
+    INTO.set(sheet.links, into);
   }
-  return found;
+  return into.get(node) ?? NO_INPUTS;
 }
 
 /** The link that enters an input, if any. */

@@ -1,8 +1,8 @@
 /** What would keep a graph from running, found before the service is asked. */
 
 import { inputsOf } from "./dynamic";
-import { type Catalog, isEditorOnly, isNote, type NodeKind, type Widget } from "./kinds";
-import type { GraphNode, Json, Sheet, Workflow } from "./model";
+import { type Catalog, type Folded, isEditorOnly, type NodeKind, type Widget } from "./kinds";
+import { type GraphNode, type Json, linkedInputs, type Sheet } from "./model";
 
 export type Problem =
   | { kind: "unknown"; type: string }
@@ -12,27 +12,26 @@ export type Problem =
   | { kind: "number"; input: string; value: Json };
 
 /** Problems by node id; nodes that do not run have none. */
-export function problems(
-  workflow: Workflow,
-  sheet: Sheet,
-  catalog: Catalog,
-): Map<string, Problem[]> {
-  const linked = new Map<string, Set<string>>();
-  for (const link of Object.values(sheet.links)) {
-    const inputs = linked.get(link.to) ?? new Set<string>();
-    linked.set(link.to, inputs.add(link.input));
-  }
+export function problems(workflow: Folded, sheet: Sheet, catalog: Catalog): Map<string, Problem[]> {
   const found = new Map<string, Problem[]>();
   for (const node of Object.values(sheet.nodes)) {
-    if (node.mode !== "run" || isNote(node.type) || workflow.subgraphs[node.type]) continue;
-    const kind = catalog.get(node.type);
-    if (!kind && isEditorOnly(node.type)) continue;
-    const list = kind
-      ? ofInputs(node, kind, linked.get(node.id) ?? new Set())
-      : [{ kind: "unknown" as const, type: node.type }];
+    const list = problemsOf(workflow, node, catalog, linkedInputs(sheet, node.id));
     if (list.length > 0) found.set(node.id, list);
   }
   return found;
+}
+
+/** What is wrong with one node, of which some inputs have a link. */
+export function problemsOf(
+  workflow: Folded,
+  node: GraphNode,
+  catalog: Catalog,
+  linked: ReadonlySet<string>,
+): Problem[] {
+  if (node.mode !== "run" || workflow.subgraphs[node.type]) return [];
+  const kind = catalog.get(node.type);
+  if (kind) return ofInputs(node, kind, linked);
+  return isEditorOnly(node.type) ? [] : [{ kind: "unknown", type: node.type }];
 }
 
 /** Kinds of widgets that may be left empty. */

@@ -1,22 +1,51 @@
 import { Download, FolderOpen, Trash2 } from "lucide-react";
+import { useEffect, useState } from "react";
 import { openJob } from "../app/files";
 import { wordsOf } from "../app/run";
-import { forgetJobs, type Job, viewAddress } from "../server/service";
+import { fetchMade, forgetJobs, type Made, viewAddress } from "../server/service";
 import { useRun } from "../stores/run";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
 
-/** What the newest jobs made. */
+const JOBS = 100;
+
+/** What the newest jobs made, found by the words of their prompts. */
 export function Results() {
   const list = useRun((run) => run.list);
-  const made = list.filter((job) => job.preview_output);
+  const [made, setMade] = useState<readonly Made[]>([]);
+  const [query, setQuery] = useState("");
+  const ended = list.filter(({ status }) => status === "completed").map(({ id }) => id);
+  const newest = ended.join();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: asked for again when jobs have ended
+  useEffect(() => {
+    let over = false;
+    fetchMade(JOBS)
+      .then((found) => !over && setMade(found))
+      .catch((error) => useUi.getState().say(wordsOf(error), "error"));
+    return () => {
+      over = true;
+    };
+  }, [newest]);
+  const words = query.toLowerCase().split(/\s+/);
+  const found = made.filter((one) => words.every((word) => one.words.includes(word)));
   if (made.length === 0) return <p className="empty">{t.results.empty}</p>;
   return (
-    <ul className="results">
-      {made.map((job) => (
-        <Result key={job.id} job={job} />
-      ))}
-    </ul>
+    <>
+      <input
+        className="results-search"
+        type="search"
+        aria-label={t.results.search}
+        placeholder={t.results.search}
+        value={query}
+        onChange={(event) => setQuery(event.target.value)}
+      />
+      <ul className="results">
+        {found.map((one) => (
+          <Result key={one.key} made={one} />
+        ))}
+      </ul>
+      {found.length === 0 && <p className="empty">{t.results.none}</p>}
+    </>
   );
 }
 
@@ -29,15 +58,14 @@ async function forget(id: string): Promise<void> {
   }
 }
 
-function Result({ job }: { job: Job }) {
-  const file = job.preview_output;
-  if (!file) return null;
+function Result({ made }: { made: Made }) {
+  const { file, job, kind } = made;
   const source = viewAddress(file);
   const name = file.filename;
   const open = () => useUi.getState().set({ lightbox: { source, name } });
   return (
-    <li className="result">
-      {file.mediaType === "audio" ? (
+    <li className={kind === "sound" ? "result result-sound" : "result"}>
+      {kind === "sound" ? (
         // biome-ignore lint/a11y/useMediaCaption: the graph's text is what is said
         <audio controls preload="metadata" src={source} />
       ) : (
@@ -57,7 +85,7 @@ function Result({ job }: { job: Job }) {
           className="icon-button"
           aria-label={t.results.graph}
           title={t.results.graph}
-          onClick={() => void openJob(job.id)}
+          onClick={() => void openJob(job)}
         >
           <FolderOpen size={14} />
         </button>
@@ -75,7 +103,7 @@ function Result({ job }: { job: Job }) {
           className="icon-button"
           aria-label={t.results.forget}
           title={t.results.forget}
-          onClick={() => void forget(job.id)}
+          onClick={() => void forget(job)}
         >
           <Trash2 size={14} />
         </button>

@@ -151,10 +151,12 @@ export const useRun = create<Run>()((set, get) => {
 });
 
 function withoutPreviews(job: JobRun): JobRun {
+  if (!Object.values(job.nodes).some(({ preview }) => preview)) return job;
   const nodes: Record<string, NodeRun> = {};
-  for (const [id, { preview, ...node }] of Object.entries(job.nodes)) {
+  for (const [id, node] of Object.entries(job.nodes)) {
+    const { preview, ...rest } = node;
     if (preview) URL.revokeObjectURL(preview);
-    nodes[id] = node;
+    nodes[id] = preview ? rest : node;
   }
   return { ...job, nodes };
 }

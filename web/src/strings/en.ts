@@ -233,6 +233,8 @@ export const en = {
   },
   results: {
     empty: "What your graphs make will be shown here.",
+    search: "Search the words of prompts",
+    none: "Nothing was made from these words.",
     job: "This result",
     graph: "Open the graph of this",
     graphOf: (id: string) => `Result ${id}`,

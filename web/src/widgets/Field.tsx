@@ -1,5 +1,5 @@
 import { setValue } from "../graph/edits";
-import type { InputKind, Widget } from "../graph/kinds";
+import { type InputKind, shortName, type Widget } from "../graph/kinds";
 import type { AfterRun, Json } from "../graph/model";
 import { useDocuments } from "../stores/documents";
 import { t } from "../strings";
@@ -33,7 +33,7 @@ export interface Editing<T> {
 export function Field({ node, input, widget, value, after }: FieldProps) {
   const { editSheet, settle } = useDocuments.getState();
   const editing = {
-    label: input.name,
+    label: shortName(input.name),
     tooltip: input.tooltip,
     change: (next: Json) =>
       editSheet(
