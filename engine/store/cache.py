@@ -8,11 +8,12 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine.authoring.protocols import File
 from engine.store.codecs import Codecs, NotStorable, dumps, loads, nbytes
 from engine.store.db import connect
 from engine.store.keeping import ALL_THAT_FITS, Keeping, Latest
@@ -146,10 +147,15 @@ class Cache:
             self._remember(key, result)
 
     def is_worth_saving(self, result: Result, seconds: float) -> bool:
-        """Whether a result that took `seconds` to make is to outlive a crash."""
+        """Whether a result that took `seconds` to make is to outlive a crash.
+
+        What an output node saved shall not be saved twice; quick previews may be drawn again.
+        """
         if self._most == 0 or self._disk_bytes == 0:
             return False
-        return seconds >= WORTH_KEEPING_SECONDS or result.shown is not None
+        if seconds >= WORTH_KEEPING_SECONDS:
+            return True
+        return result.shown is not None and not is_preview(result.shown)
 
     def save(self, key: str, result: Result) -> None:
         """Keep a result on disk; returns once it is there, or cannot be."""
@@ -258,6 +264,12 @@ class Cache:
 
     def _file(self, key: str) -> Path:
         return self._folder / key
+
+
+def is_preview(shown: Mapping[str, list[Any]]) -> bool:
+    """Whether all that a node showed are temporary files."""
+    items = [item for items in shown.values() for item in items]
+    return bool(items) and all(isinstance(item, File) and item.type == "temp" for item in items)
 
 
 def opened(path: Path) -> tuple[sqlite3.Connection, OrderedDict[str, int]]:

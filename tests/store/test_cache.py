@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from engine.authoring.protocols import File
 from engine.store.cache import INLINE_BYTES, Cache, Result
 from engine.store.keeping import Keeping
 from tests.store.test_codecs import CODECS, Fraction
@@ -72,8 +73,14 @@ def test_what_was_slow_or_shown_outlives_the_process(cache: Opener, tmp_path: Pa
     put(first, "slow", result(1), SLOW)
     put(first, "quick", result(2), QUICK)
     put(first, "shown", result(3, text=["x"]), QUICK)
+    put(first, "saved", result(4, images=[File("a.png", "", "output")]), QUICK)
+    put(first, "preview", result(5, images=[File("b.png", "", "temp")]), QUICK)
+    put(first, "slow preview", result(6, images=[File("c.png", "", "temp")]), SLOW)
     put(first, "big", result(BIG), SLOW)
     again = cache()
+    assert again.get("saved") == result(4, images=[File("a.png", "", "output")])
+    assert again.get("preview") is None
+    assert again.has("slow preview")
     assert again.get("slow") == result(1)
     assert again.get("quick") is None
     assert again.get("shown") == result(3, text=["x"])
