@@ -138,7 +138,7 @@ def nodes_here() -> Registry:
                 judges = frozenset({"i", "c"})
                 changed = replace(spec, id="Judged", check=is_fair, checks=judges)
             case "Add":
-                changed = replace(spec, id="Open", takes_more=True, checks_types=True)
+                changed = replace(spec, id="Takes", takes_more=True, checks_types=True)
             case _:
                 continue
         registry.nodes[changed.id] = changed

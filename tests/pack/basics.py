@@ -28,8 +28,11 @@ T = TypeVar("T")
 
 
 def note(log: str, text: str) -> None:
-    """Append a line, so that a test sees what ran, in whichever process."""
-    if log:
+    """Append a line, so that a test sees what ran, in whichever process.
+
+    Only to an absolute path: a random one shall leave no file in the checkout.
+    """
+    if Path(log).is_absolute():
         with Path(log).open("a") as file:
             file.write(text + "\n")
 
