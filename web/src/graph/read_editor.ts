@@ -242,11 +242,16 @@ function readValues(saved: FileNode, catalog: Catalog): Pick<GraphNode, "values"
   const named = saved.widgets_values_named ?? {};
   if (saved.type === PRIMITIVE) {
     const first = Array.isArray(list) ? list[0] : list?.value;
-    return { values: { value: named.value ?? first ?? null }, after: {} };
+    return { values: { value: first ?? named.value ?? null }, after: {} };
   }
-  if (!Array.isArray(list)) return { values: { ...list, ...named }, after: {} };
+  if (!Array.isArray(list)) return { values: { ...named, ...list }, after: {} };
   const read = kind ? readList(list, kind) : { values: {}, after: {} };
-  return { values: { ...read.values, ...named }, after: read.after };
+  return { values: { ...named, ...told(read.values) }, after: read.after };
+}
+
+/** Where a file has values in order and by name, the order counts; an empty place says nothing. */
+function told(values: Record<string, Json>): Record<string, Json> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null));
 }
 
 /** Hosts of subgraphs save the values of the widgets they show in order; here they get names. */
@@ -260,7 +265,7 @@ function nameHostValues(workflow: Workflow, catalog: Catalog): void {
     if (names.length !== list.length) continue;
     const values: Record<string, Json> = {};
     for (const [position, name] of names.entries()) values[name] = list[position] ?? null;
-    node.values = { ...values, ...node.values };
+    node.values = { ...node.values, ...told(values) };
   }
 }
 
