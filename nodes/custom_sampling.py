@@ -104,6 +104,20 @@ def basic_schedule(
     return sigmas(model.levels, scheduler, steps, denoise)
 
 
+@node("BetaSamplingScheduler", category="sampling/custom_sampling/schedulers")
+def beta_schedule(
+    *,
+    model: Model,
+    steps: StepCount = 20,
+    alpha: Annotated[float, Range(0.0, 50.0, 0.01, False)] = 0.6,
+    beta: Annotated[float, Range(0.0, 50.0, 0.01, False)] = 0.6,
+) -> Sigmas:
+    """Levels by quantiles of a beta distribution: with 0.6 more of them at both ends."""
+    from nodes.models.schedules import beta as by_quantiles
+
+    return by_quantiles(model.levels, steps, max(alpha, 0.01), max(beta, 0.01))
+
+
 @node("KarrasScheduler", category="sampling/custom_sampling/schedulers")
 def karras_schedule(
     *,

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 # The keys of nodes.models.samplers.SAMPLERS and .schedules.SCHEDULES, which need torch.
 SAMPLERS = ("euler", "euler_ancestral", "dpmpp_2m")
-SCHEDULERS = ("simple", "karras", "normal")
+SCHEDULERS = (
+    "simple", "sgm_uniform", "karras", "exponential", "ddim_uniform", "beta", "normal",
+    "linear_quadratic", "kl_optimal",
+)  # fmt: skip
 SWITCH = ("enable", "disable")
 
 StepCount = Annotated[int, Range(1, 10000), Tooltip("More steps take longer and wander less.")]

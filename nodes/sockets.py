@@ -29,6 +29,8 @@ if TYPE_CHECKING:
         samples: Tensor
         noise_mask: NotRequired[Tensor]
         batch_index: NotRequired[list[int]]
+        type: NotRequired[str]
+        downscale_ratio_temporal: NotRequired[int]
 
     class AudioValue(TypedDict):
         """Sound, float32 [B, channels, T] in -1..1."""

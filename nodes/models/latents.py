@@ -39,6 +39,8 @@ class Latents(TypedDict):
     samples: Tensor
     noise_mask: NotRequired[Tensor]
     batch_index: NotRequired[list[int]]
+    type: NotRequired[str]
+    downscale_ratio_temporal: NotRequired[int]
 
 
 def read(path: Path) -> Tensor:
@@ -246,6 +248,39 @@ def cut(samples: Tensor, axis: str, start: int, length: int) -> Tensor:
     size = samples.shape[place]
     start = min(max(0, start + size if start < 0 else start), size - 1)
     return samples.narrow(place, start, min(length, size - start)).clone()
+
+
+def sliced(samples: Tensor, axis: str, size: int) -> Tensor:
+    """Slices along one of `AXES` as a batch; no such axis leaves all as it is."""
+    place = samples.ndim + AXES[axis]
+    if place < 2:
+        return samples
+    size = min(size, samples.shape[place])
+    count = samples.shape[place] // size
+    return torch.cat([samples.narrow(place, n * size, size) for n in range(count)])
+
+
+def with_frames(samples: Tensor, others: Tensor, index: int) -> Tensor:
+    """A video with frames of another from `index` on; as it is where they do not fit."""
+    frames, new = samples.shape[2], others.shape[2]
+    start = index + frames if index < 0 else index
+    rest = [*samples.shape[:2], *samples.shape[3:]]
+    if rest != [*others.shape[:2], *others.shape[3:]] or not 0 <= start <= frames - new:
+        return samples
+    changed = samples.clone()
+    changed[:, :, start : start + new] = others
+    return changed
+
+
+def with_steady_start(samples: Tensor, count: int, references: int) -> Tensor:
+    """A video whose first frames have the mean and spread, by channel, of those that follow."""
+    start, after = samples[:, :, :count], samples[:, :, count : count + references]
+    if samples.ndim != 5 or not after.shape[2]:
+        return samples
+    axes = (2, 3, 4)
+    spread = after.std(axes, keepdim=True) / start.std(axes, keepdim=True).clamp(min=1e-6)
+    steady = (start - start.mean(axes, keepdim=True)) * spread + after.mean(axes, keepdim=True)
+    return torch.cat([steady, samples[:, :, count:]], dim=2)
 
 
 def concatenated(first: Tensor, second: Tensor, axis: str) -> Tensor:

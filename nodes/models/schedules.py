@@ -15,10 +15,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from nodes.models.beta import quantile
+
 Prediction = Literal["epsilon", "v_prediction"]
 
 KARRAS_RHO = 7.0
 ALL_NOISE = 1e9
+LINEAR_PART = 0.025  # of the way is gone in the first half of a linear_quadratic schedule
 LARGEST_SIGMA = 4518.76367  # stands for infinity where no signal is left
 
 
@@ -122,6 +125,55 @@ def karras(levels: Levels, steps: int) -> Tensor:
     return power_ramp(steps, float(levels.table[0]), float(levels.table[-1]), KARRAS_RHO)
 
 
+def exponential(levels: Levels, steps: int) -> Tensor:
+    """Logarithms evenly spaced from the largest level to the smallest, then 0."""
+    return log_ramp(steps, float(levels.table[0]), float(levels.table[-1]))
+
+
+def sgm_uniform(levels: Levels, steps: int) -> Tensor:
+    """Evenly spaced training steps from the last one, as if the next were the first; then 0."""
+    times = torch.linspace(len(levels.table) - 1, 0, steps + 1)[:-1]
+    return _ending_in_zero(levels.sigma(times))
+
+
+def ddim_uniform(levels: Levels, steps: int) -> Tensor:
+    """Every n-th entry of the table from the second one up, falling, then 0; about `steps`."""
+    stride = max(len(levels.table) // steps, 1)
+    return _ending_in_zero(levels.table[1::stride].flip(0))
+
+
+def beta(levels: Levels, steps: int, alpha: float = 0.6, width: float = 0.6) -> Tensor:
+    """Training steps at quantiles of a beta distribution, each once, then 0.
+
+    Lee et al. 2024, https://arxiv.org/abs/2407.12173.
+    """
+    last = len(levels.table) - 1
+    shares = (1 - n / steps for n in range(steps))
+    places = dict.fromkeys(round(quantile(share, alpha, width) * last) for share in shares)
+    return _ending_in_zero(levels.table[[*places]])
+
+
+def kl_optimal(levels: Levels, steps: int) -> Tensor:
+    """Sabour et al. 2024, https://arxiv.org/abs/2404.14507, equation 13, then 0."""
+    way = torch.arange(steps) / max(1, steps - 1)
+    low, high = levels.table[0].atan(), levels.table[-1].atan()
+    return _ending_in_zero((way * low + (1 - way) * high).tan())
+
+
+def linear_quadratic(levels: Levels, steps: int) -> Tensor:
+    """Slowly and evenly at first, then ever faster (Genmo's "mochi", Apache-2.0); then 0."""
+    if steps == 1:
+        return torch.tensor([1.0, 0.0]) * levels.table[-1]
+    slow = steps // 2
+    fast = steps - slow
+    behind = slow - LINEAR_PART * steps
+    bend = behind / (slow * fast**2)
+    slope = LINEAR_PART / slow - 2 * behind / fast**2
+    done = [n * LINEAR_PART / slow for n in range(slow)]
+    done += [bend * n**2 + slope * n + bend * slow**2 for n in range(slow, steps)]
+    return _ending_in_zero((1 - torch.tensor(done)) * levels.table[-1])
+
+
 def power_ramp(steps: int, low: float, high: float, rho: float) -> Tensor:
     """From high to low, the rho-th roots evenly spaced, then 0."""
     if rho <= 0:
@@ -205,9 +257,15 @@ def _ending_in_zero(sigmas: Tensor) -> Tensor:
 
 
 SCHEDULES: Mapping[str, Callable[[Levels, int], Tensor]] = {
-    "normal": normal,
-    "karras": karras,
     "simple": simple,
+    "sgm_uniform": sgm_uniform,
+    "karras": karras,
+    "exponential": exponential,
+    "ddim_uniform": ddim_uniform,
+    "beta": beta,
+    "normal": normal,
+    "linear_quadratic": linear_quadratic,
+    "kl_optimal": kl_optimal,
 }
 
 
