@@ -55,7 +55,7 @@ READ = """async (workflow) => {
   return (await window.app.graphToPrompt()).output;
 }"""
 OF_THE_APP_ALONE = ("compare_view",)  # a widget that holds what the app shows
-STARTED_BEFORE = {"Comfy.TutorialCompleted": True}
+STARTED_BEFORE = {"Comfy.TutorialCompleted": True, "Comfy.Queue.History.Expanded": False}
 
 
 @pytest.fixture(scope="module")
