@@ -90,8 +90,10 @@ function Rows({ node }: { node: GraphNode }) {
   const workflow = useFolded();
   const linked = useLinked(node.id);
   const { inputs, outputs } = socketsOf(workflow, node, catalog, linked);
-  const sockets = inputs.filter((input) => !input.widget);
-  const widgets = inputs.filter(({ widget, kind }) => widget && kind?.widget?.kind !== "kept");
+  const isField = ({ widget, kind }: (typeof inputs)[number]): boolean =>
+    widget === true && kind?.widget?.kind !== "kept";
+  const sockets = inputs.filter((input) => !isField(input));
+  const widgets = inputs.filter(isField);
   const rows = Math.max(sockets.length, outputs.length);
   return (
     <div className="node-rows">

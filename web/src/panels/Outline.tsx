@@ -82,7 +82,7 @@ function Inspector({ tab, sheet, node }: { tab: Tab; sheet: Sheet; node: GraphNo
       </label>
       {inputs.map((input) => {
         const link = linkInto(sheet, node.id, input.name);
-        if (input.kind?.widget && !link) {
+        if (input.kind?.widget && input.kind.widget.kind !== "kept" && !link) {
           return (
             <Field
               key={input.name}

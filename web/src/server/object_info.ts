@@ -173,7 +173,8 @@ function readSpecial(
   return undefined;
 }
 
-const KEPT = new Set(["IMAGECOMPARE", "RESOLUTION_PREVIEW", "COLORS"]);
+/** Types that stand for a widget which this editor has no control for. */
+const KEPT = new Set(["IMAGECOMPARE", "RESOLUTION_PREVIEW", "COLORS", "CURVE", "BOUNDING_BOX"]);
 
 function widgetOf(type: string | z.infer<typeof Option>[], options: Options): Widget | undefined {
   if (typeof type !== "string") return choice(type, options);
