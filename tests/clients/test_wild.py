@@ -14,7 +14,7 @@ from engine.graph.prompt import as_link
 from tests.server.conftest import Caller
 
 NOT_HERE = {"value_not_in_list", "custom_validation_failed"}
-FEWEST = 4  # of the nodes that most of them name, many are not here yet
+FEWEST = 12
 
 Prompt = dict[str, Any]
 
