@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, NamedTuple
 
-from engine import Choice, Files, Range, Run, Tooltip, node
+from engine import Choice, Files, Mark, Range, Run, Tooltip, node
 from nodes.sockets import Clip, Model, Vae
 
 CONFIGS = (
@@ -20,6 +20,12 @@ CONFIGS = (
     "v2-inference_fp32.yaml",
     "v2-inpainting-inference.yaml",
 )
+CLIP_TYPES = (
+    "stable_diffusion", "stable_cascade", "sd3", "stable_audio", "mochi", "ltxv", "pixart",
+    "cosmos", "lumina2", "wan", "hidream", "chroma", "ace", "omnigen2", "qwen_image",
+    "hunyuan_image", "flux2", "ovis", "longcat_image", "cogvideox", "lens", "pixeldit",
+    "ideogram4", "boogu", "krea2", "joyimage", "mage", "minimax",
+)  # fmt: skip
 Strength = Annotated[float, Range(-100.0, 100.0, 0.01)]
 
 
@@ -64,6 +70,57 @@ def load_checkpoint_by_config(
 ) -> Checkpoint:
     """Take the parts out of a checkpoint; Load Checkpoint does the same."""
     return load_checkpoint(run, ckpt_name=ckpt_name)
+
+
+@node("UNETLoader", category="advanced/loaders", display_name="Load Diffusion Model")
+def load_denoiser(
+    run: Run,
+    *,
+    unet_name: Annotated[
+        str, Choice(Files("diffusion_models")), Tooltip("A file in models/diffusion_models.")
+    ],
+    weight_dtype: Annotated[
+        str,
+        Choice(("default", "fp8_e4m3fn", "fp8_e4m3fn_fast", "fp8_e5m2")),
+        Tooltip("Weights are always reckoned with as exactly as on this device they can be."),
+    ],
+) -> Model:
+    """Take a denoiser out of a file of its own."""
+    from nodes.models.checkpoints import read_denoiser
+    from nodes.models.unet import Model
+
+    found = read_denoiser(run.model_path("diffusion_models", unet_name))
+    return Model(found.unet, found.scheduler, found.latent_scale, colors=found.colors)
+
+
+@node("CLIPLoader", category="advanced/loaders", display_name="Load CLIP")
+def load_clip(
+    run: Run,
+    *,
+    clip_name: Annotated[
+        str, Choice(Files("text_encoders")), Tooltip("A file in models/text_encoders.")
+    ],
+    type: Annotated[
+        str, Choice(CLIP_TYPES), Tooltip("Of the model it is for: stable_diffusion is supported.")
+    ],
+    device: Annotated[
+        str, Choice(("default", "cpu")), Tooltip("The lane decides where it runs."), Mark.ADVANCED
+    ]
+    | None = None,
+) -> Clip:
+    """Take a text encoder out of a file of its own.
+
+    Raises:
+        ValueError: for a kind of model that is not supported.
+    """
+    from nodes.models.checkpoints import read_text_encoder
+    from nodes.models.clip import Clip
+
+    if type != CLIP_TYPES[0]:
+        raise ValueError(
+            f"type: text encoders for {type} are not supported; choose {CLIP_TYPES[0]}"
+        )
+    return Clip(*read_text_encoder(run.model_path("text_encoders", clip_name)))
 
 
 @node("VAELoader", category="loaders", display_name="Load VAE")

@@ -28,6 +28,7 @@ PREFIXES = {
 # A weight of the UNet that takes in the text, and how wide the text is for version 1.x.
 LISTENING = "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
 SD1_CONTEXT = 768
+WORDS = "embeddings.token_embedding"
 
 # Telltale names of what people also keep in a checkpoint folder, so that the error can say it.
 KNOWN = {
@@ -106,29 +107,87 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 def _single_file(path: Path) -> Checkpoint:
     header = read_header(path)
-    context = header.shapes.get(PREFIXES[UNET] + LISTENING)
-    if context is None or context[-1] != SD1_CONTEXT:
-        raise ModelFileError(
-            f"{path}: not a checkpoint that can be loaded here; it looks like {_looks(header)}. "
-            "Supported are Stable Diffusion 1.x files and diffusers folders"
-        )
-    channels = header.shapes.get(PREFIXES[UNET] + "input_blocks.0.0.weight", (0, 0))[1]
-    if channels != 4:
-        raise ModelFileError(
-            f"{path}: a Stable Diffusion 1.x checkpoint whose UNet takes {channels} channels "
-            "(an inpainting or instruction variant); only plain ones with 4 are supported"
-        )
+    unet = _sd1_unet(header, PREFIXES[UNET])
     folder = CONFIGS / "sd15"
-    vae = _config(folder / "vae" / "config.json")
+    scale = _sd1_scale()
     return Checkpoint(
-        unet=_part(header, UNET, ldm_names.unet, folder / "unet"),
+        unet=unet,
         text_encoder=_part(header, TEXT_ENCODER, ldm_names.clip, folder / "text_encoder"),
         vae=_part(header, VAE, ldm_names.vae, folder / "vae"),
         scheduler=_config(folder / "scheduler" / "scheduler_config.json"),
         tokenizer=folder / "tokenizer",
-        latent_scale=float(vae["scaling_factor"]),
-        colors=read_colors(None, float(vae["scaling_factor"])),
+        latent_scale=scale,
+        colors=read_colors(None, scale),
     )
+
+
+def _sd1_unet(header: Header, prefix: str) -> Part:
+    """The denoiser of Stable Diffusion 1.x; anything else is refused by name."""
+    context = header.shapes.get(prefix + LISTENING)
+    if context is None or context[-1] != SD1_CONTEXT:
+        raise ModelFileError(
+            f"{header.path}: not a model that can be loaded here; it looks like {_looks(header)}. "
+            "Supported are Stable Diffusion 1.x files and diffusers folders"
+        )
+    channels = header.shapes.get(prefix + "input_blocks.0.0.weight", (0, 0))[1]
+    if channels != 4:
+        raise ModelFileError(
+            f"{header.path}: a Stable Diffusion 1.x model whose UNet takes {channels} channels "
+            "(an inpainting or instruction variant); only plain ones with 4 are supported"
+        )
+    return _part(header, UNET, ldm_names.unet, CONFIGS / "sd15" / "unet", prefix)
+
+
+def _sd1_scale() -> float:
+    return float(_config(CONFIGS / "sd15" / "vae" / "config.json")["scaling_factor"])
+
+
+@dataclass(frozen=True, eq=False)
+class Denoiser:
+    """A denoiser without the rest of its checkpoint; see `Checkpoint` for the attributes."""
+
+    unet: Part
+    scheduler: Mapping[str, Any]
+    latent_scale: float
+    colors: Colors | None
+
+
+def read_denoiser(path: Path) -> Denoiser:
+    """The denoiser that a file of its own, or a whole checkpoint, holds.
+
+    Raises:
+        ModelFileError: it holds none that is supported; says what was found.
+    """
+    header = read_header(path)
+    unet = _sd1_unet(header, _prefix(header, UNET))
+    scheduler = _config(CONFIGS / "sd15" / "scheduler" / "scheduler_config.json")
+    scale = _sd1_scale()
+    return Denoiser(unet, scheduler, scale, read_colors(None, scale))
+
+
+def read_text_encoder(path: Path) -> tuple[Part, Path]:
+    """The text encoder that a file holds, and the folder of its vocabulary.
+
+    Raises:
+        ModelFileError: it holds none that is supported; says what was found.
+    """
+    header = read_header(path)
+    prefix = _prefix(header, TEXT_ENCODER)
+    sizes = [shape for name, shape in header.shapes.items() if name.endswith(f"{WORDS}.weight")]
+    if not any(shape[-1] == SD1_CONTEXT for shape in sizes):
+        raise ModelFileError(
+            f"{path}: not a text encoder that can be loaded here; it looks like {_looks(header)}. "
+            "Supported is CLIP-L, the one of Stable Diffusion 1.x"
+        )
+    folder = CONFIGS / "sd15"
+    part = _part(header, TEXT_ENCODER, ldm_names.clip, folder / "text_encoder", prefix)
+    return part, folder / "tokenizer"
+
+
+def _prefix(header: Header, title: str) -> str:
+    """What the names of a network have in front, in a file of its own nothing."""
+    prefix = PREFIXES[title]
+    return prefix if any(name.startswith(prefix) for name in header.shapes) else ""
 
 
 def read_vae(path: Path) -> Part:
@@ -138,8 +197,7 @@ def read_vae(path: Path) -> Part:
         ModelFileError: it holds none that is supported.
     """
     header = read_header(path)
-    whole = any(name.startswith(PREFIXES[VAE]) for name in header.shapes)
-    prefix = PREFIXES[VAE] if whole else ""
+    prefix = _prefix(header, VAE)
     channels = header.shapes.get(f"{prefix}decoder.conv_in.weight", (0, 0))[1]
     if channels != 4:
         raise ModelFileError(

@@ -166,7 +166,7 @@ def reference_models(reference: Path) -> Iterator[Path]:
         if shutil.disk_usage(folder).free < 4 * 2**30:
             pytest.skip("the reference weights need 3 GB of disk; SOUNDSTAGE_REFERENCE_MODELS")
         command = [sys.executable, str(reference / "make_weights.py"), str(folder)]
-        subprocess.run([*command, "--only", "checkpoints/", "loras/"], check=True)
+        subprocess.run([*command, "--only", "checkpoints/", "loras/", "vae/"], check=True)
         yield folder
     finally:
         shutil.rmtree(folder)

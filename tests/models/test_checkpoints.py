@@ -12,8 +12,20 @@ import pytest
 import torch
 
 from nodes.models import ldm_names
-from nodes.models.checkpoints import PREFIXES, UNET, read_checkpoint
+from nodes.models.checkpoints import (
+    PREFIXES,
+    TEXT_ENCODER,
+    UNET,
+    VAE,
+    read_checkpoint,
+    read_denoiser,
+    read_text_encoder,
+    read_vae,
+)
+from nodes.models.previews import KNOWN
 from nodes.models.tensor_files import ModelFileError, TensorCodec, TensorFile, read_header
+from nodes.models.tokenizers import read_clip_tokenizer
+from nodes.models.vae import Vae
 from tests.models.conftest import Loaded, handles, read_tensors, ready, write_tensors
 
 LDM_UNET = PREFIXES[UNET]
@@ -219,3 +231,62 @@ def test_tensors_go_through_bytes_unchanged():
         back = codec.load(codec.dump(tensor))
         assert back.dtype == tensor.dtype
         assert torch.equal(back, tensor)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_parts_are_found_in_files_of_their_own_and_in_checkpoints(tmp_path: Path, whole: bool):
+    def placed(title: str, **tensors: torch.Tensor) -> dict[str, torch.Tensor]:
+        prefix = PREFIXES[title] if whole else ""
+        return {prefix + name.replace("__", "."): tensor for name, tensor in tensors.items()}
+
+    unet = placed(
+        UNET,
+        input_blocks__0__0__weight=torch.zeros(2, 4, 1, 1),
+        input_blocks__1__1__transformer_blocks__0__attn2__to_k__weight=torch.zeros(2, 768),
+    )
+    found = read_denoiser(write_tensors(tmp_path / "unet.safetensors", unet))
+    assert set(found.unet.names.values()) == unet.keys()
+    assert "conv_in.weight" in found.unet.names
+    assert (found.latent_scale, found.colors) == (0.18215, KNOWN[0.18215])
+    text = placed(
+        TEXT_ENCODER,
+        text_model__embeddings__token_embedding__weight=torch.zeros(3, 768),
+        text_model__embeddings__position_ids=torch.zeros(1, 3),
+    )
+    part, tokenizer = read_text_encoder(write_tensors(tmp_path / "text.safetensors", text))
+    assert list(part.names) == ["embeddings.token_embedding.weight"]
+    assert read_clip_tokenizer(tokenizer).length == 77
+    vae = placed(
+        VAE,
+        decoder__conv_in__weight=torch.zeros(2, 4, 3, 3),
+        decoder__up__3__block__0__conv1__weight=torch.zeros(1),
+    )
+    names = read_vae(write_tensors(tmp_path / "vae.safetensors", vae)).names
+    assert set(names) == {"decoder.conv_in.weight", "decoder.up_blocks.0.resnets.0.conv1.weight"}
+
+
+def test_parts_of_other_models_are_refused(tmp_path: Path):
+    inpainting = {
+        "input_blocks.0.0.weight": torch.zeros(2, 9, 1, 1),
+        "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": torch.zeros(2, 768),
+    }
+    path = write_tensors(tmp_path / "unet.safetensors", inpainting)
+    with pytest.raises(ModelFileError, match="takes 9 channels"):
+        read_denoiser(path)
+    flux = write(tmp_path / "flux.safetensors", "double_blocks.0.x")
+    with pytest.raises(ModelFileError, match="looks like a FLUX transformer"):
+        read_denoiser(flux)
+    with pytest.raises(ModelFileError, match="Supported is CLIP-L"):
+        read_text_encoder(flux)
+    with pytest.raises(ModelFileError, match="latents of 4 channels"):
+        read_vae(flux)
+
+
+def test_an_autoencoder_alone_draws_as_the_one_in_the_checkpoint(reference_models: Path):
+    """The reference's own file of an autoencoder, in the original names."""
+    path = reference_models / "vae" / "ref_vae.safetensors"
+    picture = torch.rand(1, 32, 32, 3, generator=torch.Generator().manual_seed(1))
+    vae = Vae(read_vae(path)).ready()
+    latents = vae.encode(picture)
+    assert latents.shape == (1, 4, 4, 4)
+    assert vae.decode(latents).shape == picture.shape
