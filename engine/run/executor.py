@@ -76,6 +76,7 @@ class JobRun:
         self._board = Board(self._kept.find)
         self._inputs = Inputs(self._board, self._lock, self._go_on)
         self._calls: dict[str, NodeCall] = {}
+        self._makers: dict[str, Place] = {}  # of equal nodes only one runs
         self._row = Row(self._errand, self._lock, self._run_quick, self._go_on)
         self._executed: list[str] = []
         self._failures: list[Failure] = []
@@ -86,12 +87,13 @@ class JobRun:
             await self._begin()
             await self._over.wait()
         except asyncio.CancelledError:
-            self._end("interrupted", self._interrupted())
+            with self._lock:
+                running = [self._board.places[id] for id in self._calls]
+            self._end("interrupted", failures.interrupted(running, self._executed))
             self._close()
         except Exception as error:  # noqa: BLE001 - whatever it is, the job ends
             self._break(error)
         self._cancelled.set()
-        self._bench.cache.end(self._job.id)
         self._loop.end()
 
     async def _begin(self) -> None:
@@ -153,6 +155,8 @@ class JobRun:
         if place.unfilled is not None:
             self._fill(place, place.unfilled)
             return None
+        if self._is_made(place):
+            return None
         spec = place.node.spec
         asks = spec.needs is not None and not place.has_all and bool(unasked(place))
         given = self._inputs.of(place)
@@ -175,6 +179,18 @@ class JobRun:
         if call.in_loop:
             return partial(self._loop.spawn, call.run_in_loop)
         return self._row.add(place, call) if self._row.takes(call) else call.submit
+
+    def _is_made(self, place: Place) -> bool:
+        """Whether an equal node gives its result, or gave it since the place was wanted."""
+        maker = self._makers.setdefault(place.key, place)
+        if maker is not place:
+            self._board.hold(place, [maker])
+            return True
+        known = self._kept.find(place)
+        if known is not None:
+            self._leave(place)
+            self._board.settle(place, known)
+        return known is not None
 
     def _run_quick(self, device: str, place: Place, call: NodeCall) -> None:
         self._loop.flush_old()
@@ -230,10 +246,16 @@ class JobRun:
             self._settle(place, made, shown)
         self._go_on()
 
+    def _leave(self, place: Place) -> None:
+        """Nothing runs for the node any more; the lock is held."""
+        self._calls.pop(place.node.id, None)
+        if self._makers.get(place.key) is place:
+            del self._makers[place.key]
+
     def _settle(self, place: Place, made: Result, shown: dict[str, list[Any]]) -> None:
         """The node is done; the lock is held."""
         id = place.node.id
-        self._calls.pop(id, None)
+        self._leave(place)
         self._executed.append(id)
         if shown:
             self._loop.note(NodeShown(id, shown))
@@ -280,18 +302,19 @@ class JobRun:
             self._fail(place, call, error)
         else:
             with self._lock:
-                del self._calls[place.node.id]
-                self._keys.add((node for node in older if node.id not in places), prints)
+                self._leave(place)
+                older = [node for node in older if node.id not in places]
+                self._keys.add(older, prints)
                 self._keys.add(growth.nodes, prints, place.node)
-                self._board.add((node for node in older if node.id not in places), self._keys.made)
-                grown_keys = [self._keys.made[node.id] for node in growth.nodes]
-                self._kept.grow(self._job.id, place.key, grown_keys)
-                self._nodes.update({node.id: node for node in growth.nodes})
-                self._parents.update({node.id: place.node.id for node in growth.nodes})
-                display = self._board.expand(place, growth, made, self._keys.made)
+                keys, new = self._keys.made, {node.id: node for node in growth.nodes}
+                self._board.add(older, keys)
+                self._kept.grow(self._job.id, place.key, [keys[id] for id in new])
+                self._nodes.update(new)
+                self._parents.update(dict.fromkeys(new, place.node.id))
+                display = self._board.expand(place, growth, made, keys)
                 self._loop.note(Expanded(place.node.id, display))
-                for id in self._kept.retell(growth.nodes, self._keys.made):
-                    self._board.aim(self._board.places[id])
+                for id in self._kept.retell(growth.nodes, keys):
+                    self._board.aim(places[id])
         self._go_on()
 
     def _fill(self, place: Place, unfilled: Result) -> None:
@@ -311,16 +334,16 @@ class JobRun:
     def _fail(self, place: Place, call: NodeCall, error: Exception) -> None:
         """A node raised an error."""
         with self._lock:
-            self._calls.pop(place.node.id, None)
+            self._leave(place)
             if self._ended is not None:
                 return
             if isinstance(error, Interrupted):
-                self._end("interrupted", failures.interrupted(place, self._executed))
+                self._end("interrupted", failures.interrupted([place], self._executed))
             elif isinstance(error, SourceFailed):
                 self._board.fail(place)
             else:
-                node = place.node
-                log.error("node %s (%s) failed", node.id, node.spec.id, exc_info=error)
+                kind = place.node.spec.id
+                log.error("node %s (%s) failed", place.node.id, kind, exc_info=error)
                 folders = self._bench.folders
                 told = failures.failure(place, call.inputs, error, self._executed, folders)
                 self._drop(place, told)
@@ -334,7 +357,7 @@ class JobRun:
 
     def _drop(self, place: Place, failure: Failure) -> None:
         """The job ends, or goes on without the node and what needs it; the lock is held."""
-        self._calls.pop(place.node.id, None)
+        self._leave(place)
         self._failures.append(failure)
         if self._goes_on:
             self._loop.note(NodeFailed(failure))
@@ -366,16 +389,10 @@ class JobRun:
     ) -> None:
         if self._ended is None:
             self._ended = Ended(status, now_ms(), failure, partial)
+            self._bench.cache.end(self._job.id)
 
     def _close(self) -> None:
         """Tell how the job ended, if it has."""
         if self._ended is not None:
             self._loop.close(self._ended)
             self._loop.call(self._over.set)
-
-    def _interrupted(self) -> Failure:
-        """Where the job is."""
-        with self._lock:
-            running = [self._board.places[id] for id in self._calls]
-        place = next((place for place in running if place.announced), None)
-        return failures.interrupted(place, self._executed)

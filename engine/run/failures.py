@@ -68,9 +68,10 @@ def blocked(place: Place, by: Blocked, executed: Sequence[str]) -> Failure:
     return Failure(root.id, root.spec.id, by.message or "", BLOCKED, executed=[*executed])
 
 
-def interrupted(place: Place | None, executed: Sequence[str]) -> Failure:
-    """Where a job was interrupted; None if no node was running."""
-    id, kind = ("", "") if place is None else (place.root.node.id, place.root.node.spec.id)
+def interrupted(running: Sequence[Place], executed: Sequence[str]) -> Failure:
+    """Where a job was interrupted: at the first of these nodes that really runs, if any does."""
+    root = next((place.root.node for place in running if place.announced), None)
+    id, kind = ("", "") if root is None else (root.id, root.spec.id)
     return Failure(id, kind, "interrupted", Interrupted.__name__, executed=[*executed])
 
 

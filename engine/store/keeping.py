@@ -45,7 +45,8 @@ class Latest:
     def grow(self, job: str, parent: str, keys: Iterable[str]) -> None:
         """A node of a running job expanded into further ones."""
         self._grown[parent] = set(keys)
-        self._running[job] |= self._grown[parent]
+        if job in self._running:
+            self._running[job] |= self._grown[parent]
 
     def end(self, job: str) -> None:
         """A job is over; what it needed is kept until another one begins."""

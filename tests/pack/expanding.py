@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from engine import Each, Expansion, Run, node
+from engine import Artifact, Each, Expansion, Run, node
 from tests.pack.asking import also
 from tests.pack.basics import note
 
@@ -133,3 +133,16 @@ def dies_inside(*, marker: str, log: str) -> int | Expansion:
 def saves_inside(*, text: str) -> str | Expansion:
     """Expands into a node that saves a file."""
     return Expansion({"saved": entry("Save", text=text, filename_prefix="inside")}, [text])
+
+
+@node("ShowsItself", category="test")
+def shows_itself(*, value: int) -> int | Expansion:
+    """Shows something, and expands."""
+    graph = {"sum": entry("Add", a=value, b=value, log="")}
+    return Expansion(graph, [["sum", 0]], {"text": ["expands"]})
+
+
+@node("ShowsByOthers", category="test")
+def shows_by_others(*, value: int) -> Artifact | Expansion:
+    """An output node that has others show."""
+    return Expansion({"shown": entry("Show", value=value, log="")})

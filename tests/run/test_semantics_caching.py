@@ -121,6 +121,43 @@ async def test_only_what_hangs_on_a_change_is_computed_again(
     assert lines(log)[4:] == ["Add 5 10", "Add 15 7"]
 
 
+@WHERE_KEPT
+async def test_equal_nodes_of_a_prompt_run_once(local: Opener, tmp_path: Path, keeping: Keeping):
+    bench, log = await local(keeping=keeping), tmp_path / "log"
+    prompt = {
+        "1": n("Sleep", value=1, steps=2, seconds=0.05, log=str(log)),
+        "2": n("Sleep", value=1, steps=2, seconds=0.05, log=str(log)),
+        "3": n("Add", a=["1", 0], b=1, log=str(log)),
+        "4": n("Add", a=["2", 0], b=1, log=str(log)),
+        "5": n("Save", text="same"),
+        "6": n("Save", text="same"),
+        "7": show("3"),
+        "8": n("CountAll", one=["3", 0], other=["4", 0]),
+        "9": show("8"),
+    }
+    shown = (await good(bench, prompt)).outcome.shown
+    assert shown["7"]["text"] == ["2"]
+    assert shown["9"]["text"] == ["[2] [2]"]
+    assert shown["5"] == shown["6"], "both show the one file"
+    assert lines(log) == ["Sleep 1", "Slept 1", "Add 1 1"]
+
+
+async def test_equal_nodes_all_fail_if_one_does(local: Opener):
+    bench = await local()
+    prompt = {
+        "1": n("NapTogether", value=7, log="", fail_at=7),
+        "2": n("NapTogether", value=7, log="", fail_at=7),
+        "3": show("1"),
+        "4": show("2"),
+        "5": n("Show", value=1),
+    }
+    extra = {"node_failure_policy": "continue_independent"}
+    partial = (await bench.run(prompt, extra=extra)).outcome.partial
+    assert partial is not None
+    assert partial.successful_outputs == ["5"]
+    assert sorted(partial.blocked_outputs) == ["3", "4"]
+
+
 async def test_kept_without_keeping_is_nothing(local: Opener, tmp_path: Path):
     bench, log = await local(keeping=MODES["none"]), tmp_path / "log"
     for _ in range(2):

@@ -151,6 +151,17 @@ async def test_objects_in_an_expansion_count_as_what_made_them(local: Opener, tm
     assert lines(own) == ["Hands", "Hands"]
 
 
+async def test_a_node_that_expands_may_show_something_itself(local: Opener):
+    entry = await (await local()).run({"1": n("ShowsItself", value=3), "show": SHOW})
+    assert entry.outcome.shown == {"1": {"text": ["expands"]}, "show": {"text": ["6"]}}
+
+
+async def test_an_output_node_may_expand(local: Opener):
+    entry = await (await local()).run({"1": n("ShowsByOthers", value=3)})
+    assert entry.outcome.status == "success"
+    assert entry.outcome.shown["1.0.0.shown"] == {"text": ["3"]}
+
+
 async def test_an_expansion_may_take_from_nodes_of_the_prompt(local: Opener, tmp_path: Path):
     log = tmp_path / "log"
     prompt = {

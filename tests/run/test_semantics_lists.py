@@ -134,6 +134,13 @@ async def test_an_output_node_may_give_outputs(local: Opener):
     assert await shown(bench, {**prompt, "2": n("Show", value=9, log="")}, "1") == ["1"]
 
 
+async def test_an_optional_input_that_is_not_given_has_its_default(local: Opener):
+    bench = await local()
+    assert await shown(bench, {"1": n("Choose", value=5), "show": show("1")}) == ["5"]
+    given = {"1": n("Choose", value=5, anything="abc"), "show": show("1")}
+    assert await shown(bench, given) == ["3"]
+
+
 async def test_undeclared_inputs_reach_a_node_that_takes_them_only_if_linked(local: Opener):
     prompt = {
         "1": n("Number", value=1, log=""),
