@@ -40,7 +40,7 @@ def submission(body: dict[str, Any], preview_method: str) -> Submission:
 
     Args:
         body: of POST /prompt.
-        preview_method: used where extra_data names none.
+        preview_method: used where extra_data names none, or "default".
 
     Raises:
         BadInput: names the field that is wrong.
@@ -48,7 +48,9 @@ def submission(body: dict[str, Any], preview_method: str) -> Submission:
     prompt = mapping(body, "prompt")
     if prompt is None:
         raise BadInput("no_prompt", "No prompt provided")
-    extra = {"preview_method": preview_method} | (mapping(body, "extra_data") or {})
+    extra = mapping(body, "extra_data") or {}
+    if extra.get("preview_method", "default") == "default":
+        extra = {**extra, "preview_method": preview_method}
     policy = string(body, "node_failure_policy")
     if policy is not None:
         extra["node_failure_policy"] = policy
