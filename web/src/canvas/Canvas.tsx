@@ -10,6 +10,7 @@ import {
   type Node as ReactFlowNode,
   ReactFlowProvider,
   useReactFlow,
+  useStore,
 } from "@xyflow/react";
 import { type MouseEvent as ReactMouseEvent, useCallback, useRef, useState } from "react";
 import { freeInput, type Loose, refusal } from "../graph/connect";
@@ -22,6 +23,7 @@ import { useUi } from "../stores/ui";
 import { t } from "../strings";
 import { refused } from "../strings/refused";
 import { End } from "./End";
+import { isFar } from "./far";
 import { type FlowEdge, type FlowNode, useFlow } from "./flow";
 import { GroupBox } from "./GroupBox";
 import { drawn, inputOf, slotOf } from "./keys";
@@ -48,6 +50,8 @@ function SheetCanvas({ tab }: { tab: Tab }) {
   const sheet = sheetOf(tab.history.present, tab.sheet);
   const flow = useFlow(tab.history.present, sheet, tab.selection, tab.sheet !== ROOT);
   const { screenToFlowPosition } = useReactFlow();
+  const far = useStore(isFar);
+  const linking = useStore((state) => state.connection.inProgress);
   useView(tab);
   const [first] = useState(() => firstView(tab.history.present, sheet, catalogNow()));
   const held = useRef<Held | null>(null);
@@ -66,7 +70,7 @@ function SheetCanvas({ tab }: { tab: Tab }) {
 
   return (
     <ReactFlow<FlowNode, FlowEdge>
-      className="canvas"
+      className={linking ? "canvas canvas-linking" : "canvas"}
       nodes={flow.nodes}
       edges={flow.edges}
       nodeTypes={NODE_TYPES}
@@ -109,7 +113,7 @@ function SheetCanvas({ tab }: { tab: Tab }) {
       deleteKeyCode={null}
       selectionKeyCode={BOX_KEYS}
       multiSelectionKeyCode="Shift"
-      onlyRenderVisibleElements
+      onlyRenderVisibleElements={!far || flow.nodes.length > MOST_BOXES}
       elevateNodesOnSelect={false}
       minZoom={MIN_ZOOM}
       defaultViewport={first}
@@ -127,6 +131,8 @@ function SheetCanvas({ tab }: { tab: Tab }) {
   );
 }
 
+/** So many plain boxes are moved faster than they are taken away and put back at the edges. */
+const MOST_BOXES = 800;
 const SNAP: [number, number] = [10, 10];
 const ATTRIBUTION = { hideAttribution: true };
 

@@ -10,17 +10,12 @@ import { t } from "../strings";
 import { Field } from "../widgets/Field";
 import { Complaints } from "./Complaints";
 import { typeStyle } from "./colours";
+import { isFar } from "./far";
 import type { FlowNode } from "./flow";
 import { Header } from "./Header";
 import { inputKey, outputKey } from "./keys";
 import { useFolded, useLinked } from "./parts";
 import { Shown } from "./Shown";
-
-/** Below this zoom nodes are plain boxes. */
-const FAR = 0.32;
-
-export const isFar = (state: { transform: [number, number, number] }): boolean =>
-  state.transform[2] < FAR;
 
 /** A node on the canvas. What is inside is rendered again only when the node itself changes. */
 export const Node = memo(function Node({ data, selected }: NodeProps<FlowNode>) {
@@ -197,9 +192,10 @@ function HiddenSockets({ node }: { node: GraphNode }) {
   const linked = useLinked(node.id);
   const workflow = useFolded();
   const { inputs, outputs } = socketsOf(workflow, node, catalog, linked);
+  const links = inputs.filter(({ name }) => linked.has(name));
   return (
     <div className="node-hidden-sockets">
-      {inputs.map(({ name }) => (
+      {links.map(({ name }) => (
         <Handle
           key={name}
           type="target"

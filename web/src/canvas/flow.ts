@@ -5,7 +5,7 @@ import type { Edge, EdgeChange, Node, NodeChange } from "@xyflow/react";
 import { useCallback, useMemo, useRef, useState } from "react";
 import { change, changeGroup, groupKey, linkKey, place } from "../graph/edits";
 import { isNote, isReroute, titleOf } from "../graph/kinds";
-import { NODE_WIDTH } from "../graph/layout";
+import { NODE_WIDTH, NOTE_SIZE } from "../graph/layout";
 import {
   ENTRY,
   EXIT,
@@ -205,13 +205,14 @@ function selectionAfter(changes: { type: string; id?: string; selected?: boolean
 
 function flowNode(node: GraphNode, local: Local | undefined): FlowNode {
   const note = isNote(node.type);
+  const usual = note ? NOTE_SIZE : { width: NODE_WIDTH, height: undefined };
   const end = node.id === ENTRY || node.id === EXIT;
   return {
     id: node.id,
     type: end ? "end" : note ? "note" : isReroute(node.type) ? "reroute" : "node",
     position: local?.position ?? { x: node.x, y: node.y },
-    width: local?.width ?? (isReroute(node.type) ? undefined : node.width),
-    height: note ? (local?.height ?? node.height) : undefined,
+    width: isReroute(node.type) || end ? undefined : (local?.width ?? node.width ?? usual.width),
+    height: note ? (local?.height ?? node.height ?? usual.height) : undefined,
     measured: local?.measured,
     data: { node },
     draggable: !end,

@@ -11,6 +11,7 @@ export interface Size {
 }
 
 export const NODE_WIDTH = 260;
+export const NOTE_SIZE: Size = { width: 220, height: 120 };
 const ROW = 26;
 const TALL_ROW = 92;
 const GRID = 10;
@@ -23,7 +24,10 @@ export function estimated(
   linked?: ReadonlySet<string>,
 ): Size {
   if (isReroute(node.type)) return { width: 40, height: 30 };
-  if (isNote(node.type)) return { width: node.width ?? 220, height: node.height ?? 120 };
+  if (isNote(node.type)) {
+    const { width = NOTE_SIZE.width, height = NOTE_SIZE.height } = node;
+    return { width, height };
+  }
   const width = node.width ?? NODE_WIDTH;
   if (node.collapsed) return { width, height: 34 };
   const { inputs, outputs } = socketsOf(workflow, node, catalog, linked);
