@@ -68,6 +68,9 @@ class Place:
     announced: bool = False
     idle: int = 0
 
+    def __str__(self) -> str:
+        return f"{self.node.id} ({self.node.spec.id})"
+
     @property
     def root(self) -> Place:
         """The place of the prompt that it came from by expansion; itself if it is one."""

@@ -22,6 +22,7 @@ from engine.devices.lanes import Lanes, Task, as_exception
 from engine.graph.prompt import GraphNode
 from engine.run.events import Event, NodePreview, NodeProgress
 from engine.run.inputs import BlockedInput
+from engine.run.making import Making
 from engine.run.turns import Items, Turn
 from engine.store.cache import Cache
 from engine.store.folders import Folders
@@ -37,6 +38,7 @@ class Bench:
 
     Attributes:
         costs: seconds that each class of nodes took last time.
+        making: what is being made now.
     """
 
     registry: Registry
@@ -45,6 +47,7 @@ class Bench:
     outputs: Outputs
     lanes: Lanes
     costs: dict[str, float] = field(default_factory=dict[str, float])
+    making: Making = field(default_factory=Making)
 
 
 @dataclass(frozen=True)

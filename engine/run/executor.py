@@ -76,7 +76,7 @@ class JobRun:
         self._board = Board(self._kept.find)
         self._inputs = Inputs(self._board, self._lock, self._go_on)
         self._calls: dict[str, NodeCall] = {}
-        self._makers: dict[str, Place] = {}  # of equal nodes only one runs
+        self._elsewhere = 0  # places whose result an equal node makes
         self._row = Row(self._errand, self._lock, self._run_quick, self._go_on)
         self._executed: list[str] = []
         self._failures: list[Failure] = []
@@ -149,7 +149,8 @@ class JobRun:
     def _is_stuck(self) -> bool:
         """Whether all that runs waits for inputs that nobody computes."""
         places = self._board.places
-        return all(0 < call.left == places[id].idle for id, call in self._calls.items())
+        calls = self._calls.items()
+        return not self._elsewhere and all(0 < c.left == places[id].idle for id, c in calls)
 
     def _start(self, place: Place) -> Callable[[], object] | None:
         if place.unfilled is not None:
@@ -181,16 +182,21 @@ class JobRun:
         return self._row.add(place, call) if self._row.takes(call) else call.submit
 
     def _is_made(self, place: Place) -> bool:
-        """Whether an equal node gives its result, or gave it since the place was wanted."""
-        maker = self._makers.setdefault(place.key, place)
-        if maker is not place:
-            self._board.hold(place, [maker])
+        """Whether an equal node makes the result now, or has made it since it was wanted."""
+        if not self._kept.claim(place, partial(self._loop.call, partial(self._look_again, place))):
+            self._elsewhere += 1
             return True
         known = self._kept.find(place)
         if known is not None:
             self._leave(place)
             self._board.settle(place, known)
         return known is not None
+
+    def _look_again(self, place: Place) -> None:
+        with self._lock:
+            self._elsewhere -= 1
+            self._board.ready.append(place)
+        self._go_on()
 
     def _run_quick(self, device: str, place: Place, call: NodeCall) -> None:
         self._loop.flush_old()
@@ -249,8 +255,7 @@ class JobRun:
     def _leave(self, place: Place) -> None:
         """Nothing runs for the node any more; the lock is held."""
         self._calls.pop(place.node.id, None)
-        if self._makers.get(place.key) is place:
-            del self._makers[place.key]
+        self._kept.leave(place)
 
     def _settle(self, place: Place, made: Result, shown: dict[str, list[Any]]) -> None:
         """The node is done; the lock is held."""
@@ -342,17 +347,14 @@ class JobRun:
             elif isinstance(error, SourceFailed):
                 self._board.fail(place)
             else:
-                kind = place.node.spec.id
-                log.error("node %s (%s) failed", place.node.id, kind, exc_info=error)
-                folders = self._bench.folders
-                told = failures.failure(place, call.inputs, error, self._executed, folders)
-                self._drop(place, told)
+                log.error("node %s failed", place, exc_info=error)
+                home, done = self._bench.folders, self._executed
+                self._drop(place, failures.failure(place, call.inputs, error, done, home))
 
     def _fail_cycle(self) -> None:
         """Nothing can go on, as nodes wait for each other: an expansion made it so."""
-        cycle = self._board.cycle()
-        blamed = next(place for place in cycle if place.unfilled is not None)
-        ids = [place.node.id for place in cycle]
+        ids = [place.node.id for place in self._board.cycle()]
+        blamed = next(p for p in map(self._board.places.__getitem__, ids) if p.unfilled is not None)
         self._drop(blamed, failures.cycle(ids, blamed, self._executed))
 
     def _drop(self, place: Place, failure: Failure) -> None:
@@ -389,7 +391,7 @@ class JobRun:
     ) -> None:
         if self._ended is None:
             self._ended = Ended(status, now_ms(), failure, partial)
-            self._bench.cache.end(self._job.id)
+            self._kept.end(self._job.id)
 
     def _close(self) -> None:
         """Tell how the job ended, if it has."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from engine.authoring.protocols import File
@@ -33,6 +33,8 @@ class Kept:
         self._cache = bench.cache
         self._folders = bench.folders
         self._outputs = bench.outputs
+        self._making = bench.making
+        self._claimed: dict[str, Place] = {}
         self._loop = loop
         self._unsaved: deque[tuple[str, Result]] = deque()
         self._showing_inside: list[tuple[Place, Result]] = []
@@ -44,6 +46,30 @@ class Kept:
     def grow(self, job: str, parent: str, keys: Iterable[str]) -> None:
         """A node expanded into nodes of these keys."""
         self._cache.grow(job, parent, with_inside(keys))
+
+    def end(self, job: str) -> None:
+        """The job makes nothing any more."""
+        self._cache.end(job)
+        self._making.end([*self._claimed])
+        self._claimed.clear()
+
+    def claim(self, place: Place, wake: Callable[[], object]) -> bool:
+        """Be the one who makes a result, unless an equal node does, in whichever job.
+
+        `wake` is called when that one is done with it, or gives it up.
+        """
+        if not self._cache.keeps or self._claimed.get(place.key) is place:
+            return True
+        if not self._making.begin(place.key, wake):
+            return False
+        self._claimed[place.key] = place
+        return True
+
+    def leave(self, place: Place) -> None:
+        """A result is made, or will not be."""
+        if self._claimed.get(place.key) is place:
+            del self._claimed[place.key]
+            self._making.end([place.key])
 
     def has(self, key: str, *, shows: bool) -> bool:
         """Whether a result is at hand; one that shows files only while they are there."""

@@ -102,6 +102,11 @@ class Cache:
                 left.unlink()
         self._shrink()
 
+    @property
+    def keeps(self) -> bool:
+        """Whether it keeps anything at all."""
+        return self._most > 0 and self._memory_bytes > 0
+
     def begin(self, job: str, keys: Iterable[str]) -> None:
         """A job begins that needs the results of these keys."""
         if self._latest is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.run.events import NodeStarted
+from engine.run.events import NodeStarted, Started
 from engine.store.history import Entry
 from engine.store.keeping import Keeping
 from tests.run.conftest import Bench, Opener, Prompt
@@ -154,8 +154,42 @@ async def test_equal_nodes_all_fail_if_one_does(local: Opener):
     extra = {"node_failure_policy": "continue_independent"}
     partial = (await bench.run(prompt, extra=extra)).outcome.partial
     assert partial is not None
-    assert partial.successful_outputs == ["5"]
+    assert (partial.errors, partial.successful_outputs) == (2, ["5"])
     assert sorted(partial.blocked_outputs) == ["3", "4"]
+
+
+async def test_equal_nodes_of_jobs_side_by_side_run_once(local: Opener, tmp_path: Path):
+    bench, log = await local(), tmp_path / "log"
+    prompt = {
+        "1": n("Sleep", value=1, steps=5, seconds=0.1, log=str(log)),
+        "2": n("Twice", value=["1", 0], log=str(log)),
+        "3": n("Save", text="same"),
+        "4": show("2"),
+    }
+    jobs = [await bench.submit(prompt) for _ in range(4)]
+    shown = [(await bench.ended(id)).outcome.shown for id in jobs]
+    assert shown == [shown[0]] * 4
+    assert shown[0]["4"]["text"] == ["2"]
+    done = [line for line in lines(log) if line != "Twice 1"]
+    assert done == ["Sleep 1", "Slept 1", "Add 1 0", "Add 1 1"]
+
+
+async def test_a_job_makes_what_it_waited_for_when_the_other_job_is_interrupted(
+    local: Opener, tmp_path: Path
+):
+    bench, log = await local(), tmp_path / "log"
+    prompt = {
+        "1": n("Sleep", value=1, steps=50, seconds=1.0, log=str(log)),
+        "2": show("1"),
+    }
+    first = await bench.submit(prompt)
+    await bench.until(first, NodeStarted, "1")
+    second = await bench.submit(prompt)
+    await bench.until(second, Started)
+    assert await bench.engine.interrupt(first)
+    assert (await bench.ended(first)).outcome.status == "interrupted"
+    assert (await bench.ended(second)).outcome.status == "success"
+    assert lines(log) == ["Sleep 1", "Sleep 1", "Slept 1"]
 
 
 async def test_kept_without_keeping_is_nothing(local: Opener, tmp_path: Path):
