@@ -14,7 +14,10 @@ from engine.authoring.spec import MISSING, Input, NodeSpec
 
 LINE = re.compile(r"- `(?P<id>[^`]+)` \((?P<inputs>.*?)\) → \((?P<outputs>.*?)\)(?P<rest>.*)")
 TYPE = r"COMBO\[.*?\]|DYNCOMBO\[.*\]|AUTOGROW\[.*?\]|[\w*,]+(?:\(\w+\))?"
-FLAGS = r"multiline|dynamic_prompts|advanced|lazy|force_input|control|frontend|newer"
+FLAGS = (
+    r"multiline|dynamic_prompts|advanced|lazy|force_input|control|socketless"
+    r"|frontend|newer"
+)
 INPUT = re.compile(
     r"(?P<name>[^:?]+)(?P<optional>\??): "
     rf"(?P<type>{TYPE})"
@@ -40,7 +43,7 @@ PASSED = {
 }
 """Outputs of newer releases on output nodes of the older list."""
 
-UNTOLD = {"CustomCombo"}
+UNTOLD = {"CustomCombo", "MarigoldV2PostProcess"}
 """The list describes their inputs in words."""
 
 
