@@ -112,8 +112,8 @@ class Cache:
         if self._latest is None:
             return
         with self._lock:
-            kept = self._latest.begin(job, keys)
-            for key in {*self._memory.results, *self._on_disk} - kept:
+            self._latest.begin(job, keys)
+            for key in {*self._memory.results, *self._on_disk} - self._latest.needed:
                 self._forget(key)
 
     def grow(self, job: str, parent: str, keys: Iterable[str]) -> None:
@@ -235,6 +235,8 @@ class Cache:
             if not inline:
                 part.write_bytes(data)
             with self._lock:
+                if self._latest is not None and key not in self._latest.needed:
+                    return  # another job began meanwhile
                 self._forget_on_disk(key)
                 if not inline:
                     part.replace(self._file(key))

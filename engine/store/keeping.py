@@ -23,14 +23,19 @@ ALL_THAT_FITS = Keeping()
 
 
 class Latest:
-    """The keys of the running jobs, and of what their nodes expanded into, now or before."""
+    """The keys of the running jobs, and of what their nodes expanded into, now or before.
+
+    Attributes:
+        needed: all of them, and those of jobs that ended since the last one began.
+    """
 
     def __init__(self) -> None:
         self._running: dict[str, set[str]] = {}
         self._grown: dict[str, set[str]] = {}
+        self.needed: set[str] = set()
 
-    def begin(self, job: str, keys: Iterable[str]) -> set[str]:
-        """A job begins; the keys of everything that is needed from now on."""
+    def begin(self, job: str, keys: Iterable[str]) -> None:
+        """A job begins."""
         self._running[job] = set(keys)
         needed: set[str] = set()
         waiting = [key for keys in self._running.values() for key in keys]
@@ -40,11 +45,12 @@ class Latest:
                 needed.add(key)
                 waiting += self._grown.get(key, ())
         self._grown = {key: keys for key, keys in self._grown.items() if key in needed}
-        return needed
+        self.needed = needed
 
     def grow(self, job: str, parent: str, keys: Iterable[str]) -> None:
         """A node of a running job expanded into further ones."""
         self._grown[parent] = set(keys)
+        self.needed |= self._grown[parent]
         if job in self._running:
             self._running[job] |= self._grown[parent]
 
