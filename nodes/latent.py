@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, NamedTuple
 
-from engine import CPU, GPU, Artifact, Range, Run, Tooltip, node
+from engine import CPU, GPU, Artifact, Mark, Range, Run, Tooltip, node
 from nodes.sockets import Conditioning, Image, Latent, Mask, Vae
 
 Side = Annotated[int, Range(16, 16384, 8)]
@@ -39,10 +39,10 @@ def encode(*, pixels: Image, vae: Vae) -> Latent:
     return {"samples": vae.encode(pixels)}
 
 
-TileSide = Annotated[int, Range(64, 4096, 32), Tooltip("Of a tile, in pixels.")]
-Overlap = Annotated[int, Range(0, 4096, 32), Tooltip("Of neighbours, in pixels.")]
-Frames = Annotated[int, Range(8, 4096, 4), Tooltip("For videos: frames of a tile.")]
-FrameOverlap = Annotated[int, Range(4, 4096, 4), Tooltip("For videos: of tiles, in frames.")]
+TileSide = Annotated[int, Range(64, 4096, 32), Tooltip("Of a tile, in pixels."), Mark.LATER]
+Overlap = Annotated[int, Range(0, 4096, 32), Tooltip("Of neighbours, in pixels."), Mark.LATER]
+Frames = Annotated[int, Range(8, 4096, 4), Tooltip("For videos: of a tile."), Mark.LATER]
+FrameOverlap = Annotated[int, Range(4, 4096, 4), Tooltip("For videos: of tiles."), Mark.LATER]
 
 
 @node("VAEDecodeTiled", category="_for_testing", display_name="VAE Decode (Tiled)", on=GPU | CPU)

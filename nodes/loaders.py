@@ -83,7 +83,8 @@ def load_denoiser(
         str,
         Choice(("default", "fp8_e4m3fn", "fp8_e4m3fn_fast", "fp8_e5m2")),
         Tooltip("Weights are always reckoned with as exactly as on this device they can be."),
-    ],
+        Mark.LATER,
+    ] = "default",
 ) -> Model:
     """Take a denoiser out of a file of its own."""
     from nodes.models.checkpoints import read_denoiser

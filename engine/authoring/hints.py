@@ -80,6 +80,7 @@ def read_input(name: str, hint: Any, default: Any, blame: Blame) -> Input:
         text=text,
         upload=upload.kind if upload else None,
         tooltip=tooltip.text if tooltip else None,
+        later=Mark.LATER in marks,
         mentions=_mark(marks, Mentions),
         advanced=Mark.ADVANCED in marks,
         match=hint.__name__ if isinstance(hint, TypeVar) else None,

@@ -165,6 +165,7 @@ class Mark(enum.Enum):
     ALL = "an input list: collects every item of an output list"
     LAZY = "an input that is computed only when awaited"
     SOCKET = "a plain value that comes by link, never by widget"
+    LATER = "prompts from before the node had this input leave it out, and get its default"
     ADVANCED = "the editor shows the widget only when asked for more"
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from engine.authoring.markers import Files
 from engine.authoring.registry import Registry
@@ -48,11 +50,10 @@ def _print_one(spec: NodeSpec) -> None:
     console = Console(highlight=False)
     console.print(f"{spec.id} ({spec.category})", style="bold", markup=False)
     console.print(spec.description, markup=False)
-    inputs = Table("input", "type", "default", "allowed", "about", box=None)
+    inputs = Table(Column("input", overflow="fold"), "type", "default", "allowed", "about", box=None)
     for input in spec.inputs:
-        default = "" if input.default is MISSING else repr(input.default)
-        kind = f"{input.type}, optional" if input.optional else input.type
-        inputs.add_row(input.name, kind, default, _allowed(input), escape(input.tooltip or ""))
+        for row in _rows(input, input.name):
+            inputs.add_row(*map(escape, row))
     outputs = Table("output", "type", box=None)
     for output in spec.outputs:
         outputs.add_row(output.name, f"list of {output.type}" if output.each else output.type)
@@ -60,7 +61,25 @@ def _print_one(spec: NodeSpec) -> None:
     console.print(outputs if spec.outputs else "It shows files.")
 
 
+def _rows(input: Input, name: str) -> Iterator[tuple[str, ...]]:
+    """An input and, as a prompt names them, those that its options and slots bring."""
+    default = "" if input.default is MISSING else repr(input.default)
+    kind = f"slots of {input.slot.type}" if input.slot is not None else input.type
+    kind = "choice" if input.variants else kind
+    optional = ", optional" if input.optional else ""
+    yield name, kind + optional, default, _allowed(input), input.tooltip or ""
+    for variant in input.variants:
+        for child in variant.inputs:
+            for *row, about in _rows(child, f"{name}.{child.name}"):
+                yield (*row, about or f"with {variant.key}")
+
+
 def _allowed(input: Input) -> str:
+    if input.variants:
+        return ", ".join(variant.key for variant in input.variants)
+    if input.slots is not None:
+        names = input.slots.all()
+        return f"{names[0]} to {names[-1]}, at least {input.slots.min}"
     if input.range is not None:
         return f"{input.range.min} to {input.range.max}"
     if input.choice is None:

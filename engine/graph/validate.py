@@ -209,7 +209,8 @@ class _Check:
             if value is None and input.optional:
                 continue
             if input.name not in given:
-                yield _missing(input)
+                if not input.later:
+                    yield _missing(input)
                 continue
             if isinstance(value, list):
                 yield from self._link_problems(id, input, value)  # pyright: ignore[reportUnknownArgumentType] - JSON

@@ -15,6 +15,7 @@ def test_nodes_lists_all_and_explains_one(soundstage: Soundstage):
     one = soundstage("nodes", "KSampler")
     assert one.code == 0
     assert "euler" in one.out
+    assert "format.save_mode" in soundstage("nodes", "SaveImageAdvanced").out
     assert soundstage("nodes", "NoSuchNode").code == 2
 
 

@@ -133,7 +133,9 @@ def differences(place: str, said: re.Match[str], input: Input) -> list[str]:
         found.append(f"type {input.type}")
     if kind.startswith("COMBO") and not same_options(kind[6:-1], input):
         found.append(f"options {input.choice}")
-    default = None if input.default in (MISSING, "") else input.default
+    default = None if input.default in (MISSING, "") or input.later else input.default
+    if input.later and said["default"] is not None:
+        default = input.default
     if value(said["default"]) != default and not said["type"].startswith("IMAGECOMPARE"):
         found.append(f"default {input.default}, not {said['default']}")
     limits = [said["min"], said["max"], said["step"]]

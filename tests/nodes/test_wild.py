@@ -34,7 +34,7 @@ def complaints(spec: NodeSpec, given: dict[str, Any], folders: Folders) -> Itera
     for input in spec.inputs:
         value = given.get(input.name)
         if value is None:
-            if not input.optional:
+            if not (input.optional or input.later):
                 yield f"{spec.id}.{input.name} is missing"
         elif isinstance(value, str) and value.startswith(BLANKS):
             continue

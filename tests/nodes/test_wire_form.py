@@ -87,6 +87,7 @@ MATHS: dict[str, Any] = {"expression": "a"}
                                  "resize_type": "scale by multiplier",
                                  "resize_type.multiplier": 2}, [("return_type_mismatch", "input")]),
         ("ComfyNumberConvert", {"value": "12"}, []),
+        ("UNETLoader", {"unet_name": "none"}, [("value_not_in_list", "unet_name")]),
         ("ComfyNumberConvert", {"value": ["1", 0]}, [("return_type_mismatch", "value")]),
     ],
 )  # fmt: skip
