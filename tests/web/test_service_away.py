@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,7 +18,9 @@ from tests.web.test_runs import LONG, node, run
 def test_it_says_so_and_goes_on_when_it_is_back(browser: Browser, tmp_path: Path):
     service = start_service(tmp_path / "home")
     port = str(urlsplit(service.url).port)
-    with visit(browser, service.url) as visitor:
+    with ExitStack() as ends:
+        ends.callback(lambda: service.stop())
+        visitor = ends.enter_context(visit(browser, service.url))
         page = visitor.open()
         opened(page, picture(steps=LONG))
         run(page)
@@ -28,10 +31,7 @@ def test_it_says_so_and_goes_on_when_it_is_back(browser: Browser, tmp_path: Path
         run(page)
         expect(page.locator(".notice-error")).to_contain_text("does not answer")
         service = start_service(tmp_path / "home", "--port", port)
-        try:
-            expect(page.get_by_text("The service is away; trying again")).to_be_hidden()
-            expect(steps).to_be_visible()
-            page.get_by_role("button", name="Stop").click()
-            expect(page.get_by_role("button", name="Stop")).to_be_hidden()
-        finally:
-            service.stop()
+        expect(page.get_by_text("The service is away; trying again")).to_be_hidden()
+        expect(steps).to_be_visible()
+        page.get_by_role("button", name="Stop").click()
+        expect(page.get_by_role("button", name="Stop")).to_be_hidden()
