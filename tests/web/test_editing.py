@@ -131,6 +131,30 @@ def test_a_node_moved_by_mouse_stays_there_after_a_reload(page: Page):
     assert moved[0] in again
 
 
+def test_each_move_is_undone_by_itself(page: Page):
+    opened(page, picture())
+    title = page.get_by_text("Enlarge", exact=True)
+
+    def place() -> tuple[int, int]:
+        box = title.bounding_box()
+        assert box is not None
+        return round(box["x"]), round(box["y"])
+
+    places = [place()]
+    for _ in range(2):
+        x, y = places[-1]
+        page.mouse.move(x + 5, y + 5)
+        page.mouse.down()
+        page.mouse.move(x + 25, y + 60, steps=4)
+        page.mouse.move(x + 25, y + 85, steps=4)
+        page.mouse.up()
+        places.append(place())
+    assert len(set(places)) == 3
+    for before in reversed(places[:-1]):
+        page.keyboard.press(UNDO)
+        assert place() == before
+
+
 def test_a_graph_is_built_linked_and_run_with_the_keyboard_alone(page: Page):
     expect(page.get_by_role("heading", name="Make pictures and voices")).to_be_visible()
     page.keyboard.press("Alt+n")

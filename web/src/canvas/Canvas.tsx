@@ -91,6 +91,7 @@ function SheetCanvas({ tab }: { tab: Tab }) {
         bend(edge, screenToFlowPosition(pointOf(event.nativeEvent)))
       }
       onNodeDragStart={(_event, node, dragged) => {
+        useDocuments.getState().settle();
         held.current = grab(sheet, node, dragged);
       }}
       onNodeDrag={(_event, node) => held.current && flow.carry(held.current.at(node.position))}
