@@ -155,6 +155,25 @@ def test_each_move_is_undone_by_itself(page: Page):
         assert place() == before
 
 
+def test_ten_megabytes_of_text_in_a_widget_do_no_harm(page: Page):
+    expect(page.get_by_role("heading", name="Make pictures and voices")).to_be_visible()
+    prompt = picture()
+    prompt["2"]["inputs"]["text"] = "apple"
+    page.evaluate(
+        """(text) => {
+          const transfer = new DataTransfer();
+          const long = text.replace('"apple"', '"' + "apple ".repeat(1_700_000) + '"');
+          transfer.items.add(new File([long], "long.json", { type: "application/json" }));
+          const init = { bubbles: true, cancelable: true, dataTransfer: transfer };
+          document.querySelector(".page").dispatchEvent(new DragEvent("drop", init));
+        }""",
+        json.dumps(prompt),
+    )
+    expect(page.get_by_text("10,200,000 characters")).to_be_visible()
+    add(page, "invert image")
+    expect(nodes(page)).to_have_count(9)
+
+
 def test_a_graph_is_built_linked_and_run_with_the_keyboard_alone(page: Page):
     expect(page.get_by_role("heading", name="Make pictures and voices")).to_be_visible()
     page.keyboard.press("Alt+n")

@@ -185,6 +185,8 @@ export const en = {
     none: "Nothing is called that",
     more: (number: number) => `and ${number} more`,
     notThere: (value: string) => `${value || "Nothing"} is not among the choices`,
+    long: (length: number, seen: number) =>
+      `${length.toLocaleString("en")} characters are too many to edit here; these are the first ${seen.toLocaleString("en")}.`,
     upload: (kind: string) => `Upload ${kind === "image" ? "a picture" : "a sound"}`,
     wrongFile: (name: string, kind: string) =>
       `${name} is no ${kind === "image" ? "picture" : "sound"}.`,

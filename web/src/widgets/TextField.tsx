@@ -1,7 +1,12 @@
 import type { Widget } from "../graph/kinds";
+import { t } from "../strings";
 import type { Editing } from "./Field";
 
 type TextWidget = Extract<Widget, { kind: "text" }>;
+
+/** Browsers take seconds to lay out more than this; it is kept, and its beginning shown. */
+const LONGEST = 200_000;
+const SEEN = 5000;
 
 /** Words: one line, or as many as are needed. */
 export function TextField(props: Editing<string> & { widget: TextWidget }) {
@@ -22,6 +27,14 @@ export function TextField(props: Editing<string> & { widget: TextWidget }) {
           }}
         />
       </label>
+    );
+  }
+  if (value.length > LONGEST) {
+    return (
+      <div className="field-area nodrag nowheel" title={tooltip}>
+        <textarea aria-label={label} rows={3} readOnly value={value.slice(0, SEEN)} />
+        <p className="field-note">{t.widget.long(value.length, SEEN)}</p>
+      </div>
     );
   }
   return (
