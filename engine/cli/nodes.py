@@ -50,7 +50,9 @@ def _print_one(spec: NodeSpec) -> None:
     console = Console(highlight=False)
     console.print(f"{spec.id} ({spec.category})", style="bold", markup=False)
     console.print(spec.description, markup=False)
-    inputs = Table(Column("input", overflow="fold"), "type", "default", "allowed", "about", box=None)
+    inputs = Table(
+        Column("input", overflow="fold"), "type", "default", "allowed", "about", box=None
+    )
     for input in spec.inputs:
         for row in _rows(input, input.name):
             inputs.add_row(*map(escape, row))

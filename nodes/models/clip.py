@@ -18,7 +18,7 @@ from nodes.models.tokenizers import ClipTokenizer, read_clip_tokenizer
 from nodes.models.torch_devices import compute_dtype
 
 if TYPE_CHECKING:
-    from transformers import CLIPTextModel
+    from transformers.models.clip.modeling_clip import CLIPTextModel
 
 Conditioning: TypeAlias = list[tuple[Tensor, dict[str, Any]]]
 Embeddings: TypeAlias = Callable[[str], Path | None]
@@ -68,7 +68,9 @@ class Clip(Handle["CLIPTextModel"]):
 
     def load(self, device: str) -> TextNetwork:
         """Read the text encoder's weights to `device`, and its vocabulary."""
-        from transformers import CLIPTextConfig, CLIPTextModel
+        # Not from the package itself: two threads that ask it for names at once may find none.
+        from transformers.models.clip.configuration_clip import CLIPTextConfig
+        from transformers.models.clip.modeling_clip import CLIPTextModel
 
         kind: Any = CLIPTextConfig
         with torch.device("meta"):

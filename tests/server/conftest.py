@@ -66,6 +66,14 @@ class Ear:
                 case _:
                     pass
 
+    async def begun(self, *ids: str) -> None:
+        """Listen until each of these jobs has begun, in whatever order."""
+        waiting = set(ids)
+        while waiting := waiting - {
+            data["prompt_id"] for type, data in self.heard if type == "execution_start"
+        }:
+            await self.hear()
+
     async def over(self, *ids: str) -> None:
         """Listen until each of these jobs is over, in whatever order."""
         waiting = set(ids)

@@ -45,8 +45,7 @@ async def test_prompt_queue_and_history_have_their_shapes(call: Caller):
 async def test_waiting_jobs_are_listed_in_order_and_can_be_deleted(call: Caller):
     async with call.ear("order") as ear:
         running = [await call.submit(slow(), client_id="order") for _ in range(4)]
-        for id in running:
-            await ear.until("execution_start", prompt_id=id)
+        await ear.begun(*running)
         last = await call.submit(chain())
         middle = await call.submit(chain(), number=-1)
         first = await call.submit(chain(), front=True)
