@@ -37,33 +37,13 @@ from engine.run.frames import (
     encoded,
     read_frame,
 )
-from engine.run.guests import GuestPacks, LoadedGuests, checked, load, told
+from engine.run.guests import LoadedGuests, checked, load, told
+from engine.run.local import LocalWorker
 from engine.run.relay import Relay
-from engine.run.worker import LocalWorker
+from engine.run.settings import Settings
 from engine.store.folders import Folders
-from engine.store.keeping import Keeping
-from engine.store.model_paths import ModelPaths
 
 log = logging.getLogger(__name__)
-
-
-class Settings(msgspec.Struct, frozen=True):
-    """What a worker process is started with.
-
-    Attributes:
-        packs: node packs to import beside the installed ones, by module name.
-        models: folders of models outside of the home.
-        guests: node packs that were written for another program.
-        keeping: which results are kept.
-    """
-
-    home: str
-    placed: dict[str, str]
-    packs: list[str]
-    models: ModelPaths = msgspec.field(default_factory=ModelPaths)
-    guests: GuestPacks | None = None
-    log_level: str = "INFO"
-    keeping: Keeping = msgspec.field(default_factory=Keeping)
 
 
 class Child:

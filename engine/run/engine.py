@@ -18,12 +18,11 @@ from engine.authoring.registry import Registry
 from engine.authoring.spec import Input
 from engine.graph.errors import NodeErrors, PromptError
 from engine.graph.validate import InputConfig, validate
-from engine.run.child import Settings
-from engine.run.events import Event
-from engine.run.executor import now_ms
+from engine.run.events import Event, now_ms
 from engine.run.guests import GuestPacks, RemoteGuests
 from engine.run.process import ProcessWorker
 from engine.run.scheduler import Listener, QueueChanged, Scheduler
+from engine.run.settings import Settings
 from engine.run.worker import Worker
 from engine.store.assets import Assets
 from engine.store.db import Database

@@ -8,6 +8,7 @@ place of `Ended` there may be `Lost`.
 
 from __future__ import annotations
 
+import time
 from typing import Any, TypeAlias
 
 from msgspec import Struct
@@ -118,3 +119,8 @@ Event: TypeAlias = (
     | Ended
     | Lost
 )
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000

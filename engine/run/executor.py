@@ -26,9 +26,10 @@ from engine.run.events import (
     NodeShown,
     NodeStarted,
     Started,
+    now_ms,
 )
 from engine.run.expand import grown
-from engine.run.failures import now_ms, sendable
+from engine.run.failures import sendable
 from engine.run.inputs import Inputs, SourceFailed, items, unasked
 from engine.run.kept import Kept
 from engine.run.loop import Loop, Tell

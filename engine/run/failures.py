@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -119,8 +118,3 @@ def sendable(shown: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
         return msgspec.msgpack.decode(msgspec.msgpack.encode(shown))
     except Exception as error:
         raise ValueError(f"the node shows something that cannot be sent: {error}") from error
-
-
-def now_ms() -> int:
-    """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000

@@ -13,9 +13,7 @@ from typing import Any
 
 import msgspec
 
-from engine.run.child import Settings
-from engine.run.events import Ended, Event, Lost
-from engine.run.executor import now_ms
+from engine.run.events import Ended, Event, Lost, now_ms
 from engine.run.frames import (
     Answer,
     AskCheck,
@@ -33,6 +31,7 @@ from engine.run.frames import (
 )
 from engine.run.questions import Questions
 from engine.run.relay import pass_on
+from engine.run.settings import Settings
 from engine.run.worker import Hear
 from engine.store.history import Job
 

@@ -10,8 +10,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from engine.authoring.errors import SoundstageError
-from engine.run.events import Ended, Event, Expanded, Lost, NodeShown, Started
-from engine.run.executor import now_ms
+from engine.run.events import Ended, Event, Expanded, Lost, NodeShown, Started, now_ms
 from engine.run.worker import Worker
 from engine.store.history import Failure, Job, Outcome
 from engine.store.queue import Queue

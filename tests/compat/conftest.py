@@ -12,7 +12,7 @@ from engine.authoring.registry import Registry
 from engine.compat.packs import Packs, load
 from engine.run.engine import Engine
 from engine.run.guests import GuestPacks
-from engine.run.worker import LocalWorker
+from engine.run.local import LocalWorker
 from engine.store.folders import Folders
 from engine.store.keeping import Keeping
 from tests.conftest import CHECKOUT

@@ -17,7 +17,7 @@ import nodes
 from engine.authoring.registry import Registry
 from engine.run.engine import Engine, Submission
 from engine.run.events import Ended
-from engine.run.worker import LocalWorker
+from engine.run.local import LocalWorker
 from engine.store.folders import Folders
 from engine.store.history import Entry
 

@@ -14,8 +14,8 @@ from engine.authoring.registry import Registry
 from engine.authoring.spec import MISSING
 from engine.run.engine import Engine, Submission
 from engine.run.events import Ended, Event
+from engine.run.local import LocalWorker
 from engine.run.scheduler import QueueChanged
-from engine.run.worker import LocalWorker
 from engine.store.folders import Folders
 from engine.store.history import Entry, Job
 from engine.store.keeping import Keeping

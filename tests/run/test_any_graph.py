@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from engine.run.engine import Engine
 from engine.run.events import Ended
-from engine.run.worker import LocalWorker
+from engine.run.local import LocalWorker
 from engine.store.folders import Folders
 from engine.store.keeping import Keeping
 from tests.run.conftest import Bench, Prompt, registry

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.authoring.backend import CpuBackend
-from engine.run.worker import LocalWorker
+from engine.run.local import LocalWorker
 from engine.store.folders import Folders
 from tests.run.conftest import registry
 

@@ -13,7 +13,7 @@ import pytest
 from engine.authoring.registry import Registry
 from engine.run.engine import Engine
 from engine.run.events import NodeProgress
-from engine.run.worker import LocalWorker
+from engine.run.local import LocalWorker
 from engine.store.folders import Folders
 from engine.store.history import Entry
 from nodes.models.waves import decode
