@@ -383,8 +383,7 @@ class JobRun:
     def _break(self, error: Exception) -> None:
         """Something failed that is no node."""
         log.error("job %s failed outside of its nodes", self._job.id, exc_info=error)
-        text = failures.readable(f"the job could not be run: {error}")
-        self._end("error", Failure("", "", text, type(error).__name__, executed=self._executed))
+        self._end("error", failures.broken(error, self._executed))
         self._close()
 
     def _end(

@@ -67,6 +67,12 @@ def blocked(place: Place, by: Blocked, executed: Sequence[str]) -> Failure:
     return Failure(root.id, root.spec.id, by.message or "", BLOCKED, executed=[*executed])
 
 
+def broken(error: Exception, executed: Sequence[str]) -> Failure:
+    """What is told of a job in which something failed that is no node."""
+    text = readable(f"the job could not be run: {error}")
+    return Failure("", "", text, type(error).__name__, executed=[*executed])
+
+
 def interrupted(running: Sequence[Place], executed: Sequence[str]) -> Failure:
     """Where a job was interrupted: at the first of these nodes that really runs, if any does."""
     root = next((place.root.node for place in running if place.announced), None)
