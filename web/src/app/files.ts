@@ -1,6 +1,7 @@
 /** Workflows opened from files, kept by the service, and handed out as files. */
 
 import { openDocument, openFile } from "../graph/files";
+import { writeJson } from "../graph/json";
 import { emptyWorkflow, type Workflow } from "../graph/model";
 import { toPrompt } from "../graph/prompt";
 import { toEditor } from "../graph/write_editor";
@@ -90,7 +91,7 @@ export function download(tab: Tab, format: "editor" | "api"): Promise<void> {
     const catalog = catalogNow();
     const workflow = tab.history.present;
     const document = format === "api" ? toPrompt(workflow, catalog) : toEditor(workflow, catalog);
-    const blob = new Blob([JSON.stringify(document, null, 2)], { type: "application/json" });
+    const blob = new Blob([writeJson(document, 2)], { type: "application/json" });
     const link = window.document.createElement("a");
     link.href = URL.createObjectURL(blob);
     link.download = format === "api" ? `${tab.name}_api.json` : `${tab.name}.json`;

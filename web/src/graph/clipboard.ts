@@ -1,6 +1,7 @@
 /** Parts of sheets taken out and put in: copy, paste, duplicate. The text is a workflow file. */
 
 import { groupKey } from "./edits";
+import { writeJson } from "./json";
 import type { Catalog } from "./kinds";
 import {
   emptyWorkflow,
@@ -41,7 +42,7 @@ function pick<T>(all: Record<string, T>, wanted: (entry: T) => boolean): Record<
 }
 
 export const asText = (part: Workflow, catalog: Catalog): string =>
-  JSON.stringify(toEditor(part, catalog), null, 1);
+  writeJson(toEditor(part, catalog), 1);
 
 /** Where a part is put: its upper left corner, or how far from where it came. */
 export type Target = { at: Point } | { by: Point };

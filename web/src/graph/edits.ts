@@ -14,6 +14,7 @@ import {
   type Point,
   type Sheet,
 } from "./model";
+import { isNumeric, type Limits, type Numeric, stepped } from "./numbers";
 
 /** A new node of a kind with its defaults; nothing links to it yet. */
 export function newNode(id: string, type: string, at: Point, catalog: Catalog): GraphNode {
@@ -178,7 +179,7 @@ export function afterRun(sheet: Sheet, catalog: Catalog, random: () => number): 
       const inputs = kind ? inputsOf(kind, node.values) : [];
       const widget = inputs.find(({ name }) => name === input)?.widget;
       const value = values[input];
-      if (widget?.kind !== "number" || typeof value !== "number" || after === "fixed") continue;
+      if (widget?.kind !== "number" || !isNumeric(value) || after === "fixed") continue;
       const next = moved(value, after, widget, random);
       if (next !== value) values = { ...values, [input]: next };
     }
@@ -189,16 +190,12 @@ export function afterRun(sheet: Sheet, catalog: Catalog, random: () => number): 
 /** Seeds are drawn below this, so that they can be read out and typed again. */
 const SEEDS = 2 ** 50;
 
-function moved(
-  value: number,
-  after: AfterRun,
-  limits: { min: number; max: number; step: number },
-  random: () => number,
-): number {
-  if (after === "randomize") {
-    const least = Math.max(0, limits.min);
-    return least + Math.floor(random() * (Math.min(limits.max, SEEDS) - least + 1));
-  }
-  const next = value + (after === "increment" ? limits.step : -limits.step);
-  return Math.min(limits.max, Math.max(limits.min, next));
+function moved(value: Numeric, after: AfterRun, limits: Limits, random: () => number): Numeric {
+  if (after === "randomize") return newSeed(limits, random);
+  return stepped(value, after === "increment" ? 1 : -1, "usual", limits);
+}
+
+export function newSeed(limits: Limits, random: () => number): number {
+  const least = Math.max(0, Number(limits.min));
+  return least + Math.floor(random() * (Math.min(Number(limits.max), SEEDS) - least + 1));
 }

@@ -1,6 +1,7 @@
 /** Files that hold a workflow: JSON in both formats, sounds, and PNG pictures that carry the graph
  * that made them (PNG specification, 11.3.4: tEXt, zTXt, iTXt). */
 
+import { readJson } from "./json";
 import type { Catalog } from "./kinds";
 import type { Workflow } from "./model";
 import { Unusable } from "./places";
@@ -32,7 +33,7 @@ export async function openFile(
 export function openText(text: string, name: string, catalog: Catalog): Workflow {
   let document: unknown;
   try {
-    document = JSON.parse(text);
+    document = readJson(text);
   } catch {
     throw new Unusable(
       `${name} holds no workflow: it is neither JSON nor a picture or sound that was made here.`,

@@ -2,6 +2,7 @@
 
 import { inputsOf } from "./dynamic";
 import type { GraphNode, Json, Sheet, Socket, Workflow } from "./model";
+import type { Numeric } from "./numbers";
 
 export type Option = string | number | boolean;
 
@@ -9,8 +10,8 @@ export type Widget =
   | {
       kind: "number";
       whole: boolean;
-      min: number;
-      max: number;
+      min: Numeric;
+      max: Numeric;
       step: number;
       /** A number that a person may want new for each run. */
       seed: boolean;

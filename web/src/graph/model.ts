@@ -1,6 +1,6 @@
 /** The document: plain, serialisable, never changed in place. */
 
-export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
+export type Json = null | boolean | number | bigint | string | Json[] | { [name: string]: Json };
 export type JsonObject = { [name: string]: Json };
 
 export type Mode = "run" | "muted" | "bypassed";

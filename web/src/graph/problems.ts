@@ -3,12 +3,13 @@
 import { inputsOf } from "./dynamic";
 import { type Catalog, type Folded, isEditorOnly, type NodeKind, type Widget } from "./kinds";
 import { type GraphNode, type Json, linkedInputs, type Sheet } from "./model";
+import { type Numeric, numeric } from "./numbers";
 
 export type Problem =
   | { kind: "unknown"; type: string }
   | { kind: "missing"; input: string }
   | { kind: "option"; input: string; value: Json }
-  | { kind: "range"; input: string; value: number; min: number; max: number }
+  | { kind: "range"; input: string; value: Numeric; min: Numeric; max: Numeric }
   | { kind: "number"; input: string; value: Json };
 
 /** Problems by node id; nodes that do not run have none. */
@@ -58,8 +59,8 @@ function ofValue(input: string, value: Json, widget: Widget): Problem | undefine
     return known ? undefined : { kind: "option", input, value };
   }
   if (widget.kind !== "number") return undefined;
-  const number = Number(value);
-  if (Number.isNaN(number) || typeof value === "object") return { kind: "number", input, value };
+  const number = numeric(value);
+  if (Number.isNaN(number)) return { kind: "number", input, value };
   const { min, max } = widget;
   return number < min || number > max
     ? { kind: "range", input, value: number, min, max }

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { inputsOf } from "./dynamic";
+import { AnyJson } from "./json";
 import { type Catalog, isReroute, PRIMITIVE } from "./kinds";
 import {
   EMPTY_SHEET,
@@ -51,8 +52,8 @@ const FileNode = z.looseObject({
     .catch(null),
   inputs: z.array(FileSocket).nullish(),
   outputs: z.array(FileSocket).nullish(),
-  widgets_values: z.union([z.array(z.json()), z.record(z.string(), z.json())]).nullish(),
-  widgets_values_named: z.record(z.string(), z.json()).nullish(),
+  widgets_values: z.union([z.array(AnyJson), z.record(z.string(), AnyJson)]).nullish(),
+  widgets_values_named: z.record(z.string(), AnyJson).nullish(),
 });
 const FileLink = z.union([
   z

@@ -1,6 +1,7 @@
 /** Requests to the service, their answers checked. */
 
 import { z } from "zod";
+import { readJson, writeJson } from "../graph/json";
 
 // Zod must not try to compile code: the page's policy forbids it, and says so in the console.
 z.config({ jitless: true });
@@ -64,15 +65,20 @@ async function refusal(answer: Response): Promise<Refused> {
   return new Refused(answer.status, message, node_errors);
 }
 
-export async function get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
+/** An answer as it came, every digit kept. */
+export async function fetchJson(path: string): Promise<unknown> {
   const answer = await request(path);
-  return schema.parse(await answer.json());
+  return readJson(await answer.text());
+}
+
+export async function get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
+  return schema.parse(await fetchJson(path));
 }
 
 export async function post(path: string, body: unknown): Promise<Response> {
   return request(path, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
+    body: writeJson(body),
   });
 }

@@ -1,6 +1,7 @@
 /** GET /object_info, checked and read into a catalog; one bad entry spoils no other. */
 
 import { z } from "zod";
+import { AnyJson } from "../graph/json";
 import {
   type Catalog,
   type InputKind,
@@ -9,15 +10,17 @@ import {
   type Widget,
 } from "../graph/kinds";
 import type { Json } from "../graph/model";
+import type { Numeric } from "../graph/numbers";
 
 const Option = z.union([z.string(), z.number(), z.boolean()]);
 const flag = z.boolean().optional().catch(undefined);
 const number = z.number().optional().catch(undefined);
+const numeric = z.union([z.number(), z.bigint()]).optional().catch(undefined);
 
 const Options = z.looseObject({
-  default: z.json().optional(),
-  min: number,
-  max: number,
+  default: AnyJson.optional(),
+  min: numeric,
+  max: numeric,
   step: number,
   multiline: flag,
   dynamicPrompts: flag,
@@ -181,9 +184,9 @@ function widgetOf(type: string | z.infer<typeof Option>[], options: Options): Wi
   const [first] = type.split(",");
   switch (first) {
     case "INT":
-      return numeric(true, options);
+      return numberOf(true, options);
     case "FLOAT":
-      return numeric(false, options);
+      return numberOf(false, options);
     case "STRING":
       return {
         kind: "text",
@@ -203,9 +206,9 @@ function widgetOf(type: string | z.infer<typeof Option>[], options: Options): Wi
   }
 }
 
-function numeric(whole: boolean, options: Options): Widget {
-  const limit = (value: number | undefined, otherwise: number): number =>
-    Math.max(-Number.MAX_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, value ?? otherwise));
+function numberOf(whole: boolean, options: Options): Widget {
+  const limit = (value: Numeric | undefined, otherwise: number): Numeric =>
+    whole ? (value ?? otherwise) : Number(value ?? otherwise);
   return {
     kind: "number",
     whole,

@@ -3,11 +3,11 @@
 import { z } from "zod";
 import type { JsonObject } from "../graph/model";
 import type { Prompt } from "../graph/prompt";
-import { address, get, NodeErrors, post, request } from "./http";
+import { address, fetchJson, get, NodeErrors, post, request } from "./http";
 import { type ReadCatalog, readCatalog } from "./object_info";
 
 export async function fetchCatalog(): Promise<ReadCatalog> {
-  return readCatalog(await (await request("object_info")).json());
+  return readCatalog(await fetchJson("object_info"));
 }
 
 const Receipt = z.looseObject({ prompt_id: z.string(), node_errors: NodeErrors.catch({}) });
@@ -166,7 +166,7 @@ export async function fetchTemplates(): Promise<{ pack: string; name: string }[]
 
 export async function fetchTemplate(pack: string, name: string): Promise<unknown> {
   const path = `workflow_templates/${encodeURIComponent(pack)}/${encodeURIComponent(name)}.json`;
-  return (await request(path)).json();
+  return fetchJson(path);
 }
 
 const FOLDER = "workflows";
@@ -182,8 +182,7 @@ export async function fetchSaved(): Promise<string[]> {
 
 const saved = (name: string): string => `userdata/${encodeURIComponent(`${FOLDER}/${name}`)}`;
 
-export const fetchSavedFile = async (name: string): Promise<unknown> =>
-  (await request(saved(name))).json();
+export const fetchSavedFile = (name: string): Promise<unknown> => fetchJson(saved(name));
 
 export async function saveFile(name: string, workflow: JsonObject): Promise<void> {
   await post(saved(name), workflow);

@@ -1,6 +1,7 @@
 /** The service's WebSocket: connected again whenever it breaks, its frames checked. */
 
 import { z } from "zod";
+import { readJson } from "../graph/json";
 
 const id = z.string();
 const Progress = z.looseObject({
@@ -119,7 +120,7 @@ function receive(frame: string | ArrayBuffer, listener: Listener): void {
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return readJson(text);
   } catch {
     return undefined;
   }

@@ -1,5 +1,7 @@
 /** English. */
 
+import type { Numeric } from "../graph/numbers";
+
 const count = (number: number, one: string, many: string): string =>
   `${number} ${number === 1 ? one : many}`;
 
@@ -102,7 +104,7 @@ export const en = {
       "Drag a link into the void: add a node that fits",
       "Drag a link onto a node: into the first input that fits",
       "Double-click on a link: a bend in it",
-      "Drag on a number: change it; with Shift, ten times as fast",
+      "Drag on a number: change it; with Shift ten times as fast, with Alt finely",
       "Ctrl and drag on the canvas: select; Shift and click: select more",
       "Copy and paste: nodes are text, also for other tabs and mails",
       "Drop a picture that was made here: its graph opens",
@@ -145,7 +147,7 @@ export const en = {
     missing: (input: string) => `${input} is missing: link something to it.`,
     option: (input: string, value: string) =>
       `${input}: there is no ${value || "such choice"}; choose another one.`,
-    range: (input: string, value: number, min: number, max: number) =>
+    range: (input: string, value: Numeric, min: Numeric, max: Numeric) =>
       `${input}: ${value} is not between ${min} and ${max}.`,
     number: (input: string) => `${input} is no number.`,
   },

@@ -1,6 +1,7 @@
 import { setValue } from "../graph/edits";
 import { type InputKind, shortName, type Widget } from "../graph/kinds";
 import type { AfterRun, Json } from "../graph/model";
+import { numeric } from "../graph/numbers";
 import { useDocuments } from "../stores/documents";
 import { t } from "../strings";
 import { ChoiceField } from "./ChoiceField";
@@ -45,7 +46,7 @@ export function Field({ node, input, widget, value, after }: FieldProps) {
   };
   switch (widget.kind) {
     case "number": {
-      const field = <NumberField {...editing} widget={widget} value={Number(value ?? 0)} />;
+      const field = <NumberField {...editing} widget={widget} value={numeric(value ?? 0)} />;
       if (!widget.seed) return field;
       return (
         <div className="seed">
@@ -63,7 +64,7 @@ export function Field({ node, input, widget, value, after }: FieldProps) {
     case "colour":
       return <ColourField {...editing} value={String(value ?? "#000000")} />;
     case "choice": {
-      const chosen = typeof value === "object" ? "" : value;
+      const chosen = typeof value === "object" || typeof value === "bigint" ? "" : value;
       if (widget.upload && widget.upload !== "video") {
         return (
           <FileField {...editing} widget={widget} upload={widget.upload} value={String(chosen)} />

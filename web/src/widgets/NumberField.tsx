@@ -1,5 +1,6 @@
 import { type KeyboardEvent, type PointerEvent, useRef, useState } from "react";
 import type { Widget } from "../graph/kinds";
+import { type Numeric, type Pace, stepped, typed } from "../graph/numbers";
 import type { Editing } from "./Field";
 
 type NumberWidget = Extract<Widget, { kind: "number" }>;
@@ -8,14 +9,21 @@ type NumberWidget = Extract<Widget, { kind: "number" }>;
 const PIXELS = 4;
 const SLACK = 3;
 
+/** The pointer is held down on a number. */
 interface Drag {
   x: number;
-  value: number;
+  value: Numeric;
+  /** Pixels that made no whole step yet. */
+  rest: number;
   moved: boolean;
 }
 
-/** A number: dragged sideways, typed, or stepped with the arrow keys (Shift: ten steps). */
-export function NumberField(props: Editing<number> & { widget: NumberWidget }) {
+const pace = ({ shiftKey, altKey }: { shiftKey: boolean; altKey: boolean }): Pace =>
+  shiftKey ? "coarse" : altKey ? "fine" : "usual";
+
+/** A number: dragged sideways, typed, or stepped with the arrow keys. Shift makes ten steps of
+ * one, Alt a tenth of one. */
+export function NumberField(props: Editing<Numeric> & { widget: NumberWidget }) {
   const { label, tooltip, value, widget, change, done } = props;
   const [text, setText] = useState<string | null>(null);
   const input = useRef<HTMLInputElement>(null);
@@ -25,16 +33,20 @@ export function NumberField(props: Editing<number> & { widget: NumberWidget }) {
     if (event.button !== 0 || text !== null) return;
     event.preventDefault();
     event.currentTarget.setPointerCapture(event.pointerId);
-    drag.current = { x: event.clientX, value, moved: false };
+    drag.current = { x: event.clientX, value, rest: 0, moved: false };
   };
   const move = (event: PointerEvent) => {
     const held = drag.current;
     if (!held) return;
-    const distance = event.clientX - held.x;
-    held.moved ||= Math.abs(distance) > SLACK;
+    const far = event.clientX - held.x;
+    held.moved ||= Math.abs(far) > SLACK;
     if (!held.moved) return;
-    const steps = Math.round(distance / PIXELS) * (event.shiftKey ? 10 : 1);
-    change(rounded(held.value + steps * widget.step, widget));
+    const steps = Math.trunc((held.rest + far) / PIXELS);
+    held.rest += far - steps * PIXELS;
+    held.x = event.clientX;
+    if (steps === 0) return;
+    held.value = stepped(held.value, steps, pace(event), widget);
+    change(held.value);
   };
   const end = () => {
     const held = drag.current;
@@ -46,10 +58,8 @@ export function NumberField(props: Editing<number> & { widget: NumberWidget }) {
     }
   };
   const commit = () => {
-    if (text !== null && text.trim() !== "") {
-      const typed = Number(text.replace(",", "."));
-      if (!Number.isNaN(typed)) change(rounded(typed, widget));
-    }
+    const given = text === null ? undefined : typed(text, widget);
+    if (given !== undefined) change(given);
     setText(null);
     done();
   };
@@ -62,13 +72,14 @@ export function NumberField(props: Editing<number> & { widget: NumberWidget }) {
     } else if (steps !== undefined) {
       event.preventDefault();
       setText(null);
-      change(rounded(value + steps * widget.step * (event.shiftKey ? 10 : 1), widget));
+      change(stepped(value, steps, pace(event), widget));
     } else return;
     event.stopPropagation();
   };
 
-  const part = (value - widget.min) / (widget.max - widget.min);
-  const bar = widget.max - widget.min <= 1000 && !widget.whole ? Math.max(0, Math.min(1, part)) : 0;
+  const [min, max] = [Number(widget.min), Number(widget.max)];
+  const part = (Number(value) - min) / (max - min);
+  const bar = max - min <= 1000 && !widget.whole ? Math.max(0, Math.min(1, part)) : 0;
   return (
     <div
       className="field field-number nodrag"
@@ -85,9 +96,10 @@ export function NumberField(props: Editing<number> & { widget: NumberWidget }) {
         role="spinbutton"
         inputMode="decimal"
         aria-label={label}
-        aria-valuenow={value}
-        aria-valuemin={widget.min}
-        aria-valuemax={widget.max}
+        aria-valuenow={Number(value)}
+        aria-valuetext={String(value)}
+        aria-valuemin={min}
+        aria-valuemax={max}
         value={text ?? shown(value, widget)}
         onFocus={() => setText(shown(value, widget))}
         onChange={(event) => setText(event.target.value)}
@@ -98,15 +110,9 @@ export function NumberField(props: Editing<number> & { widget: NumberWidget }) {
   );
 }
 
-/** Within its limits, and free of the noise of binary fractions. */
-function rounded(value: number, widget: NumberWidget): number {
-  const limited = Math.min(widget.max, Math.max(widget.min, value));
-  return widget.whole ? Math.round(limited) : Number(limited.toFixed(6));
-}
-
-function shown(value: number, widget: NumberWidget): string {
-  if (widget.whole || Number.isNaN(value)) return String(value);
-  const digits = Math.min(4, Math.max(1, Math.ceil(-Math.log10(widget.step))));
+function shown(value: Numeric, widget: NumberWidget): string {
   const plain = String(value);
+  if (widget.whole || typeof value === "bigint" || Number.isNaN(value)) return plain;
+  const digits = Math.min(4, Math.max(1, Math.ceil(-Math.log10(widget.step))));
   return (plain.split(".")[1]?.length ?? 0) > digits ? plain : value.toFixed(digits);
 }

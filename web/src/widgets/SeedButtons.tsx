@@ -1,5 +1,5 @@
 import { ArrowDown, ArrowUp, Dices, Lock, Shuffle } from "lucide-react";
-import { setAfter, setValue } from "../graph/edits";
+import { newSeed, setAfter, setValue } from "../graph/edits";
 import type { Widget } from "../graph/kinds";
 import type { AfterRun } from "../graph/model";
 import { useDocuments } from "../stores/documents";
@@ -14,7 +14,6 @@ const NEXT: Record<AfterRun, AfterRun> = {
   decrement: "fixed",
 };
 const ICONS = { fixed: Lock, randomize: Shuffle, increment: ArrowUp, decrement: ArrowDown };
-const LARGEST = 2 ** 50;
 
 interface SeedProps {
   node: string;
@@ -28,8 +27,7 @@ export function SeedButtons({ node, input, widget, after }: SeedProps) {
   const { editSheet } = useDocuments.getState();
   const Icon = ICONS[after];
   const draw = () => {
-    const most = Math.min(widget.max, LARGEST);
-    const value = Math.floor(Math.random() * (most - Math.max(0, widget.min)));
+    const value = newSeed(widget, Math.random);
     editSheet(t.edits.value(input), (sheet) => setValue(sheet, node, input, value));
   };
   const turn = () =>
