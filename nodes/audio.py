@@ -84,7 +84,7 @@ def save_advanced(
 
 @node("SaveAudioWAV", category="audio", display_name="Save Audio (WAV)")
 def save_wav(run: Run, *, audio: Audio, filename_prefix: str = "audio/ComfyUI") -> Artifact:
-    """Save sound as WAV, which every program reads."""
+    """Save sound as WAV, which every program reads, the graph inside."""
     return Artifact(audio=_saved(run, audio, filename_prefix, "wav"))
 
 

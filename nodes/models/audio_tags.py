@@ -1,7 +1,8 @@
 """Named texts inside encoded audio: the graph that made a sound travels in its file.
 
 libsndfile keeps only a few fixed fields and breaks Opus files with long ones, so tags are put in
-here: Vorbis comments in FLAC (RFC 9639, 8.6) and Opus (RFC 7845, 5.2), ID3v2.4 TXXX in MP3.
+here: Vorbis comments in FLAC (RFC 9639, 8.6) and Opus (RFC 7845, 5.2), ID3v2.4 TXXX in MP3 and in
+a chunk of WAV.
 """
 
 from __future__ import annotations
@@ -45,12 +46,24 @@ def tagged_flac(data: bytes, tags: Mapping[str, str]) -> bytes:
 
 def tagged_mp3(data: bytes, tags: Mapping[str, str]) -> bytes:
     """An MP3 file with an ID3v2.4 tag in front."""
+    return _id3(tags) + data
+
+
+def tagged_wav(data: bytes, tags: Mapping[str, str]) -> bytes:
+    """A WAV file with an ID3v2.4 tag in a chunk behind the sound."""
+    tag = _id3(tags)
+    chunk = b"id3 " + struct.pack("<I", len(tag)) + tag + b"\0" * (len(tag) % 2)
+    whole = data + chunk
+    return b"".join([data[:4], struct.pack("<I", len(whole) - 8), whole[8:]])
+
+
+def _id3(tags: Mapping[str, str]) -> bytes:
     frames = b"".join(
         b"TXXX" + _seven_bit(len(content)) + b"\0\0" + content
         for name, text in tags.items()
         for content in [b"\3" + name.encode() + b"\0" + text.encode() + b"\0"]
     )
-    return b"ID3\4\0\0" + _seven_bit(len(frames)) + frames + data
+    return b"ID3\4\0\0" + _seven_bit(len(frames)) + frames
 
 
 def tagged_opus(data: bytes, tags: Mapping[str, str]) -> bytes:
@@ -81,7 +94,7 @@ def _comments(tags: Mapping[str, str]) -> bytes:
 
 def _seven_bit(number: int) -> bytes:
     if number >= 1 << 28:
-        raise ValueError("the tags are longer than the 256 MB that an MP3 file can hold")
+        raise ValueError("the tags are longer than the 256 MB that an ID3 tag can hold")
     return bytes(number >> shift & 0x7F for shift in (21, 14, 7, 0))
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nodes.models.audio_tags import tagged_flac, tagged_mp3, tagged_opus
+from nodes.models.audio_tags import tagged_flac, tagged_mp3, tagged_opus, tagged_wav
 
 sf: Any = import_module("soundfile")  # has no type stubs
 
@@ -45,21 +45,21 @@ class Format:
     Attributes:
         container: libsndfile's name of the container.
         encoding: libsndfile's name of the encoding.
+        tagged: puts tags into an encoded file.
         rates: sample rates it can hold; empty for any.
-        tagged: puts tags into an encoded file; None where the format holds none.
     """
 
     container: str
     encoding: str
+    tagged: Callable[[bytes, Mapping[str, str]], bytes]
     rates: tuple[int, ...] = ()
-    tagged: Callable[[bytes, Mapping[str, str]], bytes] | None = None
 
 
 FORMATS: Mapping[str, Format] = {
-    "wav": Format("WAV", "PCM_16"),
-    "flac": Format("FLAC", "PCM_16", tagged=tagged_flac),
-    "mp3": Format("MP3", "MPEG_LAYER_III", MP3_RATES, tagged_mp3),
-    "opus": Format("OGG", "OPUS", OPUS_RATES, tagged_opus),
+    "wav": Format("WAV", "PCM_16", tagged_wav),
+    "flac": Format("FLAC", "PCM_16", tagged_flac),
+    "mp3": Format("MP3", "MPEG_LAYER_III", tagged_mp3, MP3_RATES),
+    "opus": Format("OGG", "OPUS", tagged_opus, OPUS_RATES),
 }
 
 
@@ -86,7 +86,7 @@ def encode(
         sample_rate: in Hz; resampled to the next rate above that the format knows.
         format: a key of `FORMATS`.
         quality: "V0" or a bit rate as "128k"; None for the format's best.
-        tags: named texts to keep in the file, where the format can.
+        tags: named texts to keep in the file.
 
     Raises:
         AudioFileError: no samples, or more channels than the format holds.
@@ -115,7 +115,7 @@ def encode(
             f"{fitted.shape[0]} channels at {rate} Hz cannot be written as {format}: {error}"
         ) from error
     data = written.getvalue()
-    return kind.tagged(data, tags) if tags and kind.tagged else data
+    return kind.tagged(data, tags) if tags else data
 
 
 def decode(data: bytes, name: str = "the file") -> Sound:

@@ -49,7 +49,7 @@ def test_lossless_formats_lose_nothing_but_rounding(format: str):
 
 
 @pytest.mark.parametrize("size", [10, 300, 70_000, 400_000])
-@pytest.mark.parametrize("format", ["flac", "mp3", "opus"])
+@pytest.mark.parametrize("format", ["wav", "flac", "mp3", "opus"])
 def test_tags_of_any_size_leave_the_sound_alone(format: str, size: int):
     tags = {"prompt": "x" * size, "workflow": "y"}
     plain, tagged = encode(tone(), RATE, format), encode(tone(), RATE, format, tags=tags)
@@ -72,10 +72,26 @@ def test_opus_holds_the_graph_as_vorbis_comments():
 
 
 def test_mp3_holds_the_graph_as_id3_texts():
-    data = encode(tone(), RATE, "mp3", tags=TAGS)
-    assert data[:4] == b"ID3\4"
-    for name, text in TAGS.items():
-        assert b"\3" + name.encode() + b"\0" + text.encode() + b"\0" in data
+    assert holds_id3(encode(tone(), RATE, "mp3", tags=TAGS))
+
+
+def test_wav_holds_the_graph_as_id3_texts_in_its_last_chunk():
+    data = encode(tone(), RATE, "wav", tags=TAGS)
+    assert struct.unpack_from("<I", data, 4) == (len(data) - 8,)
+    chunks: dict[bytes, bytes] = {}
+    at = 12
+    while at < len(data):
+        name, size = struct.unpack_from("<4sI", data, at)
+        chunks[name] = data[at + 8 : at + 8 + size]
+        at += 8 + size + size % 2
+    assert at == len(data)
+    assert [*chunks] == [b"fmt ", b"data", b"id3 "]
+    assert holds_id3(chunks[b"id3 "])
+
+
+def holds_id3(tag: bytes) -> bool:
+    texts = [f"{name}\0{text}\0".encode() for name, text in TAGS.items()]
+    return tag[:4] == b"ID3\4" and all(b"\3" + text in tag for text in texts)
 
 
 def comments(block: bytes) -> dict[str, str]:

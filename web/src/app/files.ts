@@ -1,8 +1,9 @@
 /** Workflows opened from files, kept by the service, and handed out as files. */
 
-import { openDocument, openFile } from "../graph/files";
+import { OPENABLE, openDocument, openFile } from "../graph/files";
 import { writeJson } from "../graph/json";
 import { emptyWorkflow, type Workflow } from "../graph/model";
+import { Unusable } from "../graph/places";
 import { toPrompt } from "../graph/prompt";
 import { toEditor } from "../graph/write_editor";
 import { fetchJob, fetchSavedFile, fetchTemplate, saveFile } from "../server/service";
@@ -11,6 +12,9 @@ import { type Tab, tabNow, useDocuments } from "../stores/documents";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
 import { wordsOf } from "./run";
+
+/** Of a file that is looked into, in bytes: it is read as a whole. */
+const LARGEST = 2 ** 30;
 
 const plain = (name: string): string => name.replace(/\.[a-z0-9]+$/i, "");
 
@@ -33,17 +37,19 @@ export function newWorkflow(): void {
   show(emptyWorkflow(), name);
 }
 
-/** Opens files that were dropped or picked, each in a tab. */
-export function openFiles(files: Iterable<globalThis.File>): Promise<void> {
-  return tell(async () => {
-    for (const file of files) {
-      const data = new Uint8Array(await file.arrayBuffer());
-      const workflow = await openFile(data, file.name, catalogNow());
-      // The same file twice is two documents.
-      const open = useDocuments.getState().tabs.some(({ id }) => id === workflow.id);
-      show(open ? { ...workflow, id: crypto.randomUUID() } : workflow, plain(file.name));
-    }
-  });
+/** Opens files that were dropped or picked, each in a tab; one that cannot be opened is told of
+ * and stops no other. */
+export async function openFiles(files: Iterable<globalThis.File>): Promise<void> {
+  for (const file of files) await tell(() => openOne(file));
+}
+
+async function openOne(file: globalThis.File): Promise<void> {
+  if (file.size > LARGEST) throw new Unusable(t.tooLarge(file.name));
+  const data = new Uint8Array(await file.arrayBuffer());
+  const workflow = await openFile(data, file.name, catalogNow());
+  // The same file twice is two documents.
+  const open = useDocuments.getState().tabs.some(({ id }) => id === workflow.id);
+  show(open ? { ...workflow, id: crypto.randomUUID() } : workflow, plain(file.name));
 }
 
 export function openTemplate(pack: string, name: string): Promise<boolean> {
@@ -105,7 +111,7 @@ export function pickFiles(): void {
   const input = document.createElement("input");
   input.type = "file";
   input.multiple = true;
-  input.accept = ".json,.png,.flac,.mp3,.opus";
+  input.accept = OPENABLE;
   input.onchange = () => void openFiles(input.files ?? []);
   input.click();
 }

@@ -1,16 +1,21 @@
-/** Files that hold a workflow: JSON in both formats, sounds, and PNG pictures that carry the graph
- * that made them (PNG specification, 11.3.4: tEXt, zTXt, iTXt). */
+/** Files that hold a workflow: JSON in both formats, and pictures, sounds and films that carry the
+ * graph that made them. */
 
+import { isoTexts } from "./iso_files";
 import { readJson } from "./json";
 import type { Catalog } from "./kinds";
+import { matroskaTexts } from "./matroska";
 import type { Workflow } from "./model";
+import { pictureTexts } from "./picture_files";
 import { Unusable } from "./places";
 import { fromPrompt, isPrompt } from "./prompt";
 import { fromEditor, isEditorFile } from "./read_editor";
 import { soundTexts } from "./sound_files";
 
-const PNG = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const LONGEST = 256 * 2 ** 20;
+/** Endings of the names of files that may hold a graph. */
+export const OPENABLE =
+  ".json,.png,.webp,.jpg,.jpeg,.avif,.exr,.wav,.flac,.mp3,.opus,.ogg,.m4a,.mp4,.mov,.webm,.mkv";
 
 /** The workflow in a file; throws `Unusable` saying why there is none. */
 export async function openFile(
@@ -18,98 +23,72 @@ export async function openFile(
   name: string,
   catalog: Catalog,
 ): Promise<Workflow> {
-  if (PNG.every((byte, position) => data[position] === byte)) {
-    const texts = await pngTexts(data);
-    return openTexts(texts, name, catalog);
-  }
-  const texts = soundTexts(data);
+  const texts = await fileTexts(data);
   if (texts) return openTexts(texts, name, catalog);
   if (data.length > LONGEST) throw new Unusable(`${name} is too large for a workflow.`);
-  const text = new TextDecoder().decode(data);
-  return openText(text, name, catalog);
+  return openText(new TextDecoder().decode(data), name, catalog);
+}
+
+/** The texts that a picture, a sound or a film carries; undefined where it is none of these. */
+export async function fileTexts(data: Uint8Array): Promise<Map<string, string> | undefined> {
+  return (await pictureTexts(data)) ?? soundTexts(data) ?? isoTexts(data) ?? matroskaTexts(data);
 }
 
 /** The workflow in a text: a file of the editor, or a prompt in API format. */
 export function openText(text: string, name: string, catalog: Catalog): Workflow {
   let document: unknown;
   try {
-    document = readJson(text);
+    document = parsed(text);
   } catch {
     throw new Unusable(
-      `${name} holds no workflow: it is neither JSON nor a picture or sound that was made here.`,
+      `${name} holds no workflow: it is neither JSON nor a picture, sound or film that was made here.`,
     );
   }
   return openDocument(document, name, catalog);
 }
 
+const NO_JSON = /(?<=[[,:]\s*)(NaN|-?Infinity)(?=\s*[,\]}])/g;
+
+/** JSON as Python writes it, whose numbers may be none. */
+function parsed(text: string): unknown {
+  try {
+    return readJson(text);
+  } catch (error) {
+    if (!text.includes("NaN") && !text.includes("Infinity")) throw error;
+    return readJson(text.replace(NO_JSON, "null"));
+  }
+}
+
 export function openDocument(document: unknown, name: string, catalog: Catalog): Workflow {
   if (isEditorFile(document)) return fromEditor(document, catalog);
   if (isPrompt(document)) return fromPrompt(document, catalog);
-  if (typeof document === "object" && document !== null && "prompt" in document) {
-    return openDocument(document.prompt, name, catalog);
-  }
+  const inner = KEYS.map((key) => memberOf(document, key)).find((found) => found !== undefined);
+  if (typeof inner === "string") return openText(inner, name, catalog);
+  if (isEditorFile(inner)) return fromEditor(inner, catalog);
+  if (isPrompt(inner)) return fromPrompt(inner, catalog);
   throw new Unusable(`${name} is JSON, but neither a workflow nor a prompt in API format.`);
 }
 
+/** Where a graph is kept beside other things: as it was drawn, else as it was run. */
+const KEYS = ["workflow", "prompt"];
+
+function memberOf(document: unknown, key: string): unknown {
+  if (typeof document !== "object" || document === null) return undefined;
+  return (document as Record<string, unknown>)[key];
+}
+
+/** The first of the texts that is a graph: other programs keep it in a comment. */
 function openTexts(texts: Map<string, string>, name: string, catalog: Catalog): Workflow {
-  for (const key of ["workflow", "prompt"]) {
-    const text = texts.get(key);
-    if (text) return openText(text, name, catalog);
+  const others = [...texts].filter(([key, text]) => !KEYS.includes(key) && /^\s*\{/.test(text));
+  const found = [...KEYS.map((key) => texts.get(key) ?? ""), ...others.map(([, text]) => text)];
+  let why: unknown;
+  for (const text of found.filter(Boolean)) {
+    try {
+      return openText(text, name, catalog);
+    } catch (error) {
+      why ??= error;
+    }
   }
+  if (KEYS.some((key) => texts.get(key))) throw why;
   throw new Unusable(`${name} carries no graph: it was not made here, or its metadata is gone.`);
-}
-
-/** The texts of a PNG by keyword. */
-export async function pngTexts(data: Uint8Array): Promise<Map<string, string>> {
-  const texts = new Map<string, string>();
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  let at = PNG.length;
-  while (at + 12 <= data.length) {
-    const length = view.getUint32(at);
-    const type = latin(data.subarray(at + 4, at + 8));
-    if (at + 12 + length > data.length) break;
-    const body = data.subarray(at + 8, at + 8 + length);
-    const end = body.indexOf(0);
-    if (end > 0 && /^(tEXt|zTXt|iTXt)$/.test(type)) {
-      const text = await chunkText(type, body.subarray(end + 1));
-      if (text !== undefined) texts.set(latin(body.subarray(0, end)), text);
-    }
-    at += 12 + length;
-  }
-  return texts;
-}
-
-async function chunkText(type: string, rest: Uint8Array): Promise<string | undefined> {
-  if (type === "tEXt") return latin(rest);
-  if (type === "zTXt") {
-    const plain = await inflated(rest.subarray(1));
-    return plain && latin(plain);
-  }
-  const compressed = rest[0] === 1;
-  const language = rest.indexOf(0, 2);
-  const translated = rest.indexOf(0, language + 1);
-  if (language < 0 || translated < 0) return undefined;
-  const body = rest.subarray(translated + 1);
-  const plain = compressed ? await inflated(body) : body;
-  return plain && new TextDecoder().decode(plain);
-}
-
-const latin = (bytes: Uint8Array): string => new TextDecoder("latin1").decode(bytes);
-
-/** zlib data unpacked; undefined where it is broken or far too long. */
-async function inflated(data: Uint8Array): Promise<Uint8Array | undefined> {
-  try {
-    const stream = new Blob([data as BlobPart]).stream();
-    const reader = stream.pipeThrough(new DecompressionStream("deflate")).getReader();
-    const parts: Uint8Array[] = [];
-    let total = 0;
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      total += part.value.length;
-      if (total > LONGEST) return undefined;
-      parts.push(part.value);
-    }
-    return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
-  } catch {
-    return undefined;
-  }
 }

@@ -1,15 +1,16 @@
-/** Texts inside sound files: Vorbis comments of FLAC (RFC 9639, 8.6) and Ogg Opus (RFC 7845, 5.2),
- * TXXX frames of ID3v2 in MP3. */
+/** Texts inside sound files: Vorbis comments of FLAC (RFC 9639, 8.6), Ogg Opus (RFC 7845, 5.2) and
+ * Ogg Vorbis, TXXX frames of ID3v2 in MP3 and in a chunk of WAV, the comment of a WAV's INFO. */
 
-const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
-const starts = (data: Uint8Array, magic: string): boolean =>
-  text(data.subarray(0, magic.length)) === magic;
+import { bigEndian, joined, letters, littleEndian, riffChunks, spells, utf8 } from "./bytes";
 
 /** The texts of a sound file by name; undefined where it is none of these. */
 export function soundTexts(data: Uint8Array): Map<string, string> | undefined {
-  if (starts(data, "fLaC")) return flac(data);
-  if (starts(data, "OggS")) return opus(data);
-  if (starts(data, "ID3")) return mp3(data);
+  if (spells(data, "fLaC")) return flac(data);
+  if (spells(data, "OggS")) return ogg(data);
+  if (spells(data, "ID3")) return id3(data);
+  if (/^(RIFF|RF64)$/.test(letters(data.subarray(0, 4))) && spells(data, "WAVE", 8))
+    return wav(data);
+  if (data[0] === 0xff && ((data[1] ?? 0) & 0xe6) === 0xe2) return new Map(); // MP3 without a tag
   return undefined;
 }
 
@@ -24,9 +25,10 @@ function flac(data: Uint8Array): Map<string, string> {
   return new Map();
 }
 
-function opus(data: Uint8Array): Map<string, string> {
+function ogg(data: Uint8Array): Map<string, string> {
   for (const packet of packets(data, 2)) {
-    if (starts(packet, "OpusTags")) return comments(packet.subarray(8));
+    if (spells(packet, "OpusTags")) return comments(packet.subarray(8));
+    if (spells(packet, "\x03vorbis")) return comments(packet.subarray(7));
   }
   return new Map();
 }
@@ -36,7 +38,7 @@ function packets(data: Uint8Array, most: number): Uint8Array[] {
   const found: Uint8Array[] = [];
   let parts: Uint8Array[] = [];
   let at = 0;
-  while (at + 27 <= data.length && found.length < most && starts(data.subarray(at), "OggS")) {
+  while (at + 27 <= data.length && found.length < most && spells(data, "OggS", at)) {
     const count = data[at + 26] ?? 0;
     const sizes = data.subarray(at + 27, at + 27 + count);
     at += 27 + count;
@@ -51,37 +53,38 @@ function packets(data: Uint8Array, most: number): Uint8Array[] {
   return found;
 }
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
-
 function comments(block: Uint8Array): Map<string, string> {
   const found = new Map<string, string>();
-  const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
-  const size = (at: number): number => (at + 4 <= block.length ? view.getUint32(at, true) : 0);
+  const size = (at: number): number => littleEndian(block.subarray(at, at + 4));
   let at = 4 + size(0);
   const count = size(at);
   at += 4;
   for (let entry = 0; entry < count && at + 4 <= block.length; entry += 1) {
-    const [name = "", ...value] = text(block.subarray(at + 4, at + 4 + size(at))).split("=");
+    const [name = "", ...value] = utf8(block.subarray(at + 4, at + 4 + size(at))).split("=");
     found.set(name.toLowerCase(), value.join("="));
     at += 4 + size(at);
   }
   return found;
 }
 
-function mp3(data: Uint8Array): Map<string, string> {
+function wav(data: Uint8Array): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const { type, body } of riffChunks(data)) {
+    if (type.toLowerCase() === "id3 ") for (const [name, text] of id3(body)) found.set(name, text);
+    if (type !== "LIST" || !spells(body, "INFO")) continue;
+    for (const info of riffChunks(body, 4)) {
+      if (info.type === "ICMT") found.set("comment", utf8(info.body).replace(/\0+$/, ""));
+    }
+  }
+  return found;
+}
+
+function id3(data: Uint8Array): Map<string, string> {
   const found = new Map<string, string>();
   const end = 10 + sevenBit(data.subarray(6, 10));
   const sized = data[3] === 4 ? sevenBit : bigEndian;
   for (let at = 10; at + 10 <= Math.min(end, data.length); ) {
-    const id = text(data.subarray(at, at + 4));
+    const id = letters(data.subarray(at, at + 4));
     const size = sized(data.subarray(at + 4, at + 8));
     if (!/^[A-Z0-9]{4}$/.test(id)) break;
     if (id === "TXXX") {
@@ -99,8 +102,6 @@ const ENCODINGS = ["latin1", "utf-16", "utf-16be", "utf-8"];
 function decoded(frame: Uint8Array): string {
   return new TextDecoder(ENCODINGS[frame[0] ?? 0] ?? "utf-8").decode(frame.subarray(1));
 }
-
-const bigEndian = (bytes: Uint8Array): number => bytes.reduce((sum, byte) => sum * 256 + byte, 0);
 
 const sevenBit = (bytes: Uint8Array): number =>
   bytes.reduce((sum, byte) => sum * 128 + (byte & 0x7f), 0);

@@ -16,7 +16,9 @@ export const en = {
   group: "Group",
   groupTitle: "Title of the group",
   waiting: "Waiting for the service",
-  dropHint: "Drop a workflow, or a picture that was made here, to open its graph",
+  dropHint: "Drop a workflow, or a picture, sound or film that was made of one, to open its graph",
+  tooLarge: (name: string) =>
+    `${name} is too large to be looked into: over 1 GB. Open the workflow's own file instead.`,
   nodes: (number: number) => count(number, "node", "nodes"),
   seconds: (seconds: number) =>
     seconds < 0.095
@@ -107,7 +109,7 @@ export const en = {
       "Drag on a number: change it; with Shift ten times as fast, with Alt finely",
       "Ctrl and drag on the canvas: select; Shift and click: select more",
       "Copy and paste: nodes are text, also for other tabs and mails",
-      "Drop a picture that was made here: its graph opens",
+      "Drop a picture, sound or film that was made here: its graph opens",
     ],
   },
   modes: { run: "Runs", muted: "Muted", bypassed: "Bypassed" },
