@@ -18,6 +18,7 @@ from engine.authoring.errors import DeclarationError
 from engine.authoring.guests import Guests
 from engine.authoring.protocols import Codec
 from engine.authoring.spec import NodeSpec
+from engine.authoring.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class Registry:
         bundled: folder -> model name -> path of models that ship inside packs.
         codecs: by full type name.
         backends: names of the classes that know accelerators; imported only in workers.
+        counters: names of the classes that count tokens; imported when somebody asks.
         guests: keeps the nodes of packs that were written for another program, if there are any.
     """
 
@@ -42,6 +44,7 @@ class Registry:
     bundled: dict[str, dict[str, Path]] = field(default_factory=dict[str, dict[str, Path]])
     codecs: dict[str, Codec] = field(default_factory=dict[str, Codec])
     backends: list[str] = field(default_factory=list[str])
+    counters: list[str] = field(default_factory=list[str])
     guests: Guests | None = None
 
     @classmethod
@@ -63,9 +66,9 @@ class Registry:
         """Add the nodes, codecs and bundled models of a package's own modules.
 
         A pack is a package whose modules define nodes; it may also define `CODECS`, a list of
-        Codec, `BUNDLED`, folder -> name -> path, and `BACKENDS`, names of Backend classes
-        ("package.module:Class"). The versions of its nodes change with any of its files, as nodes
-        are thin and what they call is elsewhere in the pack.
+        Codec, `BUNDLED`, folder -> name -> path, and as names ("package.module:Class") `BACKENDS`,
+        Backend classes, and `TOKENS`, Tokens classes. The versions of its nodes change with any
+        of its files, as nodes are thin and what they call is elsewhere in the pack.
         """
         modules = [package]
         for found in pkgutil.iter_modules(getattr(package, "__path__", [])):
@@ -82,6 +85,7 @@ class Registry:
         codecs: Iterable[Codec] = getattr(package, "CODECS", ())
         self.codecs.update({codec.type_name: codec for codec in codecs})
         self.backends.extend(getattr(package, "BACKENDS", ()))
+        self.counters.extend(getattr(package, "TOKENS", ()))
         bundled: Mapping[str, Mapping[str, Path]] = getattr(package, "BUNDLED", {})
         for folder, files in bundled.items():
             self.bundled.setdefault(folder, {}).update(files)
@@ -111,13 +115,16 @@ class Registry:
         """The first pack's backend, imported now; the CPU alone if there is none that works."""
         if not self.backends:
             return CpuBackend()
-        module, _, name = self.backends[0].partition(":")
         try:
-            return getattr(importlib.import_module(module), name)()
+            return _made(self.backends[0])
         except Exception as error:
             log.exception("no accelerator is used: the backend %s fails", self.backends[0])
             self.failures[self.backends[0]] = f"{type(error).__name__}: {error}"
             return CpuBackend()
+
+    def tokens(self) -> Tokens | None:
+        """What counts tokens in the first pack that can, imported now."""
+        return _made(self.counters[0]) if self.counters else None
 
     def __getitem__(self, id: str) -> NodeSpec:
         return self.nodes[id]
@@ -125,6 +132,12 @@ class Registry:
     def get(self, id: Any) -> NodeSpec | None:
         """The node of that id, or None; `id` may be anything a prompt can hold."""
         return self.nodes.get(id) if isinstance(id, str) else None
+
+
+def _made(name: str) -> Any:
+    """A new instance of the class that "package.module:Class" names."""
+    module, _, named = name.partition(":")
+    return getattr(importlib.import_module(module), named)()
 
 
 def files_version(package: ModuleType) -> str:

@@ -21,14 +21,17 @@ from engine.server import (
     models,
     prompts,
     system,
+    tokens,
     userdata,
     wire,
     wire_nodes,
     workflows,
 )
 from engine.server.catalog import Catalog
+from engine.server.counter import Counter
 from engine.server.keys import (
     CATALOG,
+    COUNTER,
     ENGINE,
     FACTS,
     LOGS,
@@ -111,6 +114,7 @@ ROUTES = (
     web.patch("/internal/logs/subscribe", internal.subscribe),
     web.get("/internal/folder_paths", internal.get_folder_paths),
     web.get("/internal/files/{kind}", internal.get_files),
+    web.post("/tokens", tokens.post_tokens),
     web.get("/system_stats", system.system_stats),
     web.get("/features", system.features),
     web.get("/ws", websocket),
@@ -163,6 +167,7 @@ def init_app(
     engine.describe = lambda input: wire_nodes.input_config(input, engine.folders.files)
     app[ENGINE] = engine
     app[CATALOG] = Catalog(engine.registry, engine.folders)
+    app[COUNTER] = Counter(engine.registry, engine.folders)
     app[FACTS] = WorkerFacts(engine)
     app[SOCKETS] = Sockets(engine, wire.features(upload_limit))
     app[USERDATA] = UserData(engine.folders.root("user") / "default")

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from engine.run.engine import Engine
 from engine.server.catalog import Catalog
+from engine.server.counter import Counter
 from engine.server.logs import Logs
 from engine.server.machine import WorkerFacts
 from engine.server.sockets import Sockets
@@ -15,6 +16,7 @@ from engine.store.userdata import UserData
 
 ENGINE = web.AppKey("engine", Engine)
 CATALOG = web.AppKey("catalog", Catalog)
+COUNTER = web.AppKey("counter", Counter)
 FACTS = web.AppKey("facts", WorkerFacts)
 SOCKETS = web.AppKey("sockets", Sockets)
 PREVIEW_METHOD = web.AppKey("preview_method", str)

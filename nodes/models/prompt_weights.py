@@ -109,9 +109,6 @@ def chunks(
 ) -> list[Chunk]:
     """The prompt as chunks of `length` (token, weight) pairs, marks and padding included.
 
-    A run of fewer than `SPLITTABLE` tokens, of a segment or of an embedding, is never torn apart:
-    it moves to the next chunk whole. There is always one chunk at least.
-
     Args:
         prompt: text with weights.
         ids: the tokenizer: ids of a text, without marks.
@@ -121,7 +118,18 @@ def chunks(
         length: tokens in a chunk.
         vectors: of an embedding by its name; none of one that is not there, which is left out.
     """
-    room = length - 2
+    found = parted(prompt, ids, length - 2, vectors)
+    return [_framed(chunk, start, end, pad, length) for chunk in found]
+
+
+def parted(
+    prompt: str, ids: Callable[[str], Sequence[int]], room: int, vectors: Vectors = lambda name: ()
+) -> list[Chunk]:
+    """The prompt as chunks of `room` (token, weight) pairs at most, the last of them open.
+
+    A run of fewer than `SPLITTABLE` tokens, of a segment or of an embedding, is never torn apart:
+    it moves to the next chunk whole. There is always one chunk at least.
+    """
     filled: list[Chunk] = [[]]
     for group in _runs(segments(prompt), ids, vectors):
         while group:
@@ -134,7 +142,7 @@ def chunks(
                 filled[-1] += group[:free]
                 group = group[free:]
             filled.append([])
-    return [_framed(chunk, start, end, pad, length) for chunk in filled]
+    return filled
 
 
 def _runs(
