@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from engine import Choice, Files, Prompt, Range, Run, Step, Steps, node
@@ -32,10 +33,12 @@ def speak(
     """Speak a text, sentence by sentence; [word](/phonemes/) says how a word sounds."""
     import numpy as np
 
-    from nodes.models.waves import sound
+    from nodes.models.waves import encode, sound
 
     said: list[np.ndarray] = []
     for chunk in voice_model.speak(text, voice, speed):
         said.append(chunk.audio)
-        yield Step(chunk.index, chunk.total)
+        spoken = sound(chunk.audio, SAMPLE_RATE)["waveform"][0]
+        heard = partial(encode, spoken, SAMPLE_RATE, "wav") if chunk.audio.size else None
+        yield Step(chunk.index, chunk.total, sound=heard)
     return sound(np.concatenate(said), SAMPLE_RATE)

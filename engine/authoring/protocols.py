@@ -27,6 +27,7 @@ class Step:
         inputs: what this step asks; one element of the list that `answer` gets.
         answer: takes the inputs of several steps, returns as many answers, in order.
         preview: draws the state so far as an encoded picture (JPEG bytes).
+        sound: gives what sounds next, after what earlier steps gave, as a WAV file.
     """
 
     index: int
@@ -35,6 +36,7 @@ class Step:
     inputs: Any = None
     answer: Callable[[list[Any]], Sequence[Any]] | None = None
     preview: Callable[[], bytes] | None = None
+    sound: Callable[[], bytes] | None = None
 
 
 @dataclass(frozen=True)

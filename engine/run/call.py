@@ -9,7 +9,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from inspect import getattr_static
 from pathlib import Path
 from typing import Any, cast
@@ -20,7 +19,7 @@ from engine.authoring.protocols import File, FolderKind, Resident, Step
 from engine.authoring.registry import Registry
 from engine.devices.lanes import Lanes, Task, as_exception
 from engine.graph.prompt import GraphNode
-from engine.run.events import Event, NodePreview, NodeProgress
+from engine.run.events import Event, NodeLoaded, NodePreview, NodeProgress, NodeSound
 from engine.run.inputs import BlockedInput
 from engine.run.making import Making
 from engine.run.turns import Items, Turn
@@ -30,6 +29,7 @@ from engine.store.history import Job
 from engine.store.outputs import Outputs, expanded
 
 PREVIEW_SECONDS = 0.2
+LOADING_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -180,8 +180,10 @@ class NodeCall:
         self._done = done
         self._runs = deque((n, turn) for n, turn in enumerate(turns) if isinstance(turn, dict))
         self.left = len(self._runs)
+        self._admitted = 0.0
         self._began = 0.0
         self._last_preview = 0.0
+        self._sounds = 0
 
     @property
     def in_loop(self) -> bool:
@@ -207,11 +209,16 @@ class NodeCall:
             call=self._run_all if self.is_plain else self._run_one,
             handles=() if self.is_plain else residents(self._runs[0][1]),
             cancelled=self._errand.cancelled,
-            on_start=partial(self._on_start, True),
+            on_start=self._on_admission,
             on_step=self._on_step,
             on_end=self._on_end,
         )
         self._errand.bench.lanes.pick(gpu=GPU in on, cpu=CPU in on).submit(task)
+
+    def _on_admission(self) -> None:
+        """A lane takes the call; its models are not loaded yet."""
+        self._admitted = time.perf_counter()
+        self._on_start(True)
 
     def run_here(self, device: str) -> None:
         """Run in this thread, which is a lane's of that device; `done` is not told."""
@@ -257,6 +264,8 @@ class NodeCall:
 
     def _run_one(self, device: str) -> Any:
         self._began = time.perf_counter()
+        if self.handles and (loading := self._began - self._admitted) > LOADING_SECONDS:
+            self._errand.tell(NodeLoaded(self.node.id, loading))
         return self._call(device, *self._runs[0])
 
     def _on_end(self, returned: Any, error: Exception | None) -> None:
@@ -297,6 +306,9 @@ class NodeCall:
         if self._errand.previews and step.preview and now - self._last_preview > PREVIEW_SECONDS:
             self._last_preview = now
             tell(NodePreview(id, bytes(step.preview())))
+        if self._errand.previews and step.sound:
+            tell(NodeSound(id, self._sounds, bytes(step.sound())))
+            self._sounds += 1
 
 
 def residents(arguments: Mapping[str, Any]) -> list[Resident[Any]]:

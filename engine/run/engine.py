@@ -27,7 +27,7 @@ from engine.run.worker import Worker
 from engine.store.assets import Assets
 from engine.store.db import Database
 from engine.store.folders import Folders
-from engine.store.history import Entry, Job, Listed, Standing
+from engine.store.history import Entry, Job, Listed, Span, Standing
 from engine.store.keeping import Keeping
 from engine.store.listing import Page, Wanted
 from engine.store.model_paths import ModelPaths
@@ -223,6 +223,10 @@ class Engine:
         """Ids of the jobs that run, and when each began, ms since 1970."""
         return self._scheduler.running
 
+    def spans(self, job: str) -> Mapping[str, Span]:
+        """When each node of a running job began, and how long it ran; empty for other jobs."""
+        return self._scheduler.spans(job)
+
     async def queue(self) -> tuple[list[Listed], list[Listed]]:
         """The running jobs, and the waiting ones, next one first."""
         running, pending = await asyncio.gather(self._queue.running(), self._queue.pending())
@@ -262,6 +266,13 @@ class Engine:
         removed = self._queue.delete_pending(ids)
         self._tell(None, QueueChanged(self._queue.remaining))
         return removed
+
+    def move_to_front(self, id: str) -> bool:
+        """Let a waiting job start before all others that wait; whether it waited."""
+        moved = self._queue.move_to_front(id)
+        if moved:
+            self._tell(None, QueueChanged(self._queue.remaining))
+        return moved
 
     async def delete_history(self, ids: Sequence[str] | None) -> None:
         """Forget ended jobs by id, or all of them."""

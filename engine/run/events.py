@@ -1,13 +1,14 @@
 """What a worker tells about a running job, in the order it happens.
 
-One job's events: `Started`, then for each node `NodeStarted`, any `NodeProgress` and
-`NodePreview`, `NodeShown` if it is an output node, `NodeFinished`; last `Ended`. Nodes that run
+One job's events: `Started`, then for each node `NodeStarted`, any `NodeProgress`, `NodePreview`
+and `NodeSound`, `NodeShown` if it is an output node, `NodeFinished`; last `Ended`. Nodes that run
 side by side interleave. Cached output nodes send `NodeShown` and `NodeFinished` only. In the
 place of `Ended` there may be `Lost`.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any, TypeAlias
 
@@ -24,9 +25,23 @@ class Started(Struct, tag=True, frozen=True):
 
 
 class NodeStarted(Struct, tag=True, frozen=True):
-    """A lane began to run the node."""
+    """A lane began to run the node. `at`: ms since 1970, with fractions."""
 
     node: str
+    lane: str = ""
+    at: float = 0.0
+
+    @classmethod
+    def here(cls, node: str) -> NodeStarted:
+        """In the lane that this thread is, now."""
+        return cls(node, threading.current_thread().name, time.time_ns() / 1e6)
+
+
+class NodeLoaded(Struct, tag=True, frozen=True):
+    """Before the node ran, the weights that it needs were brought in `seconds`."""
+
+    node: str
+    seconds: float
 
 
 class NodeProgress(Struct, tag=True, frozen=True):
@@ -42,6 +57,14 @@ class NodePreview(Struct, tag=True, frozen=True):
 
     node: str
     picture: bytes
+
+
+class NodeSound(Struct, tag=True, frozen=True):
+    """The next piece of what the node is about to give, a WAV file; `number` counts from 0."""
+
+    node: str
+    number: int
+    sound: bytes
 
 
 class NodeText(Struct, tag=True, frozen=True):
@@ -108,8 +131,10 @@ class Lost(Struct, tag=True, frozen=True):
 Event: TypeAlias = (
     Started
     | NodeStarted
+    | NodeLoaded
     | NodeProgress
     | NodePreview
+    | NodeSound
     | NodeText
     | NodeSaid
     | NodeShown

@@ -208,7 +208,7 @@ class JobRun:
     def _announce(self, place: Place, now: bool = False) -> None:
         if not place.announced:
             place.announced = True
-            self._loop.note(NodeStarted(place.node.id))
+            self._loop.note(NodeStarted.here(place.node.id))
         if now:
             self._loop.flush()
 

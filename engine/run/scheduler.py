@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
 from engine.authoring.errors import SoundstageError
-from engine.run.events import Ended, Event, Expanded, Lost, NodeShown, Started, now_ms
+from engine.run.events import (
+    Ended,
+    Event,
+    Expanded,
+    Lost,
+    NodeFinished,
+    NodeLoaded,
+    NodeShown,
+    NodeStarted,
+    Started,
+    now_ms,
+)
 from engine.run.worker import Worker
-from engine.store.history import Failure, Job, Outcome
+from engine.store.history import Failure, Job, Outcome, Span
 from engine.store.queue import Queue
 
 log = logging.getLogger(__name__)
@@ -87,6 +99,11 @@ class Scheduler:
         """Ids of the jobs that run, and when each began, ms since 1970."""
         return {id: record.started.at for id, record in self._records.items()}
 
+    def spans(self, job: str) -> Mapping[str, Span]:
+        """When each node of a running job began, and how long it ran; empty for other jobs."""
+        record = self._records.get(job)
+        return {} if record is None else record.spans
+
     def close(self) -> None:
         """Take no more jobs and leave those that run; they start again with the next engine."""
         self._closed = True
@@ -139,10 +156,16 @@ class Scheduler:
 
 
 class Record:
-    """Gathers what the history keeps of a job's events."""
+    """Gathers what the history keeps of a job's events.
+
+    Attributes:
+        started: when it began, and what was there already.
+        spans: when each node ran that did.
+    """
 
     def __init__(self, job: Job) -> None:
         self.started = Started([], now_ms())
+        self.spans: dict[str, Span] = {}
         self._shown: dict[str, dict[str, list[Any]]] = {}
         self._display: dict[str, str] = {}
 
@@ -151,6 +174,12 @@ class Record:
         match event:
             case Started():
                 self.started = event
+            case NodeStarted(node, lane, at):
+                self.spans[node] = Span(lane, at)
+            case NodeFinished(node, seconds=seconds) if node in self.spans:
+                self.spans[node].seconds = seconds
+            case NodeLoaded(node, seconds) if node in self.spans:
+                self.spans[node].loading += seconds
             case NodeShown():
                 self._shown[event.node] = event.shown
             case Expanded():
@@ -159,7 +188,10 @@ class Record:
                 pass
 
     def outcome(self, ended: Ended) -> Outcome:
-        """How the job ended."""
+        """How the job ended; what still ran then ran until then."""
+        for span in self.spans.values():
+            if span.seconds is None:
+                span.seconds = max(0.0, (ended.at - span.began) / 1000)
         return Outcome(
             status=ended.status,
             started=self.started.at,
@@ -169,4 +201,5 @@ class Record:
             failure=ended.failure,
             display={id: self._display[id] for id in self._shown if id in self._display},
             partial=ended.partial,
+            spans=Raw(msgspec.json.encode(self.spans)),
         )

@@ -74,6 +74,7 @@ ROUTES = (
     web.post("/jobs/cancel", jobs.cancel_jobs),
     web.get("/jobs/{id}", jobs.get_job),
     web.post("/jobs/{id}/cancel", jobs.cancel_job),
+    web.post("/jobs/{id}/front", jobs.move_to_front),
     web.post("/interrupt", prompts.post_interrupt),
     web.post("/free", prompts.post_free),
     web.post("/workflow/convert", workflows.convert),

@@ -28,13 +28,20 @@ async def get_job(request: web.Request) -> web.Response:
     standing = await engine.job(request.match_info["id"])
     if standing is None:
         return json_response({"error": "Job not found"}, status=404)
-    return json_response(wire_jobs.detail(standing, engine.running()))
+    spans = engine.spans(standing.job.id)
+    return json_response(wire_jobs.detail(standing, engine.running(), spans))
 
 
 async def cancel_job(request: web.Request) -> web.Response:
     """POST /jobs/{id}/cancel: take it out of the queue, or interrupt it; whether it was there."""
     cancelled = await request.app[ENGINE].cancel([request.match_info["id"]])
     return json_response({"cancelled": cancelled})
+
+
+async def move_to_front(request: web.Request) -> web.Response:
+    """POST /jobs/{id}/front: let a job start before all others that wait; whether it waited."""
+    moved = request.app[ENGINE].move_to_front(request.match_info["id"])
+    return json_response({"moved": moved})
 
 
 async def cancel_jobs(request: web.Request) -> web.Response:

@@ -24,6 +24,7 @@ class Socket:
 
     def __init__(self, request: web.Request, ws: web.WebSocketResponse) -> None:
         self.wants_metadata = False
+        self.wants_more = False  # what ComfyUI does not tell
         self.told = 0  # which change of the queue it heard of last
         self._request = request
         self._ws = ws

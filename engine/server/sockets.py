@@ -16,7 +16,7 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from engine.run.engine import Engine
-from engine.run.events import Ended, Event, NodePreview, NodeText
+from engine.run.events import Ended, Event, NodePreview, NodeSound, NodeText
 from engine.run.scheduler import QueueChanged
 from engine.server import wire
 from engine.server.bodies import BadInput
@@ -60,7 +60,7 @@ class Sockets:
         try:
             async for received in ws:
                 if received.type is WSMsgType.TEXT:
-                    self._receive(socket, received.data)
+                    self._receive(socket, sid, received.data)
         finally:
             self._leave(socket, sid)
         return ws
@@ -91,10 +91,12 @@ class Sockets:
             for frame in frames:
                 socket.push(frame)
             _push([socket], wire.replayed(since, complete))
-        for story in self._stories.values():
-            if story.job.client_id == sid:
-                for message in story.recap():
-                    _push([socket], message)
+        for story in self._stories_of(sid):
+            for message in story.recap():
+                self._push_of(story.job, [socket], message)
+
+    def _stories_of(self, sid: str) -> Iterable[Story]:
+        return (story for story in self._stories.values() if story.job.client_id == sid)
 
     def _leave(self, socket: Socket, sid: str) -> None:
         self._by_sid[sid].discard(socket)
@@ -102,7 +104,7 @@ class Sockets:
             del self._by_sid[sid]
             self._replays.left(sid)
 
-    def _receive(self, socket: Socket, text: str) -> None:
+    def _receive(self, socket: Socket, sid: str, text: str) -> None:
         """Answer feature_flags; everything else that clients say is ignored."""
         try:
             said = msgspec.json.decode(text)
@@ -112,8 +114,19 @@ class Sockets:
             case {"type": "feature_flags", "data": {**wanted}}:
                 socket.wants_metadata = wanted.get("supports_preview_metadata") is True
                 socket.push(self._features)
+                if wanted.get("soundstage") is True and not socket.wants_more:
+                    socket.wants_more = True
+                    self._tell_more(socket, sid)
             case _:
                 pass
+
+    def _tell_more(self, socket: Socket, sid: str) -> None:
+        """Where the client's jobs stand, with what it now wants to know besides."""
+        for story in self._stories_of(sid):
+            for message in story.recap():
+                self._push_of(story.job, [socket], message)
+            for sound in story.sounds():
+                socket.push(_sound(story, sound))
 
     def _hear(self, job: Job | None, event: Event | QueueChanged) -> None:
         if isinstance(event, QueueChanged):
@@ -133,6 +146,10 @@ class Sockets:
                 socket.push(framed(BINARY, wire.node_text(event.node, event.text)), passing=True)
             return
         story = self._stories.setdefault(job.id, Story(job))
+        if isinstance(event, NodeSound):
+            for socket in self._listeners(job):
+                if socket.wants_more:
+                    socket.push(_sound(story, event))
         for message in story.tell(event):
             self._tell_of(job, message)
         if isinstance(event, Ended):
@@ -147,7 +164,7 @@ class Sockets:
         """Send a message on a job, and keep it for a client that may come back."""
         type, sid = message[0], job.client_id
         if type in wire.PASSING:
-            _push(self._listeners(job), message)
+            self._push_of(job, self._listeners(job), message)
             return
         number = None if sid is None else self._replays.number(sid)
         if sid is None or number is None:
@@ -157,6 +174,14 @@ class Sockets:
         for socket in self._listeners(job):
             socket.push(frame)
 
+    def _push_of(self, job: Job, sockets: Collection[Socket], message: Message) -> None:
+        """Send a message on a job; to those who want that, with when its nodes ran."""
+        if message[0] == "progress_state" and any(socket.wants_more for socket in sockets):
+            more = wire.with_spans(message, self._engine.spans(job.id))
+            _push([socket for socket in sockets if socket.wants_more], more)
+            sockets = [socket for socket in sockets if not socket.wants_more]
+        _push(sockets, message)
+
     def _show(self, job: Job, event: NodePreview) -> None:
         story = self._stories.get(job.id, Story(job))
         for socket in self._listeners(job):
@@ -165,6 +190,11 @@ class Sockets:
             else:
                 frame = wire.preview(event.picture)
             socket.push(framed(BINARY, frame), passing=wire.is_passing(event.picture))
+
+
+def _sound(story: Story, event: NodeSound) -> bytes:
+    spot = story.spot(event.node)
+    return framed(BINARY, wire.sound(story.job.id, spot, event.number, event.sound))
 
 
 def _push(sockets: Collection[Socket], message: Message) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,10 +14,12 @@ from engine.run.events import (
     Lost,
     NodeFailed,
     NodeFinished,
+    NodeLoaded,
     NodePreview,
     NodeProgress,
     NodeSaid,
     NodeShown,
+    NodeSound,
     NodeStarted,
     NodeText,
     Started,
@@ -29,6 +32,7 @@ Message = tuple[str, dict[str, Any]]
 
 MANY = 256
 SELDOM_SECONDS = 0.25
+MOST_SOUNDS = 128
 
 
 class Story:
@@ -48,9 +52,10 @@ class Story:
         self._display: dict[str, str] = {}
         self._parents: dict[str, str] = {}
         self._next_state = 0.0
+        self._sounds: deque[NodeSound] = deque(maxlen=MOST_SOUNDS)
 
     def tell(self, event: Event) -> Iterator[Message]:
-        """The messages of an event; previews have a binary form of their own and none here."""
+        """The messages of an event; pictures and sounds have a binary form and none here."""
         id = self.job.id
         match event:
             case Started(cached, at):
@@ -66,7 +71,9 @@ class Story:
                 if len(self._nodes) > MANY:
                     yield wire.progress_state(id, self._nodes)
                 yield wire.ending(id, status, at, failure, partial)
-            case NodePreview() | NodeText() | Lost():
+            case NodeSound():
+                self._sounds.append(event)
+            case NodePreview() | NodeText() | NodeLoaded() | Lost():
                 pass
             case _:
                 yield from self._tell_node(event)
@@ -90,8 +97,15 @@ class Story:
             case NodeFinished(node):
                 if node in self._running:
                     self._running.remove(node)
+                if self._sounds:
+                    others = (sound for sound in self._sounds if sound.node != node)
+                    self._sounds = deque(others, MOST_SOUNDS)
                 total = self._nodes[node]["max"] if node in self._nodes else 1
                 yield from self._progress(node, total, total, "finished")
+
+    def sounds(self) -> Iterator[NodeSound]:
+        """What sounded lately of the nodes that run."""
+        return (sound for sound in self._sounds if sound.node in self._running)
 
     def recap(self) -> Iterator[Message]:
         """For a client that comes back in mid-run: where the job stands."""

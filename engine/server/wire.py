@@ -12,7 +12,7 @@ from engine.authoring.protocols import FolderKind
 from engine.graph.errors import PromptError
 from engine.run.engine import Receipt
 from engine.server.machine import Machine
-from engine.store.history import Entry, Failure, Job, Listed, Outcome, Partial
+from engine.store.history import Entry, Failure, Job, Listed, Outcome, Partial, Span
 
 COMFYUI_VERSION = "0.3.64"
 """The release of ComfyUI whose protocol this service speaks."""
@@ -23,6 +23,7 @@ BLOCKED = "ExecutionBlocked"
 PREVIEW_IMAGE = 1
 TEXT = 3
 PREVIEW_IMAGE_WITH_METADATA = 4
+SOUND = 1001
 JPEG = 1
 PNG = 2
 PNG_BEGINS = b"\x89PNG"
@@ -275,6 +276,14 @@ def progress_state(job: str, nodes: Mapping[str, dict[str, Any]]) -> tuple[str, 
     return "progress_state", {"prompt_id": job, "nodes": nodes}
 
 
+def with_spans(
+    message: tuple[str, dict[str, Any]], spans: Mapping[str, Span]
+) -> tuple[str, dict[str, Any]]:
+    """A `progress_state` that also says which lane ran each node, and when."""
+    type, data = message
+    return type, {**data, "spans": spans}
+
+
 def is_passing(picture: bytes) -> bool:
     """Whether a later picture outdates it: previews are JPEGs, what a node sends is a PNG."""
     return not picture.startswith(PNG_BEGINS)
@@ -291,6 +300,12 @@ def preview_with_metadata(job: str, spot: Spot, picture: bytes) -> bytes:
     kind = "image/png" if picture.startswith(PNG_BEGINS) else "image/jpeg"
     metadata = encoded({**_named(job, spot), "image_type": kind})
     return struct.pack(">II", PREVIEW_IMAGE_WITH_METADATA, len(metadata)) + metadata + picture
+
+
+def sound(job: str, spot: Spot, number: int, file: bytes) -> bytes:
+    """A piece of what a node is about to give, laid out as a preview with metadata is."""
+    metadata = encoded({**_named(job, spot), "number": number, "sound_type": "audio/wav"})
+    return struct.pack(">II", SOUND, len(metadata)) + metadata + file
 
 
 def node_text(node: str, text: str) -> bytes:

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from engine.server import wire
 from engine.server.bodies import BadInput
-from engine.store.history import Entry, Job, Outcome, Standing, Status
-from engine.store.listing import STATUSES, Page, Wanted
+from engine.store.history import Entry, Job, Outcome, Span, Standing, Status
+from engine.store.listing import STATUSES, Order, Page, Wanted
 
 NAMES: dict[Status, str] = {
     "pending": "pending",
@@ -18,7 +18,11 @@ NAMES: dict[Status, str] = {
     "error": "failed",
     "interrupted": "cancelled",
 }
-SORTS = {"created_at": "created", "execution_duration": "duration"}
+SORTS: dict[str, Order] = {
+    "created_at": "created",
+    "execution_duration": "duration",
+    "queue": "place",
+}
 ORDERS = ("asc", "desc")
 LONGEST_PAGE = 1000
 MOST_IDS = 10_000
@@ -49,7 +53,7 @@ def wanted(query: dict[str, str]) -> Wanted:
     return Wanted(
         statuses=_statuses(query.get("status", "")),
         workflow=query.get("workflow_id") or None,
-        by="created" if sort == "created_at" else "duration",
+        by=SORTS[sort],
         descending=order == "desc",
         limit=min(limit or LONGEST_PAGE, LONGEST_PAGE),
         offset=offset or 0,
@@ -172,14 +176,20 @@ def _outputs(outcome: Outcome | None) -> Iterator[dict[str, Any]]:
                     yield {"content": item, "nodeId": node}
 
 
-def detail(standing: Standing, began: Mapping[str, int]) -> dict[str, Any]:
-    """The answer of GET /jobs/{id}: also the workflow, and what came of it."""
+def detail(
+    standing: Standing, began: Mapping[str, int], spans: Mapping[str, Span]
+) -> dict[str, Any]:
+    """The answer of GET /jobs/{id}: also the workflow, and what came of it.
+
+    `spans`: of a running job.
+    """
     shown = job(standing, began)
     if not isinstance(standing.job, Job):
         return shown
     number, _, prompt, extra, _ = wire.queue_item(standing.job)
     shown["priority"] = number
     shown["workflow"] = {"prompt": prompt, "extra_data": extra}
+    shown["spans"] = spans if standing.outcome is None else standing.outcome.spans
     if standing.outcome is not None:
         entry = wire.history_entry(Entry(standing.job, standing.outcome))
         shown["outputs"] = entry["outputs"]

@@ -89,6 +89,22 @@ class Partial(Struct, frozen=True):
     successful_outputs: list[str]
 
 
+class Span(Struct, omit_defaults=True):
+    """When a node ran.
+
+    Attributes:
+        lane: which thread of the worker ran it.
+        began: ms since 1970, with fractions.
+        seconds: its running time; None while it runs.
+        loading: seconds before that in which weights were loaded for it.
+    """
+
+    lane: str
+    began: float
+    seconds: float | None = None
+    loading: float = 0.0
+
+
 class Outcome(Struct, frozen=True):
     """How a job ended; times in ms since 1970.
 
@@ -96,6 +112,7 @@ class Outcome(Struct, frozen=True):
         display: of the nodes that show something and came by expansion, the node of the prompt
             that clients shall show for each.
         partial: some nodes of a job that goes on after failures did not run.
+        spans: when each node ran that did, as JSON of `Span` by id.
     """
 
     status: Status
@@ -106,6 +123,7 @@ class Outcome(Struct, frozen=True):
     failure: Failure | None = None
     display: dict[str, str] = field(default_factory=dict[str, str])
     partial: Partial | None = None
+    spans: Raw = Raw(b"{}")
 
 
 class Entry(Struct, frozen=True):

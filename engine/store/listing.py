@@ -13,21 +13,25 @@ from engine.store.history import Brief, Job, Outcome, Standing, Status
 STATUSES: tuple[Status, ...] = ("pending", "running", "success", "error", "interrupted")
 
 
+Order = Literal["created", "duration", "place"]
+
+
 class Wanted(Struct, frozen=True):
     """Which jobs to list.
 
     Attributes:
         statuses: in one of these states.
         workflow: made from the editor's document of this id; None: from any or none.
-        by: order by age, or by the time a job ran; those that have not ended ran no time.
-        descending: newest, or longest, first.
+        by: order by age, by the time a job ran (those that have not ended ran no time), or by its
+            place in the queue.
+        descending: newest, longest or last one first.
         limit: most jobs of the page.
         offset: how many to pass over.
     """
 
     statuses: tuple[Status, ...] = STATUSES
     workflow: str | None = None
-    by: Literal["created", "duration"] = "created"
+    by: Order = "created"
     descending: bool = True
     limit: int = 1000
     offset: int = 0
@@ -44,10 +48,10 @@ def page(connection: sqlite3.Connection, wanted: Wanted) -> Page:
     """The jobs that are wanted: a walk along an index for each state, merged."""
     if not wanted.statuses:
         return Page([], 0)
-    walks = [_walk(status, wanted.workflow) for status in wanted.statuses]
+    walks = [_walk(status, wanted) for status in wanted.statuses]
     values = () if wanted.workflow is None else (wanted.workflow,) * len(walks)
     way = "DESC" if wanted.descending else "ASC"
-    order = f"seq {way}" if wanted.by == "created" else f"duration {way}, seq {way}"
+    order = f"seq {way}" if wanted.by == "created" else f"rank {way}, seq {way}"
     found = connection.execute(
         f"{' UNION ALL '.join(walks)} ORDER BY {order} LIMIT ? OFFSET ?",
         (*values, wanted.limit, wanted.offset),
@@ -59,13 +63,14 @@ def page(connection: sqlite3.Connection, wanted: Wanted) -> Page:
     return Page([standing(row, Brief) for row in jobs], total)
 
 
-def _walk(status: Status, workflow: str | None) -> str:
+def _walk(status: Status, wanted: Wanted) -> str:
     """The jobs of a state, spelled so that an index of few columns serves them in order."""
-    duration = "0 AS duration" if status in ("pending", "running") else "duration"
-    if workflow is not None:
-        return f"SELECT seq, {duration} FROM jobs WHERE workflow=? AND status='{status}'"
-    ended = "" if status in ("pending", "running") else "ended IS NOT NULL AND "
-    return f"SELECT seq, {duration} FROM jobs WHERE {ended}status='{status}'"
+    is_open = status in ("pending", "running")
+    rank = "number" if wanted.by == "place" else "0" if is_open else "duration"
+    if wanted.workflow is not None:
+        return f"SELECT seq, {rank} AS rank FROM jobs WHERE workflow=? AND status='{status}'"
+    ended = "" if is_open else "ended IS NOT NULL AND "
+    return f"SELECT seq, {rank} AS rank FROM jobs WHERE {ended}status='{status}'"
 
 
 def one(connection: sqlite3.Connection, id: str) -> Standing | None:

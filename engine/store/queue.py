@@ -136,6 +136,25 @@ class Queue:
             )
         self._claimed -= 1
 
+    def move_to_front(self, id: str) -> bool:
+        """Let a waiting job be the next one; whether there was one of that id."""
+        place = -self.next_number()
+
+        def move(connection: sqlite3.Connection) -> bool:
+            waiting = "SELECT {} FROM jobs WHERE status='pending'"
+            found = connection.execute(f"{waiting.format('job')} AND id=?", (id,)).fetchone()
+            if found is None:
+                return False
+            first = connection.execute(waiting.format("min(number)")).fetchone()[0]
+            job = msgspec.structs.replace(LISTED.decode(found[0]), number=min(place, first - 1))
+            connection.execute(
+                "UPDATE jobs SET number=?, job=? WHERE id=?",
+                (job.number, msgspec.json.encode(job), id),
+            )
+            return True
+
+        return self._database.write(move)
+
     async def pending(self) -> list[Listed]:
         """The waiting jobs, next one first."""
         return await self._jobs("status='pending' ORDER BY number, seq")

@@ -161,7 +161,7 @@ async def test_what_runs_and_what_waits_is_cancelled(server: ServerFactory, call
         ("offset=%C2%B2", "offset must be a non-negative integer"),
         ("status=done", "'done'"),
         ("status=failed,nope", "'nope'"),
-        ("sort_by=name", "sort_by must be one of: created_at, execution_duration"),
+        ("sort_by=name", "sort_by must be one of: created_at, execution_duration, queue"),
         ("sort_order=up", "sort_order must be one of: asc, desc"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 
 from engine.authoring.registry import Registry
 from engine.run.engine import Engine
-from engine.run.events import NodeProgress
+from engine.run.events import NodeFinished, NodeProgress, NodeSound
 from engine.run.local import LocalWorker
 from engine.store.folders import Folders
 from engine.store.history import Entry
@@ -96,6 +96,24 @@ async def test_what_cannot_be_spoken_fails_at_its_node(
 
     assert entry.outcome.status == "error"
     assert words in str(entry.outcome)
+
+
+async def test_each_sentence_is_heard_as_soon_as_it_is_spoken(studio: Opener):
+    bench = await studio()
+    prompt = speech() | {"3": n("PreviewAudio", audio=["2", 0])}
+    id = await bench.submit(prompt, extra={"preview_method": "auto"})
+    entry = await bench.ended(id)
+
+    telling = (NodeSound, NodeProgress, NodeFinished)
+    told = [e for e in bench.events(id) if isinstance(e, telling) and e.node == "2"]
+    kinds = [type(event) for event in told]
+    assert kinds == [NodeProgress, NodeSound, NodeProgress, NodeSound, NodeFinished]
+    pieces = [decode(event.sound) for event in told if isinstance(event, NodeSound)]
+    (whole,) = [decode(path.read_bytes()) for path in files(bench, entry, "3")]
+    heard = sum(piece["waveform"].shape[2] for piece in pieces)
+    assert heard == whole["waveform"].shape[2], "no sample is missing between the pieces"
+    quiet = await bench.run(speech(text=f"{TEXT} And a third one.") | {"3": prompt["3"]})
+    assert not any(isinstance(event, NodeSound) for event in bench.events(quiet.job.id))
 
 
 def test_declaring_these_nodes_imports_nothing_heavy():

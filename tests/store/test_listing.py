@@ -47,7 +47,11 @@ async def test_pages_are_parts_of_the_whole_in_order(queue: Queue):
 
     states: tuple[tuple[Status, ...], ...] = (STATUSES, ("pending",), ("error", "running"), ())
     for statuses, workflow, by, descending, offset in itertools.product(
-        states, (None, "document", "none"), ("created", "duration"), (True, False), (0, 3, 50)
+        states,
+        (None, "document", "none"),
+        ("created", "duration", "place"),
+        (True, False),
+        (0, 3, 50),
     ):
         wanted = Wanted(statuses, workflow, by, descending, 4, offset)
         expected = [

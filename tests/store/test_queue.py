@@ -11,6 +11,7 @@ import pytest
 from engine.authoring.errors import SoundstageError
 from engine.store.db import Database
 from engine.store.history import Failure, Job, Outcome
+from engine.store.listing import Wanted
 from engine.store.queue import HISTORY_LIMIT, DuplicateJob, Queue
 
 
@@ -40,6 +41,32 @@ async def test_the_smallest_number_is_next_and_the_older_of_equals(queue: Queue)
     assert [claimed(queue) for _ in range(6)] == ["front", "b", "half", "a", "c", None]
     assert [j.id for j in await queue.running()] == ["a", "b", "c", "front", "half"]
     assert queue.remaining == 5
+
+
+async def test_a_job_moved_to_the_front_is_next_also_after_a_restart(tmp_path: Path):
+    first = await Database.open(tmp_path / "a.db")
+    queue = Queue.open(first)
+    for id in ("runs", "a", "b", "c"):
+        queue.put(job(id, queue.next_number()))
+    queue.put(job("first", -1000))
+    assert claimed(queue) == "first"
+    assert not queue.move_to_front("first"), "it runs already"
+    assert not queue.move_to_front("nobody")
+    assert queue.move_to_front("b")
+    assert queue.move_to_front("c")
+    assert [j.id for j in await queue.pending()] == ["c", "b", "runs", "a"]
+    await first.close()
+
+    second = await Database.open(tmp_path / "a.db")
+    queue = Queue.open(second)
+    page = await queue.page(Wanted(("pending",), by="place", descending=False))
+    assert [standing.job.id for standing in page.jobs] == ["first", "c", "b", "runs", "a"]
+    taken = [queue.claim(alone=True) for _ in range(2)]
+    assert [found and (found.id, found.number < 0) for found in taken] == [
+        ("first", True),
+        ("c", True),
+    ]
+    await second.close()
 
 
 async def test_a_job_comes_back_as_it_was_put(queue: Queue):
