@@ -7,6 +7,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from engine.graph import node_info
 from engine.run.engine import Engine
 from engine.server import (
     assets,
@@ -24,7 +25,6 @@ from engine.server import (
     tokens,
     userdata,
     wire,
-    wire_nodes,
     workflows,
 )
 from engine.server.catalog import Catalog
@@ -165,7 +165,7 @@ def init_app(
     """
     passed = [errors, guard(hosts=hosts, cors=cors), *([compressed] if compress else [])]
     app = web.Application(middlewares=passed, client_max_size=upload_limit)
-    engine.describe = lambda input: wire_nodes.input_config(input, engine.folders.files)
+    engine.describe = lambda input: node_info.input_config(input, engine.folders.files)
     app[ENGINE] = engine
     app[CATALOG] = Catalog(engine.registry, engine.folders)
     app[COUNTER] = Counter(engine.registry, engine.folders)

@@ -11,8 +11,8 @@ from typing import Any
 from engine.authoring.markers import Files
 from engine.authoring.registry import Registry
 from engine.authoring.spec import Input, NodeSpec
+from engine.graph.node_info import node_info
 from engine.server.wire import encoded
-from engine.server.wire_nodes import node_info
 from engine.store.folders import Folders
 
 Listing = dict[Files, list[str]]

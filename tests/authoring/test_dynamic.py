@@ -23,7 +23,7 @@ from engine import (
 )
 from engine.authoring.dynamic import flattened
 from engine.authoring.spec import DYNAMIC_CHOICE, GROWING_SLOTS, NodeSpec, Output
-from engine.server.wire_nodes import node_info
+from engine.graph.node_info import node_info
 
 if TYPE_CHECKING:
     Image: TypeAlias = str

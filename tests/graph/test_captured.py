@@ -16,7 +16,7 @@ from engine.authoring.registry import Registry
 from engine.graph.errors import PromptError
 from engine.graph.validate import validate
 from engine.server import wire
-from engine.server.wire_nodes import input_config
+from engine.graph.node_info import input_config
 from engine.store.folders import Folders
 
 ROWS = [
