@@ -14,7 +14,7 @@ from engine.authoring.spec import NodeSpec
 from engine.compat.call import Call, during
 from engine.compat.results import returned
 from engine.compat.standins.graph import DynamicPrompt, Grown
-from engine.run.call import NodeRun
+from engine.run.call import NodeRun, residents
 from engine.run.guests import RUN_PARAMETER, GuestNode, spec_of
 
 KEPT_INSTANCES = 4096
@@ -107,7 +107,8 @@ class Adapter:
     def _prepared(self, given: dict[str, Any]) -> tuple[Call, Callable[..., Any], dict[str, Any]]:
         run: NodeRun = given.pop(RUN_PARAMETER)
         instance = self._instances.of(run.node, self._kind)
-        return Call(run), getattr(instance, self._kind.FUNCTION), {**given, **self._filled(run)}
+        call = Call(run, residents(given))
+        return call, getattr(instance, self._kind.FUNCTION), {**given, **self._filled(run)}
 
     def _filled(self, run: NodeRun) -> dict[str, Any]:
         """The hidden inputs; lists of one where all inputs are lists."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
 from engine.authoring.errors import Interrupted
+from engine.authoring.protocols import Resident, Step
 from engine.compat.plain import plain
 from engine.run.call import NodeRun
 from engine.run.events import NodePreview, NodeProgress, NodeSaid
@@ -28,10 +29,12 @@ class Call:
 
     Attributes:
         run: the job, the node, and the way to its client.
+        held: the models that are loaded and bound for it.
         graphs: how many graphs the call has begun to build.
     """
 
     run: NodeRun
+    held: Sequence[Resident[Any]] = ()
     graphs: int = 0
     _told: dict[str, float] = field(default_factory=dict[str, float])
 
@@ -58,6 +61,17 @@ class Call:
             return
         if preview[0] == "PNG" or self._due("preview", PREVIEW_SECONDS):
             self.run.tell(NodePreview(self.run.node, encoded(preview)))
+
+    def step(self, step: Step) -> None:
+        """Report a step of one of our own nodes, which the pack called.
+
+        Raises:
+            Interrupted: nobody wants the result any more.
+        """
+        self.progress(step.index, step.total)
+        wanted = self.run.record.extra.get("preview_method", "none") != "none"
+        if wanted and step.preview is not None and self._due("preview", PREVIEW_SECONDS):
+            self.run.tell(NodePreview(self.run.node, bytes(step.preview())))
 
     def heed(self) -> None:
         """End here if the job was interrupted.

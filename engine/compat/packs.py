@@ -108,6 +108,7 @@ class Packs:
         self.declared: dict[str, GuestNode] = {}
         self.webs: dict[str, Path] = {}
         self._registry = registry
+        self._core_version = core_version(registry)
         self._instances = Instances()
         self._classes: dict[str, tuple[Pack, Any]] = {}
 
@@ -135,8 +136,9 @@ class Packs:
             self.webs[name] = pack.web
         for id, kind in pack.classes.items():
             self._add_class(pack, text(id), kind)
-        known.update(pack.classes)
-        self._read([id for id, (owner, _) in self._classes.items() if owner is pack])
+        own = {id: kind for id, (owner, kind) in self._classes.items() if owner is pack}
+        known.update(own)
+        self._read([*own])
 
     def _add_class(self, pack: Pack, id: str, kind: Any) -> None:
         if id not in self._registry.nodes:
@@ -151,7 +153,8 @@ class Packs:
         for id in ids:
             pack, kind = self._classes[id]
             title = text(pack.titles.get(id, id))
-            source = Source(id, title, f"{PACKAGE}.{pack.name}", f"{pack.version}-{id}")
+            version = f"{pack.version}-{id}-{self._core_version}"
+            source = Source(id, title, f"{PACKAGE}.{pack.name}", version)
             try:
                 node, hidden = declared(kind, source)
                 adapter = Adapter(kind, node, hidden, self._instances, pack.turn)
@@ -225,6 +228,12 @@ def web_folder(path: Path, name: Any) -> Path | None:
         return web
     log.warning("the WEB_DIRECTORY %r of %s is no folder in it", name, path.name)
     return None
+
+
+def core_version(registry: Registry) -> str:
+    """Changes with the code of any node of our own: packs may derive from it or call it."""
+    versions = sorted(spec.version for spec in registry.nodes.values())
+    return hashlib.blake2b(repr(versions).encode(), digest_size=8).hexdigest()
 
 
 def code_version(path: Path) -> str:

@@ -267,6 +267,11 @@ class Lanes:
         allowed = (accelerated if gpu else []) or (on_cpu if cpu or not accelerated else [])
         return min(allowed or on_cpu, key=lambda lane: lane.load)
 
+    @property
+    def residency(self) -> Residency:
+        """Of the models of all lanes."""
+        return self._lanes[0].residency
+
     def close(self) -> None:
         """End every lane."""
         for lane in self._lanes:

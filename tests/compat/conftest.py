@@ -20,12 +20,16 @@ from tests.run.conftest import Bench, Opener
 
 PACKS = CHECKOUT / "tests" / "pack_v1"
 LOADER = "engine.compat.packs:load"
-STAND_INS = ("comfy", "comfy_api", "comfy_execution", "custom_nodes", "folder_paths", "server")
+STAND_INS = (
+    *("comfy", "comfy_api", "comfy_execution", "custom_nodes"),
+    *("folder_paths", "node_helpers", "server"),
+)
 
 
 def loaded(home: Path, packs: Path = PACKS) -> tuple[Packs, Registry, Folders]:
     """The packs of a folder, imported into this process."""
-    registry, folders = Registry.installed(), Folders(home)
+    registry = Registry.installed()
+    folders = Folders(home, registry.bundled)
     folders.create()
     return load([packs], registry, folders), registry, folders
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType] - no stubs
 
 from engine.authoring.errors import BadPath, MissingFile
@@ -32,6 +33,7 @@ from engine.compat.standins.graph import (
     comfy_execution,
     is_link,
 )
+from engine.compat.standins.node_helpers import conditioning_set_values, pillow
 from engine.compat.standins.server import server
 from engine.store.folders import Folders
 
@@ -214,3 +216,26 @@ def test_tensors_are_read_and_nothing_in_a_pickle_is_executed(tmp_path: Path):
     with pytest.raises(pickle.UnpicklingError):
         load_torch_file(str(tmp_path / "c.pt"), safe_load=False)
     assert not (tmp_path / "done").exists()
+
+
+def test_a_conditioning_gets_more_options_and_the_old_one_stays():
+    before = [["text", {"a": 1}]]
+    assert conditioning_set_values(before, {"b": 2}) == [["text", {"a": 1, "b": 2}]]
+    assert before == [["text", {"a": 1}]]
+
+
+def test_of_a_picture_that_is_cut_off_the_rest_is_shown(tmp_path: Path):
+    path = tmp_path / "half.png"
+    Image.effect_noise((64, 64), 50).save(path)
+    path.write_bytes(path.read_bytes()[:-1000])
+
+    def opened(path: Path) -> tuple[int, int]:
+        with Image.open(path) as picture:
+            picture.load()
+            return picture.size
+
+    with pytest.raises(OSError, match="truncated"):
+        opened(path)
+    assert pillow(opened, path) == (64, 64)
+    with pytest.raises(OSError, match="truncated"):
+        opened(path)
