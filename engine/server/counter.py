@@ -29,12 +29,16 @@ class Counter:
     def count(self, text: str, checkpoint: str | None) -> tuple[int, int, int]:
         """Tokens of a prompt, how many go into one chunk, and how many chunks they fill.
 
+        A checkpoint that is not there counts as the usual one.
+
         Raises:
-            MissingFile: no such checkpoint, or no pack counts tokens.
+            MissingFile: no pack counts tokens.
         """
         if self._tokens is None:
             raise MissingFile("no node pack here counts tokens")
-        path = None if checkpoint is None else self._folders.model_path("checkpoints", checkpoint)
+        path: Path | None = None
+        with suppress(MissingFile):
+            path = self._folders.model_path("checkpoints", checkpoint) if checkpoint else None
         return self._tokens.count(text, path, self._embedding)
 
     def _embedding(self, name: str) -> Path | None:

@@ -17,7 +17,7 @@ async def post_tokens(request: web.Request) -> web.Response:
     """POST /tokens {text, checkpoint?}: {count, chunk, chunks} of a prompt.
 
     `count` tokens fill `chunks` chunks of `chunk` tokens each, as the checkpoint's own vocabulary
-    cuts them; without one, as CLIP's does.
+    cuts them; without one, or if it is not there, as CLIP's does.
     """
     body = await json_object(request)
     text, checkpoint = string(body, "text"), string(body, "checkpoint")

@@ -18,6 +18,7 @@ print(*(spec.submodule_search_locations if spec else []), sep="\\n")
 declare module "vitest" {
   export interface ProvidedContext {
     service: string;
+    python: string;
     templates: string;
   }
 }
@@ -27,6 +28,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const flags = ["-m", "engine.cli", "serve", "--home", home, "--port", "0"];
   const service = spawn(PYTHON, flags, { cwd: CHECKOUT, stdio: ["ignore", "pipe", "inherit"] });
   project.provide("service", await address(service));
+  project.provide("python", PYTHON);
   const found = spawnSync(PYTHON, ["-c", TEMPLATES], { encoding: "utf-8" });
   project.provide("templates", found.stdout.split("\n")[0] ?? "");
   return async () => {

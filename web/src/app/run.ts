@@ -4,6 +4,7 @@ import { afterRun } from "../graph/edits";
 import { onSheet, ROOT } from "../graph/model";
 import { Unusable } from "../graph/places";
 import { type PromptNode, toPrompt } from "../graph/prompt";
+import { withChoices } from "../graph/variants";
 import { toEditor } from "../graph/write_editor";
 import { Away, Refused } from "../server/http";
 import { cancelJob, submit } from "../server/service";
@@ -22,7 +23,7 @@ export async function run(front = false): Promise<void> {
   const { queued, refuse } = useRun.getState();
   const { say, announce, show } = useUi.getState();
   try {
-    const prompt = toPrompt(workflow, catalog);
+    const prompt = withChoices(toPrompt(workflow, catalog), catalog, Math.random);
     const shows = ({ class_type }: PromptNode) => catalog.get(class_type)?.shows ?? true;
     if (!Object.values(prompt).some(shows)) throw new Unusable(t.run.nothingShown);
     const receipt = await submit(prompt, toEditor(workflow, catalog), clientId(), front);

@@ -75,10 +75,11 @@ export async function get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
   return schema.parse(await fetchJson(path));
 }
 
-export async function post(path: string, body: unknown): Promise<Response> {
+export async function post(path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
   return request(path, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: writeJson(body),
+    signal,
   });
 }

@@ -147,6 +147,20 @@ export function viewAddress(file: File, preview?: string): string {
   return address(`view?${query}`);
 }
 
+const Count = z.looseObject({ count: z.number(), chunk: z.number(), chunks: z.number() });
+export type Count = z.infer<typeof Count>;
+
+/** How many tokens a prompt has, as a checkpoint's own vocabulary cuts it; without one, as most
+ * text encoders' does. */
+export async function countTokens(
+  text: string,
+  checkpoint: string | undefined,
+  signal: AbortSignal,
+): Promise<Count> {
+  const answer = await post("tokens", { text, checkpoint: checkpoint ?? null }, signal);
+  return Count.parse(await answer.json());
+}
+
 const Stored = z.looseObject({ name: z.string(), subfolder: z.string().catch("") });
 
 /** Puts a file into the input folder; its name there. */

@@ -1,6 +1,7 @@
 /** English. */
 
 import type { Numeric } from "../graph/numbers";
+import { widget } from "./widget";
 
 const count = (number: number, one: string, many: string): string =>
   `${number} ${number === 1 ? one : many}`;
@@ -184,18 +185,7 @@ export const en = {
     increment: "one more",
     decrement: "one less",
   },
-  widget: {
-    filter: (label: string) => `Search ${label}`,
-    none: "Nothing is called that",
-    more: (number: number) => `and ${number} more`,
-    notThere: (value: string) => `${value || "Nothing"} is not among the choices`,
-    long: (length: number, seen: number) =>
-      `${length.toLocaleString("en")} characters are too many to edit here; these are the first ${seen.toLocaleString("en")}.`,
-    upload: (kind: string) => `Upload ${kind === "image" ? "a picture" : "a sound"}`,
-    wrongFile: (name: string, kind: string) =>
-      `${name} is no ${kind === "image" ? "picture" : "sound"}.`,
-    notSent: (name: string, why: string) => `${name} was not uploaded: ${why}`,
-  },
+  widget,
   palette: {
     label: "Search nodes",
     fitting: (type: string) => `Search nodes for ${type}`,

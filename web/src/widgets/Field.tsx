@@ -56,7 +56,14 @@ export function Field({ node, input, widget, value, after }: FieldProps) {
       );
     }
     case "text":
-      return <TextField {...editing} widget={widget} value={value === null ? "" : String(value)} />;
+      return (
+        <TextField
+          {...editing}
+          node={node}
+          widget={widget}
+          value={value === null ? "" : String(value)}
+        />
+      );
     case "toggle":
       return <ToggleField {...editing} widget={widget} value={value === true} />;
     case "kept":

@@ -1,6 +1,7 @@
 import type { Widget } from "../graph/kinds";
 import { t } from "../strings";
 import type { Editing } from "./Field";
+import { PromptField } from "./PromptField";
 
 type TextWidget = Extract<Widget, { kind: "text" }>;
 
@@ -9,7 +10,7 @@ const LONGEST = 200_000;
 const SEEN = 5000;
 
 /** Words: one line, or as many as are needed. */
-export function TextField(props: Editing<string> & { widget: TextWidget }) {
+export function TextField(props: Editing<string> & { widget: TextWidget; node: string }) {
   const { label, tooltip, value, widget, change, done } = props;
   if (!widget.multiline) {
     return (
@@ -37,6 +38,7 @@ export function TextField(props: Editing<string> & { widget: TextWidget }) {
       </div>
     );
   }
+  if (widget.prompt) return <PromptField {...props} />;
   return (
     <div className="field-area nodrag nowheel" title={tooltip}>
       <textarea
