@@ -27,6 +27,7 @@ from engine.run.worker import Worker
 from engine.store.assets import Assets
 from engine.store.db import Database
 from engine.store.folders import Folders
+from engine.store.gallery import Gallery
 from engine.store.history import Entry, Job, Listed, Span, Standing
 from engine.store.keeping import Keeping
 from engine.store.listing import Page, Wanted
@@ -83,6 +84,7 @@ class Engine:
         registry: the nodes there are.
         folders: the home.
         assets: its files by name, tag and content.
+        gallery: what jobs made.
         max_queue: most jobs that may wait.
     """
 
@@ -92,6 +94,7 @@ class Engine:
         self.registry = registry
         self.folders = folders
         self.assets = Assets(database, folders)
+        self.gallery = Gallery(database, folders)
         self.describe: InputConfig = plain_config
         self.max_queue = MOST_WAITING
         self._database = database

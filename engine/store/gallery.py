@@ -1,0 +1,274 @@
+"""Files that jobs made, newest first: found by kind, and by the words they were made from."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import PurePosixPath
+from typing import Any, Literal, cast, get_args
+
+import msgspec
+from msgspec import Struct, field
+
+from engine.authoring.errors import BadPath, MissingFile
+from engine.authoring.protocols import FolderKind
+from engine.store.db import Database
+from engine.store.folders import Folders, is_text
+from engine.store.history import Outcome
+
+Kind = Literal["picture", "sound", "film", "other"]
+ENDINGS: Mapping[str, Kind] = {
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".bmp"), "picture"),
+    **dict.fromkeys((".wav", ".flac", ".mp3", ".opus", ".ogg", ".oga", ".m4a", ".aac"), "sound"),
+    **dict.fromkeys((".mp4", ".webm", ".mkv", ".mov", ".m4v"), "film"),
+}
+"""What browsers show, by the ending of its name."""
+JOBS_AT_ONCE = 50
+LONGEST_TEXT = 2_000
+LONGEST_WORDS = 20_000
+
+
+class Shown(Struct, frozen=True):
+    """One of these files.
+
+    Attributes:
+        id: grows with the time it was made.
+        job: that made it.
+        node: of that job's prompt, or inside of such a node.
+        workflow: id of the editor's document that the job was made of.
+        size: in bytes.
+        made: ms since 1970.
+        took: ms that the whole job ran.
+    """
+
+    id: int
+    job: str
+    node: str
+    workflow: str | None
+    kind: Kind
+    type: FolderKind
+    subfolder: str
+    filename: str
+    made: int
+    took: int
+    size: int
+
+
+class Wanted(Struct, frozen=True):
+    """Which files.
+
+    Attributes:
+        words: each is part of a text that it was made from, or of its name.
+        kind: None: any, as of the next ones.
+        workflow: made from this document.
+        node: by this node of it.
+        file: this one: type, subfolder and filename.
+        before: made before the one of that id.
+        limit: most files of the page.
+    """
+
+    words: tuple[str, ...] = ()
+    kind: Kind | None = None
+    workflow: str | None = None
+    node: str | None = None
+    file: tuple[str, str, str] | None = None
+    before: int | None = None
+    limit: int = 60
+
+
+class Page(Struct, frozen=True):
+    """Files of a page, and before which one the next page begins; None: this is the last."""
+
+    files: list[Shown]
+    next: int | None
+
+
+class _Node(Struct):
+    inputs: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class _Ran(Struct):
+    """So much of a job as its files are found by."""
+
+    id: str
+    prompt: dict[str, _Node]
+
+
+class Gallery:
+    """The files that the jobs of the history made and that are still there."""
+
+    def __init__(self, database: Database, folders: Folders) -> None:
+        self._database = database
+        self._folders = folders
+        self._filling = asyncio.Lock()
+        self._filled: int | None = None
+
+    async def page(self, wanted: Wanted) -> Page:
+        """Files, newest first; those that somebody removed are left out."""
+        await self._fill()
+        return await self._database.read(lambda connection: self._select(connection, wanted))
+
+    async def remove(self, id: int) -> None:
+        """Delete a file of the output or temp folder for good.
+
+        Raises:
+            MissingFile: there is none of that id.
+            BadPath: it lies in another folder.
+        """
+        read = "SELECT type, subfolder, filename FROM gallery WHERE seq=?"
+        row = await self._database.read(lambda db: db.execute(read, (id,)).fetchone())
+        if row is None:
+            raise MissingFile(f"there is no file {id} in the gallery")
+        type, subfolder, filename = row
+        if type not in ("output", "temp"):
+            raise BadPath(f"{filename!r} lies in the {type} folder; remove it there yourself")
+        with suppress(MissingFile):
+            path = self._folders.resolve(type, subfolder, filename)
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+        self._database.execute("DELETE FROM gallery WHERE seq=?", (id,))
+
+    def _select(self, connection: sqlite3.Connection, wanted: Wanted) -> Page:
+        where, values = _where(wanted)
+        rows = connection.execute(
+            "SELECT seq, job, node, workflow, kind, type, subfolder, filename, made, took "
+            f"FROM gallery WHERE {where} ORDER BY seq DESC",
+            values,
+        )
+        found: list[Shown] = []
+        for row in rows:
+            size = self._size(*row[5:8])
+            if size is None:
+                continue
+            if len(found) == wanted.limit:
+                return Page(found, found[-1].id)
+            found.append(Shown(*row, size=size))
+        return Page(found, None)
+
+    def _size(self, type: str, subfolder: str, filename: str) -> int | None:
+        """In bytes; None where the file is gone."""
+        try:
+            return (self._folders.root(type) / subfolder / filename).stat().st_size
+        except (OSError, ValueError):
+            return None
+
+    async def _fill(self) -> None:
+        """Take in what jobs made since the last time."""
+        async with self._filling:
+            if self._filled is None:
+                newest = "SELECT coalesce(max(ended), 0) FROM gallery"
+                row = await self._database.read(lambda db: db.execute(newest).fetchone())
+                self._filled = int(row[0])
+            while True:
+                after = self._filled
+                jobs, rows = await self._database.read(lambda db, after=after: _made(db, after))
+                if rows:
+                    self._database.write(lambda db, rows=rows: _put(db, rows))
+                if not jobs:
+                    return
+                self._filled = jobs[-1]
+
+
+def _where(wanted: Wanted) -> tuple[str, list[Any]]:
+    given = {
+        "kind=?": wanted.kind,
+        "workflow=?": wanted.workflow,
+        "node=?": wanted.node,
+        "seq<?": wanted.before,
+    }
+    conditions = {condition: value for condition, value in given.items() if value is not None}
+    where = ["1", *conditions, *["instr(words, ?)" for _ in wanted.words]]
+    values = [*conditions.values(), *(word.casefold() for word in wanted.words)]
+    if wanted.file is not None:
+        where.append("type=? AND subfolder=? AND filename=?")
+        values += wanted.file
+    return " AND ".join(where), values
+
+
+Row = tuple[Any, ...]
+
+
+def _made(connection: sqlite3.Connection, after: int) -> tuple[list[int], list[Row]]:
+    """Places of the next jobs in the history, and the rows for what they made, oldest first."""
+    found = connection.execute(
+        "SELECT ended, workflow, job, outcome FROM jobs WHERE ended > ? ORDER BY ended LIMIT ?",
+        (after, JOBS_AT_ONCE),
+    ).fetchall()
+    rows: list[Row] = []
+    for ended, workflow, job, outcome in found:
+        if b'"filename"' in bytes(outcome):
+            ran = msgspec.json.decode(job, type=_Ran)
+            known = msgspec.json.decode(outcome, type=Outcome)
+            rows += [_row(ran, ended, workflow, known, *each) for each in _files(known)]
+    return [ended for ended, *_ in found], rows
+
+
+def _files(outcome: Outcome) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Nodes with the files they showed, the last one first: it gets the lowest id."""
+    for node, shown in reversed(outcome.shown.items()):
+        for item in reversed([item for items in shown.values() for item in items]):
+            match item:
+                case {"filename": str(name), "type": str(type)} if type in get_args(FolderKind):
+                    if name and is_text(name) and isinstance(item.get("subfolder", ""), str):
+                        yield node, cast("dict[str, Any]", item)
+                case _:
+                    pass
+
+
+def _row(
+    ran: _Ran,
+    ended: int,
+    workflow: str | None,
+    outcome: Outcome,
+    node: str,
+    file: dict[str, Any],
+) -> Row:
+    name: str = file["filename"]
+    asked = node if node in ran.prompt else outcome.display.get(node, node)
+    texts = [name, *_texts(ran.prompt, asked)]
+    words = "\n".join(text[:LONGEST_TEXT] for text in texts).casefold()[:LONGEST_WORDS]
+    return (
+        node in outcome.cached,
+        ran.id,
+        ended,
+        node,
+        workflow,
+        ENDINGS.get(PurePosixPath(name).suffix.lower(), "other"),
+        file["type"],
+        file.get("subfolder", ""),
+        name,
+        words,
+        outcome.ended,
+        outcome.ended - outcome.started,
+    )
+
+
+def _texts(prompt: Mapping[str, _Node], node: str) -> Iterator[str]:
+    """Texts of the inputs of a node and of all that lead to it; of all nodes if it is unknown."""
+    waiting = [node] if node in prompt else list(prompt)
+    seen: set[str] = set()
+    while waiting:
+        id = waiting.pop()
+        if id in seen:
+            continue
+        seen.add(id)
+        for value in prompt[id].inputs.values():
+            match value:
+                case str():
+                    yield value
+                case [str(source), int()] if source in prompt:
+                    waiting.append(source)
+                case _:
+                    pass
+
+
+def _put(connection: sqlite3.Connection, rows: list[Row]) -> None:
+    """Note files; one that a job only found again stays with the job that made it."""
+    for cached, *row in rows:
+        connection.execute(
+            f"INSERT OR {'IGNORE' if cached else 'REPLACE'} INTO gallery (job, ended, node, "
+            "workflow, kind, type, subfolder, filename, words, made, took) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            row,
+        )
