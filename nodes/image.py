@@ -36,7 +36,7 @@ def preview_image(run: Run, *, images: Image) -> Artifact:
 def _saved(
     run: Run, images: Image, prefix: str, folder: FolderKind, *, compression: int
 ) -> Artifact:
-    from nodes.models.pictures import png
+    from nodes.models.png import png
 
     texts = {"prompt": run.prompt, **run.extra_pnginfo}
     files = [

@@ -77,8 +77,8 @@ def _saved(run: Run, images: Image, number: int, prefix: str, extension: str, da
 
 
 def _written(run: Run, picture: Tensor, format: Png | Exr | Avif) -> bytes:
-    from nodes.models.picture_files import exr, linear, png16
-    from nodes.models.pictures import png
+    from nodes.models.picture_files import exr, linear
+    from nodes.models.png import png, png16
 
     texts = _texts(run)
     match format:
@@ -107,7 +107,7 @@ def _avif(run: Run, pictures: list[Tensor], format: Avif, pace: Animated) -> byt
 @node("SaveImageWebsocket", category="api/image", pure=False)
 def send_image(run: Run, *, images: Image) -> Artifact:
     """Send pictures as PNG to whoever follows the job, without keeping them."""
-    from nodes.models.pictures import png
+    from nodes.models.png import png
 
     for picture in images:
         run.send(png(picture, {}, compression=1))

@@ -18,6 +18,7 @@ from aiohttp import web
 
 from engine.authoring.errors import SoundstageError
 from engine.cli.config import Serve
+from engine.devices.malloc import keep_freed
 from engine.run.engine import Engine
 from engine.run.guests import GuestPacks
 from engine.server.app import init_app
@@ -31,6 +32,7 @@ DRAIN_SECONDS = 5.0
 STDIN = 0
 ADDRESS_FILE = "service.url"
 READY = "Soundstage listens on"
+FREED_BYTES, LARGE_BYTES = 8 * 2**20, 2**20
 GUEST_LOADER = "engine.compat.packs:load"
 
 
@@ -48,6 +50,7 @@ async def serve(command: Serve) -> int:
         os.environ["CUDA_VISIBLE_DEVICES"] = "" if command.cpu else command.devices or ""
     models, tls = _model_paths(command), _tls(command)
     _allow_many_clients()
+    keep_freed(FREED_BYTES, LARGE_BYTES)
     stop = _stop_event(attached=command.attached)
     listening = _bind(command.listen, command.port)
     urls = [_url(bound, "http" if tls is None else "https") for bound in listening]

@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from engine.authoring.registry import Registry
+from engine.devices.malloc import keep_freed
 from engine.run.events import Ended, Event
 from engine.run.frames import (
     Answer,
@@ -44,6 +45,8 @@ from engine.run.settings import Settings
 from engine.store.folders import Folders
 
 log = logging.getLogger(__name__)
+
+FREED_BYTES, LARGE_BYTES = 128 * 2**20, 32 * 2**20
 
 
 class Child:
@@ -164,4 +167,5 @@ if __name__ == "__main__":
     os.dup2(2, 1)  # what packs print is log; standard output is the server's
     given = msgspec.json.decode(sys.argv[2], type=Settings)
     logging.basicConfig(level=given.log_level, format="%(asctime)s worker %(name)s: %(message)s")
+    keep_freed(FREED_BYTES, LARGE_BYTES)
     asyncio.run(main(int(sys.argv[1]), given))

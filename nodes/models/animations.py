@@ -85,7 +85,7 @@ def _frames(pictures: Tensor) -> list[Image.Image]:
     channels = pictures.shape[-1]
     if channels not in MODES:
         raise PictureError(f"a picture of {channels} channels cannot be saved; it needs 1, 3 or 4")
-    pixels = to_bytes(pictures).numpy(force=True)
+    pixels = to_bytes(pictures)
     return [
         Image.fromarray(frame[..., 0] if channels == 1 else frame, MODES[channels])
         for frame in pixels

@@ -50,7 +50,7 @@ def drawn(pictures: Tensor, boxes: Sequence[Sequence[Box]]) -> Tensor:
     """Pictures [B, H, W, 3 or more] with their boxes; surplus frames have none."""
     made: list[Tensor] = []
     for number, picture in enumerate(pictures[..., :3]):
-        image = Image.fromarray(to_bytes(picture).numpy(force=True))
+        image = Image.fromarray(to_bytes(picture))
         for place, box in enumerate(boxes[number] if number < len(boxes) else ()):
             _draw(ImageDraw.Draw(image), box, COLORS[place % len(COLORS)])
         made.append(torch.tensor(np.asarray(image), dtype=torch.float32) / 255)

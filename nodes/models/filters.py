@@ -63,7 +63,7 @@ def quantized(pictures: Tensor, colors: int, dither: str) -> Tensor:
 
 
 def _quantized(picture: Tensor, colors: int, dither: str) -> Tensor:
-    pixels = to_bytes(picture[..., :3]).expand(-1, -1, 3).numpy(force=True)
+    pixels = to_bytes(picture[..., :3].expand(-1, -1, 3))
     image = Image.fromarray(pixels)
     palette = image.quantize(colors)
     if dither.startswith("bayer-"):

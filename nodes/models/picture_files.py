@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import struct
 import tempfile
-import zlib
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -19,40 +17,11 @@ from torch import Tensor
 
 from nodes.models.pictures import MODES, PictureError, to_bytes
 
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-PNG_COLORS = {1: 0, 3: 2, 4: 6}
 EXR_CHANNELS = {1: ("Y",), 3: ("R", "G", "B"), 4: ("R", "G", "B", "A")}
 WORST_CRF = 63
 
 # Hybrid log-gamma, ITU-R BT.2100, table 5.
 HLG_A, HLG_B, HLG_C = 0.17883277, 0.28466892, 0.55991073
-
-
-def png16(picture: Tensor, texts: Mapping[str, Any]) -> bytes:
-    """A PNG of 16 bits for each channel; fractions are cut off.
-
-    Args:
-        picture: 1, 3 or 4 channels in 0..1.
-        texts: kept beside it, each as JSON.
-
-    Raises:
-        PictureError: another number of channels.
-    """
-    _check(picture)
-    height, width, channels = picture.shape
-    values = (picture.double() * 65535).clamp(0, 65535).numpy(force=True).astype(">u2")
-    rows = values.reshape(height, -1).view(np.uint8)
-    unfiltered = np.concatenate([np.zeros((height, 1), np.uint8), rows], axis=1)
-    header = struct.pack(">IIBBBBB", width, height, 16, PNG_COLORS[channels], 0, 0, 0)
-    chunks = [(b"IHDR", header)]
-    for name, value in texts.items():
-        chunks.append((b"tEXt", name.encode("latin-1") + b"\0" + json.dumps(value).encode()))
-    chunks += [(b"IDAT", zlib.compress(unfiltered.tobytes(), 4)), (b"IEND", b"")]
-    return PNG_SIGNATURE + b"".join(_chunk(kind, data) for kind, data in chunks)
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def exr(picture: Tensor, texts: Mapping[str, Any], *, half: bool) -> bytes:
@@ -97,7 +66,7 @@ def avif(
         fps: frames for each second, of several.
         loops: how often they are shown; 0 for ever.
     """
-    frames = [Image.fromarray(to_bytes(p).numpy(force=True), MODES[p.shape[-1]]) for p in pictures]
+    frames = [Image.fromarray(to_bytes(p), MODES[p.shape[-1]]) for p in pictures]
     file = io.BytesIO()
     frames[0].save(
         file,

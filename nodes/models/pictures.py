@@ -5,16 +5,12 @@ A batch of pictures is float32 [B, H, W, C] in 0..1; a mask is float32 [B, H, W]
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
-from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -29,37 +25,15 @@ class PictureError(ValueError):
 
 def solid(width: int, height: int, count: int, color: int) -> Tensor:
     """Pictures of one colour, 0xRRGGBB."""
-    rgb = torch.tensor([color >> 16 & 255, color >> 8 & 255, color & 255]) / 255
-    return rgb.expand(count, height, width, 3).contiguous()
+    rgb = [channel / 255 for channel in (color & 0xFFFFFF).to_bytes(3, "big")]
+    return torch.as_tensor(np.full((count, height, width, 3), rgb, np.float32))
 
 
-def to_bytes(pictures: Tensor) -> Tensor:
-    """The same in uint8; fractions are cut off, not rounded."""
-    return (pictures * 255).clamp(0, 255).to(torch.uint8)
-
-
-def png(picture: Tensor, texts: Mapping[str, Any], *, compression: int) -> bytes:
-    """One picture [H, W, C] as a PNG file.
-
-    Args:
-        picture: 1 (grey), 3 (RGB) or 4 (RGBA) channels.
-        texts: kept beside it, in their order, each as JSON.
-        compression: 0 (quick) to 9 (small).
-
-    Raises:
-        PictureError: another number of channels.
-    """
-    channels = picture.shape[-1]
-    if channels not in MODES:
-        raise PictureError(f"a picture of {channels} channels cannot be saved; it needs 1, 3 or 4")
-    pixels = to_bytes(picture).numpy(force=True)
-    info = PngInfo()
-    for name, value in texts.items():
-        info.add_text(name, json.dumps(value))
-    file = io.BytesIO()
-    image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels, MODES[channels])
-    image.save(file, "PNG", pnginfo=info, compress_level=compression)
-    return file.getvalue()
+def to_bytes(pictures: Tensor) -> NDArray[np.uint8]:
+    """The same in uint8; fractions are cut off, not rounded, and what is no number is 0."""
+    values = pictures.float().numpy(force=True) * np.float32(255)
+    with np.errstate(invalid="ignore"):
+        return values.clip(0, 255, out=values).astype(np.uint8)
 
 
 def read(path: Path) -> tuple[Tensor, Tensor]:
@@ -148,7 +122,7 @@ def cut_to_proportions(pictures: Tensor, proportions: float) -> Tensor:
 
 
 def _lanczos(picture: Tensor, width: int, height: int) -> Tensor:
-    pixels = to_bytes(picture).numpy()
+    pixels = to_bytes(picture)
     single = pixels.shape[-1] == 1
     image = Image.fromarray(pixels[..., 0] if single else pixels)
     resized = _pixels(image.resize((width, height), Image.Resampling.LANCZOS))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +12,13 @@ from torch import Tensor
 
 from nodes import image as nodes
 from nodes.models import pictures
-from nodes.models.pictures import PictureError, png, read, scaled, solid, to_bytes
+from nodes.models.pictures import PictureError, read, scaled, solid, to_bytes
 
 
 def difference(found: Tensor, expected: Path) -> int:
     """The largest difference between a picture's bytes and a PNG's."""
     with Image.open(expected) as file:
-        return int(np.abs(to_bytes(found).numpy().astype(int) - np.asarray(file)).max())
+        return int(np.abs(to_bytes(found).astype(int) - np.asarray(file)).max())
 
 
 @pytest.mark.parametrize(
@@ -74,28 +72,7 @@ def test_any_picture_scales_to_any_shape(method: str, channels: int):
 
 def test_colours_are_red_green_blue():
     found = to_bytes(solid(2, 1, 3, 0x336699))
-    assert torch.equal(found, torch.tensor([[[[0x33, 0x66, 0x99]] * 2]] * 3))
-
-
-@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB"), (4, "RGBA")])
-def test_a_png_holds_the_pixels_cut_off_and_the_workflow(channels: int, mode: str):
-    picture = torch.full((4, 5, channels), 0.9999)
-    picture[0, 0] = torch.tensor(1.5)
-    picture[0, 1] = torch.tensor(-1.0)
-    data = png(picture, {"prompt": {"1": "é"}, "workflow": {"x": 1}}, compression=4)
-    with Image.open(io.BytesIO(data)) as file:
-        assert (file.mode, file.size) == (mode, (5, 4))
-        pixels = np.asarray(file).reshape(4, 5, channels)
-        assert list(file.info) == ["prompt", "workflow"]
-        assert json.loads(file.info["prompt"]) == {"1": "é"}
-    assert pixels[0, 0, 0] == 255
-    assert pixels[0, 1, 0] == 0
-    assert pixels[1, 1, 0] == 254, "254.97 is cut off, not rounded"
-
-
-def test_a_picture_of_two_channels_is_refused():
-    with pytest.raises(PictureError, match="2 channels cannot be saved"):
-        png(torch.zeros(2, 2, 2), {}, compression=1)
+    assert found.tolist() == [[[[0x33, 0x66, 0x99]] * 2]] * 3
 
 
 def test_transparency_becomes_the_mask(tmp_path: Path):
@@ -124,7 +101,7 @@ def test_a_photograph_stands_upright(tmp_path: Path):
 def test_sixteen_bits_of_grey_keep_their_brightness(tmp_path: Path):
     Image.fromarray(np.array([[0, 32896, 65535]], dtype=np.uint16)).save(tmp_path / "deep.png")
     picture, _ = read(tmp_path / "deep.png")
-    assert torch.equal(to_bytes(picture)[0, 0], torch.tensor([[0] * 3, [128] * 3, [255] * 3]))
+    assert to_bytes(picture)[0, 0].tolist() == [[0] * 3, [128] * 3, [255] * 3]
 
 
 def test_frames_of_an_animation_become_a_batch(tmp_path: Path):

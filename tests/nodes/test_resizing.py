@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
-import zlib
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from nodes import batch, resize
-from nodes.models.picture_files import avif, curved, exr, linear, png16
+from nodes.models.picture_files import avif, curved, exr, linear
 from tests.models.bench import Bench, n, numbers
 
 OpenEXR: Any = import_module("OpenEXR")  # has no type stubs
@@ -79,21 +77,6 @@ def test_many_pictures_in_one_batch():
     assert made.shape == (4, 4, 6, 4)
     assert torch.allclose(made[1:3], torch.tensor(0.2))
     assert torch.equal(made[3], torch.cat([colors[2][0], torch.ones(4, 6, 1)], dim=-1))
-
-
-@pytest.mark.parametrize("channels", [1, 3, 4])
-def test_sixteen_bits(channels: int):
-    picture = torch.rand(5, 7, channels)
-    data = png16(picture, {"prompt": {"a": "ä"}})
-    with Image.open(io.BytesIO(data)) as file:
-        assert file.size == (7, 5)
-        assert file.text == {"prompt": '{"a": "\\u00e4"}'}  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] - of a PNG
-        file.load()
-    start = data.index(b"IDAT") + 4
-    (length,) = struct.unpack(">I", data[start - 8 : start - 4])
-    rows = np.frombuffer(zlib.decompress(data[start : start + length]), np.uint8).reshape(5, -1)
-    found = rows[:, 1:].copy().view(">u2").reshape(5, 7, channels)
-    assert np.array_equal(found, np.floor(picture.double().numpy() * 65535))
 
 
 @pytest.mark.parametrize(("half", "kind"), [(True, np.float16), (False, np.float32)])
