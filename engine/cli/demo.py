@@ -26,10 +26,11 @@ async def demo(command: Demo) -> int:
     console = Console(stderr=True)
     await asyncio.to_thread(pull, VOICE, command.home / "models", console)
     with as_file(files("workflows") / "hello.json") as path:
-        prompt = load(path)
+        workflow = load(path)
     async with service(command.home) as url, Client(url) as client:
+        prompt = await client.convert(workflow)
         try:
-            result = await follow(client, prompt, console)
+            result = await follow(client, prompt, console, workflow)
         except Refused as refused:
             tell_refusal(refused, prompt, console)
             return 1

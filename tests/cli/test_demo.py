@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 import wave
-from importlib.resources import files
 from pathlib import Path
 
 import jiwer
@@ -13,11 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests import bundled
 from tests.cli.conftest import Soundstage
 from tests.speech.transcribe import NoTranscriber, Transcriber, fetch_whisper
 from training.score import nearest
 
-HELLO = json.loads((files("workflows") / "hello.json").read_text())
+HELLO = bundled.prompt("hello")
 DRAWN = HELLO["2"]["inputs"]["text"]
 SPOKEN = HELLO["10"]["inputs"]["text"]
 NOWHERE = "http://127.0.0.1:9"

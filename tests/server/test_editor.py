@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import CHECKOUT, ServerFactory, Service
+from tests import bundled
+from tests.conftest import ServerFactory, Service
 from tests.server.conftest import Caller, chain, node, slow
 
 DAMAGED = "comfy.settings.json cannot be read"
@@ -33,14 +34,12 @@ async def test_what_there_is_none_of_is_empty(call: Caller, base: str, path: str
 
 @pytest.mark.parametrize("base", BASES)
 async def test_the_own_workflows_are_templates_that_editors_open(call: Caller, base: str):
-    names = sorted(path.stem for path in (CHECKOUT / "workflows").glob("*.json"))
-    assert await call.get(f"{base}/workflow_templates") == (200, {"soundstage": names})
-    for name in names:
+    assert await call.get(f"{base}/workflow_templates") == (200, {"soundstage": bundled.NAMES})
+    for name in bundled.NAMES:
         status, workflow = await call.get(f"{base}/workflow_templates/soundstage/{name}.json")
         assert status == 200
         assert isinstance(workflow["nodes"], list)
-        prompt = json.loads((CHECKOUT / "workflows" / f"{name}.json").read_text())
-        assert await call.post("/workflow/convert", workflow) == (200, prompt)
+        assert await call.post("/workflow/convert", workflow) == (200, bundled.prompt(name))
         picture = call.url + f"{base}/workflow_templates/soundstage/{name}.jpg"
         async with call.session.get(picture) as got:
             assert (got.status, got.content_type) == (200, "image/jpeg")

@@ -7,14 +7,14 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.conftest import CHECKOUT
+from tests import bundled
 
 Prompt = dict[str, Any]
 
 
 def picture(steps: int = 4, seed: int = 7) -> Prompt:
     """The bundled workflow's picture, without its voice."""
-    prompt: Prompt = json.loads((CHECKOUT / "workflows" / "hello.json").read_bytes())
+    prompt = bundled.prompt("hello")
     kept = {id: node for id, node in prompt.items() if int(id) < 9}
     kept["5"]["inputs"] |= {"steps": steps, "seed": seed}
     return kept

@@ -2,18 +2,18 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe, expect, inject, it } from "vitest";
 import { freeInput, refusal } from "../src/graph/connect";
+import { setValue } from "../src/graph/edits";
 import { formOf, showing } from "../src/graph/form";
 import { fits } from "../src/graph/kinds";
 import { problems } from "../src/graph/problems";
-import { fromPrompt } from "../src/graph/prompt";
+import { fromEditor } from "../src/graph/read_editor";
 import { search } from "../src/graph/search";
 import { readCatalog } from "../src/server/object_info";
 
 const answer = await fetch(`${inject("service")}/object_info`);
 const { catalog } = readCatalog(await answer.json());
 const file = resolve(import.meta.dirname, "../../workflows/hello.json");
-const prompt = JSON.parse(readFileSync(file, "utf-8"));
-const hello = fromPrompt(prompt, catalog);
+const hello = fromEditor(JSON.parse(readFileSync(file, "utf-8")), catalog);
 const why = (from: string, slot: number, to: string, input: string) =>
   refusal(hello, hello.root, catalog, { from, slot, to, input });
 
@@ -84,12 +84,10 @@ describe("what is wrong with a graph", () => {
   });
 
   it("is told of each input", () => {
-    const broken = structuredClone(prompt);
-    delete broken["6"].inputs.vae;
-    broken["5"].inputs.steps = 0;
-    broken["5"].inputs.scheduler = "nonsense";
-    const workflow = fromPrompt(broken, catalog);
-    const found = problems(workflow, workflow.root, catalog);
+    const kept = Object.entries(hello.root.links).filter(([, { input }]) => input !== "vae");
+    const cut = { ...hello.root, links: Object.fromEntries(kept) };
+    const low = setValue(cut, "5", "steps", 0);
+    const found = problems(hello, setValue(low, "5", "scheduler", "nonsense"), catalog);
     expect(found.get("6")).toEqual([{ kind: "missing", input: "vae" }]);
     expect(found.get("5")?.map(({ kind }) => kind)).toEqual(["range", "option"]);
   });

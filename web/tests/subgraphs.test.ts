@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import fc from "fast-check";
 import { describe, expect, inject, it } from "vitest";
 import { ROOT, type Workflow } from "../src/graph/model";
-import { fromPrompt, type Prompt, toPrompt } from "../src/graph/prompt";
+import { type Prompt, toPrompt } from "../src/graph/prompt";
 import { fromEditor } from "../src/graph/read_editor";
 import { fold, unfoldNode } from "../src/graph/subgraphs";
 import { toEditor } from "../src/graph/write_editor";
@@ -12,7 +12,7 @@ import { readCatalog } from "../src/server/object_info";
 const service = inject("service");
 const { catalog } = readCatalog(await (await fetch(`${service}/object_info`)).json());
 const HELLO = resolve(import.meta.dirname, "../../workflows/hello.json");
-const hello = fromPrompt(JSON.parse(readFileSync(HELLO, "utf-8")), catalog);
+const hello = fromEditor(JSON.parse(readFileSync(HELLO, "utf-8")), catalog);
 const IDS = Object.keys(hello.root.nodes);
 
 /** A prompt with its nodes named by their titles, which folding does not change. */

@@ -1,0 +1,1 @@
+"""The workflows that ship with the package."""
