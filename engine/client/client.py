@@ -62,8 +62,9 @@ class Client:
     ) -> AsyncGenerator[Update, None]:
         """Submit a prompt and follow it to its end; the last update is the `Result`.
 
-        The service's history is the truth: when the connection breaks in mid-run, this connects
-        again, asks whether the job has ended meanwhile, and goes on listening if not.
+        When the connection breaks in mid-run, this connects again and hears what it missed; only
+        reports of progress may be lacking. The service's history is the truth: of a job that ended
+        meanwhile it has the result.
 
         Args:
             prompt: in API format.
@@ -78,6 +79,7 @@ class Client:
         hearing = Hearing(job)
         socket: ClientConnection | None = await self._connect(sid)
         try:
+            await self._say(socket, FEATURE_FLAGS)
             await self.submit(prompt, id=job, client_id=sid, extra=extra)
             yield Queued(job)
             while socket is not None:
@@ -86,7 +88,7 @@ class Client:
                 await socket.close()
                 socket = None
                 if not hearing.over:
-                    socket = await self._patiently(lambda: self._rejoin(sid, job))
+                    socket = await self._patiently(lambda: self._rejoin(sid, job, hearing))
         finally:
             if socket is not None:
                 await socket.close()
@@ -189,25 +191,34 @@ class Client:
                 stored = msgspec.json.decode(await answer.read())
         return File(stored["name"], stored["subfolder"], stored["type"])
 
-    async def _connect(self, sid: str) -> ClientConnection:
-        """A socket that hears of the jobs of `sid` from now on."""
+    async def _connect(self, sid: str, since: int | None = None) -> ClientConnection:
+        """A socket that hears of the jobs of `sid`: from now on, or from a message on."""
         address = "ws" + self.url.removeprefix("http") + f"/ws?clientId={sid}"
+        address += "" if since is None else f"&since={since}"
         try:
             socket = await connect(address, max_size=None, compression=None, proxy=None)
-            await socket.send(FEATURE_FLAGS)
             await socket.recv()
         except (OSError, TimeoutError, WebSocketException) as error:
             raise self._unreachable(error) from error
         return socket
 
-    async def _rejoin(self, sid: str, job: str) -> ClientConnection | None:
-        """A new socket after one broke; None when the job no longer waits or runs."""
-        socket = await self._connect(sid)
-        running, pending = await self.queue()
-        if job in running or job in pending:
-            return socket
-        await socket.close()
-        return None
+    async def _rejoin(self, sid: str, job: str, hearing: Hearing) -> ClientConnection:
+        """A new socket after one broke; it hears what was missed."""
+        socket = await self._connect(sid, hearing.last)
+        try:
+            running, pending = await self.queue()
+            hearing.gone = job not in running and job not in pending
+            await self._say(socket, FEATURE_FLAGS)
+        except BaseException:
+            await socket.close()
+            raise
+        return socket
+
+    async def _say(self, socket: ClientConnection, message: str) -> None:
+        try:
+            await socket.send(message)
+        except WebSocketException as error:
+            raise self._unreachable(error) from error
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask again while the service is away, until patience ends."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 import msgspec
@@ -71,10 +71,15 @@ class Hearing:
 
     Attributes:
         over: the end was announced; the history has the result.
+        gone: the job waits and runs no more, so that what is on its way is the rest: the answer to
+            `FEATURE_FLAGS` comes after it.
+        last: number of the newest message that has one; a new connection asks for those after it.
     """
 
     def __init__(self, id: str) -> None:
         self.over = False
+        self.gone = False
+        self.last = 0
         self._id = id
         self._node = ""
         self._began: dict[str, float] = {}
@@ -86,9 +91,13 @@ class Hearing:
         if isinstance(frame, bytes):
             yield from self._preview(frame)
             return
-        match msgspec.json.decode(frame):
+        message = msgspec.json.decode(frame, type=dict[str, Any])
+        self.last = message.get("seq", self.last)
+        match message:
             case {"type": str() as type, "data": {"prompt_id": self._id, **data}}:
                 yield from self._message(type, data)
+            case {"type": "feature_flags"}:
+                self.over = self.gone
             case _:
                 pass
 
@@ -97,10 +106,11 @@ class Hearing:
             case "execution_cached":
                 self._cached = frozenset(data["nodes"])
                 self._finished.clear()
+                self._began.clear()
                 yield Started(data["nodes"], data["timestamp"])
             case "executing" if data["node"] is None:
                 self.over = True
-            case "executing":
+            case "executing" if data["node"] not in self._began:  # else a reminder
                 self._node = data["node"]
                 self._began[self._node] = time.monotonic()
                 yield NodeStarted(self._node)
@@ -109,13 +119,17 @@ class Hearing:
             case "executed":
                 yield NodeShown(data["node"], data["output"])
             case "progress_state":
-                yield from self._newly_finished(data["nodes"])
+                states = data["nodes"].items()
+                ended = [node for node, state in states if state["state"] == "finished"]
+                yield from self._newly_finished(ended)
+            case "execution_success":
+                yield from self._newly_finished([*self._began])
             case _:
                 pass
 
-    def _newly_finished(self, nodes: dict[str, dict[str, Any]]) -> Iterator[Update]:
-        for node, state in nodes.items():
-            if state["state"] == "finished" and node not in self._finished:
+    def _newly_finished(self, nodes: Iterable[str]) -> Iterator[Update]:
+        for node in nodes:
+            if node not in self._finished:
                 self._finished.add(node)
                 began = self._began.get(node)
                 seconds = time.monotonic() - began if began is not None else 0.0

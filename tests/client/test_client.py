@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,17 @@ from engine.run.events import (
     NodeStarted,
     Started,
 )
+from tests.client.cable import cable
 from tests.conftest import ServerFactory, Service
 from tests.server.conftest import chain, node, slow
 
 
+async def all_left(updates: AsyncIterator[Update]) -> list[Update]:
+    return [update async for update in updates]
+
+
 async def all_of(client: Client, prompt: dict[str, Any], **more: Any) -> list[Update]:
-    return [update async for update in client.run(prompt, **more)]
+    return await all_left(client.run(prompt, **more))
 
 
 async def test_a_run_is_told_from_queue_to_result(service: Service):
@@ -121,6 +127,70 @@ async def test_a_run_outlives_the_death_of_its_service(server: ServerFactory, tm
     assert isinstance(result, Result)
     assert result.status == "success"
     assert len([update for update in updates if isinstance(update, Started)]) == 2
+
+
+PASSING = (NodeProgress, NodePreview)
+"""What a later report says better."""
+
+
+def told(updates: list[Update]) -> list[str]:
+    """What happened, without what passes and how long it took."""
+    return [
+        f"{type(update).__name__} {getattr(update, 'node', '')}"
+        for update in updates
+        if not isinstance(update, PASSING)
+    ]
+
+
+async def test_nothing_is_lost_when_the_connection_is_cut_and_the_job_ends_meanwhile(
+    service: Service,
+):
+    def prompt() -> dict[str, Any]:
+        return chain(node("Sleep", value=["1", 0], steps=2, seconds=0.2))
+
+    async with Client(service.url) as direct:
+        whole = told(await all_of(direct, prompt()))
+        updates: list[Update] = []
+        async with cable(service.url) as (line, url), Client(url) as client:
+            async for update in client.run(prompt()):
+                updates.append(update)
+                if isinstance(update, Queued):
+                    line.cut()
+                    while await direct.result(update.id) is None:
+                        pass
+                    line.mend()
+    assert sorted(told(updates)) == sorted(whole), "only the ends of nodes are told later"
+    assert isinstance(updates[-1], Result)
+    assert updates[-1].status == "success"
+
+
+async def test_nothing_is_told_twice_when_the_connection_is_cut_in_mid_run(service: Service):
+    updates: list[Update] = []
+    async with cable(service.url) as (line, url), Client(url) as client:
+        cuts = 0
+        async for update in client.run(slow(1)):
+            updates.append(update)
+            if isinstance(update, NodeProgress) and cuts < 3:
+                cuts += 1
+                line.cut()
+                line.mend()
+    assert cuts == 3
+    assert sorted(told(updates)) == sorted(
+        ["Queued ", "Started ", "Result ", "NodeShown 3"]
+        + [f"Node{what} {node}" for what in ("Started", "Finished") for node in "123"]
+    )
+
+
+async def test_a_service_that_stays_away_is_unreachable(service: Service):
+    async with cable(service.url) as (line, url), Client(url, patience=0.5) as client:
+        updates = client.run(slow())
+        while not isinstance(await anext(updates), Started):
+            pass
+        line.take_away()
+        with pytest.raises(Unreachable, match="does not answer"):
+            await all_left(updates)
+    async with Client(service.url) as direct:
+        await direct.interrupt()
 
 
 def test_the_blocking_client_does_the_same(service: Service, tmp_path: Path):
