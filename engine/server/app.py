@@ -46,7 +46,7 @@ from engine.server.keys import (
 from engine.server.logs import Logs
 from engine.server.machine import WorkerFacts
 from engine.server.middleware import compressed, errors, guard, headers
-from engine.server.sockets import Sockets
+from engine.server.sockets import HEARTBEAT_SECONDS, Sockets
 from engine.store.census import Census
 from engine.store.settings import Settings
 from engine.store.survey import Survey
@@ -154,6 +154,7 @@ def init_app(
     preview_method: str = "none",
     compress: bool = False,
     front_end_root: Path | None = None,
+    heartbeat: float = HEARTBEAT_SECONDS,
 ) -> web.Application:
     """The application that serves an engine; every route also stands under /api.
 
@@ -165,6 +166,7 @@ def init_app(
         preview_method: for prompts that ask for none themselves; "none" sends no previews.
         compress: send JSON and text compressed to those who accept that.
         front_end_root: folder of a browser app that stands at / instead of our own page.
+        heartbeat: see `Sockets`.
     """
     passed = [errors, guard(hosts=hosts, cors=cors), *([compressed] if compress else [])]
     app = web.Application(middlewares=passed, client_max_size=upload_limit)
@@ -173,7 +175,7 @@ def init_app(
     app[CATALOG] = Catalog(engine.registry, engine.folders)
     app[COUNTER] = Counter(engine.registry, engine.folders)
     app[FACTS] = WorkerFacts(engine)
-    app[SOCKETS] = Sockets(engine, wire.features(upload_limit))
+    app[SOCKETS] = Sockets(engine, wire.features(upload_limit), heartbeat)
     app[USERDATA] = UserData(engine.folders.root("user") / "default")
     app[SETTINGS] = Settings(app[USERDATA])
     app[LOGS] = Logs(engine.folders.home, app[SOCKETS])

@@ -42,7 +42,7 @@ class Socket:
         if passing and len(self._outbox) >= SLOW_AFTER:
             self._outbox = deque(item for item in self._outbox if not item[1])
         if len(self._outbox) >= GONE_AFTER:
-            self.abort()
+            self.abort("reads too slowly")
             return
         self._outbox.append((frame, passing))
         if not self._flushing:
@@ -61,9 +61,9 @@ class Socket:
         self._outbox.clear()
         self._flushing = False
 
-    def abort(self) -> None:
-        """Cut the connection at once."""
-        log.info("a WebSocket client reads too slowly and is cut off")
+    def abort(self, why: str) -> None:
+        """Cut the connection at once; what still waits is lost."""
+        log.info("a WebSocket client %s and is cut off", why)
         self._outbox.clear()
         if self._request.transport is not None:
             self._request.transport.abort()

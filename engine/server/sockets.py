@@ -27,16 +27,26 @@ from engine.server.socket import Socket
 from engine.server.story import Message, Story
 from engine.store.history import Job
 
-HEARTBEAT_SECONDS = 30
+HEARTBEAT_SECONDS = 30.0
 LONGEST_MESSAGE = 64 * 1024
 LONGEST_SID = 200
 
 
 class Sockets:
-    """All connections by client id, fed by the engine's events."""
+    """All connections by client id, fed by the engine's events.
 
-    def __init__(self, engine: Engine, features: dict[str, Any]) -> None:
+    Args:
+        engine: whose events are told.
+        features: what a client is told that asks for them.
+        heartbeat: seconds of silence after which a client is asked whether it is there; one that
+            does not answer within half of that is cut off.
+    """
+
+    def __init__(
+        self, engine: Engine, features: dict[str, Any], heartbeat: float = HEARTBEAT_SECONDS
+    ) -> None:
         self._engine = engine
+        self._heartbeat = heartbeat
         self._features = framed(TEXT, wire.message("feature_flags", features))
         self._by_sid: dict[str, set[Socket]] = defaultdict(set)
         self._crowd = Crowd(self._everyone)
@@ -52,7 +62,7 @@ class Sockets:
             raise BadInput("invalid_clientId", f"clientId has over {LONGEST_SID} characters.")
         since = _since(request)
         ws = web.WebSocketResponse(
-            heartbeat=HEARTBEAT_SECONDS, compress=False, max_msg_size=LONGEST_MESSAGE
+            heartbeat=self._heartbeat, compress=False, max_msg_size=LONGEST_MESSAGE
         )
         await ws.prepare(request)
         socket = Socket(request, ws)
@@ -63,6 +73,8 @@ class Sockets:
                     self._receive(socket, sid, received.data)
         finally:
             self._leave(socket, sid)
+        if isinstance(ws.exception(), TimeoutError):
+            socket.abort("does not answer")  # else it would stay as long as it has not read all
         return ws
 
     async def close(self) -> None:
