@@ -11,12 +11,12 @@ import asyncio
 import hashlib
 import inspect
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from engine.authoring.markers import Files
 from engine.authoring.spec import MISSING, Input
-from engine.graph.prompt import GraphNode
+from engine.graph.prompt import GraphNode, Link
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,10 @@ class FileIdentities(Protocol):
 
     def identity(self, files: Files, name: str) -> str:
         """Changes when the file behind the name is replaced."""
+        ...
+
+    def identities(self, files: Files) -> str:
+        """Changes when any of the files is replaced, comes or goes."""
         ...
 
 
@@ -41,6 +45,7 @@ class Keys:
     def __init__(self, job: str, folders: FileIdentities) -> None:
         self._job = job
         self._folders = folders
+        self._identities: dict[Files, str] = {}
         self.made: dict[str, str] = {}
 
     def add(
@@ -77,19 +82,36 @@ class Keys:
         for name, value in sorted(node.literals.items()):
             if name in node.opaque and parent is not None:
                 value = (self.made[parent.id], node.id.removeprefix(parent.id))
-            found.append((name, value))
-            input = spec.input(name)
-            files = names_files(input)
-            if files is not None:
-                found.append(self._folders.identity(files, str(value)))
-            if input.mentions is not None:
-                within = input.mentions.names(str(value))
-                found += [self._folders.identity(input.mentions.files, part) for part in within]
+            found += [(name, value), *self._named(spec.input(name), value)]
         for name, link in sorted(node.links.items()):
-            found.append((name, self.made[link.node], link.slot))
-            if names_files(spec.input(name)):  # which file it is shows only when the job runs
-                found.append(self._job)
+            found += [
+                (name, self.made[link.node], link.slot),
+                *self._behind(spec.input(name), link),
+            ]
         return found
+
+    def _named(self, input: Input, value: Any) -> Iterator[str]:
+        """The files that a literal names."""
+        files = names_files(input)
+        if files is not None:
+            yield self._folders.identity(files, str(value))
+        if input.mentions is not None:
+            for name in input.mentions.names(str(value)):
+                yield self._folders.identity(input.mentions.files, name)
+
+    def _behind(self, input: Input, link: Link) -> Iterator[str]:
+        """What matters of a link besides what comes by it: that shows only when the job runs."""
+        if names_files(input):
+            yield self._job
+        if input.mentions is not None:  # most texts mention none, whose results others may use
+            yield self._all_of(input.mentions.files)
+        if input.raw:  # the node is given the link itself
+            yield link.node
+
+    def _all_of(self, files: Files) -> str:
+        if files not in self._identities:
+            self._identities[files] = self._folders.identities(files)
+        return self._identities[files]
 
 
 def names_files(input: Input) -> Files | None:

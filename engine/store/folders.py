@@ -168,6 +168,10 @@ class Folders:
             return ""
         return " ".join(f"{stat.st_size}-{stat.st_mtime_ns}" for stat in stats)
 
+    def identities(self, files: Files) -> str:
+        """Changes when any of these files or folders does, comes or goes; "" when there is none."""
+        return "\n".join(f"{name} {self.identity(files, name)}" for name in self.files(files))
+
 
 def _names(
     root: Path, suffixes: tuple[str, ...], marker: str | None, *, links: bool

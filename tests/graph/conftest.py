@@ -15,6 +15,7 @@ from engine import (
     Choice,
     Files,
     Lazy,
+    Mentions,
     Range,
     Socket,
     Upload,
@@ -101,6 +102,14 @@ def checkpoint(
 @node("Load", category="test")
 def load(*, file: Annotated[str, Choice(Files("input")), Upload("image")]) -> Image:
     """Chooses among uploads."""
+    raise NotImplementedError
+
+
+@node("Tell", category="test")
+def tell(
+    *, text: Annotated[str, Mentions(Files("embeddings", suffixes=(".pt",)), r"embedding:(\S+)")]
+) -> Image:
+    """A text that may mention files."""
     raise NotImplementedError
 
 

@@ -14,9 +14,9 @@ import pytest
 import nodes
 from engine.authoring.registry import Registry
 from engine.graph.errors import PromptError
+from engine.graph.node_info import input_config
 from engine.graph.validate import validate
 from engine.server import wire
-from engine.graph.node_info import input_config
 from engine.store.folders import Folders
 
 ROWS = [

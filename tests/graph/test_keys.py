@@ -219,3 +219,41 @@ def test_a_file_whose_name_is_computed_is_looked_at_in_every_job(check: Checker,
     assert key(check, linked, "a", more) != key(check, linked, "b", more)
     fixed = n("Checkpoint", name="a.safetensors", kind=["3", 0])
     assert key(check, fixed, "a", more) == key(check, fixed, "b", more)
+
+
+def test_files_that_a_linked_text_may_mention_matter(check: Checker, tmp_path: Path):
+    folder = tmp_path / "models" / "embeddings"
+
+    def mentioning(text: Any, job: str = "job") -> str:
+        return key(check, n("Tell", text=text), job, {"2": n("Word", text="a embedding:x")})
+
+    def both() -> tuple[str, str, str]:
+        return mentioning("a embedding:x"), mentioning("a"), mentioning(["2", 0])
+
+    before = both()
+    assert mentioning(["2", 0], "another") == before[2], "other jobs use the result"
+    (folder / "y.pt").write_bytes(b"another one")
+    told, plain, linked = both()
+    assert (told, plain) == before[:2], "that is none they mention"
+    assert linked != before[2], "it might be meant"
+    (folder / "x.pt").write_bytes(b"first")
+    found = both()
+    assert found[0] != told
+    assert found[1] == plain
+    assert found[2] != linked
+    (folder / "x.pt").write_bytes(b"replaced")
+    assert both()[0] != found[0]
+    assert both()[2] != found[2]
+
+
+def test_the_id_of_a_node_matters_to_who_is_given_the_link_itself(check: Checker):
+    source = n("Number", value=1)
+    spec = check.registry["Show"]
+
+    def linked(id: str, raw: bool) -> str:
+        inputs = tuple(replace(input, raw=raw) for input in spec.inputs)
+        check.registry.nodes["Show"] = replace(spec, inputs=inputs)
+        return keys_of(check, {id: source, "end": n("Show", value=[id, 0])})["end"]
+
+    assert linked("1", raw=False) == linked("2", raw=False)
+    assert linked("1", raw=True) == linked("1", raw=True) != linked("2", raw=True)

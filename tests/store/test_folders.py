@@ -237,3 +237,19 @@ def test_old_temp_files_go(folders: Folders):
     folders.clear_temp(3600)
     assert not old.exists()
     assert (folders.root("temp") / "a.txt").exists()
+
+
+def test_the_state_of_all_files_changes_with_each(folders: Folders):
+    loras = folders.root("models") / "loras"
+    seen = [folders.identities(Files("loras"))]
+    assert seen == [""]
+    for deed in (
+        lambda: (loras / "a.safetensors").write_bytes(b"1"),
+        lambda: (loras / "b.safetensors").write_bytes(b"1"),
+        lambda: (loras / "b.safetensors").write_bytes(b"22"),
+        lambda: (loras / "a.safetensors").rename(loras / "c.safetensors"),
+        lambda: (loras / "c.safetensors").unlink(),
+    ):
+        deed()
+        seen.append(folders.identities(Files("loras")))
+    assert len(set(seen)) == len(seen)
