@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.authoring.protocols import File
-from engine.store.codecs import Codecs, NotStorable, dumps, loads, nbytes
+from engine.store.codecs import Codecs, NotStorable, dumps, loads
 from engine.store.db import connect
 from engine.store.keeping import ALL_THAT_FITS, Keeping, Latest
+from engine.store.sizes import nbytes
 
 log = logging.getLogger(__name__)
 
@@ -196,7 +197,7 @@ class Cache:
 
     def _remember(self, key: str, result: Result) -> None:
         memory = self._memory
-        size = 256 + nbytes(result.outputs, self._codecs)
+        size = 256 + nbytes(result.outputs)
         _, old = memory.results.pop(key, (None, 0))
         memory.nbytes -= old
         if size > self._memory_bytes or self._most == 0:

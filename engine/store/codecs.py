@@ -44,32 +44,6 @@ def loads(data: bytes, codecs: Codecs) -> Any:
     return _unpacked(msgspec.msgpack.decode(data), codecs)
 
 
-def nbytes(value: Any, codecs: Codecs) -> int:
-    """About how much memory a value takes.
-
-    Model handles count nothing: their weights are accounted where they are loaded. What is there
-    twice counts once.
-    """
-    total = 0
-    seen: set[int] = set()
-    waiting: list[Any] = [value]
-    while waiting:
-        item = waiting.pop()
-        total += 8
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        if isinstance(item, dict):
-            waiting.extend(item.values())  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType] - any value
-        elif isinstance(item, list | tuple):
-            waiting.extend(item)  # pyright: ignore[reportUnknownArgumentType] - any value
-        elif isinstance(item, str | bytes):
-            total += len(item)
-        elif type_name(item) in codecs:
-            total += int(getattr(item, "nbytes", 0))
-    return total
-
-
 def type_name(value: Any) -> str:
     """Full name of the value's type, "torch.Tensor"."""
     kind = cast("type[object]", type(value))
