@@ -72,23 +72,24 @@ def _original(folders: Folders, reference: str | None) -> Path:
 
 def _write(masked: Upload, mask: Upload, original: Path) -> None:
     """The original with the mask's alpha, as PNG, under the mask's name."""
-    from PIL import Image, PngImagePlugin
+    from PIL import Image, ImageOps, PngImagePlugin
 
     text = PngImagePlugin.PngInfo()
     try:
-        with Image.open(original) as picture, Image.open(mask.part) as other:
+        with Image.open(original) as opened, Image.open(mask.part) as other:
+            if opened.width * opened.height > MOST_PIXELS:
+                raise BadInput("picture_too_large", f"The picture is {_size(opened)}: too large.")
+            picture = ImageOps.exif_transpose(opened)  # as nodes read it
             if picture.size != other.size:
                 raise BadInput(
                     "wrong_size",
                     f"The mask is {_size(other)}, the picture {_size(picture)}; "
                     "send a mask of the picture's size.",
                 )
-            if picture.width * picture.height > MOST_PIXELS:
-                raise BadInput("picture_too_large", f"The picture is {_size(picture)}: too large.")
             result = picture.convert("RGBA")
             result.putalpha(other.convert("RGBA").getchannel("A"))
-            if isinstance(picture, PngImagePlugin.PngImageFile):
-                for name, value in picture.text.items():
+            if isinstance(opened, PngImagePlugin.PngImageFile):
+                for name, value in opened.text.items():
                     text.add_text(name, value)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BadInput(

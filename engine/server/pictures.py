@@ -17,7 +17,7 @@ MOST_PIXELS = 2**28
 
 
 def rendered(source: Path | bytes, preview: str | None, channel: str) -> tuple[bytes, str]:
-    """A picture encoded anew.
+    """A picture encoded anew, upright as its camera was held.
 
     Args:
         source: the picture's path, or the bytes of its file.
@@ -30,14 +30,14 @@ def rendered(source: Path | bytes, preview: str | None, channel: str) -> tuple[b
     Raises:
         BadInput: the file is no picture, or too large a one.
     """
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     name = source.name if isinstance(source, Path) else "the picture"
     try:
         with Image.open(source if isinstance(source, Path) else io.BytesIO(source)) as opened:
             if opened.width * opened.height > MOST_PIXELS:
                 raise BadInput("picture_too_large", f"{name} is too large for a preview.")
-            picture = _channels(opened, channel)
+            picture = _channels(ImageOps.exif_transpose(opened), channel)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BadInput(
             "no_picture",

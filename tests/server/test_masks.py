@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
@@ -56,6 +57,21 @@ async def test_the_original_gets_the_alpha_and_keeps_its_text(
     with Image.open(service.home / "input" / "sub" / "x.png") as untouched:
         assert untouched.mode == "RGB"
     assert not list((service.home / "temp").iterdir())
+
+
+async def test_a_photograph_is_masked_upright_as_nodes_read_it(call: Caller, service: Service):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    Image.new("RGB", (4, 8), RED[:3]).save(service.home / "input" / "turned.jpg", exif=exif)
+    reference = {"filename": "turned.jpg", "type": "input"}
+    status, stored = await send(call, original_ref=reference, subfolder="upright")
+    assert status == 200, stored
+    with Image.open(service.home / "input" / "upright" / "mask.png") as masked:
+        assert (masked.size, masked.getexif().get(0x0112)) == ((8, 4), None)
+    address = f"{call.url}/view?filename=turned.jpg&type=input&channel=rgb"
+    async with call.session.get(address) as answer:
+        with Image.open(io.BytesIO(await answer.read())) as shown:
+            assert shown.size == (8, 4)
 
 
 async def test_other_masks_of_that_name_get_a_number(call: Caller, service: Service):

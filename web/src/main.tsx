@@ -8,6 +8,7 @@ import "./theme/bar.css";
 import "./theme/canvas.css";
 import "./theme/nodes.css";
 import "./theme/widgets.css";
+import "./theme/mask.css";
 import "./theme/prompt.css";
 import "./theme/panels.css";
 import "./theme/start.css";

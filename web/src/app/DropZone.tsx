@@ -1,6 +1,6 @@
 import { type DragEvent, type ReactNode, useState } from "react";
 import { t } from "../strings";
-import { openFiles } from "./files";
+import { giveTo, openFiles } from "./files";
 
 const hasFiles = (event: DragEvent): boolean => event.dataTransfer.types.includes("Files");
 
@@ -22,7 +22,9 @@ export function DropZone({ children }: { children: ReactNode }) {
         setOver(false);
         if (event.defaultPrevented || !hasFiles(event)) return;
         event.preventDefault();
-        void openFiles([...event.dataTransfer.files]);
+        const files = [...event.dataTransfer.files];
+        const node = (event.target as HTMLElement).closest<HTMLElement>(".react-flow__node");
+        if (!files[0] || !giveTo(node?.dataset.id, files[0])) void openFiles(files);
       }}
     >
       {children}

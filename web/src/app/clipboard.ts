@@ -4,7 +4,7 @@ import { useEffect } from "react";
 import { copied, paste, removeSelected } from "../canvas/actions";
 import { tabNow } from "../stores/documents";
 import { useUi } from "../stores/ui";
-import { openFiles } from "./files";
+import { giveTo, openFiles } from "./files";
 
 const isWriting = (event: Event): boolean =>
   (event.target as HTMLElement).closest?.("input, textarea, [contenteditable]") !== null;
@@ -23,8 +23,10 @@ export function useClipboard(): void {
       if (event.defaultPrevented || isWriting(event)) return;
       const [file] = event.clipboardData?.files ?? [];
       const view = useUi.getState().view;
-      if (file) void openFiles([file]);
-      else if (tabNow() && view) {
+      const [selected, ...others] = [...(tabNow()?.selection ?? [])];
+      const taken = file && others.length === 0 && giveTo(selected, file);
+      if (file && !taken) void openFiles([file]);
+      else if (!file && tabNow() && view) {
         const middle = view.middle();
         const at = { x: Math.round(middle.x / 10) * 10, y: Math.round(middle.y / 10) * 10 };
         if (!paste(event.clipboardData?.getData("text/plain") ?? "", at)) return;

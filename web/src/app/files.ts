@@ -2,7 +2,7 @@
 
 import { OPENABLE, openDocument, openFile } from "../graph/files";
 import { writeJson } from "../graph/json";
-import { emptyWorkflow, type Workflow } from "../graph/model";
+import { emptyWorkflow, sheetOf, type Workflow } from "../graph/model";
 import { Unusable } from "../graph/places";
 import { toPrompt } from "../graph/prompt";
 import { toEditor } from "../graph/write_editor";
@@ -11,6 +11,7 @@ import { catalogNow } from "../stores/catalog";
 import { type Tab, tabNow, useDocuments } from "../stores/documents";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
+import { give, inputFor } from "../widgets/upload";
 import { wordsOf } from "./run";
 
 /** Of a file that is looked into, in bytes: it is read as a whole. */
@@ -35,6 +36,16 @@ export function newWorkflow(): void {
   let name = t.untitled;
   for (let count = 2; taken.has(name); count += 1) name = `${t.untitled} ${count}`;
   show(emptyWorkflow(), name);
+}
+
+/** Gives a file to a node of the open sheet that takes such; whether there is one. */
+export function giveTo(id: string | undefined, file: globalThis.File): boolean {
+  const tab = tabNow();
+  if (!tab || id === undefined) return false;
+  const input = inputFor(sheetOf(tab.history.present, tab.sheet).nodes[id], file);
+  if (input === undefined) return false;
+  void give(id, input, file.type.startsWith("audio/") ? "audio" : "image", file);
+  return true;
 }
 
 /** Opens files that were dropped or picked, each in a tab; one that cannot be opened is told of

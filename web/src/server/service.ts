@@ -141,10 +141,17 @@ export async function forgetJobs(ids: string[]): Promise<void> {
 }
 
 /** Where a file can be fetched; `preview` makes a smaller picture of it. */
-export function viewAddress(file: File, preview?: string): string {
+export function viewAddress(file: File, preview?: string, channel?: "rgb" | "a"): string {
   const { filename, subfolder, type } = file;
-  const query = new URLSearchParams({ filename, subfolder, type, ...(preview ? { preview } : {}) });
-  return address(`view?${query}`);
+  const how = { ...(preview ? { preview } : {}), ...(channel ? { channel } : {}) };
+  return address(`view?${new URLSearchParams({ filename, subfolder, type, ...how })}`);
+}
+
+/** The file that a choice names: "deep/x.png" of the input folder, "x.png [output]" of another. */
+export function fileNamed(name: string): File {
+  const [, path = name, type = "input"] = /^(.*) \[(input|output|temp)\]$/s.exec(name) ?? [];
+  const slash = path.lastIndexOf("/");
+  return { filename: path.slice(slash + 1), subfolder: path.slice(0, Math.max(0, slash)), type };
 }
 
 const Count = z.looseObject({ count: z.number(), chunk: z.number(), chunks: z.number() });
@@ -167,9 +174,24 @@ const Stored = z.looseObject({ name: z.string(), subfolder: z.string().catch("")
 export async function upload(file: Blob, name: string): Promise<string> {
   const form = new FormData();
   form.append("image", file, name);
-  const answer = await request("upload/image", { method: "POST", body: form });
-  const stored = Stored.parse(await answer.json());
-  return stored.subfolder ? `${stored.subfolder}/${stored.name}` : stored.name;
+  return stored(await request("upload/image", { method: "POST", body: form }));
+}
+
+/** Where masked pictures are kept below the input folder, as ComfyUI's editor does it. */
+const MASKED = "clipspace";
+
+/** Puts a picture with the transparency of another one into the input folder; its name there. */
+export async function uploadMask(mask: Blob, name: string, original: File): Promise<string> {
+  const form = new FormData();
+  form.append("image", mask, name);
+  form.append("original_ref", JSON.stringify(original));
+  form.append("subfolder", MASKED);
+  return stored(await request("upload/mask", { method: "POST", body: form }));
+}
+
+async function stored(answer: Response): Promise<string> {
+  const { name, subfolder } = Stored.parse(await answer.json());
+  return subfolder ? `${subfolder}/${name}` : name;
 }
 
 /** Names of the workflows that come with the service: pack and name. */

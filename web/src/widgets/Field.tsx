@@ -74,7 +74,14 @@ export function Field({ node, input, widget, value, after }: FieldProps) {
       const chosen = typeof value === "object" || typeof value === "bigint" ? "" : value;
       if (widget.upload && widget.upload !== "video") {
         return (
-          <FileField {...editing} widget={widget} upload={widget.upload} value={String(chosen)} />
+          <FileField
+            {...editing}
+            node={node}
+            input={input.name}
+            widget={widget}
+            upload={widget.upload}
+            value={String(chosen)}
+          />
         );
       }
       return <ChoiceField {...editing} widget={widget} value={chosen} />;

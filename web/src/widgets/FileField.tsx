@@ -1,49 +1,40 @@
-import { Upload } from "lucide-react";
-import { type DragEvent, useRef, useState } from "react";
+import { Brush, Upload } from "lucide-react";
+import { type DragEvent, lazy, Suspense, useRef, useState } from "react";
 import type { Option, Widget } from "../graph/kinds";
-import { upload as send, viewAddress } from "../server/service";
-import { useCatalog } from "../stores/catalog";
-import { useUi } from "../stores/ui";
+import { fileNamed, viewAddress } from "../server/service";
 import { t } from "../strings";
 import { ChoiceField } from "./ChoiceField";
 import type { Editing } from "./Field";
+import { type FileKind, give, named } from "./upload";
+
+const MaskPainter = lazy(() => import("./mask/MaskPainter"));
 
 type ChoiceWidget = Extract<Widget, { kind: "choice" }>;
-type FileProps = Editing<string> & { widget: ChoiceWidget; upload: "image" | "audio" };
 
-/** A picture or a sound of the input folder: chosen, uploaded, dropped or pasted. */
+interface FileProps extends Editing<string> {
+  node: string;
+  input: string;
+  widget: ChoiceWidget;
+  upload: FileKind;
+}
+
+/** A picture or a sound of the input folder: chosen, uploaded, dropped, pasted; masked. */
 export function FileField(props: FileProps) {
-  const { label, tooltip, value, widget, upload, change, done } = props;
+  const { node, input, label, tooltip, value, widget, upload, change, done } = props;
   const [busy, setBusy] = useState(false);
+  const [masking, setMasking] = useState(false);
   const picker = useRef<HTMLInputElement>(null);
-  const { say } = useUi.getState();
 
   const take = async (file: File | undefined): Promise<void> => {
     if (!file) return;
-    if (!file.type.startsWith(`${upload}/`)) {
-      say(t.widget.wrongFile(file.name, upload), "error");
-      return;
-    }
     setBusy(true);
-    try {
-      const name = await send(file, file.name || `pasted.${file.type.split("/")[1]}`);
-      await useCatalog.getState().load();
-      change(name);
-      done();
-    } catch (error) {
-      say(
-        t.widget.notSent(file.name, String(error instanceof Error ? error.message : error)),
-        "error",
-      );
-    } finally {
-      setBusy(false);
-    }
+    await give(node, input, upload, file);
+    setBusy(false);
   };
   const drop = (event: DragEvent): void => {
     const [file] = event.dataTransfer.files;
     if (!file) return;
     event.preventDefault();
-    event.stopPropagation();
     void take(file);
   };
   const choose = { label, tooltip, done, change: (option: Option) => change(String(option)) };
@@ -74,6 +65,17 @@ export function FileField(props: FileProps) {
         >
           <Upload size={14} />
         </button>
+        {upload === "image" && value && (
+          <button
+            type="button"
+            className="seed-button"
+            aria-label={t.widget.mask.open}
+            title={t.widget.mask.open}
+            onClick={() => setMasking(true)}
+          >
+            <Brush size={14} />
+          </button>
+        )}
       </div>
       <input
         ref={picker}
@@ -86,17 +88,21 @@ export function FileField(props: FileProps) {
         }}
       />
       {value && <Look name={value} upload={upload} />}
+      {masking && (
+        <Suspense>
+          <MaskPainter
+            file={fileNamed(value)}
+            saved={(name) => named(node, input, name)}
+            close={() => setMasking(false)}
+          />
+        </Suspense>
+      )}
     </div>
   );
 }
 
-function Look({ name, upload }: { name: string; upload: "image" | "audio" }) {
-  const slash = name.lastIndexOf("/");
-  const file = {
-    filename: name.slice(slash + 1),
-    subfolder: name.slice(0, Math.max(0, slash)),
-    type: "input",
-  };
+function Look({ name, upload }: { name: string; upload: FileKind }) {
+  const file = fileNamed(name);
   if (upload === "audio") {
     // biome-ignore lint/a11y/useMediaCaption: a person's own recording
     return <audio controls preload="metadata" src={viewAddress(file)} />;

@@ -1,0 +1,236 @@
+"""Widgets by pointer and by keyboard: prompts, seeds, masks, and what the service gets of them."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+import requests
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+from tests.conftest import Service
+from tests.web.conftest import Visitor
+from tests.web.graphs import Prompt, opened, picture
+from tests.web.test_access import violations
+
+LARGEST = 2**64 - 1
+MASKING: Prompt = {
+    "1": {"class_type": "LoadImage", "inputs": {"image": "scene.png"}},
+    "2": {"class_type": "MaskToImage", "inputs": {"mask": ["1", 1]}},
+    "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "mask"}},
+}
+
+
+def png(size: tuple[int, int] = (120, 80)) -> bytes:
+    """A picture of one colour."""
+    buffer = io.BytesIO()
+    Image.new("RGB", size, (90, 140, 200)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def scene(editor: Service) -> str:
+    """A picture in the input folder."""
+    files = {"image": ("scene.png", png())}
+    return requests.post(f"{editor.url}/upload/image", files=files, timeout=60).json()["name"]
+
+
+def node(page: Page, title: str) -> Locator:
+    return page.locator(".react-flow__node", has=page.get_by_text(title, exact=True))
+
+
+def run(page: Page, editor: Service) -> dict[str, Any]:
+    """Run what is open; the entry of its job in the history."""
+    with page.expect_response("**/api/prompt") as told:
+        page.keyboard.press("Control+Enter")
+    id = told.value.json()["prompt_id"]
+    expect(page.locator(".node-done, .node-cached").first).to_be_visible()
+    for _ in range(600):
+        history = requests.get(f"{editor.url}/history/{id}", timeout=60).json()
+        if history:
+            return history[id]
+        page.wait_for_timeout(100)
+    raise AssertionError(f"job {id} does not end")
+
+
+def made(editor: Service, entry: dict[str, Any], id: str, kind: str = "images") -> bytes:
+    """The first file that a node of a job made."""
+    file = entry["outputs"][id][kind][0]
+    return requests.get(f"{editor.url}/view", params=file, timeout=60).content
+
+
+def test_weights_are_marked_counted_and_changed_with_keys(page: Page):
+    prompt = picture()
+    prompt["2"]["inputs"]["text"] = "a (red:1.3) fox"
+    opened(page, prompt)
+    field = node(page, "What to draw")
+    words = field.get_by_role("textbox", name="text")
+    strong = field.locator('.prompt-words[data-weight="2"]')
+    expect(strong).to_have_text("red")
+    expect(field.locator(".prompt-count")).to_have_text("3 / 30")
+    words.focus()
+    page.keyboard.press("Control+End")
+    page.keyboard.press("Control+ArrowUp")
+    expect(words).to_have_value("a (red:1.3) (fox:1.05)")
+    page.keyboard.press("Control+ArrowUp")
+    expect(words).to_have_value("a (red:1.3) (fox:1.1)")
+    page.keyboard.press("Control+z")
+    expect(words).to_have_value("a (red:1.3) (fox:1.05)")
+    words.fill("many words, " * 20)
+    expect(field.locator(".prompt-count")).to_have_text("100 / 120")
+    assert violations(page) == []
+
+
+def test_each_run_makes_choices_of_its_own(page: Page, editor: Service):
+    prompt = picture(steps=1)
+    prompt["2"]["inputs"]["text"] = "{red|blue} \\{apple\\} // not said"
+    opened(page, prompt)
+    expect(node(page, "What to draw").locator(".prompt-variant")).to_have_text("{red|blue}")
+    entry = run(page, editor)
+    assert entry["prompt"][2]["2"]["inputs"]["text"] in ("red {apple} ", "blue {apple} ")
+    kept = entry["prompt"][3]["extra_pnginfo"]["workflow"]
+    assert "{red|blue}" in json.dumps(kept)
+
+
+def test_a_seed_keeps_every_digit(page: Page, editor: Service):
+    opened(page, picture(steps=1))
+    seed = page.get_by_role("spinbutton", name="seed")
+    seed.fill(str(LARGEST - 1))
+    page.keyboard.press("Enter")
+    expect(seed).to_have_value(str(LARGEST - 1))
+    seed.focus()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    expect(seed).to_have_value(str(LARGEST))
+    page.keyboard.press("Shift+ArrowDown")
+    expect(seed).to_have_value(str(LARGEST - 10))
+    seed.blur()
+    entry = run(page, editor)
+    assert entry["prompt"][2]["5"]["inputs"]["seed"] == LARGEST - 10
+
+
+def test_a_number_is_changed_finely_and_coarsely(page: Page):
+    opened(page, picture())
+    cfg = page.get_by_role("spinbutton", name="cfg")
+    cfg.focus()
+    for keys, value in (("ArrowUp", "3.1"), ("Alt+ArrowUp", "3.11"), ("Shift+ArrowUp", "4.11")):
+        page.keyboard.press(keys)
+        expect(cfg).to_have_value(value)
+    cfg.blur()
+    box = cfg.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 20, box["y"] + 5)
+    page.mouse.down()
+    page.keyboard.down("Alt")
+    page.mouse.move(box["x"] + 60, box["y"] + 5, steps=10)
+    page.mouse.up()
+    page.keyboard.up("Alt")
+    expect(cfg).to_have_value("4.21")
+
+
+def test_a_mask_painted_with_the_pointer_is_the_mask_of_the_run(
+    page: Page, editor: Service, scene: str
+):
+    opened(page, MASKING)
+    page.get_by_role("button", name="Paint a mask").click()
+    dialog = page.get_by_role("dialog", name="Mask")
+    canvas = dialog.get_by_role("application")
+    box = canvas.bounding_box()
+    assert box is not None
+    scale = box["width"] / 120
+    assert violations(page) == []
+    dialog.get_by_role("slider", name="Hardness").fill("100")
+    dialog.get_by_role("slider", name="Size").fill("20")
+    page.mouse.move(box["x"] + 30 * scale, box["y"] + 40 * scale)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 90 * scale, box["y"] + 40 * scale, steps=8)
+    page.mouse.up()
+    dialog.get_by_role("button", name="Use the mask").click()
+    expect(dialog).to_be_hidden()
+    choice = node(page, "Load Image").locator(".field-choice")
+    expect(choice).to_contain_text("clipspace/masked-scene.png")
+    with Image.open(io.BytesIO(made(editor, run(page, editor), "3"))) as mask:
+        assert mask.size == (120, 80)
+        seen = {at: mask.convert("L").getpixel(at) for at in ((60, 40), (30, 32), (60, 60), (5, 5))}
+    assert seen == {(60, 40): 255, (30, 32): 255, (60, 60): 0, (5, 5): 0}
+
+
+def test_a_mask_is_painted_with_keys_alone(page: Page, editor: Service, scene: str):
+    opened(page, MASKING)
+    page.get_by_role("button", name="Paint a mask").focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Mask")
+    canvas = dialog.get_by_role("application")
+    canvas.focus()
+    page.keyboard.press("Space")  # in the middle
+    for _ in range(3):
+        page.keyboard.press("[")
+    expect(dialog.get_by_role("slider", name="Size")).to_have_value("20")
+    page.keyboard.press("i")
+    page.keyboard.press("i")
+    page.keyboard.press("Control+z")
+    undo = dialog.get_by_role("button", name="Undo")
+    expect(undo).to_be_enabled()
+    dialog.get_by_role("button", name="Use the mask").focus()
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_hidden()
+    with Image.open(io.BytesIO(made(editor, run(page, editor), "3"))) as mask:
+        seen = [mask.convert("L").getpixel(at) for at in ((60, 40), (5, 5))]
+    assert seen == [0, 255]  # one of the two inversions was undone
+
+
+def test_a_mask_that_is_not_wanted_is_asked_about(page: Page, scene: str):
+    opened(page, MASKING)
+    page.get_by_role("button", name="Paint a mask").click()
+    dialog = page.get_by_role("dialog", name="Mask")
+    dialog.get_by_role("button", name="Invert").click()
+    asked: list[str] = []
+
+    def refuse(question: Any) -> None:
+        asked.append(question.message)
+        question.dismiss()
+
+    page.once("dialog", refuse)
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_visible()
+    page.once("dialog", lambda question: question.accept())
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert "not saved" in asked[0]
+
+
+def give(page: Page, selector: str, event: str, name: str, data: bytes, kind: str) -> None:
+    """Let a file fall onto an element, or paste it there."""
+    page.evaluate(
+        """([selector, event, name, kind, bytes]) => {
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([new Uint8Array(bytes)], name, { type: kind }));
+          const init = { bubbles: true, cancelable: true };
+          const target = document.querySelector(selector);
+          target.dispatchEvent(
+            event === "paste"
+              ? new ClipboardEvent("paste", { ...init, clipboardData: transfer })
+              : new DragEvent(event, { ...init, dataTransfer: transfer }),
+          );
+        }""",
+        [selector, event, name, kind, list(data)],
+    )
+
+
+def test_pictures_dropped_on_a_node_or_pasted_for_it_are_its_own(visitor: Visitor, scene: str):
+    page = visitor.open()
+    opened(page, MASKING)
+    load = node(page, "Load Image")
+    choice = load.locator(".field-choice")
+    header = '.react-flow__node[data-id="1"] .node-header'
+    give(page, header, "drop", "dropped.png", png((7, 5)), "image/png")
+    expect(choice).to_contain_text("dropped.png")
+    load.locator(".node-title").click()
+    give(page, "body", "paste", "pasted.png", png((5, 7)), "image/png")
+    expect(choice).to_contain_text("pasted.png")
+    give(page, header, "drop", "words.txt", b"no picture", "text/plain")
+    expect(page.locator(".notice-error")).to_contain_text("words.txt holds no workflow")
+    expect(choice).to_contain_text("pasted.png")
