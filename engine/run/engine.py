@@ -21,14 +21,14 @@ from engine.graph.validate import InputConfig, validate
 from engine.run.events import Event, now_ms
 from engine.run.guests import GuestPacks, RemoteGuests
 from engine.run.process import ProcessWorker
-from engine.run.scheduler import Listener, QueueChanged, Scheduler
+from engine.run.scheduler import Listener, QueueChanged, Record, Scheduler
 from engine.run.settings import Settings
 from engine.run.worker import Worker
 from engine.store.assets import Assets
 from engine.store.db import Database
 from engine.store.folders import Folders
 from engine.store.gallery import Gallery
-from engine.store.history import Entry, Job, Listed, Span, Standing
+from engine.store.history import Entry, Job, Listed, Standing
 from engine.store.keeping import Keeping
 from engine.store.listing import Page, Wanted
 from engine.store.model_paths import ModelPaths
@@ -226,9 +226,9 @@ class Engine:
         """Ids of the jobs that run, and when each began, ms since 1970."""
         return self._scheduler.running
 
-    def spans(self, job: str) -> Mapping[str, Span]:
-        """When each node of a running job began, and how long it ran; empty for other jobs."""
-        return self._scheduler.spans(job)
+    def record(self, job: str) -> Record | None:
+        """What came of a running job so far; None for other jobs."""
+        return self._scheduler.record(job)
 
     async def queue(self) -> tuple[list[Listed], list[Listed]]:
         """The running jobs, and the waiting ones, next one first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -99,10 +99,9 @@ class Scheduler:
         """Ids of the jobs that run, and when each began, ms since 1970."""
         return {id: record.started.at for id, record in self._records.items()}
 
-    def spans(self, job: str) -> Mapping[str, Span]:
-        """When each node of a running job began, and how long it ran; empty for other jobs."""
-        record = self._records.get(job)
-        return {} if record is None else record.spans
+    def record(self, job: str) -> Record | None:
+        """What came of a running job so far; None for other jobs."""
+        return self._records.get(job)
 
     def close(self) -> None:
         """Take no more jobs and leave those that run; they start again with the next engine."""
@@ -161,12 +160,13 @@ class Record:
     Attributes:
         started: when it began, and what was there already.
         spans: when each node ran that did.
+        shown: by output node what it shows.
     """
 
     def __init__(self, job: Job) -> None:
         self.started = Started([], now_ms())
         self.spans: dict[str, Span] = {}
-        self._shown: dict[str, dict[str, list[Any]]] = {}
+        self.shown: dict[str, dict[str, list[Any]]] = {}
         self._display: dict[str, str] = {}
 
     def add(self, event: Event) -> None:
@@ -181,7 +181,7 @@ class Record:
             case NodeLoaded(node, seconds) if node in self.spans:
                 self.spans[node].loading += seconds
             case NodeShown():
-                self._shown[event.node] = event.shown
+                self.shown[event.node] = event.shown
             case Expanded():
                 self._display |= event.display
             case _:
@@ -197,9 +197,9 @@ class Record:
             started=self.started.at,
             ended=ended.at,
             cached=self.started.cached,
-            shown=self._shown,
+            shown=self.shown,
             failure=ended.failure,
-            display={id: self._display[id] for id in self._shown if id in self._display},
+            display={id: self._display[id] for id in self.shown if id in self._display},
             partial=ended.partial,
             spans=Raw(msgspec.json.encode(self.spans)),
         )

@@ -23,13 +23,13 @@ async def get_jobs(request: web.Request) -> web.Response:
 
 
 async def get_job(request: web.Request) -> web.Response:
-    """GET /jobs/{id}: one job with its workflow and, once it ended, its outputs."""
+    """GET /jobs/{id}: one job with its workflow and what came of it, so far or at its end."""
     engine = request.app[ENGINE]
     standing = await engine.job(request.match_info["id"])
     if standing is None:
         return json_response({"error": "Job not found"}, status=404)
-    spans = engine.spans(standing.job.id)
-    return json_response(wire_jobs.detail(standing, engine.running(), spans))
+    record = engine.record(standing.job.id)
+    return json_response(wire_jobs.detail(standing, engine.running(), record))
 
 
 async def cancel_job(request: web.Request) -> web.Response:

@@ -6,9 +6,10 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from engine.run.scheduler import Record
 from engine.server import wire
 from engine.server.bodies import BadInput
-from engine.store.history import Entry, Job, Outcome, Span, Standing, Status
+from engine.store.history import Entry, Job, Outcome, Standing, Status
 from engine.store.listing import STATUSES, Order, Page, Wanted
 
 NAMES: dict[Status, str] = {
@@ -176,12 +177,10 @@ def _outputs(outcome: Outcome | None) -> Iterator[dict[str, Any]]:
                     yield {"content": item, "nodeId": node}
 
 
-def detail(
-    standing: Standing, began: Mapping[str, int], spans: Mapping[str, Span]
-) -> dict[str, Any]:
+def detail(standing: Standing, began: Mapping[str, int], record: Record | None) -> dict[str, Any]:
     """The answer of GET /jobs/{id}: also the workflow, and what came of it.
 
-    `spans`: of a running job.
+    `record`: what came of a running job so far.
     """
     shown = job(standing, began)
     if not isinstance(standing.job, Job):
@@ -189,9 +188,14 @@ def detail(
     number, _, prompt, extra, _ = wire.queue_item(standing.job)
     shown["priority"] = number
     shown["workflow"] = {"prompt": prompt, "extra_data": extra}
-    shown["spans"] = spans if standing.outcome is None else standing.outcome.spans
+    if standing.outcome is None and record is not None:
+        shown |= _so_far(record.started.cached, record.shown, record.spans)
     if standing.outcome is not None:
         entry = wire.history_entry(Entry(standing.job, standing.outcome))
-        shown["outputs"] = entry["outputs"]
+        shown |= _so_far(standing.outcome.cached, entry["outputs"], standing.outcome.spans)
         shown["execution_status"] = entry["status"]
     return shown
+
+
+def _so_far(cached: list[str], outputs: Any, spans: Any) -> dict[str, Any]:
+    return {"cached": cached, "outputs": outputs, "spans": spans}

@@ -56,16 +56,29 @@ async def test_the_times_of_a_running_job_can_be_asked_for(call: Caller):
         _, job = await call.get(f"/api/jobs/{id}")
         assert "seconds" in job["spans"]["1"]
         assert set(job["spans"]["2"]) == {"lane", "began"}
+        assert (job["cached"], job["outputs"]) == ([], {})
         await call.post("/interrupt", {"prompt_id": id})
         await ear.over(id)
     _, job = await call.get(f"/api/jobs/{id}")
     assert job["spans"]["2"]["seconds"] > 0, "until the job was interrupted"
-    cached = chain()
-    first, again = await call.submit(cached), await call.submit(cached)
+    prompt = chain()
     async with call.ear("asks") as ear:
-        await ear.over(await call.submit(cached, client_id="asks"))
-    assert len((await call.get(f"/api/jobs/{first}"))[1]["spans"]) == 3
-    assert (await call.get(f"/api/jobs/{again}"))[1]["spans"] == {}, "nothing ran"
+        await ear.over(ran := await call.submit(prompt, client_id="asks"))
+        await ear.over(found := await call.submit(prompt, client_id="asks"))
+    assert len((await call.get(f"/api/jobs/{ran}"))[1]["spans"]) == 3
+    _, job = await call.get(f"/api/jobs/{found}")
+    assert (sorted(job["cached"]), job["spans"]) == (["1", "2", "3"], {})
+
+
+async def test_what_a_running_job_showed_so_far_can_be_asked_for(call: Caller):
+    prompt = slow() | {"4": node("Show", value=["1", 0])}
+    async with call.ear("so far") as ear:
+        id = await call.submit(prompt, client_id="so far")
+        told = await ear.until("executed", node="4", prompt_id=id)
+        _, job = await call.get(f"/api/jobs/{id}")
+        assert job["outputs"] == {"4": told["output"]}
+        await call.post("/interrupt", {"prompt_id": id})
+        await ear.over(id)
 
 
 async def test_loading_weights_is_told_apart_from_running(call: Caller):

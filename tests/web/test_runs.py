@@ -38,12 +38,23 @@ def test_a_second_run_finds_what_the_first_one_made(page: Page):
 
 
 def test_a_reload_in_mid_run_shows_the_same_and_stops_it(page: Page):
-    opened(page, picture(steps=LONG))
+    prompt = picture(steps=LONG)
+    plain = {"width": 64, "height": 64, "batch_size": 1, "color": 255}
+    prompt["20"] = {"class_type": "EmptyImage", "inputs": plain, "_meta": {"title": "Blue"}}
+    shown = {"images": ["20", 0]}
+    prompt["21"] = {"class_type": "PreviewImage", "inputs": shown, "_meta": {"title": "Look"}}
+    opened(page, prompt)
     run(page)
     steps = node(page, "Draw").get_by_text(re.compile(rf"^\d+/{LONG}$"))
-    expect(steps).to_be_visible()
+    took = node(page, "Blue").get_by_text(re.compile(r"^\d+ ms$"))
+    picture_so_far = node(page, "Look").get_by_role("img")
+    for sign in (steps, took, picture_so_far):
+        expect(sign).to_be_visible()
+    seconds, source = took.inner_text(), picture_so_far.get_attribute("src")
     page.reload()
     expect(steps).to_be_visible()
+    expect(took).to_have_text(seconds)
+    expect(picture_so_far).to_have_attribute("src", source or "")
     page.get_by_role("button", name="Stop").click()
     expect(steps).to_be_hidden()
     expect(page.get_by_role("button", name="Stop")).to_be_hidden()

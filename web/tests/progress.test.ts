@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isOver, type Jobs, previewed, told } from "../src/run/progress";
+import { isOver, type Jobs, previewed, secondsOf, told } from "../src/run/progress";
 import type { Message } from "../src/server/socket";
 
 const JOB = "job";
@@ -39,6 +39,23 @@ describe("a job's story", () => {
     expect(after[JOB]?.nodes["1"]).toBe(before[JOB]?.nodes["1"]);
     expect(after[JOB]?.nodes["2"]).not.toBe(before[JOB]?.nodes["2"]);
     expect(told(after, progress(nodes), 10)).toBe(after);
+  });
+
+  it("takes lanes and times as the service tells them, also of what was over before", () => {
+    const [one, two] = [at(1, 1, "finished"), at(0, 20, "running")];
+    const ran = { lane: "lane 0 cpu", began: 5.5, seconds: 0.25 };
+    const runs = { lane: "lane 1 cpu", began: 6.5 };
+    const late = story(progress({ "1": one, "2": two }));
+    expect(late[JOB]?.nodes["1"]?.state).toBe("cached");
+    const spans = { "1": ran, "2": runs };
+    const message: Message = {
+      type: "progress_state",
+      data: { prompt_id: JOB, nodes: { "1": one, "2": two }, spans },
+    };
+    const nodes = told(late, message, 7)[JOB]?.nodes;
+    expect(nodes?.["1"]).toMatchObject({ state: "done", span: ran });
+    expect(nodes?.["1"] && secondsOf(nodes["1"])).toBe(0.25);
+    expect(nodes?.["2"]).toMatchObject({ state: "running", span: runs });
   });
 
   it("ends with the error at the node that failed", () => {

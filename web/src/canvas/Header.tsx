@@ -4,7 +4,7 @@ import { change, setCollapsed } from "../graph/edits";
 import { socketsOf, titleOf } from "../graph/kinds";
 import type { GraphNode } from "../graph/model";
 import { problemsOf } from "../graph/problems";
-import type { NodeRun } from "../run/progress";
+import { type NodeRun, secondsOf } from "../run/progress";
 import { useCatalog } from "../stores/catalog";
 import { useDocuments, useTab } from "../stores/documents";
 import { t } from "../strings";
@@ -93,10 +93,8 @@ function State({ run }: { run: NodeRun | undefined }) {
     const steps = run.max > 1 ? `${Math.round(run.value)}/${run.max}` : t.node.running;
     return <span className="node-badge node-badge-running">{steps}</span>;
   }
-  if (run.state === "done" && run.started && run.ended) {
-    return <span className="node-badge">{t.seconds((run.ended - run.started) / 1000)}</span>;
-  }
-  return null;
+  const seconds = run.state === "done" ? secondsOf(run) : undefined;
+  return seconds === undefined ? null : <span className="node-badge">{t.seconds(seconds)}</span>;
 }
 
 function Progress({ run }: { run: NodeRun | undefined }) {

@@ -16,6 +16,7 @@ import { Header } from "./Header";
 import { inputKey, outputKey } from "./keys";
 import { useFolded, useLinked } from "./parts";
 import { Shown } from "./Shown";
+import { Speaking } from "./Speaking";
 
 /** A node on the canvas. What is inside is rendered again only when the node itself changes. */
 export const Node = memo(function Node({ data, selected }: NodeProps<FlowNode>) {
@@ -75,6 +76,7 @@ const NearNode = memo(function NearNode({ node, selected }: Part) {
       {unknown && <p className="node-note">{t.node.unknown}</p>}
       <Complaints node={node} run={run} />
       {run && !node.collapsed && <Shown run={run} />}
+      {run && !node.collapsed && <Speaking node={node.id} />}
       <NodeResizeControl position="bottom-right" minWidth={180} className="node-resize" />
     </div>
   );

@@ -4,6 +4,16 @@ import type { Message } from "../server/socket";
 
 export type NodeState = "running" | "done" | "cached" | "failed";
 
+/** When a node ran, by the service's clock in milliseconds, and in which of its lanes. */
+export interface Span {
+  lane: string;
+  began: number;
+  /** Not there while it runs. */
+  seconds?: number;
+  /** Before that, weights were loaded for so long. */
+  loading?: number;
+}
+
 export interface NodeRun {
   state: NodeState;
   value: number;
@@ -11,6 +21,7 @@ export interface NodeRun {
   /** Clock times in milliseconds. */
   started?: number;
   ended?: number;
+  span?: Span;
   /** What an output node showed, as the service put it. */
   shown?: Record<string, unknown>;
   /** Address of the latest preview. */
@@ -56,7 +67,7 @@ function step(job: JobRun, message: Exclude<Message, { type: "status" }>, now: n
       return message.data.nodes.reduce((all, node) => cached(all, node), job);
     case "progress_state":
       return Object.entries(message.data.nodes).reduce(
-        (all, [node, at]) => progressed(all, node, at, now),
+        (all, [node, at]) => progressed(all, node, at, now, message.data.spans?.[node]),
         job.state === "pending" ? { ...job, state: "running" as const } : job,
       );
     case "executing":
@@ -94,19 +105,28 @@ interface At {
   state: string;
 }
 
-function progressed(job: JobRun, id: string, at: At, now: number): JobRun {
+function progressed(job: JobRun, id: string, at: At, now: number, span?: Span): JobRun {
   const node = job.nodes[id];
   const { value, max } = at;
   if (at.state === "finished") {
-    if (node && node.state !== "running") return job;
-    const base: NodeRun = node ?? { state: "cached", value, max };
-    if (!node) return withNode(job, id, base);
-    return withNode(job, id, { ...base, state: "done", value, max, ended: now });
+    // Of what was over before this page heard of the job, the span alone tells that it ran.
+    const ran = node?.state === "running" || (span !== undefined && node?.span === undefined);
+    if (ran) return withNode(job, id, { ...node, state: "done", value, max, ended: now, span });
+    return node ? job : withNode(job, id, { state: "cached", value, max });
   }
   if (at.state !== "running") return job;
-  if (node?.state === "running" && node.value === value && node.max === max) return job;
+  const same = node?.state === "running" && node.value === value && node.max === max;
+  if (same && (node.span || !span)) return job;
   const started = node?.state === "running" ? node.started : now;
-  return withNode(job, id, { ...node, state: "running", value, max, started, ended: undefined });
+  return withNode(job, id, {
+    ...node,
+    state: "running",
+    value,
+    max,
+    started,
+    ended: undefined,
+    span,
+  });
 }
 
 /** Nodes that ran when the job ended run no more. */
@@ -118,6 +138,10 @@ function stopped(job: JobRun, now: number): JobRun {
   }
   return { ...job, nodes };
 }
+
+/** For how many seconds a node that is done ran. */
+export const secondsOf = ({ span, started, ended }: NodeRun): number | undefined =>
+  span?.seconds ?? (started && ended ? (ended - started) / 1000 : undefined);
 
 /** A preview put on its node; the address it takes the place of, to be let go. */
 export function previewed(

@@ -5,6 +5,7 @@ import type { JsonObject } from "../graph/model";
 import type { Prompt } from "../graph/prompt";
 import { address, fetchJson, get, NodeErrors, post, request } from "./http";
 import { type ReadCatalog, readCatalog } from "./object_info";
+import { Spans } from "./socket";
 
 export async function fetchCatalog(): Promise<ReadCatalog> {
   return readCatalog(await fetchJson("object_info"));
@@ -71,6 +72,8 @@ export type Shown = z.infer<typeof Shown>;
 
 const JobDetail = Job.extend({
   outputs: Shown.catch({}),
+  spans: Spans.catch({}),
+  cached: z.array(z.string()).catch([]),
   workflow: z
     .looseObject({ prompt: z.unknown(), extra_data: z.looseObject({}).catch({}) })
     .optional(),

@@ -11,6 +11,17 @@ const Progress = z.looseObject({
   display_node_id: z.string().nullish(),
 });
 
+/** When a node ran; see `run/progress.ts`. */
+export const Spans = z.record(
+  id,
+  z.object({
+    lane: z.string(),
+    began: z.number(),
+    seconds: z.number().optional(),
+    loading: z.number().optional(),
+  }),
+);
+
 const Message = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("status"),
@@ -28,7 +39,7 @@ const Message = z.discriminatedUnion("type", [
   }),
   z.object({
     type: z.literal("progress_state"),
-    data: z.looseObject({ prompt_id: id, nodes: z.record(id, Progress) }),
+    data: z.looseObject({ prompt_id: id, nodes: z.record(id, Progress), spans: Spans.optional() }),
   }),
   z.object({
     type: z.literal("executing"),
@@ -63,9 +74,19 @@ export interface Preview {
   picture: Blob;
 }
 
+/** The next piece of what a node is about to give, a WAV file. */
+export interface Sound {
+  node: string;
+  prompt: string;
+  /** Counts from 0. */
+  number: number;
+  file: ArrayBuffer;
+}
+
 export interface Listener {
   message(message: Message): void;
   preview(preview: Preview): void;
+  sound(sound: Sound): void;
   /** The connection stands, or stands again: what was missed must be asked for. */
   open(): void;
   closed(): void;
@@ -73,7 +94,9 @@ export interface Listener {
 
 const WAITS = [250, 500, 1000, 2000, 4000];
 const PREVIEW_WITH_METADATA = 4;
+const SOUND = 1001;
 const PreviewMeta = z.looseObject({ node_id: id, prompt_id: id, image_type: z.string() });
+const SoundMeta = z.looseObject({ node_id: id, prompt_id: id, number: z.number() });
 
 /** Listens until the returned function is called. */
 export function listen(client: string, listener: Listener): () => void {
@@ -88,7 +111,7 @@ export function listen(client: string, listener: Listener): () => void {
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       tries = 0;
-      const flags = { supports_preview_metadata: true };
+      const flags = { supports_preview_metadata: true, soundstage: true };
       socket?.send(JSON.stringify({ type: "feature_flags", data: flags }));
       listener.open();
     };
@@ -113,8 +136,7 @@ function receive(frame: string | ArrayBuffer, listener: Listener): void {
     const read = Message.safeParse(parsed(frame));
     if (read.success) listener.message(read.data);
   } else {
-    const preview = readPreview(frame);
-    if (preview) listener.preview(preview);
+    receiveBinary(frame, listener);
   }
 }
 
@@ -126,16 +148,23 @@ function parsed(text: string): unknown {
   }
 }
 
-/** A binary frame: event 4, the length of its JSON, the JSON, the picture; big-endian. */
-function readPreview(frame: ArrayBuffer): Preview | undefined {
-  if (frame.byteLength < 8) return undefined;
+/** A binary frame: what it is, the length of its JSON, the JSON, a file; big-endian. */
+function receiveBinary(frame: ArrayBuffer, listener: Listener): void {
+  if (frame.byteLength < 8) return;
   const view = new DataView(frame);
-  const length = view.getUint32(4);
-  if (view.getUint32(0) !== PREVIEW_WITH_METADATA || 8 + length > frame.byteLength)
-    return undefined;
-  const meta = PreviewMeta.safeParse(parsed(new TextDecoder().decode(frame.slice(8, 8 + length))));
-  if (!meta.success) return undefined;
-  const { node_id, prompt_id, image_type } = meta.data;
-  const picture = new Blob([frame.slice(8 + length)], { type: image_type });
-  return { node: node_id, prompt: prompt_id, picture };
+  const [event, length] = [view.getUint32(0), view.getUint32(4)];
+  if (8 + length > frame.byteLength) return;
+  const said = parsed(new TextDecoder().decode(frame.slice(8, 8 + length)));
+  const file = frame.slice(8 + length);
+  if (event === PREVIEW_WITH_METADATA) {
+    const meta = PreviewMeta.safeParse(said);
+    if (!meta.success) return;
+    const { node_id: node, prompt_id: prompt, image_type: type } = meta.data;
+    listener.preview({ node, prompt, picture: new Blob([file], { type }) });
+  } else if (event === SOUND) {
+    const meta = SoundMeta.safeParse(said);
+    if (!meta.success) return;
+    const { node_id: node, prompt_id: prompt, number } = meta.data;
+    listener.sound({ node, prompt, number, file });
+  }
 }

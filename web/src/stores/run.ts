@@ -13,6 +13,7 @@ import {
 import type { NodeErrors } from "../server/http";
 import { fetchJob, fetchJobs, type Job, type JobDetail } from "../server/service";
 import { listen, type Message } from "../server/socket";
+import { useSpeech } from "./speech";
 
 interface Run {
   connected: boolean;
@@ -53,17 +54,33 @@ export function clientId(): string {
 export const useRun = create<Run>()((set, get) => {
   let refreshing: Promise<void> | undefined;
   let asked = false;
+  /** Jobs whose beginning, or end, was asked for as nobody here heard it. */
+  const caughtUp = new Set<string>();
+  /** Jobs that were begun in this tab, so that they are heard here and not in others too. */
+  const own = new Set<string>();
   /** Until nobody asked again in the meantime: an answer may be older than the last event. */
   const fetchList = async (): Promise<void> => {
     while (asked) {
       asked = false;
       try {
         const { jobs: list } = await fetchJobs(LISTED);
+        const before = get().jobs;
         set({ list, ...taken(get(), list) });
+        for (const { id } of list) if (wasMissed(before[id], get().jobs[id])) void catchUp(id);
       } catch {
         // The service is away; it is asked again when it is back.
       }
     }
+  };
+  const catchUp = async (id: string): Promise<void> => {
+    const state = get().jobs[id]?.state;
+    if (caughtUp.has(`${id} ${state}`)) return;
+    caughtUp.add(`${id} ${state}`);
+    const detail = await fetchJob(id).catch(() => undefined);
+    const known = get().jobs[id];
+    if (!detail || !known) return;
+    const job = joined(known, remembered(detail, known.workflow));
+    set({ jobs: { ...get().jobs, [id]: job } });
   };
   const hear = (message: Message): void => {
     if (message.type === "status") {
@@ -75,6 +92,7 @@ export const useRun = create<Run>()((set, get) => {
     const jobs = told(get().jobs, message, Date.now());
     if (jobs !== get().jobs) set({ jobs });
     if (ENDS.has(message.type) || message.type === "execution_start") {
+      if (ENDS.has(message.type)) useSpeech.getState().end(message.data.prompt_id ?? "");
       forget();
       void get().refresh();
     }
@@ -93,6 +111,8 @@ export const useRun = create<Run>()((set, get) => {
       else withoutPreviews(job);
     }
     set({ jobs: left });
+    const open = Object.values(left).flatMap((job) => (isOver(job) ? [] : [job.id]));
+    useSpeech.getState().keep(new Set([...shown, ...open]));
   };
   return {
     connected: false,
@@ -110,13 +130,16 @@ export const useRun = create<Run>()((set, get) => {
           if (old) URL.revokeObjectURL(old);
           set({ jobs });
         },
+        sound: (sound) => useSpeech.getState().hear(sound, own.has(sound.prompt)),
         open() {
+          caughtUp.clear();
           set({ connected: true, known: true });
           void get().refresh();
         },
         closed: () => set({ connected: false }),
       }),
     queued(id, workflow) {
+      own.add(id);
       const job = { ...(get().jobs[id] ?? newJob(id, workflow)), workflow };
       const refused = { ...get().refused };
       delete refused[workflow];
@@ -182,6 +205,12 @@ function taken(run: Run, list: readonly Job[]): Pick<Run, "jobs" | "latest"> {
   return { jobs, latest };
 }
 
+/** A job began before this page came, or it ended while the page did not hear. */
+function wasMissed(before: JobRun | undefined, now: JobRun | undefined): boolean {
+  if (!now || now.state === "pending") return false;
+  return isOver(now) ? before !== undefined && !isOver(before) : before?.started === undefined;
+}
+
 const STATES = {
   pending: "pending",
   in_progress: "running",
@@ -190,11 +219,26 @@ const STATES = {
   cancelled: "cancelled",
 } as const;
 
-/** A job that ended before this page was opened. */
-function remembered(detail: JobDetail, workflow: string): JobRun {
+/** A job as it was heard of here, and where that is silent as the service remembers it. */
+function joined(heard: JobRun, known: JobRun): JobRun {
+  const nodes = { ...known.nodes };
+  for (const [id, node] of Object.entries(heard.nodes)) {
+    const stale = isOver(heard) ? node.state === "running" : node.state === "cached";
+    if (!(stale && nodes[id])) nodes[id] = { ...nodes[id], ...node };
+  }
+  return { ...heard, nodes, error: heard.error ?? known.error };
+}
+
+/** A job of which nobody here heard. */
+function remembered(detail: JobDetail, workflow: string | null): JobRun {
   const nodes: Record<string, NodeRun> = {};
+  for (const id of detail.cached) nodes[id] = { state: "cached", value: 1, max: 1 };
+  for (const [id, span] of Object.entries(detail.spans)) {
+    const state = span.seconds === undefined ? "running" : "done";
+    nodes[id] = { state, value: state === "done" ? 1 : 0, max: 1, span };
+  }
   for (const [id, shown] of Object.entries(detail.outputs)) {
-    nodes[id] = { state: "done", value: 1, max: 1, shown };
+    nodes[id] = { ...(nodes[id] ?? { state: "done", value: 1, max: 1 }), shown };
   }
   const failed = detail.execution_error;
   if (failed?.node_id) {

@@ -27,6 +27,8 @@ export const en = {
       : seconds < 60
         ? `${seconds.toFixed(1)} s`
         : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`,
+  clock: (seconds: number) =>
+    `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`,
   saved: (name: string) => `${name} is saved`,
   undo: (what: string) => (what ? `Undo: ${what}` : "Undo"),
   redo: (what: string) => (what ? `Redo: ${what}` : "Redo"),
@@ -163,6 +165,13 @@ export const en = {
     running: "running",
     preview: "What it looks like so far",
     look: (name: string) => `Look at ${name} in full`,
+  },
+  speech: {
+    label: "What is said so far",
+    play: "Go on playing",
+    pause: "Pause",
+    heard: "How much was heard",
+    made: "What was said",
   },
   subgraph: { inputs: "Inputs", outputs: "Outputs", name: "Subgraph", trail: "Where you are" },
   canvas: {
