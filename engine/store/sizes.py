@@ -68,9 +68,10 @@ def _own(item: Any) -> int:
 
 def _parts(item: Any, kind: type[object]) -> Iterator[Any]:
     """What a container holds, and the values of an object's attributes, without asking it."""
+    plain: type[dict[Any, Any]] = dict
     with suppress(Exception):
         if issubclass(kind, dict):
-            for pair in dict.items(cast("dict[Any, Any]", item)):
+            for pair in plain.items(cast("dict[Any, Any]", item)):
                 yield from pair
         elif issubclass(kind, list | tuple | set | frozenset):
             yield from cast("Iterable[Any]", item)
