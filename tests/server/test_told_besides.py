@@ -72,8 +72,8 @@ async def test_the_times_of_a_running_job_can_be_asked_for(call: Caller):
 
 async def test_what_a_running_job_showed_so_far_can_be_asked_for(call: Caller):
     prompt = slow() | {"4": node("Show", value=["1", 0])}
-    async with call.ear("so far") as ear:
-        id = await call.submit(prompt, client_id="so far")
+    async with call.ear("sofar") as ear:
+        id = await call.submit(prompt, client_id="sofar")
         told = await ear.until("executed", node="4", prompt_id=id)
         _, job = await call.get(f"/api/jobs/{id}")
         assert job["outputs"] == {"4": told["output"]}
