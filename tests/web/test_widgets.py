@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import wave
 from typing import Any
 
+import numpy as np
 import pytest
 import requests
 from PIL import Image
@@ -200,6 +203,36 @@ def test_a_mask_that_is_not_wanted_is_asked_about(page: Page, scene: str):
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     assert "not saved" in asked[0]
+
+
+RECORDING: Prompt = {
+    "1": {"class_type": "LoadAudio", "inputs": {"audio": "none.wav"}},
+    "2": {"class_type": "SaveAudioWAV", "inputs": {"audio": ["1", 0], "filename_prefix": "mine"}},
+}
+
+
+def test_a_recording_is_made_heard_and_run(page: Page, editor: Service):
+    opened(page, RECORDING)
+    page.get_by_role("button", name="Record a sound").focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Record a sound")
+    assert violations(page) == []
+    dialog.get_by_role("button", name="Start recording").focus()
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_role("timer")).to_have_text(re.compile(r"^0:0[1-9]"))
+    assert violations(page) == []
+    dialog.get_by_role("button", name="Stop recording").click()
+    expect(dialog.get_by_label("The recording")).to_be_visible()
+    assert violations(page) == []
+    dialog.get_by_role("button", name="Use the recording").click()
+    expect(dialog).to_be_hidden()
+    expect(node(page, "Load Audio").locator(".field-choice")).to_contain_text("recording 2")
+    saved = made(editor, run(page, editor), "2", "audio")
+    with wave.open(io.BytesIO(saved)) as sound:
+        seconds = sound.getnframes() / sound.getframerate()
+        loudest = np.abs(np.frombuffer(sound.readframes(2**30), "<i2")).max()
+    assert seconds > 1
+    assert loudest > 1000  # the browser's own microphone beeps
 
 
 def give(page: Page, selector: str, event: str, name: str, data: bytes, kind: str) -> None:

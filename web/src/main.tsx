@@ -10,6 +10,7 @@ import "./theme/nodes.css";
 import "./theme/widgets.css";
 import "./theme/mask.css";
 import "./theme/prompt.css";
+import "./theme/recorder.css";
 import "./theme/panels.css";
 import "./theme/start.css";
 import "./theme/form.css";

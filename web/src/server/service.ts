@@ -150,9 +150,14 @@ export function viewAddress(file: File, preview?: string, channel?: "rgb" | "a")
   return address(`view?${new URLSearchParams({ filename, subfolder, type, ...how })}`);
 }
 
+const FOLDER_NAMED = /^(.*) \[(input|output|temp)\]$/s;
+
+/** Whether a name says itself in which folder its file is. */
+export const isElsewhere = (name: string): boolean => FOLDER_NAMED.test(name);
+
 /** The file that a choice names: "deep/x.png" of the input folder, "x.png [output]" of another. */
 export function fileNamed(name: string): File {
-  const [, path = name, type = "input"] = /^(.*) \[(input|output|temp)\]$/s.exec(name) ?? [];
+  const [, path = name, type = "input"] = FOLDER_NAMED.exec(name) ?? [];
   const slash = path.lastIndexOf("/");
   return { filename: path.slice(slash + 1), subfolder: path.slice(0, Math.max(0, slash)), type };
 }

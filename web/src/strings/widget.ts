@@ -37,6 +37,29 @@ export const widget = {
     unreadable: "This picture cannot be shown; choose or upload another one.",
     hint: "What is painted is masked. [ and ] size the brush; arrow keys move it, Space paints, Shift and an arrow draws; the wheel zooms.",
   },
+  recorder: {
+    open: "Record a sound",
+    title: "Record a sound",
+    start: "Start recording",
+    stop: "Stop recording",
+    again: "Record again",
+    level: "Level",
+    decibels: (decibels: number) => `${Math.round(decibels)} dB`,
+    time: (seconds: number) =>
+      `${Math.floor(seconds / 60)}:${(seconds % 60).toFixed(1).padStart(4, "0")}`,
+    made: "The recording",
+    listening: "Recording",
+    heard: "Listen to it, use it, or record again.",
+    hint: "The sound goes to the service on your machine and nowhere else.",
+    cancel: "Cancel",
+    use: "Use the recording",
+    insecure: "Browsers let a page record over HTTPS, or from the machine it comes from.",
+    refused: {
+      NotAllowedError: "This page may not use the microphone: allow it in the browser.",
+      NotFoundError: "There is no microphone.",
+      NotReadableError: "The microphone cannot be used; another program may hold it.",
+    } as Readonly<Record<string, string>>,
+  },
   prompt: {
     count: (count: number, room: number) => `${count} / ${room}`,
     counted: (count: number, chunk: number, chunks: number) =>

@@ -1,12 +1,13 @@
-import { Brush, Upload } from "lucide-react";
+import { Brush, Mic, Upload } from "lucide-react";
 import { type DragEvent, lazy, Suspense, useRef, useState } from "react";
 import type { Option, Widget } from "../graph/kinds";
-import { fileNamed, viewAddress } from "../server/service";
+import { fileNamed, isElsewhere, viewAddress } from "../server/service";
 import { t } from "../strings";
 import { ChoiceField } from "./ChoiceField";
 import type { Editing } from "./Field";
 import { type FileKind, give, named } from "./upload";
 
+const Recorder = lazy(() => import("./recorder/Recorder"));
 const MaskPainter = lazy(() => import("./mask/MaskPainter"));
 
 type ChoiceWidget = Extract<Widget, { kind: "choice" }>;
@@ -22,7 +23,9 @@ interface FileProps extends Editing<string> {
 export function FileField(props: FileProps) {
   const { node, input, label, tooltip, value, widget, upload, change, done } = props;
   const [busy, setBusy] = useState(false);
-  const [masking, setMasking] = useState(false);
+  const [tool, setTool] = useState<"mask" | "recorder" | null>(null);
+  // What the service does not list need not be asked for.
+  const there = widget.options.includes(value) || isElsewhere(value);
   const picker = useRef<HTMLInputElement>(null);
 
   const take = async (file: File | undefined): Promise<void> => {
@@ -65,15 +68,26 @@ export function FileField(props: FileProps) {
         >
           <Upload size={14} />
         </button>
-        {upload === "image" && value && (
+        {upload === "image" && there && (
           <button
             type="button"
             className="seed-button"
             aria-label={t.widget.mask.open}
             title={t.widget.mask.open}
-            onClick={() => setMasking(true)}
+            onClick={() => setTool("mask")}
           >
             <Brush size={14} />
+          </button>
+        )}
+        {upload === "audio" && (
+          <button
+            type="button"
+            className="seed-button"
+            aria-label={t.widget.recorder.open}
+            title={t.widget.recorder.open}
+            onClick={() => setTool("recorder")}
+          >
+            <Mic size={14} />
           </button>
         )}
       </div>
@@ -87,16 +101,19 @@ export function FileField(props: FileProps) {
           event.target.value = "";
         }}
       />
-      {value && <Look name={value} upload={upload} />}
-      {masking && (
-        <Suspense>
+      {there && <Look name={value} upload={upload} />}
+      <Suspense>
+        {tool === "mask" && (
           <MaskPainter
             file={fileNamed(value)}
             saved={(name) => named(node, input, name)}
-            close={() => setMasking(false)}
+            close={() => setTool(null)}
           />
-        </Suspense>
-      )}
+        )}
+        {tool === "recorder" && (
+          <Recorder use={(file) => give(node, input, upload, file)} close={() => setTool(null)} />
+        )}
+      </Suspense>
     </div>
   );
 }
