@@ -127,16 +127,17 @@ def is_never_equal(fingerprint: object) -> bool:
     return isinstance(fingerprint, float) and fingerprint != fingerprint
 
 
+def has_fingerprint(node: GraphNode) -> bool:
+    """Whether the node is to be asked for one."""
+    return node.spec.fingerprint is not None and node.changed is MISSING
+
+
 async def fingerprints(nodes: Iterable[GraphNode]) -> dict[str, object]:
     """What the fingerprints of nodes say of their literals; linked inputs are None there.
 
     A fingerprint that the client gives with the prompt is taken as it is. One that fails is NaN.
     """
-    found: dict[str, object] = {}
-    for node in nodes:
-        if node.spec.fingerprint is not None and node.changed is MISSING:
-            found[node.id] = await _fingerprint(node)
-    return found
+    return {node.id: await _fingerprint(node) for node in nodes if has_fingerprint(node)}
 
 
 async def _fingerprint(node: GraphNode) -> object:

@@ -247,6 +247,16 @@ class NodeCall:
         self.seconds = time.perf_counter() - began
         self._done(self)
 
+    async def await_returned(self) -> None:
+        """Wait for what the runs returned to be awaited, in the event loop."""
+        self.seconds = 0.0  # they are counted already
+        try:
+            self.returned = [
+                await item if inspect.isawaitable(item) else item for item in self.returned
+            ]
+        except Exception as error:  # noqa: BLE001 - a node may raise anything
+            self.error = error
+
     async def _run_async(self, number: int, arguments: dict[str, Any]) -> None:
         try:
             self.returned[number] = await self._call("cpu", number, arguments)

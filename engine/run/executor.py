@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from engine.authoring.errors import Interrupted
 from engine.authoring.protocols import Blocked, Expansion
-from engine.graph.keys import Keys, fingerprints
+from engine.graph.keys import Keys, fingerprints, has_fingerprint
 from engine.graph.plan import CycleError
 from engine.graph.prompt import Graph, GraphNode
 from engine.run import failures
@@ -47,20 +46,20 @@ class JobRun:
     """One job on its way through a worker.
 
     A node ends in a lane, in the event loop or in a thread that writes to the disk; whichever it
-    is goes on with the job from there, under the job's lock. Quick nodes that are ready follow
-    each other in one lane, without a detour through the event loop.
+    is goes on with the job from there, under the job's lock.
 
     Args:
         bench: what the worker shares among its jobs.
         job: the job.
-        tell: takes its events.
+        tell: takes its events; the last one is always `Ended`.
+        over: called after that, in any thread.
     """
 
-    def __init__(self, bench: Bench, job: Job, tell: Tell) -> None:
+    def __init__(self, bench: Bench, job: Job, tell: Tell, over: Callable[[], object]) -> None:
         self._bench = bench
         self._job = job
         self._loop = Loop(tell, self._break)
-        self._over = asyncio.Event()
+        self._over = over
         self._ended: Ended | None = None
         self._cancelled = threading.Event()
         previews = job.extra.get("preview_method", "none") != "none"
@@ -82,26 +81,31 @@ class JobRun:
         self._executed: list[str] = []
         self._failures: list[Failure] = []
 
-    async def run(self) -> None:
-        """Run the job to its end; the last event is always `Ended`."""
+    def begin(self) -> None:
+        """Start the job; in the event loop."""
         try:
-            await self._begin()
-            await self._over.wait()
-        except asyncio.CancelledError:
-            with self._lock:
-                running = [self._board.places[id] for id in self._calls]
-            self._end("interrupted", failures.interrupted(running, self._executed))
-            self._close()
+            self._graph = Graph.of(self._job.prompt, self._bench.registry)
+            self._nodes.update(self._graph.nodes)
+            nodes = self._graph.ordered(self._job.outputs)
+            if any(map(has_fingerprint, nodes)):
+                self._loop.spawn(partial(self._begin_asking, nodes))
+            else:
+                self._begin(nodes, {})
         except Exception as error:  # noqa: BLE001 - whatever it is, the job ends
             self._break(error)
-        self._cancelled.set()
-        self._loop.end()
 
-    async def _begin(self) -> None:
-        self._graph = Graph.of(self._job.prompt, self._bench.registry)
-        self._nodes.update(self._graph.nodes)
-        nodes = self._graph.ordered(self._job.outputs)
-        self._keys.add(nodes, await fingerprints(nodes))
+    def cancel(self) -> None:
+        """Interrupt the job; in the event loop."""
+        with self._lock:
+            running = [self._board.places[id] for id in self._calls]
+            self._end("interrupted", failures.interrupted(running, self._executed))
+        self._close()
+
+    async def _begin_asking(self, nodes: list[GraphNode]) -> None:
+        self._begin(nodes, await fingerprints(nodes))
+
+    def _begin(self, nodes: list[GraphNode], prints: Mapping[str, object]) -> None:
+        self._keys.add(nodes, prints)
         self._kept.begin(self._job.id, self._keys.made.values())
         made = self._keys.made
         cached = [n.id for n in nodes if self._kept.has(made[n.id], shows=n.spec.shows)]
@@ -248,7 +252,7 @@ class JobRun:
             self._loop.spawn(partial(self._save, place, made, shown))
 
     async def _save(self, place: Place, made: Result, shown: dict[str, list[Any]]) -> None:
-        await asyncio.to_thread(self._kept.save, place, made)
+        await self._kept.save(place, made)
         with self._lock:
             self._settle(place, made, shown)
         self._go_on()
@@ -283,13 +287,7 @@ class JobRun:
             self._board.hold(place, [self._board.places[link.node] for link in links])
 
     async def _await_needs(self, place: Place, call: NodeCall) -> None:
-        call.seconds = 0.0  # they are counted already
-        try:
-            call.returned = [
-                await item if inspect.isawaitable(item) else item for item in call.returned
-            ]
-        except Exception as error:  # noqa: BLE001 - a node may raise anything
-            call.error = error
+        await call.await_returned()
         self._taken(place, call)
 
     async def _expand(self, place: Place, call: NodeCall) -> None:
@@ -349,7 +347,7 @@ class JobRun:
                 self._board.fail(place)
             else:
                 log.error("node %s failed", place, exc_info=error)
-                home, done = self._bench.folders, self._executed
+                done, home = self._executed, self._bench.folders
                 self._drop(place, failures.failure(place, call.inputs, error, done, home))
 
     def _fail_cycle(self) -> None:
@@ -395,6 +393,6 @@ class JobRun:
 
     def _close(self) -> None:
         """Tell how the job ended, if it has."""
-        if self._ended is not None:
-            self._loop.close(self._ended)
-            self._loop.call(self._over.set)
+        if self._ended is not None and self._loop.close(self._ended):
+            self._cancelled.set()
+            self._over()

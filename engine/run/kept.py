@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
@@ -130,9 +131,9 @@ class Kept:
             self._unsaved.append((place.key, made))
         return True
 
-    def save(self, place: Place, made: Result) -> None:
-        """Write a result down."""
-        self._cache.save(place.key, made)
+    async def save(self, place: Place, made: Result) -> None:
+        """Write a result down, in a thread."""
+        await asyncio.to_thread(self._cache.save, place.key, made)
 
     def keep_expanded(self, place: Place, made: Result) -> None:
         """Keep the result of a node whose expansion is done."""

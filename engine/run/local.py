@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from engine.authoring.backend import Backend, CpuBackend
@@ -76,8 +77,9 @@ class LocalWorker:
         self._folders = folders
         self._budgets = budgets
         self._keeping = keeping or Keeping()
-        self._jobs: dict[str, asyncio.Task[None]] = {}
+        self._jobs: dict[str, JobRun | asyncio.Task[None]] = {}
         self._ready: asyncio.Task[_Equipment] | None = None
+        self._equipped: _Equipment | None = None
 
     async def start(self) -> None:
         """Find the devices in the background."""
@@ -98,17 +100,26 @@ class LocalWorker:
 
     def begin(self, job: Job, tell: Tell) -> None:
         """Start a job whose events are told in whichever thread they happen."""
-        task = asyncio.get_running_loop().create_task(self._run(job, tell))
+        if self._equipped is not None:
+            self._start(self._equipped.bench, job, tell)
+            return
+        task = asyncio.get_running_loop().create_task(self._start_later(job, tell))
         self._jobs[job.id] = task
-        task.add_done_callback(lambda task: self._over(job, task, tell))
+        task.add_done_callback(partial(self._tell_if_early, job, tell))
 
-    async def _run(self, job: Job, tell: Tell) -> None:
-        await JobRun((await self._equipment()).bench, job, tell).run()
+    def _start(self, bench: Bench, job: Job, tell: Tell) -> None:
+        run = JobRun(bench, job, tell, over=partial(self._jobs.pop, job.id, None))
+        self._jobs[job.id] = run
+        run.begin()
 
-    def _over(self, job: Job, task: asyncio.Task[None], tell: Tell) -> None:
-        del self._jobs[job.id]
-        if task.cancelled() or task.exception() is not None:
-            tell([ended_early(task)])
+    async def _start_later(self, job: Job, tell: Tell) -> None:
+        self._start((await self._equipment()).bench, job, tell)
+
+    def _tell_if_early(self, job: Job, tell: Tell, starting: asyncio.Task[None]) -> None:
+        """Tell of the end of a job that could not start."""
+        if starting.cancelled() or starting.exception() is not None:
+            del self._jobs[job.id]
+            tell([ended_early(starting)])
 
     async def cancel(self, job: str) -> None:
         """Interrupt a job."""
@@ -126,9 +137,9 @@ class LocalWorker:
 
     async def facts(self) -> Mapping[str, Any]:
         """Versions, devices and their memory; empty while the devices are being found."""
-        if self._ready is None or not self._ready.done():
+        if self._equipped is None:
             return {}
-        backend = self._ready.result().backend
+        backend = self._equipped.backend
         devices = [
             {"name": name, "memory": backend.memory(name)}
             for name in (*backend.accelerators(), "cpu")
@@ -142,10 +153,8 @@ class LocalWorker:
 
     async def close(self) -> None:
         """Interrupt what runs, end the lanes."""
-        running = [*self._jobs.values()]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        for running in [*self._jobs.values()]:
+            running.cancel()
         if self._ready is not None:
             equipment = await self._ready
             await asyncio.to_thread(equipment.bench.lanes.close)
@@ -177,7 +186,8 @@ class LocalWorker:
         bench = Bench(self._registry, self._folders, cache, outputs, lanes)
         warming = threading.Thread(target=warm, args=(backend,), name="warm", daemon=True)
         warming.start()
-        return _Equipment(bench, residency, backend, warming)
+        self._equipped = _Equipment(bench, residency, backend, warming)
+        return self._equipped
 
 
 def warm(backend: Backend) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, TypeAlias
 
 from engine.run.events import Event
@@ -35,6 +36,7 @@ class Loop:
         self._tell = tell
         self._broken = broken
         self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
         self._tasks: set[asyncio.Task[None]] = set()
         self._telling = threading.Lock()
         self._untold: deque[Event] = deque()
@@ -52,7 +54,7 @@ class Loop:
         self.flush_old()
         if self._untold and not self._waking:
             self._waking = True
-            self.call(lambda: self._loop.call_later(PATIENCE_SECONDS, self._wake))
+            self.call(partial(self._loop.call_later, PATIENCE_SECONDS, self._wake))
 
     def flush_old(self) -> None:
         """Tell what was noted, unless something was told a moment ago."""
@@ -64,16 +66,19 @@ class Loop:
         with self._telling:
             self._drain()
 
-    def close(self, last: Event) -> None:
-        """Tell one more event and nothing after it."""
+    def close(self, last: Event) -> bool:
+        """Tell one more event and nothing after it, end the coroutines; False if it is closed."""
         with self._telling:
-            if not self._closed:
-                self._untold.append(last)
-                self._drain()
-                self._closed = True
+            if self._closed:
+                return False
+            self._untold.append(last)
+            self._drain()
+            self._closed = True
+        if self._tasks:
+            self.call(self._cancel)
+        return True
 
-    def end(self) -> None:
-        """End the coroutines; in the event loop."""
+    def _cancel(self) -> None:
         for task in self._tasks:
             task.cancel()
 
@@ -107,7 +112,10 @@ class Loop:
         self.call(start)
 
     def call(self, call: Callable[[], object]) -> None:
-        """Call something in the event loop."""
+        """Call something soon in the event loop."""
+        if threading.get_ident() == self._thread:
+            self._loop.call_soon(call)  # which wakes nobody
+            return
         try:
             self._loop.call_soon_threadsafe(call)
         except RuntimeError:
