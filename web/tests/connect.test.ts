@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe, expect, inject, it } from "vitest";
+import { aboutOf } from "../src/graph/about";
 import { freeInput, refusal } from "../src/graph/connect";
 import { setValue } from "../src/graph/edits";
 import { formOf, showing } from "../src/graph/form";
@@ -95,8 +96,10 @@ describe("what is wrong with a graph", () => {
 
 describe("the form of a graph", () => {
   it("asks for words and seeds first, and shows what is saved", () => {
-    const first = formOf(hello, catalog).flatMap((part) =>
-      part.first.map(({ name }) => `${part.title}: ${name}`),
+    const { form: _, ...words } = aboutOf(hello.kept);
+    const plain = { ...hello, kept: { extra: { soundstage: words } } };
+    const first = formOf(plain, catalog).first.flatMap((part) =>
+      part.inputs.map(({ name }) => `${part.name}: ${name}`),
     );
     expect(first).toEqual([
       "What to draw: text",

@@ -8,12 +8,12 @@ import { activeTab, useDocuments } from "../stores/documents";
 import { useRun } from "../stores/run";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
+import { followAddress, shareForm } from "./address";
 import { ContextMenu } from "./ContextMenu";
 import { useClipboard } from "./clipboard";
 import { onKey } from "./commands";
 import { DropZone } from "./DropZone";
 import { keep, restore } from "./drafts";
-import { openAddressed } from "./files";
 import { Help } from "./Help";
 import { Lightbox } from "./Lightbox";
 import { Notices } from "./Notices";
@@ -47,8 +47,7 @@ export function App() {
           <p className="waiting">{t.waiting}</p>
         ) : tab && form ? (
           <>
-            <h1 className="unseen">{tab.name}</h1>
-            <Form tab={tab} />
+            <Form key={tab.id} tab={tab} share={(one) => void shareForm(one)} />
             <Dock tab={tab} />
           </>
         ) : tab ? (
@@ -97,8 +96,12 @@ function useStarted(): boolean {
       .getState()
       .load()
       .then(() => setReady(true))
-      .then(() => openAddressed(window.location.hash))
       .catch((error) => useUi.getState().say(wordsOf(error), "error"));
   }, [connected]);
+  useEffect(() => {
+    if (!ready) return;
+    const following = followAddress();
+    return () => void following.then((stop) => stop());
+  }, [ready]);
   return ready;
 }

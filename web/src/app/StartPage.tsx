@@ -1,121 +1,119 @@
 import { FileUp, Play, Plus } from "lucide-react";
 import { useEffect, useState } from "react";
-import { openDocument } from "../graph/files";
 import { estimated } from "../graph/layout";
 import type { Workflow } from "../graph/model";
-import { fetchSaved, fetchTemplate, fetchTemplates } from "../server/service";
+import { fetchSaved, templatePicture } from "../server/service";
 import { catalogNow } from "../stores/catalog";
 import { useDocuments } from "../stores/documents";
+import { useUi } from "../stores/ui";
 import { t } from "../strings";
+import { Bundled } from "./Bundled";
 import { drafts } from "./drafts";
 import { newWorkflow, openSaved, openTemplate, pickFiles } from "./files";
 import { run } from "./run";
 import { Sketch, type SketchBox } from "./Sketch";
 
-interface Card {
-  key: string;
-  name: string;
-  workflow?: Workflow;
-  open(): void;
-}
-
 const FIRST = { pack: "soundstage", name: "hello" };
+const RECENT = 6;
 
 async function first(): Promise<void> {
   if (await openTemplate(FIRST.pack, FIRST.name)) await run();
 }
 
-/** What to begin with: the demo in one click, bundled workflows, what was open, what was saved. */
+/** What to begin with: the demo in one click, what was open, what was saved, bundled workflows. */
 export function StartPage() {
-  const templates = useCards(templateCards);
-  const recent = useCards(draftCards);
-  const saved = useCards(savedCards);
+  const recent = useFetched(recentWorkflows, []);
+  const saved = useFetched(fetchSaved, []);
   return (
     <div className="start">
       <div className="start-inner">
         <section className="start-hero">
-          <h1>{t.start.title}</h1>
-          <p>{t.start.words}</p>
-          <div className="start-actions">
-            <button type="button" className="run run-large" onClick={() => void first()}>
-              <Play size={18} /> {t.start.demo}
-            </button>
-            <button type="button" className="quiet" onClick={newWorkflow}>
-              <Plus size={16} /> {t.start.empty}
-            </button>
-            <button type="button" className="quiet" onClick={pickFiles}>
-              <FileUp size={16} /> {t.start.open}
-            </button>
+          <div className="start-hero-words">
+            <h1>{t.start.title}</h1>
+            <p>{t.start.words}</p>
+            <div className="start-actions">
+              <button type="button" className="run run-large" onClick={() => void first()}>
+                <Play size={18} /> {t.start.demo}
+              </button>
+              <button type="button" className="quiet" onClick={newWorkflow}>
+                <Plus size={16} /> {t.start.empty}
+              </button>
+              <button type="button" className="quiet" onClick={pickFiles}>
+                <FileUp size={16} /> {t.start.open}
+              </button>
+            </div>
           </div>
+          <figure className="start-demo">
+            <img src={templatePicture(FIRST.pack, FIRST.name)} alt="" width={256} height={256} />
+            <figcaption>{t.start.demoWords}</figcaption>
+          </figure>
         </section>
-        <Cards title={t.start.recent} cards={recent} />
-        <Cards title={t.start.bundled} cards={templates} />
-        <Cards title={t.start.saved} cards={saved} />
+        <Recent workflows={recent} />
+        <Saved names={saved} />
+        <Bundled />
       </div>
     </div>
   );
 }
 
-function useCards(load: () => Promise<Card[]>): Card[] {
-  const [cards, setCards] = useState<Card[]>([]);
+/** What is fetched once the page is there; without it the page is still of use. */
+export function useFetched<T>(fetch: () => Promise<T>, before: T): T {
+  const [fetched, setFetched] = useState(before);
   useEffect(() => {
     let over = false;
-    load()
-      .then((found) => !over && setCards(found))
-      .catch(() => undefined);
+    fetch()
+      .then((found) => !over && setFetched(found))
+      .catch((error) => useUi.getState().announce(String(error)));
     return () => {
       over = true;
     };
-  }, [load]);
-  return cards;
+  }, [fetch]);
+  return fetched;
 }
 
-async function templateCards(): Promise<Card[]> {
-  const templates = await fetchTemplates();
-  return Promise.all(
-    templates.map(async ({ pack, name }) => {
-      const document = await fetchTemplate(pack, name);
-      const workflow = openDocument(document, name, catalogNow());
-      return { key: `${pack}/${name}`, name, workflow, open: () => void openTemplate(pack, name) };
-    }),
+interface RecentWorkflow {
+  id: string;
+  name: string;
+  workflow: Workflow;
+  changed: number;
+}
+
+const recentWorkflows = async (): Promise<RecentWorkflow[]> => (await drafts()).slice(0, RECENT);
+
+function Recent({ workflows }: { workflows: readonly RecentWorkflow[] }) {
+  const { open } = useDocuments.getState();
+  if (workflows.length === 0) return null;
+  return (
+    <section>
+      <h2>{t.start.recent}</h2>
+      <ul className="recent">
+        {workflows.map(({ id, name, workflow, changed }) => (
+          <li key={id}>
+            <button type="button" className="recent-one" onClick={() => open(workflow, name)}>
+              <Sketch boxes={boxesOf(workflow)} />
+              <span className="recent-name">{name}</span>
+              <span className="recent-words">
+                {t.nodes(Object.keys(workflow.root.nodes).length)} ·{" "}
+                {t.start.when(Date.now() - changed)}
+              </span>
+            </button>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 
-async function draftCards(): Promise<Card[]> {
-  const { open } = useDocuments.getState();
-  return (await drafts()).slice(0, 8).map(({ id, name, workflow }) => ({
-    key: id,
-    name,
-    workflow,
-    open: () => open(workflow, name),
-  }));
-}
-
-async function savedCards(): Promise<Card[]> {
-  const names = await fetchSaved();
-  return names.map((name) => ({
-    key: name,
-    name: name.replace(/\.json$/, ""),
-    open: () => void openSaved(name),
-  }));
-}
-
-function Cards({ title, cards }: { title: string; cards: Card[] }) {
-  if (cards.length === 0) return null;
+function Saved({ names }: { names: readonly string[] }) {
+  if (names.length === 0) return null;
   return (
     <section>
-      <h2>{title}</h2>
-      <ul className="cards">
-        {cards.map(({ key, name, workflow, open }) => (
-          <li key={key}>
-            <button type="button" className="card" onClick={open}>
-              {workflow && <Sketch boxes={boxesOf(workflow)} />}
-              <span className="card-name">{name}</span>
-              {workflow && (
-                <span className="card-words">
-                  {t.nodes(Object.keys(workflow.root.nodes).length)}
-                </span>
-              )}
+      <h2>{t.start.saved}</h2>
+      <ul className="saved">
+        {names.map((name) => (
+          <li key={name}>
+            <button type="button" className="quiet" onClick={() => void openSaved(name)}>
+              {name.replace(/\.json$/, "")}
             </button>
           </li>
         ))}

@@ -25,11 +25,13 @@ import { useLatestJob, useRun } from "../stores/run";
 import { type Panel, type Theme, useUi } from "../stores/ui";
 import { t } from "../strings";
 import { Popover } from "../widgets/Popover";
-import { download, newWorkflow, pickFiles, save } from "./files";
+import { shareForm } from "./address";
+import { download, fileName, newWorkflow, pickFiles, save } from "./files";
 import { run, stop } from "./run";
 
 export function TopBar() {
   const tab = useDocuments(activeTab);
+  const form = useUi((ui) => ui.form);
   return (
     <header className="top">
       <Tabs />
@@ -37,7 +39,7 @@ export function TopBar() {
       {tab && <FormToggle />}
       <Connection />
       <Panels shown={tab !== undefined} />
-      {tab && <RunButton tab={tab} />}
+      {tab && !form && <RunButton tab={tab} />}
     </header>
   );
 }
@@ -95,7 +97,7 @@ function TabName({ tab, active }: { tab: Tab; active: boolean }) {
         defaultValue={tab.name}
         onFocus={(event) => event.target.select()}
         onBlur={(event) => {
-          const name = event.target.value.replace(/[/\\]/g, " ").trim();
+          const name = fileName(event.target.value);
           if (name) rename(tab.id, name);
           setRenaming(false);
         }}
@@ -120,19 +122,6 @@ function TabName({ tab, active }: { tab: Tab; active: boolean }) {
       )}
     </button>
   );
-}
-
-/** A link that opens the saved workflow as a form. */
-async function copyLink(tab: Tab): Promise<void> {
-  const { say } = useUi.getState();
-  if (tab.saved === undefined) {
-    say(t.form.unsaved, "error");
-    return;
-  }
-  const url = new URL(document.baseURI);
-  url.hash = new URLSearchParams({ saved: tab.name, as: "form" }).toString();
-  await navigator.clipboard.writeText(url.href);
-  say(t.form.copied);
 }
 
 function Edits({ tab }: { tab: Tab }) {
@@ -193,7 +182,7 @@ function Edits({ tab }: { tab: Tab }) {
             <button type="button" onClick={choose(() => void download(tab, "api"))}>
               {t.menu.downloadApi}
             </button>
-            <button type="button" onClick={choose(() => void copyLink(tab))}>
+            <button type="button" onClick={choose(() => void shareForm(tab))}>
               {t.form.link}
             </button>
           </div>

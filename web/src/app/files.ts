@@ -1,11 +1,14 @@
 /** Workflows opened from files, kept by the service, and handed out as files. */
 
+import { aboutOf } from "../graph/about";
 import { OPENABLE, openDocument, openFile } from "../graph/files";
 import { writeJson } from "../graph/json";
 import { emptyWorkflow, sheetOf, type Workflow } from "../graph/model";
 import { Unusable } from "../graph/places";
 import { toPrompt } from "../graph/prompt";
+import { uuid } from "../graph/uuid";
 import { toEditor } from "../graph/write_editor";
+import { Refused } from "../server/http";
 import { fetchJob, fetchSavedFile, fetchTemplate, saveFile } from "../server/service";
 import { catalogNow } from "../stores/catalog";
 import { type Tab, tabNow, useDocuments } from "../stores/documents";
@@ -19,7 +22,8 @@ const LARGEST = 2 ** 30;
 
 const plain = (name: string): string => name.replace(/\.[a-z0-9]+$/i, "");
 
-async function tell(work: () => Promise<void>): Promise<void> {
+/** Does something; why it could not be done is said to the person. */
+export async function tell(work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
@@ -60,7 +64,7 @@ async function openOne(file: globalThis.File): Promise<void> {
   const workflow = await openFile(data, file.name, catalogNow());
   // The same file twice is two documents.
   const open = useDocuments.getState().tabs.some(({ id }) => id === workflow.id);
-  show(open ? { ...workflow, id: crypto.randomUUID() } : workflow, plain(file.name));
+  show(open ? { ...workflow, id: uuid() } : workflow, plain(file.name));
 }
 
 export function openTemplate(pack: string, name: string): Promise<boolean> {
@@ -68,16 +72,28 @@ export function openTemplate(pack: string, name: string): Promise<boolean> {
   return tell(async () => {
     const document = await fetchTemplate(pack, name);
     const workflow = openDocument(document, name, catalogNow());
-    show({ ...workflow, id: crypto.randomUUID() }, name);
+    show({ ...workflow, id: uuid() }, fileName(aboutOf(document).title) || name);
     opened = true;
   }).then(() => opened);
 }
 
+/** A name without what would be folders. */
+export const fileName = (name: string): string => name.replace(/[/\\]/g, " ").trim();
+
 export function openSaved(name: string): Promise<void> {
   return tell(async () => {
-    const workflow = openDocument(await fetchSavedFile(name), name, catalogNow());
+    const workflow = openDocument(await savedFile(name), name, catalogNow());
     show(workflow, plain(name), true);
   });
+}
+
+async function savedFile(name: string): Promise<unknown> {
+  try {
+    return await fetchSavedFile(name);
+  } catch (error) {
+    const gone = error instanceof Refused && error.status === 404;
+    throw gone ? new Unusable(t.form.gone(plain(name))) : error;
+  }
 }
 
 /** Opens the graph that a job ran. */
@@ -88,7 +104,7 @@ export function openJob(id: string): Promise<void> {
     const document = info?.workflow ?? sent?.prompt;
     const workflow = openDocument(document, t.results.job, catalogNow());
     const name = t.results.graphOf(id.slice(0, 4));
-    show({ ...workflow, id: crypto.randomUUID() }, name);
+    show({ ...workflow, id: uuid() }, name);
   });
 }
 
@@ -96,10 +112,15 @@ export function save(): Promise<void> {
   return tell(async () => {
     const tab = tabNow();
     if (!tab) return;
-    await saveFile(`${tab.name}.json`, toEditor(tab.history.present, catalogNow()));
-    useDocuments.getState().markSaved(tab.id);
+    await store(tab);
     useUi.getState().say(t.saved(tab.name));
   });
+}
+
+/** Gives the service a workflow to keep under its name. */
+export async function store(tab: Tab): Promise<void> {
+  await saveFile(`${tab.name}.json`, toEditor(tab.history.present, catalogNow()));
+  useDocuments.getState().markSaved(tab.id);
 }
 
 /** The workflow as a file of the editor, or as the prompt that the service runs. */
@@ -125,16 +146,4 @@ export function pickFiles(): void {
   input.accept = OPENABLE;
   input.onchange = () => void openFiles(input.files ?? []);
   input.click();
-}
-
-/** Opens what the page's address asks for: "#template=hello", "#saved=mine&as=form". */
-export async function openAddressed(hash: string): Promise<void> {
-  const asked = new URLSearchParams(hash.replace(/^#/, ""));
-  const [template, saved] = [asked.get("template"), asked.get("saved")];
-  if (template === null && saved === null) return;
-  // So that a reload shows what became of it.
-  window.history.replaceState(null, "", window.location.pathname);
-  if (asked.get("as")) useUi.getState().set({ form: asked.get("as") === "form" });
-  if (template !== null) await openTemplate("soundstage", template);
-  if (saved !== null) await openSaved(`${saved}.json`);
 }

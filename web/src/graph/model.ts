@@ -1,5 +1,7 @@
 /** The document: plain, serialisable, never changed in place. */
 
+import { uuid } from "./uuid";
+
 export type Json = null | boolean | number | bigint | string | Json[] | { [name: string]: Json };
 export type JsonObject = { [name: string]: Json };
 
@@ -98,7 +100,7 @@ export const EXIT = "-20";
 export const EMPTY_SHEET: Sheet = { nodes: {}, links: {}, groups: {} };
 
 export function emptyWorkflow(): Workflow {
-  return { id: crypto.randomUUID(), root: EMPTY_SHEET, subgraphs: {} };
+  return { id: uuid(), root: EMPTY_SHEET, subgraphs: {} };
 }
 
 export function sheetOf(workflow: Workflow, sheet: string): Sheet {

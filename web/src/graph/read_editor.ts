@@ -21,6 +21,7 @@ import {
 } from "./model";
 import { proxies, shown, Unusable } from "./places";
 import { readList } from "./saved_values";
+import { uuid } from "./uuid";
 
 const Id = z.union([z.string(), z.number()]).transform(String);
 const Pair = z
@@ -145,7 +146,7 @@ export function fromEditor(document: unknown, catalog: Catalog): Workflow {
   }
   const { nodes: _n, links: _l, groups: _g, definitions: _d, id, ...kept } = file;
   const root = readSheet(file, catalog, { entry: ENTRY, exit: EXIT });
-  const workflow = { id: id ?? crypto.randomUUID(), root, subgraphs, kept: asObject(kept) };
+  const workflow = { id: id ?? uuid(), root, subgraphs, kept: asObject(kept) };
   nameHostValues(workflow, catalog);
   return workflow;
 }

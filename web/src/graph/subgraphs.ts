@@ -18,6 +18,7 @@ import {
   type Workflow,
 } from "./model";
 import { proxies } from "./places";
+import { uuid } from "./uuid";
 
 /** The workflow with some nodes of a sheet folded into one; what links went in or out of them go
  * through its sockets. */
@@ -30,7 +31,7 @@ export function fold(
 ): { workflow: Workflow; host: string } {
   const sheet = sheetOf(workflow, sheetKey);
   const chosen = ordered(sheet).filter((node) => ids.has(node.id));
-  const id = crypto.randomUUID();
+  const id = uuid();
   const host = freshId(sheet.nodes);
   const inner: Sheet = {
     ...EMPTY_SHEET,

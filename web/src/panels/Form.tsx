@@ -1,52 +1,95 @@
-import { Shown } from "../canvas/Shown";
-import { type FormPart, formOf, showing } from "../graph/form";
-import { type InputKind, titleOf } from "../graph/kinds";
-import type { GraphNode } from "../graph/model";
-import { isOver } from "../run/progress";
+import { Link2, Pencil, Play, Square } from "lucide-react";
+import { type ReactNode, useRef, useState } from "react";
+import { run, stop } from "../app/run";
+import { aboutOf } from "../graph/about";
+import { type FormPart, formOf } from "../graph/form";
+import { titleOf } from "../graph/kinds";
+import { isOver, type JobRun } from "../run/progress";
 import { useCatalog } from "../stores/catalog";
 import type { Tab } from "../stores/documents";
-import { useLatestJob, useNodeRun } from "../stores/run";
+import { useLatestJob } from "../stores/run";
 import { t } from "../strings";
 import { Field } from "../widgets/Field";
+import { FormEditor } from "./FormEditor";
+import { FormResults } from "./FormResults";
 
-/** A graph as a plain form, with what it makes beside it. */
-export function Form({ tab }: { tab: Tab }) {
-  const catalog = useCatalog((state) => state.catalog);
-  const workflow = tab.history.present;
-  const parts = formOf(workflow, catalog);
-  const settings = parts.filter((part) => part.settings.length > 0);
+interface FormProps {
+  tab: Tab;
+  /** Hands out a link to this form. */
+  share(tab: Tab): void;
+}
+
+/** A workflow as a plain form, with what it makes beside it. */
+export function Form({ tab, share }: FormProps) {
+  const [editing, setEditing] = useState(false);
+  const results = useRef<HTMLElement>(null);
+  const { title, words } = aboutOf(tab.history.present.kept);
   return (
     <div className="form">
-      <section className="form-asks" aria-label={t.form.asks}>
-        {parts
-          .filter((part) => part.first.length > 0)
-          .map((part) => (
-            <Part key={part.node.id} part={part} inputs={part.first} />
-          ))}
-        {settings.length > 0 && (
-          <details>
-            <summary>{t.form.settings}</summary>
-            {settings.map((part) => (
-              <Part key={part.node.id} part={part} inputs={part.settings} />
-            ))}
-          </details>
-        )}
-      </section>
-      <section className="form-shows" aria-label={t.panels.results}>
-        <Progress workflow={tab.id} count={Object.keys(workflow.root.nodes).length} />
-        {showing(workflow, catalog).map((node) => (
-          <Result key={node.id} tab={tab} node={node} />
-        ))}
+      <div className="form-head">
+        <h1>{title || tab.name}</h1>
+        <button
+          type="button"
+          className="icon-button"
+          aria-label={t.form.link}
+          title={t.form.link}
+          onClick={() => share(tab)}
+        >
+          <Link2 size={16} />
+        </button>
+        <button
+          type="button"
+          className="icon-button"
+          aria-label={editing ? t.form.done : t.form.edit}
+          aria-pressed={editing}
+          title={editing ? t.form.done : t.form.edit}
+          onClick={() => setEditing(!editing)}
+        >
+          <Pencil size={15} />
+        </button>
+        {words && <p>{words}</p>}
+      </div>
+      <div className="form-asks">
+        {editing ? <FormEditor tab={tab} done={() => setEditing(false)} /> : <Asks tab={tab} />}
+        <RunBar tab={tab} started={() => intoView(results.current)} />
+      </div>
+      <section ref={results} className="form-shows" aria-label={t.panels.results}>
+        <FormResults tab={tab} />
       </section>
     </div>
   );
 }
 
-function Part({ part, inputs }: { part: FormPart; inputs: InputKind[] }) {
-  const { node, title } = part;
+/** On a phone the results stand below the form. */
+function intoView(results: HTMLElement | null): void {
+  if (!matchMedia("(max-width: 700px)").matches) return;
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  results?.scrollIntoView({ behavior: still ? "auto" : "smooth", block: "start" });
+}
+
+function Asks({ tab }: { tab: Tab }) {
+  const catalog = useCatalog((state) => state.catalog);
+  const { first, settings } = formOf(tab.history.present, catalog);
+  const all = (parts: FormPart[]): ReactNode =>
+    parts.map((part) => <Part key={part.key} part={part} />);
+  return (
+    <section className="form-parts" aria-label={t.form.asks}>
+      {all(first)}
+      {first.length + settings.length === 0 && <p className="empty">{t.form.nothingAsked}</p>}
+      {settings.length > 0 && (
+        <details open={first.length === 0}>
+          <summary>{t.form.settings}</summary>
+          {all(settings)}
+        </details>
+      )}
+    </section>
+  );
+}
+
+function Part({ part: { node, name, inputs } }: { part: FormPart }) {
   return (
     <fieldset className="form-part">
-      <legend>{title}</legend>
+      <legend>{name}</legend>
       {inputs.map(
         (input) =>
           input.widget && (
@@ -64,27 +107,55 @@ function Part({ part, inputs }: { part: FormPart; inputs: InputKind[] }) {
   );
 }
 
-function Progress({ workflow, count }: { workflow: string; count: number }) {
-  const job = useLatestJob(workflow);
-  if (!job || isOver(job)) return job?.error ? <p className="form-error">{job.error}</p> : null;
-  const nodes = Object.values(job.nodes);
-  const done = nodes.reduce(
-    (sum, { state, value, max }) => sum + (state === "running" ? value / Math.max(1, max) : 1),
-    0,
-  );
+/** The one button that matters, within reach of a thumb. */
+function RunBar({ tab, started }: { tab: Tab; started(): void }) {
+  const job = useLatestJob(tab.id);
+  const busy = job !== undefined && !isOver(job);
+  const begin = (front: boolean): void => {
+    started();
+    void run(front);
+  };
   return (
-    <progress className="form-progress" aria-label={t.form.progress} max={count} value={done} />
+    <div className="form-run">
+      {busy && <Progress tab={tab} job={job} />}
+      <div className="form-buttons">
+        <button
+          type="button"
+          className="run run-large"
+          title={t.run.hint}
+          onClick={(event) => begin(event.shiftKey)}
+        >
+          <Play size={17} /> {t.commands.run}
+        </button>
+        {busy && (
+          <button type="button" className="stop run-large" onClick={() => void stop()}>
+            <Square size={14} /> {t.commands.stop}
+          </button>
+        )}
+      </div>
+    </div>
   );
 }
 
-function Result({ tab, node }: { tab: Tab; node: GraphNode }) {
-  const run = useNodeRun(tab.id, node.id, false);
+function Progress({ tab, job }: { tab: Tab; job: JobRun }) {
   const catalog = useCatalog((state) => state.catalog);
-  if (!run?.shown) return null;
+  const workflow = tab.history.present;
+  const begun = Object.values(job.nodes);
+  const done = begun.reduce(
+    (sum, { state, value, max }) => sum + (state === "running" ? value / Math.max(1, max) : 1),
+    0,
+  );
+  const [id, at] = Object.entries(job.nodes).find(([, { state }]) => state === "running") ?? [];
+  const node = workflow.root.nodes[id?.split(":")[0] ?? ""];
+  const title = node ? titleOf(workflow, node, catalog) : "";
   return (
-    <figure className="form-result">
-      <figcaption>{titleOf(tab.history.present, node, catalog)}</figcaption>
-      <Shown run={run} />
-    </figure>
+    <div className="form-progress">
+      <progress
+        aria-label={t.form.progress}
+        max={Math.max(begun.length, Object.keys(workflow.root.nodes).length)}
+        value={done}
+      />
+      <span>{at ? t.form.at(title, at.value, at.max) : t.form.waits}</span>
+    </div>
   );
 }

@@ -67,6 +67,12 @@ export async function fetchJobs(
   return get(`jobs?${query}`, Jobs);
 }
 
+/** The newest jobs of a workflow that made something. */
+export async function fetchJobsOf(workflow: string, limit: number): Promise<Job[]> {
+  const asked = { workflow_id: workflow, limit: String(limit), status: "completed" };
+  return (await get(`jobs?${new URLSearchParams(asked)}`, Jobs)).jobs;
+}
+
 const Shown = z.record(z.string(), z.record(z.string(), z.unknown()));
 export type Shown = z.infer<typeof Shown>;
 
@@ -212,6 +218,10 @@ export async function fetchTemplate(pack: string, name: string): Promise<unknown
   const path = `workflow_templates/${encodeURIComponent(pack)}/${encodeURIComponent(name)}.json`;
   return fetchJson(path);
 }
+
+/** Where the picture of a workflow that comes with the service is. */
+export const templatePicture = (pack: string, name: string): string =>
+  address(`workflow_templates/${encodeURIComponent(pack)}/${encodeURIComponent(name)}.jpg`);
 
 const FOLDER = "workflows";
 

@@ -63,6 +63,7 @@ export const useDocuments = create<Documents>()((set, get) => {
     open(workflow, name, more = {}) {
       if (get().tabs.some((tab) => tab.id === workflow.id)) {
         set({ active: workflow.id });
+        if (more.saved) update(workflow.id, (tab) => ({ ...tab, saved: tab.saved ?? workflow }));
         return;
       }
       const history = begin(workflow);
@@ -78,7 +79,8 @@ export const useDocuments = create<Documents>()((set, get) => {
       set({ tabs: left, active: active === id ? next : active });
     },
     activate: (active) => set({ active }),
-    rename: (id, name) => update(id, (tab) => ({ ...tab, name })),
+    rename: (id, name) =>
+      update(id, (tab) => (tab.name === name ? tab : { ...tab, name, saved: undefined })),
     markSaved: (id) => update(id, (tab) => ({ ...tab, saved: tab.history.present })),
     edit(label, change, merge) {
       updateActive((tab) => {

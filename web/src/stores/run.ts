@@ -1,6 +1,7 @@
 /** What runs and what came of it; written by the socket alone. */
 
 import { create } from "zustand";
+import { uuid } from "../graph/uuid";
 import {
   isOver,
   type JobRun,
@@ -46,7 +47,7 @@ const ENDS = new Set(["execution_success", "execution_error", "execution_interru
 export function clientId(): string {
   const known = localStorage.getItem(CLIENT);
   if (known) return known;
-  const made = crypto.randomUUID();
+  const made = uuid();
   localStorage.setItem(CLIENT, made);
   return made;
 }

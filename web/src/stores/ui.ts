@@ -61,8 +61,15 @@ interface Ui {
 
 /** Graphs are of little use on a screen of fewer pixels. */
 const NARROW = 700;
+/** Whether this browser tab shows forms. */
+const FORM = "soundstage.form";
 const THEME = "soundstage.theme";
 const SECONDS = { info: 4, error: 10 };
+
+function storedForm(): boolean {
+  const stored = sessionStorage.getItem(FORM);
+  return stored === null ? window.innerWidth < NARROW : stored === "true";
+}
 
 function storedTheme(): Theme {
   const stored = localStorage.getItem(THEME);
@@ -73,7 +80,7 @@ export const useUi = create<Ui>()((set, get) => ({
   panel: null,
   palette: null,
   help: false,
-  form: window.innerWidth < NARROW,
+  form: storedForm(),
   theme: storedTheme(),
   notices: [],
   menu: null,
@@ -85,6 +92,7 @@ export const useUi = create<Ui>()((set, get) => ({
   search: (palette) => set({ palette }),
   set(part) {
     if (part.theme) localStorage.setItem(THEME, part.theme);
+    if (part.form !== undefined) sessionStorage.setItem(FORM, String(part.form));
     set(part);
   },
   say(text, kind = "info") {

@@ -1,6 +1,8 @@
 /** English. */
 
 import type { Numeric } from "../graph/numbers";
+import { form } from "./form";
+import { start } from "./start";
 import { widget } from "./widget";
 
 const count = (number: number, one: string, many: string): string =>
@@ -55,17 +57,7 @@ export const en = {
     download: "Download as a workflow file",
     downloadApi: "Download as a prompt (API format)",
   },
-  start: {
-    title: "Make pictures and voices",
-    words:
-      "Connect nodes, press run, watch it happen. Everything stays on this machine, and what you made can be opened again as the graph that made it.",
-    demo: "Run the demo",
-    empty: "Empty graph",
-    open: "Open a file",
-    recent: "Go on with",
-    bundled: "Ready to run",
-    saved: "Saved",
-  },
+  start,
   commandGroups: { run: "Run", edit: "Edit", view: "Look", file: "File" },
   commands: {
     run: "Run",
@@ -214,16 +206,7 @@ export const en = {
     mode: "State",
     nothing: "nothing",
   },
-  form: {
-    asks: "What to make",
-    settings: "Settings",
-    progress: "Progress",
-    show: "Show as a form",
-    graph: "Show as a graph",
-    link: "Copy a link to this as a form",
-    copied: "The link is copied",
-    unsaved: "Save it first: a link leads to what is saved.",
-  },
+  form,
   queue: {
     empty: "Nothing runs or waits.",
     job: (id: string) => `Job ${id}`,
