@@ -35,6 +35,7 @@ from engine.server.keys import (
     COUNTER,
     ENGINE,
     FACTS,
+    FRONT_END_VERSION,
     LOGS,
     PREVIEW_METHOD,
     SETTINGS,
@@ -182,6 +183,7 @@ def init_app(
     app[SURVEY] = Survey(engine.assets, Census(engine.folders))
     app[UPLOAD_LIMIT] = upload_limit
     app[PREVIEW_METHOD] = preview_method
+    app[FRONT_END_VERSION] = "" if front_end_root is None else front_end.version(front_end_root)
     if front_end_root is not None:
         app.add_routes(front_end.routes(front_end_root))  # first: of two pages at / it wins
         app.on_startup.append(front_end.prepare)

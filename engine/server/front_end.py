@@ -47,6 +47,14 @@ def routes(root: Path) -> list[web.AbstractRouteDef]:
     ]
 
 
+def version(root: Path) -> str:
+    """The version of an app that was installed as a Python package; "" of any other."""
+    package = root.resolve().parent
+    for facts in package.parent.glob(f"{package.name}-*.dist-info"):
+        return facts.name.removeprefix(f"{package.name}-").removesuffix(".dist-info")
+    return ""
+
+
 def _find(root: Path, name: str) -> Path:
     path = inside(root, name)
     if not path.is_file():

@@ -19,6 +19,8 @@ CATALOG = web.AppKey("catalog", Catalog)
 COUNTER = web.AppKey("counter", Counter)
 FACTS = web.AppKey("facts", WorkerFacts)
 SOCKETS = web.AppKey("sockets", Sockets)
+FRONT_END_VERSION = web.AppKey("front_end_version", str)
+"""Of somebody else's browser app at /; "" where there is none, or nobody knows."""
 PREVIEW_METHOD = web.AppKey("preview_method", str)
 UPLOAD_LIMIT = web.AppKey("upload_limit", int)
 USERDATA = web.AppKey("userdata", UserData)

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from engine.server import machine, wire
 from engine.server.answers import json_response
-from engine.server.keys import CATALOG, FACTS, UPLOAD_LIMIT
+from engine.server.keys import CATALOG, FACTS, FRONT_END_VERSION, UPLOAD_LIMIT
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -38,7 +38,8 @@ async def page(_request: web.Request) -> web.Response:
 async def system_stats(request: web.Request) -> web.Response:
     """GET /system_stats: the machine, its memory and its devices."""
     facts = await request.app[FACTS].now()
-    return json_response(wire.system_stats(machine.look(), facts))
+    front_end = request.app[FRONT_END_VERSION]
+    return json_response(wire.system_stats(machine.look(), facts, front_end))
 
 
 async def features(request: web.Request) -> web.Response:

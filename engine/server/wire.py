@@ -328,15 +328,29 @@ def stored(name: str, subfolder: str, kind: FolderKind) -> dict[str, Any]:
 
 
 def features(max_upload_bytes: int) -> dict[str, Any]:
-    """What the service can do, as clients ask before they use it."""
-    return {"supports_preview_metadata": True, "max_upload_size": max_upload_bytes}
+    """What the service can do, as clients ask before they use it.
+
+    "assets" is not promised: ComfyUI's app would then look for models among them, by tags of its
+    makers' own.
+    """
+    return {
+        "supports_preview_metadata": True,
+        "max_upload_size": max_upload_bytes,
+        "node_replacements": True,
+    }
 
 
-def system_stats(machine: Machine, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer of GET /system_stats; `facts` are the worker's, empty until it is up.
+def system_stats(machine: Machine, facts: Mapping[str, Any], front_end: str = "") -> dict[str, Any]:
+    """The answer of GET /system_stats.
 
     Clients look at the first device without asking whether there is one, so there always is.
-    `failures` are node packs, and nodes of them, that could not be loaded, and why.
+    `failures` are node packs, and nodes of them, that could not be loaded, and why. Versions of
+    templates are ours, as the templates are.
+
+    Args:
+        machine: as the server sees it.
+        facts: the worker's, empty until it is up.
+        front_end: version of somebody else's browser app at /; "" where it is not known.
     """
     cpu = {"name": "cpu", "memory": (machine.memory, machine.memory_free)}
     return {
@@ -345,6 +359,9 @@ def system_stats(machine: Machine, facts: Mapping[str, Any]) -> dict[str, Any]:
             "ram_total": machine.memory,
             "ram_free": machine.memory_free,
             "comfyui_version": COMFYUI_VERSION,
+            **({"required_frontend_version": front_end} if front_end else {}),
+            "installed_templates_version": machine.version,
+            "required_templates_version": machine.version,
             "soundstage_version": machine.version,
             "python_version": machine.python,
             "pytorch_version": facts.get("torch", ""),

@@ -64,8 +64,17 @@ async def test_the_service_tells_of_itself(call: Caller):
     assert {"os", "comfyui_version", "pytorch_version", "embedded_python", "argv"} <= set(
         stats["system"]
     )
+    ours = stats["system"]["soundstage_version"]
+    for name in ("installed_templates_version", "required_templates_version"):
+        assert stats["system"][name] == ours
+    assert "required_frontend_version" not in stats["system"], "there is none"
     _, features = await call.get("/features")
-    assert features == {"supports_preview_metadata": True, "max_upload_size": 104857600}
+    assert features == {
+        "supports_preview_metadata": True,
+        "max_upload_size": 104857600,
+        "node_replacements": True,
+    }
+    assert (await call.get("/node_replacements"))[0] == 200
     status, page = await call.get("/")
     assert status == 200
     assert "Soundstage" in page

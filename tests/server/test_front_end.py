@@ -76,3 +76,14 @@ async def test_the_users_own_style_sheet_is_served_as_one(app: Caller):
         async with app.session.get(app.url + path) as got:
             assert (got.status, got.content_type) == (200, "text/css")
             assert await got.text() == "body { color: red }"
+
+
+async def test_an_app_that_was_installed_says_its_version(server: ServerFactory, tmp_path: Path):
+    root = tmp_path / "some_app" / "static"
+    root.mkdir(parents=True)
+    (root / "index.html").write_text("<title>An app</title>")
+    (tmp_path / "some_app-1.58.1.dist-info").mkdir()
+    service = server("--front-end-root", str(root))
+    async with aiohttp.ClientSession() as session:
+        _, stats = await Caller(service, session).get("/system_stats")
+    assert stats["system"]["required_frontend_version"] == "1.58.1"
