@@ -66,6 +66,9 @@ def _options(input: Input) -> dict[str, Any]:
         options["default"] = input.default
     if input.range is not None:
         options |= _limits(input.range)
+    if input.choice is not None and isinstance(input.choice.options, Files):
+        folder = input.choice.options.folder
+        options |= {} if folder in ("input", "output") else {"model_folder": folder}
     flags = {
         "multiline": input.text is not None and input.text.multiline,
         "dynamicPrompts": input.text is not None and input.text.dynamic_prompts,

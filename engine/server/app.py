@@ -8,6 +8,7 @@ from pathlib import Path
 from aiohttp import web
 
 from engine.graph import node_info
+from engine.models.pulls import Pulls
 from engine.run.engine import Engine
 from engine.server import (
     assets,
@@ -22,6 +23,7 @@ from engine.server import (
     masks,
     models,
     prompts,
+    pulls,
     system,
     tokens,
     userdata,
@@ -38,6 +40,7 @@ from engine.server.keys import (
     FRONT_END_VERSION,
     LOGS,
     PREVIEW_METHOD,
+    PULLS,
     SETTINGS,
     SOCKETS,
     SURVEY,
@@ -94,6 +97,9 @@ ROUTES = (
     web.get("/experiment/models/{folder}", models.get_model_files),
     web.get("/experiment/models/preview/{folder}/{path_index}/{filename:.+}", models.get_preview),
     web.get("/view_metadata/{folder}", models.get_metadata),
+    web.get("/pulls", pulls.get_pulls),
+    web.post("/pulls", pulls.post_pull),
+    web.delete("/pulls/{id}", pulls.delete_pull),
     web.get("/users", userdata.get_users),
     web.post("/users", userdata.post_users),
     web.get("/settings", userdata.get_settings),
@@ -174,6 +180,7 @@ def init_app(
     engine.describe = lambda input: node_info.input_config(input, engine.folders.files)
     app[ENGINE] = engine
     app[CATALOG] = Catalog(engine.registry, engine.folders)
+    app[PULLS] = Pulls(engine.folders.root("models"))
     app[COUNTER] = Counter(engine.registry, engine.folders)
     app[FACTS] = WorkerFacts(engine)
     app[SOCKETS] = Sockets(engine, wire.features(upload_limit), heartbeat)
@@ -193,6 +200,7 @@ def init_app(
     app.on_response_prepare.append(headers(cors))
     app.cleanup_ctx.append(_keep_log)
     app.on_shutdown.append(_close_sockets)
+    app.on_shutdown.append(_stop_pulls)
     app.on_cleanup.append(_end_survey)
     return app
 
@@ -205,6 +213,10 @@ async def _keep_log(app: web.Application) -> AsyncGenerator[None]:
 
 async def _close_sockets(app: web.Application) -> None:
     await app[SOCKETS].close()
+
+
+async def _stop_pulls(app: web.Application) -> None:
+    app[PULLS].close()
 
 
 async def _end_survey(app: web.Application) -> None:

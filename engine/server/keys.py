@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from engine.models.pulls import Pulls
 from engine.run.engine import Engine
 from engine.server.catalog import Catalog
 from engine.server.counter import Counter
@@ -21,6 +22,7 @@ FACTS = web.AppKey("facts", WorkerFacts)
 SOCKETS = web.AppKey("sockets", Sockets)
 FRONT_END_VERSION = web.AppKey("front_end_version", str)
 """Of somebody else's browser app at /; "" where there is none, or nobody knows."""
+PULLS = web.AppKey("pulls", Pulls)
 PREVIEW_METHOD = web.AppKey("preview_method", str)
 UPLOAD_LIMIT = web.AppKey("upload_limit", int)
 USERDATA = web.AppKey("userdata", UserData)

@@ -118,17 +118,20 @@ def _files(folders: Folders, folder: str) -> list[dict[str, Any]]:
         with suppress(MissingFile, BadPath, OSError):  # it may have just gone
             path = folders.model_path(folder, name)
             index = wire_files.path_index(folders.model_roots(folder), path)
-            found.append(wire_files.model_file(name, index, path.stat()))
+            pictured = _beside(path) is not None
+            found.append(wire_files.model_file(name, index, path.stat(), pictured=pictured))
     return found
 
 
 def _preview(path: Path) -> tuple[bytes, str] | None:
-    for ending in SIDECARS:
-        beside = path.with_name(path.stem + ending)
-        if beside.is_file():
-            return rendered(beside, "webp", "rgba")
-    cover = _cover(path)
-    return None if cover is None else rendered(cover, "webp", "rgba")
+    picture = _beside(path) or _cover(path)
+    return None if picture is None else rendered(picture, "webp", "rgba")
+
+
+def _beside(path: Path) -> Path | None:
+    """The picture that lies beside a model, if there is one."""
+    places = (path.with_name(path.stem + ending) for ending in SIDECARS)
+    return next((place for place in places if place.is_file()), None)
 
 
 def _cover(path: Path) -> bytes | None:

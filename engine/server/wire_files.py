@@ -24,9 +24,13 @@ def path_index(roots: Sequence[Path], path: Path) -> int:
     return next((i for i, root in enumerate(roots) if path.is_relative_to(root)), 0)
 
 
-def model_file(name: str, index: int, stat: os.stat_result) -> dict[str, Any]:
-    """One line of GET /experiment/models/{folder}; `index` counts its folders."""
-    return {"name": name, "pathIndex": index, **_times(stat), "size": stat.st_size}
+def model_file(name: str, index: int, stat: os.stat_result, *, pictured: bool) -> dict[str, Any]:
+    """One line of GET /experiment/models/{folder}; `index` counts its folders.
+
+    `pictured` models have a picture beside them, told by a member of our own.
+    """
+    entry = {"name": name, "pathIndex": index, **_times(stat), "size": stat.st_size}
+    return entry | ({"preview": True} if pictured else {})
 
 
 def user_file(path: str, stat: os.stat_result) -> dict[str, Any]:

@@ -8,6 +8,12 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
+def _opened() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class Site:
     """Files by path, and how the site fails to deliver them.
@@ -16,12 +22,16 @@ class Site:
         files: path to content.
         breaks: path to the number of bytes after which the connection drops, once each.
         ranges: whether Range requests are honoured.
+        headers: sent with every answer.
+        open: until it is set, no answer is sent beyond its first half.
         asked: every request so far, path and Range header.
     """
 
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
     breaks: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
     ranges: bool = True
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    open: threading.Event = field(default_factory=_opened)
     asked: list[tuple[str, str | None]] = field(default_factory=list[tuple[str, str | None]])
     url: str = ""
 
@@ -67,22 +77,31 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
             if content is None:
                 self.send_error(404)
                 return
-            start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and site.ranges else 0
+            wanted = asked.removeprefix("bytes=") if asked and site.ranges else "0-"
+            first, _, last = wanted.partition("-")
+            start, end = int(first), int(last or len(content) - 1)
             if start and start >= len(content):
                 self.send_error(416)
                 return
-            body = content[start:]
-            self.send_response(206 if start else 200)
-            if start:
-                self.send_header(
-                    "Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}"
-                )
+            body = content[start : end + 1]
+            part = len(body) < len(content)
+            self.send_response(206 if part else 200)
+            if part:
+                self.send_header("Content-Range", f"bytes {start}-{end}/{len(content)}")
+            for name, value in site.headers.items():
+                self.send_header(name, value)
             if self.path.startswith("/simple/"):
                 self.send_header("Content-Type", "application/vnd.pypi.simple.v1+json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            if last:  # a single byte, to see what there is
+                self.wfile.write(body)
+                return
             breaks = site.breaks.get(self.path)
-            self.wfile.write(body[: breaks.pop(0)] if breaks else body)
+            sent = body[: breaks.pop(0)] if breaks else body
+            self.wfile.write(sent[: len(sent) // 2])
+            site.open.wait()
+            self.wfile.write(sent[len(sent) // 2 :])
 
         def log_message(self, format: str, *args: object) -> None:
             pass

@@ -85,6 +85,18 @@ async def test_models_are_listed_with_size_and_times(
     assert file["modified"] == (models / "embeddings" / "bad hands.pt").stat().st_mtime_ns // 10**6
 
 
+async def test_models_with_a_picture_beside_them_say_so(call: Caller, models: Path):
+    _, files = await call.get("/experiment/models/loras")
+    assert {file["name"] for file in files if file.get("preview")} == {"deep/a.safetensors"}
+
+
+async def test_choices_of_models_say_in_which_folder_they_are(call: Caller):
+    _, told = await call.get("/object_info/VAELoader")
+    assert told["VAELoader"]["input"]["required"]["vae_name"][1]["model_folder"] == "vae"
+    _, told = await call.get("/object_info/LoadImage")
+    assert "model_folder" not in told["LoadImage"]["input"]["required"]["image"][1]
+
+
 @pytest.mark.parametrize("base", BASES)
 @pytest.mark.parametrize("name", ["deep%2Fa.safetensors", "deep/a.safetensors", "b.safetensors"])
 async def test_the_picture_of_a_model_is_shown(call: Caller, models: Path, base: str, name: str):
