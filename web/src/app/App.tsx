@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { Canvas } from "../canvas/Canvas";
 import { Dock } from "../panels/Dock";
 import { Form } from "../panels/Form";
@@ -22,12 +22,15 @@ import { StartPage } from "./StartPage";
 import { TopBar } from "./TopBar";
 import { Trail } from "./Trail";
 
+const Timeline = lazy(() => import("../panels/Timeline"));
+
 export function App() {
   const ready = useStarted();
   const tab = useDocuments(activeTab);
   const theme = useUi((ui) => ui.theme);
   const form = useUi((ui) => ui.form);
   const palette = useUi((ui) => ui.palette);
+  const timeline = useUi((ui) => ui.timeline);
   useClipboard();
   useEffect(() => {
     document.title = tab ? `${tab.name} · ${t.product}` : t.product;
@@ -56,6 +59,11 @@ export function App() {
               <h1 className="unseen">{tab.name}</h1>
               <Trail tab={tab} />
               <Canvas tab={tab} />
+              {timeline && (
+                <Suspense fallback={null}>
+                  <Timeline tab={tab} />
+                </Suspense>
+              )}
             </section>
             <Dock tab={tab} />
           </>

@@ -1,4 +1,5 @@
 import {
+  ChartGantt,
   CircleHelp,
   Ellipsis,
   House,
@@ -233,8 +234,25 @@ const PANELS: { panel: Panel; icon: typeof ListTree }[] = [
 const THEMES: Record<Theme, Theme> = { system: "light", light: "dark", dark: "system" };
 const THEME_ICONS = { system: Monitor, light: Sun, dark: Moon };
 
+function TimelineToggle() {
+  const shown = useUi((ui) => ui.timeline !== null);
+  const label = t.commands.timeline;
+  return (
+    <button
+      type="button"
+      className="icon-button"
+      aria-pressed={shown}
+      aria-label={label}
+      title={label}
+      onClick={() => useUi.getState().set({ timeline: shown ? null : "latest" })}
+    >
+      <ChartGantt size={16} />
+    </button>
+  );
+}
+
 function Panels({ shown }: { shown: boolean }) {
-  const { panel, toggle, theme, set, help } = useUi();
+  const { panel, toggle, theme, set, help, form } = useUi();
   const remaining = useRun((state) => state.remaining);
   const ThemeIcon = THEME_ICONS[theme];
   return (
@@ -254,6 +272,7 @@ function Panels({ shown }: { shown: boolean }) {
             {one === "queue" && remaining > 0 && <span className="count">{remaining}</span>}
           </button>
         ))}
+      {shown && !form && <TimelineToggle />}
       <button
         type="button"
         className="icon-button"

@@ -47,6 +47,7 @@ function leave(): void {
   else documents().leave((tabNow()?.path.length ?? 0) - 1);
 }
 
+const toggleTimeline = (): void => ui().set({ timeline: ui().timeline ? null : "latest" });
 const fit = (): void => ui().view?.fit(selectedNodes().length > 0 ? selectedNodes() : undefined);
 const sizes = () => ui().view?.sizes() ?? new Map();
 
@@ -118,6 +119,7 @@ export const COMMANDS: readonly Command[] = [
   { group: "view", label: c.problems, keys: ["P"], run: () => ui().toggle("problems") },
   { group: "view", label: c.queue, keys: ["Q"], run: () => ui().toggle("queue") },
   { group: "view", label: c.results, keys: ["R"], run: () => ui().toggle("results") },
+  { group: "view", label: c.timeline, keys: ["T"], run: toggleTimeline },
   { group: "view", label: c.leave, keys: ["Escape"], run: leave },
   { group: "view", label: c.help, keys: ["?"], run: () => ui().set({ help: !ui().help }) },
   { group: "file", label: c.new, keys: ["Alt+N"], run: newWorkflow },

@@ -231,7 +231,7 @@ function joined(heard: JobRun, known: JobRun): JobRun {
 }
 
 /** A job of which nobody here heard. */
-function remembered(detail: JobDetail, workflow: string | null): JobRun {
+export function remembered(detail: JobDetail, workflow: string | null): JobRun {
   const nodes: Record<string, NodeRun> = {};
   for (const id of detail.cached) nodes[id] = { state: "cached", value: 1, max: 1 };
   for (const [id, span] of Object.entries(detail.spans)) {

@@ -50,10 +50,12 @@ interface Ui {
   view: View | null;
   /** A picture looked at in full. */
   lightbox: { source: string; name: string } | null;
+  /** The run whose timeline is shown: a job's id, or "latest" for that of the open workflow. */
+  timeline: string | null;
   show(panel: Panel | null): void;
   toggle(panel: Panel): void;
   search(palette: Palette | null): void;
-  set(part: Partial<Pick<Ui, "help" | "form" | "theme" | "lightbox" | "menu">>): void;
+  set(part: Partial<Pick<Ui, "help" | "form" | "theme" | "lightbox" | "menu" | "timeline">>): void;
   say(text: string, kind?: Notice["kind"]): void;
   dismiss(id: number): void;
   announce(text: string): void;
@@ -87,6 +89,7 @@ export const useUi = create<Ui>()((set, get) => ({
   announcement: "",
   view: null,
   lightbox: null,
+  timeline: null,
   show: (panel) => set({ panel }),
   toggle: (panel) => set({ panel: get().panel === panel ? null : panel }),
   search: (palette) => set({ palette }),

@@ -88,6 +88,7 @@ export const en = {
     problems: "Problems",
     queue: "Queue",
     results: "Results",
+    timeline: "Timeline of the run",
     leave: "Close, deselect, leave a subgraph",
     help: "Keys and hints",
     new: "New workflow",

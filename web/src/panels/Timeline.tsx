@@ -1,0 +1,171 @@
+import "../theme/timeline.css";
+import { Maximize2, Minus, Plus, Table, X } from "lucide-react";
+import { useEffect, useRef, useState } from "react";
+import { look } from "../canvas/look";
+import { isOver, type JobRun } from "../run/progress";
+import { timeline } from "../run/timeline";
+import { fetchJob } from "../server/service";
+import type { Tab } from "../stores/documents";
+import { remembered, useRun } from "../stores/run";
+import { useUi } from "../stores/ui";
+import { t } from "../strings";
+import { running } from "../strings/running";
+import { clamped, Lanes } from "./Lanes";
+import { type Names, useNames } from "./names";
+import { TimelineTable } from "./TimelineTable";
+
+const w = running.timeline;
+const TICK = 200;
+const MOST_CACHED = 40;
+
+/** Which lane ran which node of a job, and for how long. */
+export default function TimelinePanel({ tab }: { tab: Tab }) {
+  const asked = useUi((ui) => ui.timeline);
+  const latest = useRun((run) => run.latest[tab.id]);
+  const id = asked === "latest" ? latest : (asked ?? undefined);
+  return (
+    <section className="timeline" aria-label={w.label}>
+      {id ? <Run key={id} id={id} tab={tab} /> : <Empty text={w.none} />}
+    </section>
+  );
+}
+
+function Run({ id, tab }: { id: string; tab: Tab }) {
+  const { job, prompt, lost } = useJob(id);
+  const names = useNames(tab, job?.workflow === tab.id, prompt);
+  const [zoom, setZoom] = useState(1);
+  const [table, setTable] = useState(false);
+  if (!job) return <Empty text={lost ? w.away : t.waiting} />;
+  const shown = timeline(job, Date.now());
+  const zoomBy = (factor: number) => setZoom((old) => clamped(old * factor));
+  const time = t.seconds(shown.length / 1000);
+  return (
+    <>
+      <header className="timeline-header">
+        <h2>{w.title}</h2>
+        <span className="timeline-summary">
+          {w.summary(shown.bars.length, shown.cached.length, time)}
+        </span>
+        <Tool label={w.out} disabled={table || zoom === 1} act={() => zoomBy(1 / 1.6)}>
+          <Minus size={15} />
+        </Tool>
+        <Tool label={w.in} disabled={table} act={() => zoomBy(1.6)}>
+          <Plus size={15} />
+        </Tool>
+        <Tool label={w.all} disabled={table || zoom === 1} act={() => setZoom(1)}>
+          <Maximize2 size={14} />
+        </Tool>
+        <Tool label={table ? w.picture : w.table} pressed={table} act={() => setTable(!table)}>
+          <Table size={15} />
+        </Tool>
+        <CloseTool />
+      </header>
+      {shown.bars.length === 0 ? (
+        <p className="empty">{isOver(job) ? w.nothing : t.waiting}</p>
+      ) : table ? (
+        <TimelineTable shown={shown} names={names} />
+      ) : (
+        <Lanes shown={shown} names={names} zoom={zoom} setZoom={setZoom} />
+      )}
+      {shown.cached.length > 0 && <Cached ids={shown.cached} names={names} />}
+    </>
+  );
+}
+
+interface ToolProps {
+  label: string;
+  act: () => void;
+  disabled?: boolean;
+  pressed?: boolean;
+  children: React.ReactNode;
+}
+
+function Tool({ label, act, disabled, pressed, children }: ToolProps) {
+  return (
+    <button
+      type="button"
+      className="icon-button"
+      aria-label={label}
+      title={label}
+      aria-pressed={pressed}
+      disabled={disabled}
+      onClick={act}
+    >
+      {children}
+    </button>
+  );
+}
+
+const CloseTool = () => (
+  <Tool label={t.close} act={() => useUi.getState().set({ timeline: null })}>
+    <X size={16} />
+  </Tool>
+);
+
+function Empty({ text }: { text: string }) {
+  return (
+    <>
+      <header className="timeline-header">
+        <h2>{w.title}</h2>
+        <span className="timeline-summary" />
+        <CloseTool />
+      </header>
+      <p className="empty">{text}</p>
+    </>
+  );
+}
+
+function Cached({ ids, names }: { ids: readonly string[]; names: Names }) {
+  return (
+    <ul className="timeline-cached" aria-label={w.cached}>
+      <li className="timeline-cached-label" aria-hidden="true">
+        {w.cached}
+      </li>
+      {ids.slice(0, MOST_CACHED).map((id) => (
+        <li key={id}>
+          <button type="button" onClick={() => look(id)}>
+            {names(id).title}
+          </button>
+        </li>
+      ))}
+      {ids.length > MOST_CACHED && <li>{w.more(ids.length - MOST_CACHED)}</li>}
+    </ul>
+  );
+}
+
+interface Known {
+  job: JobRun | undefined;
+  prompt: unknown;
+  lost: boolean;
+}
+
+/** A job as it is heard of here, looked at a few times a second; else as the service knows it. */
+function useJob(id: string): Known {
+  const state = useRun((run) => run.jobs[id]?.state);
+  const heard = useRun.getState().jobs[id];
+  const known = heard !== undefined && Object.values(heard.nodes).some(({ span }) => span);
+  const [kept, setKept] = useState<Known>({ job: undefined, prompt: undefined, lost: false });
+  const live = heard !== undefined && !isOver(heard);
+  const [, tick] = useState(0);
+  useEffect(() => {
+    if (!live) return;
+    const timer = window.setInterval(() => tick((count) => count + 1), TICK);
+    return () => window.clearInterval(timer);
+  }, [live]);
+  const asks = useRef(0);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: asked for again when the job goes on
+  useEffect(() => {
+    const ask = ++asks.current;
+    fetchJob(id)
+      .then((detail) => {
+        if (ask !== asks.current) return;
+        const job = remembered(detail, detail.workflow_id ?? null);
+        setKept({ job, prompt: detail.workflow?.prompt, lost: false });
+      })
+      .catch(() => setKept((old) => ({ ...old, lost: true })));
+  }, [id, state]);
+  const job = known
+    ? { ...heard, workflow: heard.workflow ?? kept.job?.workflow ?? null }
+    : kept.job;
+  return { ...kept, job: job ?? heard };
+}

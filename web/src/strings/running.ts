@@ -1,0 +1,33 @@
+/** English: runs, the queue, versions. */
+
+const DEVICES: Record<string, string> = { cpu: "CPU" };
+
+export const running = {
+  timeline: {
+    title: "Timeline",
+    label: "Run timeline",
+    none: "This workflow has not run yet.",
+    nothing: "Nothing had to run: all results were at hand.",
+    away: "This run is not known any more.",
+    lane: (name: string) => {
+      const [, number, device = ""] = name.match(/^lane (\d+) (.*)$/) ?? [];
+      if (number === undefined) return "Outside of the lanes";
+      return `${DEVICES[device] ?? device.toUpperCase()} · lane ${Number(number) + 1}`;
+    },
+    summary: (ran: number, cached: number, time: string) =>
+      [`${ran} ran`, ...(cached > 0 ? [`${cached} cached`] : []), time].join(" · "),
+    bar: (title: string, took: string, lane: string, from: string, loading: string | null) =>
+      `${title}: ${took} in ${lane}, from ${from} on${loading ? `, after ${loading} of loading weights` : ""}`,
+    loaded: (took: string, loading: string) => `${took}, ${loading} of loading before`,
+    runs: "runs",
+    cached: "From the cache",
+    more: (number: number) => `and ${number} more`,
+    in: "Closer",
+    out: "Further away",
+    all: "The whole run",
+    table: "As a table",
+    picture: "As a picture",
+    columns: { node: "Node", lane: "Lane", began: "Began", loading: "Loading", took: "Took" },
+    hint: "Arrow keys go from node to node, Enter shows the node, plus and minus zoom",
+  },
+};
