@@ -264,7 +264,7 @@ function Panels({ shown }: { shown: boolean }) {
             type="button"
             className="icon-button"
             aria-pressed={panel === one}
-            aria-label={t.panels[one]}
+            aria-label={one === "queue" ? t.queue.button(remaining) : t.panels[one]}
             title={t.panels[one]}
             onClick={() => toggle(one)}
           >

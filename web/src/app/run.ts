@@ -62,11 +62,21 @@ export async function stop(): Promise<void> {
   if (id) await cancel(id);
 }
 
-export async function cancel(id: string): Promise<void> {
+export function cancel(id: string): Promise<void> {
+  return guarded(
+    () => cancelJob(id),
+    () => {
+      useUi.getState().announce(t.run.cancelled);
+      return useRun.getState().refresh();
+    },
+  );
+}
+
+/** Does the one, then the other; says what went wrong. */
+export async function guarded(work: () => Promise<void>, then: () => Promise<void>): Promise<void> {
   try {
-    await cancelJob(id);
-    useUi.getState().announce(t.run.cancelled);
-    await useRun.getState().refresh();
+    await work();
+    await then();
   } catch (error) {
     useUi.getState().say(wordsOf(error), "error");
   }

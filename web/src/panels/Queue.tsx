@@ -1,79 +1,99 @@
-import { X } from "lucide-react";
-import { cancel } from "../app/run";
-import type { Job } from "../server/service";
-import { useDocuments } from "../stores/documents";
+import { useEffect, useState } from "react";
+import { guarded } from "../app/run";
+import { leftOf, untilDone } from "../run/estimate";
+import { clearHistory, clearQueue } from "../server/service";
 import { useRun } from "../stores/run";
 import { t } from "../strings";
+import { running as words } from "../strings/running";
+import { QueueJob } from "./QueueJob";
+import { Sure } from "./Sure";
 
-/** Jobs that run, wait, and have ended. */
+const w = words.queue;
+const TICK = 1000;
+
+/** The jobs of everybody: those that run, wait, and have ended. */
 export function Queue() {
   const list = useRun((run) => run.list);
-  if (list.length === 0) return <p className="empty">{t.queue.empty}</p>;
-  const order = { in_progress: 0, pending: 1, completed: 2, failed: 2, cancelled: 2 };
-  const rows = [...list].sort(
-    (one, other) => order[one.status] - order[other.status] || other.create_time - one.create_time,
-  );
+  const { waiting, total, shown } = useRun((run) => run.queue);
+  const runs = list.filter(({ status }) => status === "in_progress");
+  const ended = list.filter(({ status }) => status !== "in_progress" && status !== "pending");
+  const now = useNow(runs.length > 0);
+  if (runs.length + total + ended.length === 0) return <p className="empty">{t.queue.empty}</p>;
+  const until = untilDone(runs, total, ended, now);
   return (
-    <ul className="queue">
-      {rows.map((job) => (
-        <Row key={job.id} job={job} />
-      ))}
-    </ul>
-  );
-}
-
-function Row({ job }: { job: Job }) {
-  const tabs = useDocuments((documents) => documents.tabs);
-  const tab = tabs.find(({ id }) => id === job.workflow_id);
-  const waits = job.status === "pending" || job.status === "in_progress";
-  return (
-    <li className={`queue-job queue-${job.status}`}>
-      <span className="queue-mark" aria-hidden="true" />
-      <button
-        type="button"
-        className="queue-name"
-        disabled={!tab}
-        onClick={() => tab && useDocuments.getState().activate(tab.id)}
-      >
-        {tab?.name ?? t.queue.job(job.id.slice(0, 8))}
-      </button>
-      <span className="queue-state">{stateText(job)}</span>
-      {job.status === "in_progress" && <JobProgress id={job.id} />}
-      {waits && (
-        <button
-          type="button"
-          className="icon-button"
-          aria-label={t.queue.cancel}
-          title={t.queue.cancel}
-          onClick={() => void cancel(job.id)}
-        >
-          <X size={14} />
-        </button>
+    <div className="queue">
+      {runs.length > 0 && (
+        <section aria-label={w.running}>
+          <header className="queue-header">
+            <h3>
+              {w.running} <small>{runs.length}</small>
+            </h3>
+          </header>
+          <ul>
+            {runs.map((job) => (
+              <QueueJob key={job.id} job={job} now={now} left={leftOf(job, ended, now)} />
+            ))}
+          </ul>
+        </section>
       )}
-      {job.execution_error && (
-        <p className="queue-error">{job.execution_error.exception_message}</p>
+      {total > 0 && (
+        <section aria-label={w.waiting}>
+          <header className="queue-header">
+            <h3>
+              {w.waiting} <small>{total.toLocaleString("en")}</small>
+            </h3>
+            <span className="queue-until">{until === undefined ? "" : w.until(until / 1000)}</span>
+            <Sure
+              label={w.clear}
+              ask={w.sureClear(total)}
+              act={() => void guarded(clearQueue, () => useRun.getState().refresh())}
+            />
+          </header>
+          <ul>
+            {waiting.map((job, place) => (
+              <QueueJob key={job.id} job={job} now={now} place={place} />
+            ))}
+          </ul>
+          {total > waiting.length && (
+            <button
+              type="button"
+              className="queue-more"
+              onClick={() => useRun.getState().showWaiting(shown * 4)}
+            >
+              {w.more(total - waiting.length)}
+            </button>
+          )}
+        </section>
       )}
-    </li>
-  );
-}
-
-function JobProgress({ id }: { id: string }) {
-  const part = useRun((run) => {
-    const nodes = Object.values(run.jobs[id]?.nodes ?? {});
-    const running = nodes.find((node) => node.state === "running");
-    return running && running.max > 0 ? running.value / running.max : 0;
-  });
-  return (
-    <div className="queue-progress">
-      <div style={{ transform: `scaleX(${part})` }} />
+      {ended.length > 0 && (
+        <section aria-label={w.ended}>
+          <header className="queue-header">
+            <h3>{w.ended}</h3>
+            <Sure
+              label={w.forget}
+              ask={w.sureForget}
+              act={() => void guarded(clearHistory, () => useRun.getState().refresh())}
+            />
+          </header>
+          <ul>
+            {ended.map((job) => (
+              <QueueJob key={job.id} job={job} now={now} />
+            ))}
+          </ul>
+        </section>
+      )}
     </div>
   );
 }
 
-function stateText(job: Job): string {
-  const { execution_start_time: start, execution_end_time: end } = job;
-  if (job.status === "completed" && start !== undefined && end !== undefined) {
-    return t.seconds((end - start) / 1000);
-  }
-  return t.queue.states[job.status];
+/** The time, new each second while something goes on. */
+function useNow(ticking: boolean): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    if (!ticking) return;
+    setNow(Date.now());
+    const timer = window.setInterval(() => setNow(Date.now()), TICK);
+    return () => window.clearInterval(timer);
+  }, [ticking]);
+  return now;
 }

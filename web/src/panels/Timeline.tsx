@@ -44,7 +44,7 @@ function Run({ id, tab }: { id: string; tab: Tab }) {
       <header className="timeline-header">
         <h2>{w.title}</h2>
         <span className="timeline-summary">
-          {w.summary(shown.bars.length, shown.cached.length, time)}
+          {w.summary(shown.bars.length, shown.cached.length, shown.bars.length > 0 ? time : "")}
         </span>
         <Tool label={w.out} disabled={table || zoom === 1} act={() => zoomBy(1 / 1.6)}>
           <Minus size={15} />
@@ -143,7 +143,6 @@ interface Known {
 function useJob(id: string): Known {
   const state = useRun((run) => run.jobs[id]?.state);
   const heard = useRun.getState().jobs[id];
-  const known = heard !== undefined && Object.values(heard.nodes).some(({ span }) => span);
   const [kept, setKept] = useState<Known>({ job: undefined, prompt: undefined, lost: false });
   const live = heard !== undefined && !isOver(heard);
   const [, tick] = useState(0);
@@ -164,8 +163,8 @@ function useJob(id: string): Known {
       })
       .catch(() => setKept((old) => ({ ...old, lost: true })));
   }, [id, state]);
-  const job = known
-    ? { ...heard, workflow: heard.workflow ?? kept.job?.workflow ?? null }
-    : kept.job;
-  return { ...kept, job: job ?? heard };
+  // What was interrupted, the service alone remembers; until it is asked, what was heard will do.
+  const told = live || !kept.job || !isOver(kept.job) ? heard : undefined;
+  const workflow = told?.workflow ?? kept.job?.workflow ?? null;
+  return { ...kept, job: told ? { ...told, workflow } : kept.job };
 }

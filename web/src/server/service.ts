@@ -58,14 +58,31 @@ const Jobs = z.looseObject({
   pagination: z.looseObject({ total: z.number(), has_more: z.boolean() }),
 });
 
-export async function fetchJobs(
-  limit: number,
-  offset = 0,
-  status = "",
-): Promise<z.infer<typeof Jobs>> {
-  const query = new URLSearchParams({ limit: String(limit), offset: String(offset), status });
-  return get(`jobs?${query}`, Jobs);
+/** Jobs in some states, the newest first; those that only wait in the order of the queue. */
+async function fetchJobs(limit: number, ...states: Job["status"][]): Promise<z.infer<typeof Jobs>> {
+  const order = states.join() === "pending" ? { sort_by: "queue", sort_order: "asc" } : undefined;
+  const query = { limit: String(limit), status: states.join(), ...order };
+  return get(`jobs?${new URLSearchParams(query)}`, Jobs);
 }
+
+export interface JobLists {
+  /** The next ones, and how many there are in all. */
+  waiting: Job[];
+  total: number;
+  running: Job[];
+  ended: Job[];
+}
+
+/** All jobs that run, and as many of the others as are asked for. */
+export async function fetchJobLists(waiting: number, ended: number): Promise<JobLists> {
+  // One after the other: a job that goes on in the meantime is in two lists rather than in none.
+  const next = await fetchJobs(waiting, "pending");
+  const { jobs: running } = await fetchJobs(MOST_RUNNING, "in_progress");
+  const last = await fetchJobs(ended, "completed", "failed", "cancelled");
+  return { waiting: next.jobs, total: next.pagination.total, running, ended: last.jobs };
+}
+
+const MOST_RUNNING = 100;
 
 /** The newest jobs of a workflow that made something. */
 export async function fetchJobsOf(workflow: string, limit: number): Promise<Job[]> {
@@ -143,6 +160,21 @@ function textsOf(value: unknown): string[] {
 
 export async function cancelJob(id: string): Promise<void> {
   await post(`jobs/${encodeURIComponent(id)}/cancel`, {});
+}
+
+/** Lets a waiting job start before all others that wait. */
+export async function moveToFront(id: string): Promise<void> {
+  await post(`jobs/${encodeURIComponent(id)}/front`, {});
+}
+
+/** Takes all waiting jobs out of the queue. */
+export async function clearQueue(): Promise<void> {
+  await post("queue", { clear: true });
+}
+
+/** Forgets all jobs that ended; the files that they made stay. */
+export async function clearHistory(): Promise<void> {
+  await post("history", { clear: true });
 }
 
 export async function forgetJobs(ids: string[]): Promise<void> {

@@ -12,7 +12,7 @@ import {
   told,
 } from "../run/progress";
 import type { NodeErrors } from "../server/http";
-import { fetchJob, fetchJobs, type Job, type JobDetail } from "../server/service";
+import { fetchJob, fetchJobLists, type Job, type JobDetail } from "../server/service";
 import { listen, type Message } from "../server/socket";
 import { useSpeech } from "./speech";
 
@@ -28,18 +28,26 @@ interface Run {
   refused: Record<string, NodeErrors>;
   /** The newest jobs, as the service lists them. */
   list: readonly Job[];
+  /** The next of the jobs that wait, how many there are, and how many are asked for. */
+  queue: { waiting: readonly Job[]; total: number; shown: number };
   connect(): () => void;
   /** A job of this page was queued. */
   queued(id: string, workflow: string): void;
   refuse(workflow: string, errors: NodeErrors): void;
   /** Fetches the list of jobs again. */
   refresh(): Promise<void>;
+  /** Asks for so many of the jobs that wait. */
+  showWaiting(number: number): void;
   /** Shows on the nodes of a workflow what its newest job made. */
   recall(workflow: string): Promise<void>;
 }
 
 const CLIENT = "soundstage.client";
 const LISTED = 100;
+const SHOWN = 50;
+const MOST_SHOWN = 1000;
+/** Between two looks at the lists while the queue is busy: it may change a thousand times a second. */
+const PAUSE = 250;
 const UNCLAIMED = 20;
 const ENDS = new Set(["execution_success", "execution_error", "execution_interrupted"]);
 
@@ -64,13 +72,17 @@ export const useRun = create<Run>()((set, get) => {
     while (asked) {
       asked = false;
       try {
-        const { jobs: list } = await fetchJobs(LISTED);
+        const { shown } = get().queue;
+        const { waiting, total, running, ended } = await fetchJobLists(shown, LISTED);
+        const list = inOrder([...ended, ...running, ...waiting]);
         const before = get().jobs;
-        set({ list, ...taken(get(), list) });
+        const inLine = waiting.filter(({ id }) => running.every((job) => job.id !== id));
+        set({ list, queue: { waiting: inLine, total, shown }, ...taken(get(), list) });
         for (const { id } of list) if (wasMissed(before[id], get().jobs[id])) void catchUp(id);
       } catch {
         // The service is away; it is asked again when it is back.
       }
+      if (asked) await new Promise((done) => window.setTimeout(done, PAUSE));
     }
   };
   const catchUp = async (id: string): Promise<void> => {
@@ -85,9 +97,8 @@ export const useRun = create<Run>()((set, get) => {
   };
   const hear = (message: Message): void => {
     if (message.type === "status") {
-      const remaining = message.data.status.exec_info.queue_remaining;
-      if (remaining !== get().remaining) void get().refresh();
-      set({ remaining });
+      set({ remaining: message.data.status.exec_info.queue_remaining });
+      void get().refresh();
       return;
     }
     const jobs = told(get().jobs, message, Date.now());
@@ -123,6 +134,7 @@ export const useRun = create<Run>()((set, get) => {
     latest: {},
     refused: {},
     list: [],
+    queue: { waiting: [], total: 0, shown: SHOWN },
     connect: () =>
       listen(clientId(), {
         message: hear,
@@ -159,6 +171,10 @@ export const useRun = create<Run>()((set, get) => {
       });
       return refreshing;
     },
+    showWaiting(shown) {
+      set({ queue: { ...get().queue, shown: Math.min(shown, MOST_SHOWN) } });
+      void get().refresh();
+    },
     async recall(workflow) {
       const newest = get().list.find((job) => job.workflow_id === workflow);
       if (!newest || get().latest[workflow]) return;
@@ -173,6 +189,12 @@ export const useRun = create<Run>()((set, get) => {
     },
   };
 });
+
+/** Each job once, as it was listed last, the newest first. */
+function inOrder(jobs: readonly Job[]): Job[] {
+  const each = new Map([...jobs].reverse().map((job) => [job.id, job]));
+  return [...each.values()].sort((one, other) => other.create_time - one.create_time);
+}
 
 function withoutPreviews(job: JobRun): JobRun {
   if (!Object.values(job.nodes).some(({ preview }) => preview)) return job;

@@ -209,6 +209,7 @@ export const en = {
   },
   form,
   queue: {
+    button: (remaining: number) => (remaining > 0 ? `Queue: ${remaining}` : "Queue"),
     empty: "Nothing runs or waits.",
     job: (id: string) => `Job ${id}`,
     cancel: "Cancel",

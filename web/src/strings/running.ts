@@ -2,7 +2,32 @@
 
 const DEVICES: Record<string, string> = { cpu: "CPU" };
 
+const roughly = (seconds: number): string =>
+  seconds < 60
+    ? `${Math.ceil(seconds)} s`
+    : seconds < 3600
+      ? `${Math.round(seconds / 60)} min`
+      : `${(seconds / 3600).toFixed(1)} h`;
+
 export const running = {
+  queue: {
+    running: "Running",
+    waiting: "Waiting",
+    ended: "Ended",
+    until: (seconds: number) => `done in about ${roughly(seconds)}`,
+    clear: "Cancel all",
+    sureClear: (number: number) => `Really cancel ${number.toLocaleString("en")}?`,
+    forget: "Forget all",
+    sureForget: "Really forget? Files stay",
+    more: (number: number) => `${number.toLocaleString("en")} more wait: show some of them`,
+    front: "Move to the front",
+    timeline: "Show the timeline",
+    open: "Open the graph of this job",
+    next: "next",
+    place: (place: number) => `${place}.`,
+    sofar: roughly,
+    left: (sofar: number, left: number) => `${roughly(sofar)}, about ${roughly(left)} left`,
+  },
   timeline: {
     title: "Timeline",
     label: "Run timeline",
@@ -15,7 +40,7 @@ export const running = {
       return `${DEVICES[device] ?? device.toUpperCase()} · lane ${Number(number) + 1}`;
     },
     summary: (ran: number, cached: number, time: string) =>
-      [`${ran} ran`, ...(cached > 0 ? [`${cached} cached`] : []), time].join(" · "),
+      [`${ran} ran`, cached > 0 && `${cached} cached`, time].filter(Boolean).join(" · "),
     bar: (title: string, took: string, lane: string, from: string, loading: string | null) =>
       `${title}: ${took} in ${lane}, from ${from} on${loading ? `, after ${loading} of loading weights` : ""}`,
     loaded: (took: string, loading: string) => `${took}, ${loading} of loading before`,

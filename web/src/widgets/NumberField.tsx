@@ -21,6 +21,8 @@ interface Drag {
 const pace = ({ shiftKey, altKey }: { shiftKey: boolean; altKey: boolean }): Pace =>
   shiftKey ? "coarse" : altKey ? "fine" : "usual";
 
+const finite = (bound: number): number | undefined => (Number.isFinite(bound) ? bound : undefined);
+
 /** A number: dragged sideways, typed, or stepped with the arrow keys. Shift makes ten steps of
  * one, Alt a tenth of one. */
 export function NumberField(props: Editing<Numeric> & { widget: NumberWidget }) {
@@ -98,8 +100,8 @@ export function NumberField(props: Editing<Numeric> & { widget: NumberWidget }) 
         aria-label={label}
         aria-valuenow={Number(value)}
         aria-valuetext={String(value)}
-        aria-valuemin={min}
-        aria-valuemax={max}
+        aria-valuemin={finite(min)}
+        aria-valuemax={finite(max)}
         value={text ?? shown(value, widget)}
         onFocus={() => setText(shown(value, widget))}
         onChange={(event) => setText(event.target.value)}
