@@ -9,6 +9,8 @@ from collections.abc import Callable, Generator, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from engine.authoring.errors import Interrupted
 from engine.authoring.protocols import Resident, Step
 from engine.devices.residency import Lease, Residency
@@ -18,8 +20,7 @@ log = logging.getLogger(__name__)
 STOPPING = "the worker is stopping"
 
 
-@dataclass(eq=False)
-class Task:
+class Task(Struct, eq=False):
     """One call of a node, from its submission to its result.
 
     Attributes:

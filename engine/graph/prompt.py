@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from engine.authoring.dynamic import flattened
 from engine.authoring.registry import Registry
@@ -12,16 +14,14 @@ from engine.authoring.spec import MISSING, NodeSpec
 from engine.graph.plan import ordered
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(Struct, frozen=True):
     """Output number `slot` of node `node`."""
 
     node: str
     slot: int
 
 
-@dataclass(frozen=True)
-class GraphNode:
+class GraphNode(Struct, frozen=True):
     """One node of a graph; of its inputs only those that its spec declares, or takes if linked.
 
     Attributes:
@@ -48,8 +48,7 @@ class GraphNode:
         return input.raw or (input.lazy and self.spec.asks)
 
 
-@dataclass(frozen=True)
-class Graph:
+class Graph(Struct, frozen=True):
     """The nodes of a prompt by their ids; links point only at nodes of the graph."""
 
     nodes: Mapping[str, GraphNode]
@@ -110,8 +109,7 @@ def past_passing(node: GraphNode, nodes: Mapping[str, GraphNode]) -> GraphNode:
     return replace(node, literals=literals, links=links)
 
 
-@dataclass(frozen=True)
-class Given:
+class Given(Struct, frozen=True):
     """A literal that a node passes on."""
 
     value: Any

@@ -8,8 +8,9 @@ from __future__ import annotations
 import enum
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import partial
+
+from msgspec import Struct, field
 
 from engine.graph.plan import Walk
 from engine.graph.prompt import GraphNode, Link
@@ -27,8 +28,7 @@ class State(enum.Enum):
     FAILED = enum.auto()
 
 
-@dataclass(eq=False, slots=True)
-class Place:
+class Place(Struct, eq=False):
     """One node of a job on its way.
 
     Attributes:

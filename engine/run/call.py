@@ -13,6 +13,8 @@ from inspect import getattr_static
 from pathlib import Path
 from typing import Any, cast
 
+from msgspec import Struct
+
 from engine.authoring.errors import Interrupted
 from engine.authoring.markers import CPU, GPU
 from engine.authoring.protocols import File, FolderKind, Resident, Step
@@ -37,6 +39,7 @@ class Bench:
     """What all jobs of a worker share.
 
     Attributes:
+        loop: the event loop; everything else is in threads.
         costs: seconds that each class of nodes took last time.
         making: what is being made now.
     """
@@ -46,12 +49,12 @@ class Bench:
     cache: Cache
     outputs: Outputs
     lanes: Lanes
+    loop: asyncio.AbstractEventLoop
     costs: dict[str, float] = field(default_factory=dict[str, float])
     making: Making = field(default_factory=Making)
 
 
-@dataclass(frozen=True)
-class NodeRun:
+class NodeRun(Struct, frozen=True):
     """The `Run` that a node sees.
 
     Attributes:
@@ -116,8 +119,7 @@ class NodeRun:
         self.tell(NodePreview(self.node, picture))
 
 
-@dataclass(frozen=True)
-class Errand:
+class Errand(Struct, frozen=True):
     """What the calls of one job share.
 
     Attributes:

@@ -8,16 +8,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import select
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -36,7 +35,7 @@ from engine.run.frames import (
     JobEvents,
     RunJob,
     encoded,
-    read_frame,
+    received,
 )
 from engine.run.guests import LoadedGuests, checked, load, told
 from engine.run.local import LocalWorker
@@ -50,7 +49,11 @@ FREED_BYTES, LARGE_BYTES = 128 * 2**20, 32 * 2**20
 
 
 class Child:
-    """Serves one parent until it goes away."""
+    """Serves one parent until it goes away.
+
+    A thread of its own reads what the parent sends and begins jobs, so that a small one never
+    waits for a turn of the event loop; everything else is done in the loop.
+    """
 
     def __init__(
         self, worker: LocalWorker, send: Callable[[Frame], None], guests: LoadedGuests | None
@@ -58,24 +61,25 @@ class Child:
         self._worker = worker
         self._send = send
         self._guests = guests
-        self._answering: set[asyncio.Task[None]] = set()
 
-    async def serve(self, reader: asyncio.StreamReader) -> None:
+    async def serve(self, frames: BinaryIO) -> None:
         """Do what the frames say."""
         logging.getLogger().addHandler(Relay(self._send))
         await self._worker.start()
-        while True:
-            try:
-                frame = await read_frame(reader)
-            except (asyncio.IncompleteReadError, ConnectionError):
-                return
-            await self._do(frame)
+        await asyncio.to_thread(self._read, frames, asyncio.get_running_loop())
+
+    def _read(self, frames: BinaryIO, loop: asyncio.AbstractEventLoop) -> None:
+        with suppress(EOFError, ConnectionError):
+            while True:
+                frame = received(frames)
+                if isinstance(frame, RunJob):
+                    job = frame.decoded()
+                    self._worker.begin(job, partial(self._tell, job.id))
+                else:
+                    asyncio.run_coroutine_threadsafe(self._do(frame), loop)
 
     async def _do(self, frame: Frame) -> None:
         match frame:
-            case RunJob():
-                job = frame.decoded()
-                self._worker.begin(job, partial(self._tell, job.id))
             case CancelJob():
                 await self._worker.cancel(frame.job)
             case Free():
@@ -85,16 +89,11 @@ class Child:
             case AskFacts():
                 self._send(Facts(dict[str, Any](await self._worker.facts())))
             case AskGuests():
-                self._begin(self._answer(frame.ask, self._told(frame.ids)))
+                await self._answer(frame.ask, self._told(frame.ids))
             case AskCheck():
-                self._begin(self._answer(frame.ask, self._checked(frame)))
+                await self._answer(frame.ask, self._checked(frame))
             case _:
                 log.error("a server does not send %s", type(frame).__name__)
-
-    def _begin(self, answer: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(answer)
-        self._answering.add(task)
-        task.add_done_callback(self._answering.discard)
 
     async def _answer(self, ask: int, body: Awaitable[bytes]) -> None:
         try:
@@ -123,11 +122,7 @@ class Child:
 
 
 class Sender:
-    """Sends frames from any thread; one that has to wait for the server stops its thread alone.
-
-    Args:
-        connection: to the server; need not block.
-    """
+    """Sends frames from any thread; one that has to wait for the server stops its thread alone."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -135,13 +130,9 @@ class Sender:
 
     def __call__(self, frame: Frame) -> None:
         """Send a frame; into the void if the server is gone."""
-        unsent = memoryview(encoded(frame))
+        data = encoded(frame)
         with self._lock, suppress(ConnectionError):
-            while unsent:
-                try:
-                    unsent = unsent[self._connection.send(unsent) :]
-                except BlockingIOError:
-                    select.select([], [self._connection], [])
+            self._connection.sendall(data)
 
 
 async def main(descriptor: int, settings: Settings) -> None:
@@ -150,12 +141,11 @@ async def main(descriptor: int, settings: Settings) -> None:
     registry = Registry.installed(settings.packs)
     placed = {name: Path(path) for name, path in settings.placed.items()}
     folders = Folders(Path(settings.home), registry.bundled, placed, settings.models)
-    send = Sender(connection.dup())
-    reader, _writer = await asyncio.open_connection(sock=connection, limit=2**30)
+    send = Sender(connection)
     guests = None if settings.guests is None else load(settings.guests, registry, folders)
     worker = LocalWorker(registry, folders, keeping=settings.keeping)
     try:
-        await Child(worker, send, guests).serve(reader)
+        await Child(worker, send, guests).serve(connection.makefile("rb"))
     except Exception:
         log.exception("the worker stops")
         os._exit(1)

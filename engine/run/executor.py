@@ -58,7 +58,7 @@ class JobRun:
     def __init__(self, bench: Bench, job: Job, tell: Tell, over: Callable[[], object]) -> None:
         self._bench = bench
         self._job = job
-        self._loop = Loop(tell, self._break)
+        self._loop = Loop(bench.loop, tell, self._break)
         self._over = over
         self._ended: Ended | None = None
         self._cancelled = threading.Event()
@@ -82,7 +82,7 @@ class JobRun:
         self._failures: list[Failure] = []
 
     def begin(self) -> None:
-        """Start the job; in the event loop."""
+        """Start the job."""
         try:
             self._graph = Graph.of(self._job.prompt, self._bench.registry)
             self._nodes.update(self._graph.nodes)
@@ -95,7 +95,7 @@ class JobRun:
             self._break(error)
 
     def cancel(self) -> None:
-        """Interrupt the job; in the event loop."""
+        """Interrupt the job."""
         with self._lock:
             running = [self._board.places[id] for id in self._calls]
             self._end("interrupted", failures.interrupted(running, self._executed))
@@ -109,14 +109,12 @@ class JobRun:
         self._kept.begin(self._job.id, self._keys.made.values())
         made = self._keys.made
         cached = [n.id for n in nodes if self._kept.has(made[n.id], shows=n.spec.shows)]
-        self._loop.tell(Started(cached, now_ms()))
+        self._loop.note(Started(cached, now_ms()))
         with self._lock:
             self._board.add(nodes, made)
             for id in (*self._job.outputs, *self._kept.retell(nodes, made)):
                 self._board.aim(self._board.places[id])
-        self._advance()
-        self._close()
-        self._kept.write()
+        self._go_on()
 
     def _go_on(self) -> None:
         """Start what is ready, tell what happened, write down what is to outlive a crash."""

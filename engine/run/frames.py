@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -111,8 +111,21 @@ def encoded(frame: Frame) -> bytes:
     return len(body).to_bytes(LENGTH_BYTES, "big") + body
 
 
+def received(stream: BinaryIO) -> Frame:
+    """The next frame of a socket that blocks.
+
+    Raises:
+        EOFError: the other side is gone.
+    """
+    length = int.from_bytes(stream.read(LENGTH_BYTES), "big")
+    body = stream.read(length)
+    if not body:
+        raise EOFError
+    return DECODER.decode(body)
+
+
 async def read_frame(reader: asyncio.StreamReader) -> Frame:
-    """The next frame.
+    """The next frame, in an event loop.
 
     Raises:
         asyncio.IncompleteReadError: the other side is gone.

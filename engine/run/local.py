@@ -80,30 +80,34 @@ class LocalWorker:
         self._jobs: dict[str, JobRun | asyncio.Task[None]] = {}
         self._ready: asyncio.Task[_Equipment] | None = None
         self._equipped: _Equipment | None = None
+        self._loop: asyncio.AbstractEventLoop
 
     async def start(self) -> None:
         """Find the devices in the background."""
-        self._ready = asyncio.get_running_loop().create_task(self._equip())
+        self._loop = asyncio.get_running_loop()
+        self._ready = self._loop.create_task(self._equip())
 
     def run(self, job: Job, hear: Hear) -> None:
         """Start a job."""
-        loop = asyncio.get_running_loop()
 
         def hear_all(events: list[Event]) -> None:
             for event in events:
                 hear(event)
 
         def tell(events: list[Event]) -> None:
-            loop.call_soon_threadsafe(hear_all, events)
+            self._loop.call_soon_threadsafe(hear_all, events)
 
         self.begin(job, tell)
 
     def begin(self, job: Job, tell: Tell) -> None:
-        """Start a job whose events are told in whichever thread they happen."""
+        """Start a job, from any thread; its events are told in whichever they happen."""
         if self._equipped is not None:
             self._start(self._equipped.bench, job, tell)
-            return
-        task = asyncio.get_running_loop().create_task(self._start_later(job, tell))
+        else:
+            self._loop.call_soon_threadsafe(self._wait, job, tell)
+
+    def _wait(self, job: Job, tell: Tell) -> None:
+        task = self._loop.create_task(self._start_later(job, tell))
         self._jobs[job.id] = task
         task.add_done_callback(partial(self._tell_if_early, job, tell))
 
@@ -183,7 +187,7 @@ class LocalWorker:
         lanes = Lanes([Lane(f"lane {n} {name}", name, residency) for n, name in enumerate(names)])
         outputs = Outputs(self._folders, cache.connection)
         log.info("ready on %s (pid %d, Python %s)", ", ".join(names), os.getpid(), sys.version)
-        bench = Bench(self._registry, self._folders, cache, outputs, lanes)
+        bench = Bench(self._registry, self._folders, cache, outputs, lanes, self._loop)
         warming = threading.Thread(target=warm, args=(backend,), name="warm", daemon=True)
         warming.start()
         self._equipped = _Equipment(bench, residency, backend, warming)

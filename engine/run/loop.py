@@ -28,15 +28,17 @@ class Loop:
     instant are told together.
 
     Args:
+        loop: where they run.
         tell: takes the events.
         broken: told of an error that a coroutine raised.
     """
 
-    def __init__(self, tell: Tell, broken: Callable[[Exception], None]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, tell: Tell, broken: Callable[[Exception], None]
+    ) -> None:
         self._tell = tell
         self._broken = broken
-        self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
+        self._loop = loop
         self._tasks: set[asyncio.Task[None]] = set()
         self._telling = threading.Lock()
         self._untold: deque[Event] = deque()
@@ -113,9 +115,6 @@ class Loop:
 
     def call(self, call: Callable[[], object]) -> None:
         """Call something soon in the event loop."""
-        if threading.get_ident() == self._thread:
-            self._loop.call_soon(call)  # which wakes nobody
-            return
         try:
             self._loop.call_soon_threadsafe(call)
         except RuntimeError:

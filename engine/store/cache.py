@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from engine.authoring.protocols import File
 from engine.store.codecs import Codecs, NotStorable, dumps, loads
 from engine.store.db import connect
@@ -36,8 +38,7 @@ CREATE TABLE IF NOT EXISTS results (
 """
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(Struct, frozen=True):
     """What a node gave: a list of items for each output, and what it shows, if it is an output.
 
     A plain output is a list of one item; an output list (`Each`) has any number.

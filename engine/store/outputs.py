@@ -7,6 +7,7 @@ import re
 import sqlite3
 import threading
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,7 @@ class _Place:
     subfolder: str
     stem: str
     ending: str
+    is_seen: bool  # by others than the service, while a file is being written
 
 
 class Outputs:
@@ -71,42 +73,62 @@ class Outputs:
         root = self._folders.root(folder)
         parent = inside(root, f"{stem}_{0:05}{ending}").parent
         subfolder = parent.relative_to(os.path.realpath(root)).as_posix()
-        return _Place(parent, "" if subfolder == "." else subfolder, stem.name, ending)
+        subfolder = "" if subfolder == "." else subfolder
+        return _Place(parent, subfolder, stem.name, ending, is_seen=folder == "output")
 
     def _written(self, place: _Place, data: bytes) -> str:
+        if not place.is_seen:
+            return self._named(place, lambda path: write(path, data))
         part = f"{place.parent}/.{uuid.uuid4().hex}.part"
         try:
-            with open(part, "wb") as file:  # noqa: PTH123 - half the time
-                file.write(data)
-            return self._named(part, place)
+            write(part, data)
+            return self._named(place, lambda path: move(part, path))
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(part)  # noqa: PTH108 - half the time
 
-    def _named(self, part: str, place: _Place) -> str:
+    def _named(self, place: _Place, put: Callable[[str], object]) -> str:
+        """Put a file at the next number that is free."""
         folder = str(place.parent)
-        with self._lock:
-            while True:
+        while True:
+            with self._lock:
                 number = self._counters.next(folder, place.stem)
-                name = f"{place.stem}_{number:05}{place.ending}"
-                if moved(part, f"{folder}/{name}"):
-                    return name
-                self._counters.forget(folder, place.stem)
+            name = f"{place.stem}_{number:05}{place.ending}"
+            try:
+                put(f"{folder}/{name}")
+            except FileExistsError:
+                with self._lock:
+                    self._counters.forget(folder, place.stem)
+            else:
+                return name
 
 
-def moved(part: str | Path, path: str | Path) -> bool:
-    """Give a finished file its name unless somebody has just taken it."""
+def write(path: str, data: bytes) -> None:
+    """Write a new file.
+
+    Raises:
+        FileExistsError: there is one of that name.
+    """
+    left = memoryview(data)
+    with open(path, "xb", buffering=0) as file:  # noqa: PTH123 - half the time
+        while left:
+            left = left[file.write(left) :]
+
+
+def move(part: str | Path, path: str | Path) -> None:
+    """Give a finished file its name.
+
+    Raises:
+        FileExistsError: somebody has just taken it.
+    """
     try:
         os.link(part, path)
-    except FileExistsError:
-        return False
-    except FileNotFoundError:
+    except (FileExistsError, FileNotFoundError):
         raise
     except OSError:  # a file system without hard links
         if Path(path).exists():
-            return False
+            raise FileExistsError(path) from None
         Path(part).rename(path)
-    return True
 
 
 def expanded(prefix: str, *, batch_number: int, width: int, height: int) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from engine.authoring.errors import BadPath, MissingFile, SoundstageError
 from engine.store.folders import inside, is_text
-from engine.store.outputs import moved
+from engine.store.outputs import move
 
 PART = re.compile(r"\.[0-9a-f]{32}\.part")
 
@@ -135,10 +135,14 @@ def _place(part: Path, path: Path, *, overwrite: bool) -> None:
     """Give a file its name at once."""
     if overwrite:
         part.replace(path)
-    elif path.exists() or not moved(part, path):
-        raise Taken(f"there is a file {path.name!r} already; pass overwrite=true to replace it")
-    else:
-        part.unlink(missing_ok=True)
+        return
+    try:
+        move(part, path)
+    except FileExistsError as error:
+        raise Taken(
+            f"there is a file {path.name!r} already; pass overwrite=true to replace it"
+        ) from error
+    part.unlink(missing_ok=True)
 
 
 def _listed(root: Path, found: Iterator[Path]) -> Iterator[tuple[str, os.stat_result | None]]:

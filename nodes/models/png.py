@@ -57,11 +57,22 @@ def _file(
     header = struct.pack(">IIBBBBB", width, height, bits, color_type, 0, 0, 0)
     rows = pixels.reshape(height, width * step)
     lines = _above(rows) if compression <= 1 else _paeth(rows, step)
-    packing = zlib.compressobj(compression, strategy=zlib.Z_FILTERED)
-    data = packing.compress(lines.data) + packing.flush()
+    data = _packed(lines, compression)
     chunks = [_chunk(b"tEXt", _text(name, value)) for name, value in texts.items()]
     parts = (_chunk(b"IHDR", header), *chunks, _chunk(b"IDAT", data), _chunk(b"IEND", b""))
     return SIGNATURE + b"".join(parts)
+
+
+def _packed(lines: NDArray[np.uint8], compression: int) -> bytes:
+    """The lines by zlib, with as much memory as so many bytes need: it clears all of it first."""
+    bits = lines.nbytes.bit_length()
+    packing = zlib.compressobj(
+        compression,
+        wbits=min(max(bits, 9), zlib.MAX_WBITS),
+        memLevel=min(max(bits - 8, 1), zlib.DEF_MEM_LEVEL),
+        strategy=zlib.Z_FILTERED,
+    )
+    return packing.compress(lines.data) + packing.flush()
 
 
 def _above(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
