@@ -1,7 +1,7 @@
 /** Every change that a person can make to a sheet: a sheet in, a new sheet out. */
 
 import { defaults, inputsOf } from "./dynamic";
-import { type Catalog, isReroute } from "./kinds";
+import { type Catalog, isReroute, type Widget } from "./kinds";
 import {
   type AfterRun,
   freshId,
@@ -20,11 +20,30 @@ import { isNumeric, type Limits, type Numeric, stepped } from "./numbers";
 export function newNode(id: string, type: string, at: Point, catalog: Catalog): GraphNode {
   const kind = catalog.get(type);
   const after: Record<string, AfterRun> = {};
-  for (const input of kind?.inputs ?? []) {
-    if (input.widget?.kind === "number" && input.widget.seed) after[input.name] = "randomize";
+  const values = defaults(kind);
+  for (const { name, widget, optional } of kind ? inputsOf(kind, values) : []) {
+    if (widget?.kind === "number" && widget.seed) after[name] = "randomize";
+    const shown = widget && !optional ? untouched(widget) : undefined;
+    if (shown !== undefined) values[name] ??= shown;
   }
   const { x, y } = at;
-  return { id, type, x, y, mode: "run", collapsed: false, values: defaults(kind), after };
+  return { id, type, x, y, mode: "run", collapsed: false, values, after };
+}
+
+/** What a widget shows that nobody touched is sent: an empty text is a text. */
+function untouched(widget: Widget): Json | undefined {
+  switch (widget.kind) {
+    case "text":
+      return "";
+    case "number":
+      return 0;
+    case "toggle":
+      return false;
+    case "colour":
+      return "#000000";
+    default:
+      return undefined;
+  }
 }
 
 export function addNode(sheet: Sheet, node: GraphNode): Sheet {

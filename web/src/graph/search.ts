@@ -48,6 +48,7 @@ function score(kind: NodeKind, words: readonly string[]): number | undefined {
 
 function wordRank(kind: NodeKind, word: string): number | undefined {
   const [title, id] = [kind.title.toLowerCase(), kind.id.toLowerCase()];
+  if (title === word || id === word) return -1;
   if (title.startsWith(word)) return 0;
   if (id.startsWith(word)) return 1;
   if (title.split(/[\s(/_-]+/).some((part) => part.startsWith(word))) return 2;

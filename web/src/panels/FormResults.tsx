@@ -178,7 +178,7 @@ function Earlier({ tab, shown, look }: EarlierProps) {
   const others = jobs.filter(({ preview_output }) => preview_output);
   if (others.length < 2) return null;
   return (
-    <section className="form-earlier">
+    <section className="form-earlier" aria-label={t.form.earlier}>
       <h2>{t.form.earlier}</h2>
       <ul>
         {others.map((job) => (

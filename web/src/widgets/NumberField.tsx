@@ -68,14 +68,16 @@ export function NumberField(props: Editing<Numeric> & { widget: NumberWidget }) 
   const key = (event: KeyboardEvent<HTMLInputElement>) => {
     const steps = { ArrowUp: 1, ArrowDown: -1, PageUp: 10, PageDown: -10 }[event.key];
     if (event.key === "Enter") event.currentTarget.blur();
-    else if (event.key === "Escape") {
+    // With Ctrl it is a command of the page too.
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) return;
+    if (event.key === "Escape") {
       setText(null);
       event.currentTarget.blur();
     } else if (steps !== undefined) {
       event.preventDefault();
       setText(null);
       change(stepped(value, steps, pace(event), widget));
-    } else return;
+    } else if (event.key !== "Enter") return;
     event.stopPropagation();
   };
 

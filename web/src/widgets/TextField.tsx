@@ -24,7 +24,7 @@ export function TextField(props: Editing<string> & { widget: TextWidget; node: s
           onBlur={done}
           onKeyDown={(event) => {
             if (event.key === "Enter" || event.key === "Escape") event.currentTarget.blur();
-            event.stopPropagation();
+            if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
           }}
         />
       </label>
