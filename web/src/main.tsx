@@ -9,6 +9,7 @@ import "./theme/canvas.css";
 import "./theme/nodes.css";
 import "./theme/widgets.css";
 import "./theme/mask.css";
+import "./theme/model.css";
 import "./theme/prompt.css";
 import "./theme/recorder.css";
 import "./theme/panels.css";

@@ -18,7 +18,13 @@ export type Widget =
       slider: boolean;
     }
   | { kind: "text"; multiline: boolean; prompt: boolean }
-  | { kind: "choice"; options: Option[]; upload?: "image" | "audio" | "video" }
+  | {
+      kind: "choice";
+      options: Option[];
+      upload?: "image" | "audio" | "video";
+      /** The folder of models that the options are in. */
+      models?: string;
+    }
   | { kind: "toggle"; on?: string; off?: string }
   | { kind: "colour" }
   /** A value that the editor keeps without a control of its own for it. */

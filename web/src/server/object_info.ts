@@ -31,6 +31,8 @@ const Options = z.looseObject({
   video_upload: flag,
   display: z.string().optional().catch(undefined),
   tooltip: z.string().optional().catch(undefined),
+  widgetType: z.string().optional().catch(undefined),
+  model_folder: z.string().optional().catch(undefined),
   options: z.array(Option).optional().catch(undefined),
   label_on: z.string().optional().catch(undefined),
   label_off: z.string().optional().catch(undefined),
@@ -134,7 +136,10 @@ function readInput(name: string, declared: unknown, optional: boolean): InputKin
   const special = typeof type === "string" ? readSpecial(name, type, given, optional) : undefined;
   if (special) return special;
   const options = Options.catch({}).parse(given ?? {});
-  const widget = options.forceInput ? undefined : widgetOf(type, options);
+  // A type of its own may ask for the widget of a known one.
+  const hinted =
+    options.widgetType === undefined ? undefined : widgetOf(options.widgetType, options);
+  const widget = options.forceInput ? undefined : (hinted ?? widgetOf(type, options));
   return {
     name,
     type: typeof type === "string" ? type : "COMBO",
@@ -223,7 +228,7 @@ function numberOf(whole: boolean, options: Options): Widget {
 function choice(options: z.infer<typeof Option>[], given: Options): Widget {
   const kinds = ["image", "audio", "video"] as const;
   const upload = kinds.find((kind) => given[`${kind}_upload`]);
-  return { kind: "choice", options, upload };
+  return { kind: "choice", options, upload, models: given.model_folder };
 }
 
 function defaultOf(widget: Widget, options: Options, optional: boolean): Json | undefined {

@@ -11,6 +11,29 @@ export const widget = {
   wrongFile: (name: string, kind: string) =>
     `${name} is no ${kind === "image" ? "picture" : "sound"}.`,
   notSent: (name: string, why: string) => `${name} was not uploaded: ${why}`,
+  model: {
+    here: (name: string) => `${name} is here now`,
+    missing: (name: string) => (name ? `${name} is not here` : "There is no model here yet"),
+    pull: "Pull",
+    pullOf: (name: string) => `Pull ${name}`,
+    title: "Fetch a model",
+    address: "Address of the file",
+    into: (folder: string, name: string) => `It is kept as models/${folder}/${name}.`,
+    offered: (title: string, licence: string, size: string) =>
+      `${title}, ${size}, licence ${licence}.`,
+    unsafe: "Only safetensors and ONNX files are fetched: others can hold programs.",
+    bytes: (bytes: number) =>
+      bytes < 1e6
+        ? `${Math.ceil(bytes / 1e3)} kB`
+        : bytes < 1e9
+          ? `${(bytes / 1e6).toFixed(0)} MB`
+          : `${(bytes / 1e9).toFixed(1)} GB`,
+    coming: (done: string, total: string, source: string) =>
+      total ? `${done} of ${total} from ${source}` : `${done} from ${source}`,
+    stop: (name: string) => `Stop pulling ${name}`,
+    progress: (name: string) => `Pulling ${name}`,
+    cancel: "Cancel",
+  },
   mask: {
     open: "Paint a mask",
     title: "Mask",

@@ -7,6 +7,7 @@ import { t } from "../strings";
 import { ChoiceField } from "./ChoiceField";
 import { ColourField } from "./ColourField";
 import { FileField } from "./FileField";
+import { ModelField } from "./ModelField";
 import { NumberField } from "./NumberField";
 import { SeedButtons } from "./SeedButtons";
 import { TextField } from "./TextField";
@@ -81,6 +82,17 @@ export function Field({ node, input, widget, value, after }: FieldProps) {
             widget={widget}
             upload={widget.upload}
             value={String(chosen)}
+          />
+        );
+      }
+      if (widget.models) {
+        return (
+          <ModelField
+            {...editing}
+            node={node}
+            widget={widget}
+            folder={widget.models}
+            value={chosen}
           />
         );
       }

@@ -4,6 +4,8 @@ import { createPortal } from "react-dom";
 interface PopoverProps {
   anchor: HTMLElement | null;
   close(): void;
+  /** Pixels that it is wide at least. */
+  least?: number;
   children: ReactNode;
 }
 
@@ -11,7 +13,7 @@ const MARGIN = 8;
 const TALLEST = 340;
 
 /** A box above the page, beside what it belongs to; a click outside closes it. */
-export function Popover({ anchor, close, children }: PopoverProps) {
+export function Popover({ anchor, close, least = 200, children }: PopoverProps) {
   const box = useRef<HTMLDivElement>(null);
   const [place, setPlace] = useState({ left: 0, top: 0, width: 0, height: TALLEST });
   useLayoutEffect(() => {
@@ -21,11 +23,11 @@ export function Popover({ anchor, close, children }: PopoverProps) {
     const above = at.top - MARGIN;
     const down = below >= Math.min(TALLEST, above);
     const height = Math.min(TALLEST, down ? below : above);
-    const width = Math.max(200, Math.min(420, at.width));
+    const width = Math.max(least, Math.min(420, at.width));
     const left = Math.max(MARGIN, Math.min(at.left, window.innerWidth - width - MARGIN));
     const shown = Math.min(height, box.current?.scrollHeight ?? height);
     setPlace({ left, width, height, top: down ? at.bottom + 2 : at.top - shown - 2 });
-  }, [anchor]);
+  }, [anchor, least]);
   useEffect(() => {
     const outside = (event: PointerEvent): void => {
       const target = event.target as globalThis.Node;
@@ -39,6 +41,7 @@ export function Popover({ anchor, close, children }: PopoverProps) {
     <div ref={box} className="popover" style={style}>
       {children}
     </div>,
-    document.body,
+    // A landmark, where screen readers look for what belongs to the page.
+    document.querySelector("main") ?? document.body,
   );
 }

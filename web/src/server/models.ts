@@ -1,0 +1,63 @@
+/** Model files: which there are, and which come. */
+
+import { z } from "zod";
+import { address, get, post, request } from "./http";
+
+const ModelFile = z.looseObject({
+  name: z.string(),
+  pathIndex: z.number().catch(0),
+  size: z.number().catch(0),
+  preview: z.boolean().catch(false),
+});
+export type ModelFile = z.infer<typeof ModelFile>;
+
+export const fetchModelFiles = (folder: string): Promise<ModelFile[]> =>
+  get(`experiment/models/${encodeURIComponent(folder)}`, z.array(ModelFile));
+
+/** Where the picture of a model is. */
+export function pictureOf(folder: string, { name, pathIndex }: ModelFile): string {
+  const path = name.split("/").map(encodeURIComponent).join("/");
+  return address(`experiment/models/preview/${encodeURIComponent(folder)}/${pathIndex}/${path}`);
+}
+
+const Pull = z.looseObject({
+  id: z.string(),
+  folder: z.string(),
+  name: z.string(),
+  source: z.string(),
+  state: z.enum(["running", "done", "failed", "cancelled"]),
+  done: z.number(),
+  total: z.number().nullable(),
+  error: z.string().nullable(),
+});
+export type Pull = z.infer<typeof Pull>;
+
+/** What comes without an address. */
+const Offer = z.looseObject({
+  folder: z.string(),
+  name: z.string(),
+  title: z.string(),
+  licence: z.string(),
+  size: z.number(),
+});
+export type Offer = z.infer<typeof Offer>;
+
+const Pulls = z.looseObject({ pulls: z.array(Pull), offers: z.array(Offer) });
+
+export const fetchPulls = (): Promise<z.infer<typeof Pulls>> => get("pulls", Pulls);
+
+/** A model file that is wanted; without an address it is one that the service offers. */
+export interface Wanted {
+  folder: string;
+  name: string;
+  url?: string;
+  sha256?: string;
+}
+
+export async function beginPull(wanted: Wanted): Promise<void> {
+  await post("pulls", wanted);
+}
+
+export async function stopPull(id: string): Promise<void> {
+  await request(`pulls/${encodeURIComponent(id)}`, { method: "DELETE" });
+}

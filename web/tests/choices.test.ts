@@ -1,0 +1,57 @@
+import { describe, expect, it } from "vitest";
+import type { GraphNode } from "../src/graph/model";
+import { sourceOf } from "../src/graph/model_sources";
+import { readCatalog } from "../src/server/object_info";
+
+const kindOf = (declared: unknown) => {
+  const entry = { input: { required: { x: declared } }, output: [] };
+  return readCatalog({ One: entry }).catalog.get("One")?.inputs[0];
+};
+
+describe("an input", () => {
+  it("of a type of its own has the widget that it asks for", () => {
+    const own = ["PALETTE", { widgetType: "COMBO", options: ["a", "b"], default: "b" }];
+    expect(kindOf(own)).toMatchObject({
+      type: "PALETTE",
+      default: "b",
+      widget: { kind: "choice", options: ["a", "b"] },
+    });
+    expect(kindOf(["WORDS", { widgetType: "STRING", multiline: true }])?.widget).toMatchObject({
+      kind: "text",
+      multiline: true,
+    });
+    expect(kindOf(["PALETTE", { widgetType: "HOLOGRAM" }])?.widget).toBeUndefined();
+    expect(kindOf(["INT", { widgetType: "HOLOGRAM" }])?.widget).toMatchObject({ kind: "number" });
+  });
+
+  it("with models says in which folder they are", () => {
+    expect(kindOf([["a"], { model_folder: "loras" }])?.widget).toMatchObject({ models: "loras" });
+  });
+});
+
+describe("a graph", () => {
+  const node = (models: unknown): GraphNode => ({
+    ...{ id: "1", type: "One", x: 0, y: 0, mode: "run", collapsed: false, values: {}, after: {} },
+    kept: { properties: { models: models as [] } },
+  });
+  const url = "https://example.org/a.safetensors";
+
+  it("says where a model comes from, and its hash", () => {
+    const hash = "ab".repeat(32);
+    expect(sourceOf(node([{ name: "a", url, hash }]), "a")).toEqual({ url, sha256: hash });
+    expect(sourceOf(node([{ name: "a", url, hash: "short" }]), "a")).toEqual({ url });
+    expect(sourceOf(node([{ name: "a", url }]), "b")).toBeUndefined();
+  });
+
+  it("that says something else of its models says nothing", () => {
+    const wrong = [
+      undefined,
+      5,
+      "x",
+      [null],
+      [{ name: "a" }],
+      [{ name: "a", url: "javascript:1" }],
+    ];
+    for (const models of wrong) expect(sourceOf(node(models), "a")).toBeUndefined();
+  });
+});
