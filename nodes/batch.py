@@ -7,8 +7,8 @@ from typing import Annotated
 
 from engine import All, Choice, Each, Range, Slots, Tooltip, node
 from nodes.sockets import Image, Latent
+from nodes.widgets import BatchSize
 
-Count = Annotated[int, Range(1, 4096)]
 FewLatents = Annotated[int, Range(1, 64)]
 
 
@@ -33,7 +33,7 @@ def image_from_batch(
     *,
     image: Image,
     batch_index: Annotated[int, Range(0, 4095), Tooltip("Of the first, counted from 0.")] = 0,
-    length: Count = 1,
+    length: BatchSize = 1,
 ) -> Image:
     """Some pictures of a batch in a row, as many as there are."""
     from nodes.models.batches import part
@@ -42,13 +42,13 @@ def image_from_batch(
 
 
 @node("RepeatImageBatch", category="image/batch")
-def repeat_images(*, image: Image, amount: Count = 1) -> Image:
+def repeat_images(*, image: Image, amount: BatchSize = 1) -> Image:
     """A batch several times in a row."""
     return image.repeat(amount, 1, 1, 1)
 
 
 @node("RebatchImages", category="image/batch")
-def rebatch_images(*, images: All[Image], batch_size: Count = 1) -> Each[Image]:
+def rebatch_images(*, images: All[Image], batch_size: BatchSize = 1) -> Each[Image]:
     """Pictures in batches of another size, which run one by one."""
     from nodes.models.batches import regrouped
 
@@ -99,7 +99,7 @@ def seed_behavior(
 
 
 @node("RebatchLatents", category="latent/batch")
-def rebatch_latents(*, latents: All[Latent], batch_size: Count = 1) -> Each[Latent]:
+def rebatch_latents(*, latents: All[Latent], batch_size: BatchSize = 1) -> Each[Latent]:
     """Latents in batches of another size, which run one by one."""
     from nodes.models.latents import regrouped
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
 
 from engine import Choice, Option, Range, Socket, Tooltip, Widget, node
-from nodes.sockets import Image
+from nodes.sockets import Image, Mask
 
 if TYPE_CHECKING:
     Histogram: TypeAlias = list[int]
@@ -106,10 +106,14 @@ def pick_color(*, color: Color) -> Picked:
     Raises:
         ValueError: it is written otherwise.
     """
-    if not re.fullmatch(r"#[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?", str(color)):
-        raise ValueError(f"color: {str(color)[:50]!r} is none; write it as #RRGGBB or #RRGGBBAA")
+    _check("color", color)
     opaque = int(color[7:] or "ff", 16) / 255
     return Picked(int(color[1:7], 16), color[:7], opaque)
+
+
+def _check(name: str, color: object) -> None:
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?", str(color)):
+        raise ValueError(f"{name}: {str(color)[:50]!r} is none; write it as #RRGGBB or #RRGGBBAA")
 
 
 class Histograms(NamedTuple):
@@ -158,3 +162,42 @@ def crop(*, image: Image, crop_region: Annotated[Any, Widget("BOUNDING_BOX")]) -
             f"crop_region: {str(crop_region)[:100]} is no region; it needs x, y, width and height"
         ) from None
     return cropped(image, max(0, x), max(0, y), max(1, width), max(1, height))
+
+
+class CutOut(NamedTuple):
+    """Things alone on one colour."""
+
+    images: Image
+
+
+@node("ImageCropToMask", category="image/transform", display_name="Crop Image to Mask")
+def crop_to_mask(
+    *,
+    images: Image,
+    masks: Annotated[Mask, Tooltip("Where the thing is.")],
+    width: Annotated[int, Range(64, 4096, 8)] = 1024,
+    height: Annotated[int, Range(64, 4096, 8)] = 1024,
+    pad_factor: Annotated[float, Range(1.0, 2.0, 0.01), Tooltip("2 leaves as much room.")] = 1.0,
+    grow_mask: Annotated[int, Range(-32, 32, 1), Tooltip("In pixels; negative shrinks.")] = 0,
+    background: Color = "#000000",
+) -> CutOut:
+    """A thing that a mask covers, cut out of its picture, alone on one colour.
+
+    Raises:
+        ValueError: the colour is none.
+    """
+    from nodes.models.cutting_out import cut_out
+
+    _check("background", background)
+    red, green, blue = (int(background[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    return CutOut(
+        cut_out(
+            images,
+            masks,
+            width,
+            height,
+            room=pad_factor,
+            grow=grow_mask,
+            background=(red, green, blue),
+        )
+    )

@@ -6,12 +6,16 @@ from typing import Annotated, NamedTuple
 
 from engine import Choice, Range, Tooltip, node
 from nodes.sockets import Image, Mask
+from nodes.widgets import Place, Share
 
 # As nodes.models.compositing has them, which needs torch.
 BLEND_MODES = ("normal", "multiply", "screen", "overlay", "soft_light", "difference")
 COLORS = ("white", "black", "red", "green", "blue")
-
-Place = Annotated[int, Range(0, 16384, 1)]
+# As nodes.models.porter_duff.MODES has them.
+PORTER_DUFF = (
+    "ADD", "CLEAR", "DARKEN", "DST", "DST_ATOP", "DST_IN", "DST_OUT", "DST_OVER", "LIGHTEN",
+    "MULTIPLY", "OVERLAY", "SCREEN", "SRC", "SRC_ATOP", "SRC_IN", "SRC_OUT", "SRC_OVER", "XOR",
+)  # fmt: skip
 
 
 @node("ImageBlend", category="image/postprocessing")
@@ -19,7 +23,7 @@ def blend(
     *,
     image1: Annotated[Image, Tooltip("The lower picture, which gives the size.")],
     image2: Annotated[Image, Tooltip("The upper picture.")],
-    blend_factor: Annotated[float, Range(0.0, 1.0, 0.01)] = 0.5,
+    blend_factor: Share = 0.5,
     blend_mode: Annotated[str, Choice(BLEND_MODES)],
 ) -> Image:
     """Two pictures mixed; difference takes the second from the first, down to black."""
@@ -99,3 +103,22 @@ def split_alpha(*, image: Image) -> Split:
     from nodes.models.compositing import without_alpha
 
     return Split(*without_alpha(image))
+
+
+@node(
+    "PorterDuffImageComposite",
+    category="mask/compositing",
+    display_name="Porter-Duff Image Composite",
+)
+def porter_duff(
+    *,
+    source: Annotated[Image, Tooltip("The upper picture, brought to the size of the lower.")],
+    source_alpha: Annotated[Mask, Tooltip("1 where it is transparent.")],
+    destination: Annotated[Image, Tooltip("The lower picture.")],
+    destination_alpha: Annotated[Mask, Tooltip("1 where it is transparent.")],
+    mode: Annotated[str, Choice(PORTER_DUFF)] = "DST",
+) -> Split:
+    """Two pictures, each with its transparency, in one of the ways that drawing programs know."""
+    from nodes.models.porter_duff import composed
+
+    return Split(*composed(source, source_alpha, destination, destination_alpha, mode))

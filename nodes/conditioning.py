@@ -18,18 +18,18 @@ from engine import (
     Prompt,
     Range,
     Run,
+    Slots,
     Tooltip,
     node,
 )
-from nodes.sockets import Clip, Conditioning, Latent, Mask
+from nodes.sockets import Clip, Conditioning, Image, Latent, Mask
+from nodes.widgets import LatentPlace, LatentSide, Share
 
 log = logging.getLogger(__name__)
 
+REFERENCE_METHODS = ("offset", "index", "uxo/uno", "index_timestep_zero")
 EMBEDDINGS = Files("embeddings", suffixes=(".safetensors", ".pt", ".bin"))
 
-Pixels = Annotated[int, Range(0, 16384, 8)]
-Side = Annotated[int, Range(64, 16384, 8), Tooltip("In pixels.")]
-Share = Annotated[float, Range(0, 1.0, 0.01)]
 Percent = Annotated[float, Range(0.0, 1.0, 0.001)]
 Strength = Annotated[float, Range(0.0, 10.0, 0.01), Tooltip("Against others that overlap.")]
 
@@ -115,10 +115,10 @@ def zero_out(*, conditioning: Conditioning) -> Conditioning:
 def set_area(
     *,
     conditioning: Conditioning,
-    width: Side = 64,
-    height: Side = 64,
-    x: Pixels = 0,
-    y: Pixels = 0,
+    width: LatentSide = 64,
+    height: LatentSide = 64,
+    x: LatentPlace = 0,
+    y: LatentPlace = 0,
     strength: Strength = 1.0,
 ) -> Conditioning:
     """A text for a rectangle of the picture."""
@@ -209,6 +209,34 @@ def reference_latent(*, conditioning: Conditioning, latent: Latent | None = None
     ]
 
 
+@node("FluxKontextMultiReferenceLatentMethod", category="advanced/conditioning/flux")
+def reference_method(
+    *,
+    conditioning: Conditioning,
+    reference_latents_method: Annotated[
+        str, Choice(REFERENCE_METHODS), Tooltip("How several pictures are told apart.")
+    ],
+) -> Conditioning:
+    """Where an editing model sees the pictures that it looks at."""
+    return _with(conditioning, reference_latents_method=reference_latents_method)
+
+
+@node("StableCascade_StageB_Conditioning", category="conditioning/stable_cascade")
+def stage_b(*, conditioning: Conditioning, stage_c: Latent) -> Conditioning:
+    """A text, and what the first stage of Stable Cascade made of it, for the second."""
+    return _with(conditioning, stable_cascade_prior=stage_c["samples"])
+
+
+@node("ConditioningLoader", category="model/loaders", display_name="Load Conditioning")
+def load_conditioning(
+    run: Run, *, conditioning_name: Annotated[str, Choice(Files("embeddings"))]
+) -> Conditioning:
+    """Read a text's encoding that was saved, from models/embeddings."""
+    from nodes.models.conditionings import read
+
+    return read(run.model_path("embeddings", conditioning_name))
+
+
 class Pair(NamedTuple):
     """What is wanted, and what is not."""
 
@@ -225,6 +253,22 @@ def frame_rate(
 ) -> Pair:
     """Texts for a video of so many frames for each second."""
     return Pair(_with(positive, frame_rate=frame_rate), _with(negative, frame_rate=frame_rate))
+
+
+@node(
+    "HiDreamO1ReferenceImages",
+    category="model/conditioning/hidream",
+    display_name="HiDream-O1 Reference Images",
+)
+def reference_images(
+    *,
+    positive: Conditioning,
+    negative: Conditioning,
+    images: Annotated[dict[str, Image], Slots(tuple(f"image_{n}" for n in range(1, 11)))],
+) -> Pair:
+    """Pictures that HiDream-O1, which works on pixels, looks at."""
+    seen = [*images.values()]
+    return Pair(_with(positive, reference_latents=seen), _with(negative, reference_latents=seen))
 
 
 def _with(conditioning: Conditioning, **options: Any) -> Conditioning:

@@ -6,8 +6,8 @@ from typing import Annotated, NamedTuple
 
 from engine import Range, Tooltip, node
 from nodes.sockets import Latent
+from nodes.widgets import BatchSize
 
-Count = Annotated[int, Range(1, 4096), Tooltip("How many.")]
 FewCount = Annotated[int, Range(1, 64), Tooltip("How many.")]
 Side8 = Annotated[int, Range(16, 16384, 8), Tooltip("In pixels.")]
 Side16 = Annotated[int, Range(16, 16384, 16), Tooltip("In pixels.")]
@@ -27,21 +27,37 @@ def _silent(*shape: int) -> Latent:
     return {**_blank(*shape), "type": "audio"}
 
 
+@node("EmptyLatentImage", category="latent", display_name="Empty Latent Image")
+def stable_diffusion(
+    *, width: Side8 = 512, height: Side8 = 512, batch_size: BatchSize = 1
+) -> Latent:
+    """Pictures of Stable Diffusion."""
+    return _blank(batch_size, 4, height // 8, width // 8)
+
+
+@node("EmptySD3LatentImage", category="latent/sd3")
+def sd3(*, width: Side16 = 1024, height: Side16 = 1024, batch_size: BatchSize = 1) -> Latent:
+    """Pictures of SD3, Flux and their kin."""
+    return _blank(batch_size, 16, height // 8, width // 8)
+
+
 @node("EmptyFlux2LatentImage", category="model/latent/flux", display_name="Empty Flux 2 Latent")
-def flux2(*, width: Side16 = 1024, height: Side16 = 1024, batch_size: Count = 1) -> Latent:
+def flux2(*, width: Side16 = 1024, height: Side16 = 1024, batch_size: BatchSize = 1) -> Latent:
     """Pictures of FLUX.2."""
     return _blank(batch_size, 128, height // 16, width // 16)
 
 
 @node("EmptyHunyuanImageLatent", category="latent")
-def hunyuan_image(*, width: Side32 = 2048, height: Side32 = 2048, batch_size: Count = 1) -> Latent:
+def hunyuan_image(
+    *, width: Side32 = 2048, height: Side32 = 2048, batch_size: BatchSize = 1
+) -> Latent:
     """Pictures of Hunyuan Image."""
     return _blank(batch_size, 64, height // 32, width // 32)
 
 
 @node("EmptyChromaRadianceLatentImage", category="latent/chroma_radiance")
 def chroma_radiance(
-    *, width: Side16 = 1024, height: Side16 = 1024, batch_size: Count = 1
+    *, width: Side16 = 1024, height: Side16 = 1024, batch_size: BatchSize = 1
 ) -> Latent:
     """Pictures of Chroma Radiance, which works on pixels."""
     return _blank(batch_size, 3, height, width)
@@ -57,7 +73,7 @@ def qwen_layered(
     width: Side16 = 640,
     height: Side16 = 640,
     layers: Annotated[int, Range(0, 16384, 1), Tooltip("Beside the whole picture.")] = 3,
-    batch_size: Count = 1,
+    batch_size: BatchSize = 1,
 ) -> Latent:
     """Pictures in layers of Qwen Image."""
     return _blank(batch_size, 16, layers + 1, height // 8, width // 8)
@@ -91,7 +107,7 @@ def stable_cascade(
     width: Annotated[int, Range(256, 16384, 8)] = 1024,
     height: Annotated[int, Range(256, 16384, 8)] = 1024,
     compression: Annotated[int, Range(4, 128, 1)] = 42,
-    batch_size: Count = 1,
+    batch_size: BatchSize = 1,
 ) -> Stages:
     """Pictures of Stable Cascade, for its first and its second stage."""
     return Stages(
@@ -102,7 +118,7 @@ def stable_cascade(
 
 @node("EmptyHunyuanLatentVideo", category="latent/video")
 def hunyuan_video(
-    *, width: Side16 = 848, height: Side16 = 480, length: By4 = 25, batch_size: Count = 1
+    *, width: Side16 = 848, height: Side16 = 480, length: By4 = 25, batch_size: BatchSize = 1
 ) -> Latent:
     """Videos of Hunyuan Video and Wan."""
     return _blank(batch_size, 16, (length - 1) // 4 + 1, height // 8, width // 8)
@@ -114,7 +130,7 @@ def hunyuan_video(
     display_name="Empty Hunyuan Video 1.5 Latent",
 )
 def hunyuan_video_15(
-    *, width: Side16 = 848, height: Side16 = 480, length: By4 = 25, batch_size: Count = 1
+    *, width: Side16 = 848, height: Side16 = 480, length: By4 = 25, batch_size: BatchSize = 1
 ) -> Latent:
     """Videos of Hunyuan Video 1.5."""
     return _blank(batch_size, 32, (length - 1) // 4 + 1, height // 16, width // 16)
@@ -126,7 +142,7 @@ def mochi(
     width: Side16 = 848,
     height: Side16 = 480,
     length: Annotated[int, Range(7, 16384, 6), Tooltip("In frames.")] = 25,
-    batch_size: Count = 1,
+    batch_size: BatchSize = 1,
 ) -> Latent:
     """Videos of Mochi."""
     return _blank(batch_size, 12, (length - 1) // 6 + 1, height // 8, width // 8)
@@ -134,7 +150,7 @@ def mochi(
 
 @node("EmptyLTXVLatentVideo", category="latent/video/ltxv")
 def ltxv(
-    *, width: Side32 = 768, height: Side32 = 512, length: By8 = 97, batch_size: Count = 1
+    *, width: Side32 = 768, height: Side32 = 512, length: By8 = 97, batch_size: BatchSize = 1
 ) -> Latent:
     """Videos of LTX Video."""
     return _blank(batch_size, 128, (length - 1) // 8 + 1, height // 32, width // 32)
@@ -142,20 +158,20 @@ def ltxv(
 
 @node("EmptyCosmosLatentVideo", category="latent/video")
 def cosmos(
-    *, width: Side16 = 1280, height: Side16 = 704, length: By8 = 121, batch_size: Count = 1
+    *, width: Side16 = 1280, height: Side16 = 704, length: By8 = 121, batch_size: BatchSize = 1
 ) -> Latent:
     """Videos of Cosmos."""
     return _blank(batch_size, 16, (length - 1) // 8 + 1, height // 8, width // 8)
 
 
 @node("EmptyLatentAudio", category="latent/audio", display_name="Empty Latent Audio")
-def stable_audio(*, seconds: Seconds = 47.6, batch_size: Count = 1) -> Latent:
+def stable_audio(*, seconds: Seconds = 47.6, batch_size: BatchSize = 1) -> Latent:
     """Sounds of Stable Audio."""
     return _silent(batch_size, 64, round(seconds * 44100 / 2048 / 2) * 2)
 
 
 @node("EmptyAceStepLatentAudio", category="latent/audio")
-def ace_step(*, seconds: Seconds = 120.0, batch_size: Count = 1) -> Latent:
+def ace_step(*, seconds: Seconds = 120.0, batch_size: BatchSize = 1) -> Latent:
     """Music of ACE-Step."""
     return _silent(batch_size, 8, 16, int(seconds * 44100 / 512 / 8))
 
@@ -166,7 +182,7 @@ def ace_step(*, seconds: Seconds = 120.0, batch_size: Count = 1) -> Latent:
     display_name="Empty Ace Step 1.5 Latent Audio",
 )
 def ace_step_15(
-    *, seconds: Annotated[float, Range(1.0, 1000.0, 0.01)] = 120.0, batch_size: Count = 1
+    *, seconds: Annotated[float, Range(1.0, 1000.0, 0.01)] = 120.0, batch_size: BatchSize = 1
 ) -> Latent:
     """Music of ACE-Step 1.5."""
     made = _silent(batch_size, 64, round(seconds * 48000 / 1920))
@@ -175,7 +191,7 @@ def ace_step_15(
 
 @node("EmptyYuE2LatentAudio", category="model/latent/yue2", display_name="Empty YuE2 Latent Audio")
 def yue2(
-    *, seconds: Annotated[float, Range(0.04, 1000.0, 0.04)] = 120.0, batch_size: Count = 1
+    *, seconds: Annotated[float, Range(0.04, 1000.0, 0.04)] = 120.0, batch_size: BatchSize = 1
 ) -> Latent:
     """Music of YuE2."""
     made = _silent(batch_size, 64, max(1, round(seconds * 25)))
@@ -188,7 +204,7 @@ def yue2(
     display_name="Empty MiniMax Music3 Latent Audio",
 )
 def minimax_music(
-    *, seconds: Annotated[float, Range(0.04, 360.0, 0.04)] = 120.0, batch_size: Count = 1
+    *, seconds: Annotated[float, Range(0.04, 360.0, 0.04)] = 120.0, batch_size: BatchSize = 1
 ) -> Latent:
     """Music of MiniMax Music 3."""
     tokens = min(9000, max(1, round(seconds * 25)))
@@ -198,7 +214,7 @@ def minimax_music(
 
 @node("EmptyLatentHunyuan3Dv2", category="latent/3d")
 def hunyuan_3d(
-    *, resolution: Annotated[int, Range(1, 8192)] = 3072, batch_size: Count = 1
+    *, resolution: Annotated[int, Range(1, 8192)] = 3072, batch_size: BatchSize = 1
 ) -> Latent:
     """Shapes of Hunyuan 3D 2."""
     return {**_blank(batch_size, 64, resolution), "type": "hunyuan3dv2"}
@@ -209,6 +225,6 @@ def hunyuan_3d(
     category="model/latent/trellis",
     display_name="Empty Trellis2 Latent Structure",
 )
-def trellis2(*, batch_size: Count = 1) -> Latent:
+def trellis2(*, batch_size: BatchSize = 1) -> Latent:
     """Shapes of Trellis 2."""
     return {**_blank(batch_size, 32, 16, 16, 16), "type": "trellis2"}

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, NamedTuple
 
-from engine import Artifact, Choice, Files, FolderKind, Range, Run, Tooltip, Upload, node
+from engine import Artifact, Choice, Files, FolderKind, Run, Tooltip, Upload, node
 from nodes.sockets import Image, Mask
+from nodes.widgets import BatchSize, ColorNumber, Crop, FreeSide, Length, ScaleMethod
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
-# As nodes.models.pictures.SCALE_METHODS, which needs torch.
-SCALE_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "lanczos")
-
-Side = Annotated[int, Range(0, 16384, 1)]
 
 
 @node("SaveImage", category="image", display_name="Save Image", passes=("images",))
@@ -83,12 +80,10 @@ def load_output(
 def scale_image(
     *,
     image: Image,
-    upscale_method: Annotated[str, Choice(SCALE_METHODS)],
-    width: Annotated[Side, Tooltip("0 keeps the proportions.")] = 512,
-    height: Annotated[Side, Tooltip("0 keeps the proportions.")] = 512,
-    crop: Annotated[
-        str, Choice(("disabled", "center")), Tooltip("Cut to the proportions, or distort.")
-    ],
+    upscale_method: ScaleMethod,
+    width: FreeSide = 512,
+    height: FreeSide = 512,
+    crop: Crop,
 ) -> Image:
     """Pictures at another size."""
     from nodes.models.pictures import scaled
@@ -105,10 +100,10 @@ def invert_image(*, image: Image) -> Image:
 @node("EmptyImage", category="image", display_name="EmptyImage")
 def empty_image(
     *,
-    width: Annotated[int, Range(1, 16384, 1)] = 512,
-    height: Annotated[int, Range(1, 16384, 1)] = 512,
-    batch_size: Annotated[int, Range(1, 4096)] = 1,
-    color: Annotated[int, Range(0, 0xFFFFFF, 1), Tooltip("0xRRGGBB as a number.")] = 0,
+    width: Length = 512,
+    height: Length = 512,
+    batch_size: BatchSize = 1,
+    color: ColorNumber = 0,
 ) -> Image:
     """Pictures of one colour."""
     from nodes.models.pictures import solid

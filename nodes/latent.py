@@ -7,21 +7,6 @@ from typing import Annotated, NamedTuple
 from engine import CPU, GPU, Artifact, Mark, Range, Run, Tooltip, node
 from nodes.sockets import Conditioning, Image, Latent, Mask, Vae
 
-Side = Annotated[int, Range(16, 16384, 8)]
-
-
-@node("EmptyLatentImage", category="latent", display_name="Empty Latent Image")
-def empty_latent(
-    *,
-    width: Annotated[Side, Tooltip("Of the picture, in pixels.")] = 512,
-    height: Annotated[Side, Tooltip("Of the picture, in pixels.")] = 512,
-    batch_size: Annotated[int, Range(1, 4096), Tooltip("How many pictures.")] = 1,
-) -> Latent:
-    """Blank latents for a sampler to start from."""
-    import torch
-
-    return {"samples": torch.zeros(batch_size, 4, height // 8, width // 8)}
-
 
 @node("VAEDecode", category="latent", display_name="VAE Decode", on=GPU | CPU)
 def decode(

@@ -7,27 +7,13 @@ from typing import Annotated
 from engine import Choice, Files, Range, Run, Tooltip, node
 from nodes.sockets import Latent, Mask
 from nodes.transform import FLIPS, TURNS
+from nodes.widgets import Crop, LatentPlace, LatentSide, Share
 
 # As nodes.models.latents.SCALE_METHODS, which needs torch.
 SCALE_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "bislerp")
 
 Method = Annotated[str, Choice(SCALE_METHODS)]
-Pixels = Annotated[int, Range(0, 16384, 8)]
-Side = Annotated[int, Range(64, 16384, 8), Tooltip("Of the picture, in pixels.")]
-Share = Annotated[float, Range(0.0, 1.0, 0.01)]
-
-
-@node("EmptySD3LatentImage", category="latent/sd3")
-def empty_sd3_latent(
-    *,
-    width: Annotated[int, Range(16, 16384, 16), Tooltip("Of the picture, in pixels.")] = 1024,
-    height: Annotated[int, Range(16, 16384, 16), Tooltip("Of the picture, in pixels.")] = 1024,
-    batch_size: Annotated[int, Range(1, 4096), Tooltip("How many pictures.")] = 1,
-) -> Latent:
-    """Blank latents of 16 channels for a sampler to start from: SD3, Flux and their kin."""
-    import torch
-
-    return {"samples": torch.zeros(batch_size, 16, height // 8, width // 8)}
+FreeSide = Annotated[LatentPlace, Tooltip("Of the picture, in pixels; 0 keeps the proportions.")]
 
 
 @node("LoadLatent", category="latent", display_name="Load Latent")
@@ -45,11 +31,9 @@ def upscale(
     *,
     samples: Latent,
     upscale_method: Method,
-    width: Annotated[Pixels, Tooltip("Of the picture, in pixels; 0 keeps the proportions.")] = 512,
-    height: Annotated[Pixels, Tooltip("Of the picture, in pixels; 0 keeps the proportions.")] = 512,
-    crop: Annotated[
-        str, Choice(("disabled", "center")), Tooltip("Cut to the proportions, or distort.")
-    ],
+    width: FreeSide = 512,
+    height: FreeSide = 512,
+    crop: Crop,
 ) -> Latent:
     """Latents for a picture of another size."""
     from nodes.models.latents import scaled_to_pixels
@@ -74,7 +58,12 @@ def upscale_by(
 
 @node("LatentCrop", category="latent/transform", display_name="Crop Latent")
 def crop(
-    *, samples: Latent, width: Side = 512, height: Side = 512, x: Pixels = 0, y: Pixels = 0
+    *,
+    samples: Latent,
+    width: LatentSide = 512,
+    height: LatentSide = 512,
+    x: LatentPlace = 0,
+    y: LatentPlace = 0,
 ) -> Latent:
     """A part of latents, at least 64 pixels each way; what would be outside is left off."""
     from nodes.models.latents import cropped
@@ -102,9 +91,9 @@ def composite(
     *,
     samples_to: Annotated[Latent, Tooltip("The lower latents, which give the size.")],
     samples_from: Latent,
-    x: Pixels = 0,
-    y: Pixels = 0,
-    feather: Annotated[Pixels, Tooltip("Over how many pixels the upper ones fade in.")] = 0,
+    x: LatentPlace = 0,
+    y: LatentPlace = 0,
+    feather: Annotated[LatentPlace, Tooltip("Over how many pixels the upper ones fade in.")] = 0,
 ) -> Latent:
     """Latents upon others; what stands out is cut off."""
     from nodes.models.latents import composited
@@ -118,8 +107,8 @@ def composite_masked(
     *,
     destination: Annotated[Latent, Tooltip("The lower latents, which give the size.")],
     source: Latent,
-    x: Pixels = 0,
-    y: Pixels = 0,
+    x: LatentPlace = 0,
+    y: LatentPlace = 0,
     resize_source: Annotated[bool, Tooltip("Bring them to the size of the lower ones.")] = False,
     mask: Annotated[Mask | None, Tooltip("Where the upper latents show.")] = None,
 ) -> Latent:

@@ -7,12 +7,10 @@ from typing import Annotated
 from engine import Artifact, Choice, Files, Range, Run, Tooltip, Upload, node
 from nodes.image import PICTURES, preview_image
 from nodes.sockets import Image, Mask
+from nodes.widgets import ColorNumber, Length, Place, Share
 
 # As nodes.models.masks.OPERATIONS, which needs torch.
 OPERATIONS = ("multiply", "add", "subtract", "and", "or", "xor")
-
-Length = Annotated[int, Range(1, 16384, 1)]
-Place = Annotated[int, Range(0, 16384, 1)]
 
 
 @node("LoadImageMask", category="mask", display_name="Load Image (as Mask)")
@@ -37,7 +35,7 @@ def load_mask(
 @node("SolidMask", category="mask")
 def solid_mask(
     *,
-    value: Annotated[float, Range(0.0, 1.0, 0.01)] = 1.0,
+    value: Share = 1.0,
     width: Length = 512,
     height: Length = 512,
 ) -> Mask:
@@ -108,7 +106,7 @@ def grow_mask(
 def threshold_mask(
     *,
     mask: Mask,
-    value: Annotated[float, Range(0.0, 1.0, 0.01), Tooltip("What is above becomes 1.")] = 0.5,
+    value: Annotated[Share, Tooltip("What is above becomes 1.")] = 0.5,
 ) -> Mask:
     """A mask of 0 and 1 alone."""
     return (mask > value).float()
@@ -136,7 +134,7 @@ def image_to_mask(
 def color_to_mask(
     *,
     image: Image,
-    color: Annotated[int, Range(0, 0xFFFFFF, 1), Tooltip("0xRRGGBB as a number.")] = 0,
+    color: ColorNumber = 0,
 ) -> Mask:
     """A mask of where pictures have exactly one colour."""
     from nodes.models.masks import of_color

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, NamedTuple, TypeAlias, TypeVar
 
-from engine import Choice, Option, Range, node
-from nodes.image import SCALE_METHODS
+from engine import Option, Range, node
 from nodes.sockets import Image, Mask
+from nodes.widgets import Crop, FreeSide, Length, Place, ScaleMethod
 
 Resizable = TypeVar("Resizable", bound=Image | Mask)
-Side = Annotated[int, Range(0, 16384, 1)]
-Crop = Annotated[str, Choice(("disabled", "center"))]
 
 
 class ToDimensions(Option, key="scale dimensions"):
     """Both sides; 0 keeps the proportions."""
 
-    width: Side = 512
-    height: Side = 512
+    width: FreeSide = 512
+    height: FreeSide = 512
     crop: Crop = "center"
 
 
@@ -30,25 +28,25 @@ class By(Option, key="scale by multiplier"):
 class LongerTo(Option, key="scale longer dimension"):
     """The longer side."""
 
-    longer_size: Side = 512
+    longer_size: Place = 512
 
 
 class ShorterTo(Option, key="scale shorter dimension"):
     """The shorter side."""
 
-    shorter_size: Side = 512
+    shorter_size: Place = 512
 
 
 class WidthTo(Option, key="scale width"):
     """The width."""
 
-    width: Side = 512
+    width: Place = 512
 
 
 class HeightTo(Option, key="scale height"):
     """The height."""
 
-    height: Side = 512
+    height: Place = 512
 
 
 class ToPixels(Option, key="scale total pixels"):
@@ -67,7 +65,7 @@ class Like(Option, key="match size"):
 class ToMultiple(Option, key="scale to multiple"):
     """Sides that are multiples of a number."""
 
-    multiple: Annotated[int, Range(1, 16384, 1)] = 8
+    multiple: Length = 8
 
 
 Wanted: TypeAlias = (
@@ -86,7 +84,7 @@ def resize(
     *,
     input: Resizable,  # pyright: ignore[reportInvalidTypeVarUse] - how a matching type is spelled
     resize_type: Wanted,
-    scale_method: Annotated[str, Choice(SCALE_METHODS)] = "area",
+    scale_method: ScaleMethod = "area",
 ) -> Resized:
     """Pictures or masks at another size."""
     from nodes.models import resizing

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nodes.models.denoise import Finished, Turn
 
 # The keys of nodes.models.samplers.SAMPLERS and .schedules.SCHEDULES, which need torch.
-SAMPLERS = ("euler", "euler_ancestral", "dpmpp_2m")
+SAMPLERS = ("euler", "euler_ancestral", "dpmpp_2m", "lcm")
 SCHEDULERS = (
     "simple", "sgm_uniform", "karras", "exponential", "ddim_uniform", "beta", "normal",
     "linear_quadratic", "kl_optimal",

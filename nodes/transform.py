@@ -5,24 +5,19 @@ from __future__ import annotations
 from typing import Annotated, NamedTuple
 
 from engine import Choice, Range, Tooltip, node
-from nodes.image import SCALE_METHODS
 from nodes.sockets import Image, Mask
+from nodes.widgets import LatentPlace, Length, Place, ScaleMethod
 
 FLIPS = ("x-axis: vertically", "y-axis: horizontally")
 # As nodes.models.arranging.TURNS, which needs torch.
 TURNS = ("none", "90 degrees", "180 degrees", "270 degrees")
-
-Method = Annotated[str, Choice(SCALE_METHODS)]
-Length = Annotated[int, Range(1, 16384, 1)]
-Place = Annotated[int, Range(0, 16384, 1)]
-Room = Annotated[int, Range(0, 16384, 8)]
 
 
 @node("ImageScaleBy", category="image/upscaling", display_name="Upscale Image By")
 def scale_by(
     *,
     image: Image,
-    upscale_method: Method,
+    upscale_method: ScaleMethod,
     scale_by: Annotated[float, Range(0.01, 8.0, 0.01), Tooltip("2 doubles each side.")] = 1.0,
 ) -> Image:
     """Pictures a number of times as large."""
@@ -39,7 +34,7 @@ def scale_by(
 def scale_to_total_pixels(
     *,
     image: Image,
-    upscale_method: Method,
+    upscale_method: ScaleMethod,
     megapixels: Annotated[
         float, Range(0.01, 16.0, 0.01), Tooltip("1 is as many pixels as 1024 x 1024 have.")
     ] = 1.0,
@@ -145,13 +140,12 @@ class Padded(NamedTuple):
 def pad_for_outpaint(
     *,
     image: Image,
-    left: Room = 0,
-    top: Room = 0,
-    right: Room = 0,
-    bottom: Room = 0,
+    left: LatentPlace = 0,
+    top: LatentPlace = 0,
+    right: LatentPlace = 0,
+    bottom: LatentPlace = 0,
     feathering: Annotated[
-        int,
-        Range(0, 16384, 1),
+        Place,
         Tooltip("How far the mask reaches into the picture, fading; less than half of it."),
     ] = 40,
 ) -> Padded:

@@ -207,7 +207,8 @@ def _unannotated(hint: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _mark(marks: tuple[Any, ...], kind: type[MarkT]) -> MarkT | None:
-    return next((mark for mark in marks if isinstance(mark, kind)), None)
+    """The outermost mark of a kind: who uses a named hint may say more of it than its name."""
+    return next((mark for mark in reversed(marks) if isinstance(mark, kind)), None)
 
 
 def _type_name(hint: Any) -> str | None:

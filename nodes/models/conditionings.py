@@ -2,14 +2,50 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
+from nodes.models.tensor_files import ModelFileError, TensorFile, read_header
+
 Conditioning: TypeAlias = list[tuple[Tensor, dict[str, Any]]]
 POOLED = "pooled_output"
+TEXT = "conditioning"
+OPTIONS = "conditioning_options"
+
+
+def read(path: Path) -> Conditioning:
+    """A conditioning that a safetensors file holds.
+
+    The tensor "conditioning" is the text, all others are options; numbered ones, "x.0", "x.1", make
+    a list. What is no tensor stands in the file's metadata as JSON, under "conditioning_options".
+
+    Raises:
+        ModelFileError: it holds none.
+    """
+    header = read_header(path)
+    if TEXT not in header.shapes:
+        raise ModelFileError(
+            f"{path}: holds no tensor {TEXT!r}; a saved conditioning has one, this is another file"
+        )
+    try:
+        options: dict[str, Any] = dict(json.loads(header.metadata.get(OPTIONS, "{}")))
+    except (ValueError, TypeError) as error:
+        raise ModelFileError(f"{path}: its {OPTIONS} are no JSON object ({error})") from None
+    file = TensorFile(header)
+    lists: dict[str, dict[int, Tensor]] = {}
+    for name in header.shapes:
+        stem, _, number = name.rpartition(".")
+        if stem and number.isdecimal():
+            lists.setdefault(stem, {})[int(number)] = file[name]
+        elif name != TEXT:
+            options[name] = file[name]
+    options |= {stem: [tensors[n] for n in sorted(tensors)] for stem, tensors in lists.items()}
+    return [(file[TEXT], options)]
 
 
 def behind(first: Sequence[Sequence[Any]], second: Sequence[Sequence[Any]]) -> Conditioning:

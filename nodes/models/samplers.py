@@ -83,8 +83,35 @@ def dpmpp_2m(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
     return x
 
 
+def lcm(
+    x: Tensor,
+    sigmas: Tensor,
+    noise: Noise,
+    s_noise: float = 1.0,
+    s_noise_end: float | None = None,
+    noise_clip_std: float = 0.0,
+) -> Sampling:
+    """All the way each time, then fresh noise up to the next level; Luo et al. 2023.
+
+    https://arxiv.org/abs/2310.04378. The noise is `s_noise` times as strong at first and
+    `s_noise_end` times at the end, evenly between; cut at so many of its deviations, 0 for never.
+    """
+    end = s_noise if s_noise_end is None else s_noise_end
+    last = max(1, len(sigmas) - 2)
+    for step, (sigma, to) in enumerate(pairwise(sigmas)):
+        x = yield Question(x, sigma)
+        if to > 0:
+            fresh = noise()
+            if noise_clip_std > 0:
+                most = noise_clip_std * float(fresh.std())
+                fresh = fresh.clamp(-most, most)
+            x = x + fresh * to * (s_noise + (end - s_noise) * step / last)
+    return x
+
+
 SAMPLERS: Mapping[str, Sampler] = {
     "euler": euler,
     "euler_ancestral": euler_ancestral,
     "dpmpp_2m": dpmpp_2m,
+    "lcm": lcm,
 }

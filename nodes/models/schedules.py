@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,6 +23,7 @@ Prediction = Literal["epsilon", "v_prediction"]
 KARRAS_RHO = 7.0
 ALL_NOISE = 1e9
 LINEAR_PART = 0.025  # of the way is gone in the first half of a linear_quadratic schedule
+LTX_TOKENS = (1024, 4096)  # of the smallest and the largest video that LTX was trained on
 LARGEST_SIGMA = 4518.76367  # stands for infinity where no signal is left
 
 
@@ -223,6 +225,50 @@ def flux2(steps: int, tokens: int) -> Tensor:
     sigmas = math.exp(shift) / (math.exp(shift) + (1 / time.clamp(min=1e-30) - 1))
     sigmas[-1] = 0
     return sigmas
+
+
+def ltxv(steps: int, tokens: int, shifts: tuple[float, float], terminal: float | None) -> Tensor:
+    """The shifted levels of LTX Video (Lightricks' "LTX-Video", Apache-2.0), from 1 to 0.
+
+    Args:
+        steps: how many are taken.
+        tokens: latent pixels of the video, over all its frames.
+        shifts: for 1024 tokens, and for 4096; between and beyond in a straight line.
+        terminal: stretched so that this is the last level but 0; None leaves them.
+    """
+    low, high = LTX_TOKENS
+    slope = (shifts[1] - shifts[0]) / (high - low)
+    shift = math.exp(shifts[0] + slope * (tokens - low))
+    time = torch.linspace(1, 0, steps + 1)[:-1]
+    done = 1 - shift / (shift + (1 / time - 1))
+    if terminal is not None and steps > 1:
+        done = done * (1 - terminal) / done[-1]
+    return _ending_in_zero(1 - done)
+
+
+# Ten steps for each kind of model: Sabour et al. 2024, https://arxiv.org/abs/2404.14507, as
+# published with it ("Align Your Steps", NVIDIA).
+ALIGNED: Mapping[str, tuple[float, ...]] = {
+    "SD1": (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029),
+    "SDXL": (14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.113, 0.029),
+    "SVD": (700.0, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403, 0.173, 0.034, 0.002),
+}
+
+
+def aligned(kind: str, steps: int, denoise: float) -> Tensor:
+    """Levels that were found best for a kind of model, a key of `ALIGNED`; the last is 0.
+
+    Other numbers of steps than ten are interpolated in the logarithm; below 1, `denoise` is how
+    much of the steps is walked, from behind.
+    """
+    known = np.log(ALIGNED[kind])
+    way = np.linspace(0, len(known) - 1, steps + 1)
+    found = torch.as_tensor(np.exp(np.interp(way, np.arange(len(known)), known))).float()
+    walked = round(steps * denoise)
+    if walked == 0:
+        return torch.empty(0)
+    found[-1] = 0
+    return found[-(walked + 1) :]
 
 
 def written(text: str) -> Tensor:

@@ -43,6 +43,7 @@ else:
     Image = Socket("IMAGE")
 
 T = TypeVar("T")
+Part = Annotated[float, Range(0.0, 1.0), Tooltip("A part.")]
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -292,3 +293,13 @@ def test_the_front_door_lists_everything_behind_it():
 
 def test_the_example_of_the_front_door_is_true():
     assert doctest.testmod(engine) == doctest.TestResults(failed=0, attempted=3)
+
+
+def test_who_uses_a_named_hint_may_say_more_of_it():
+    @node("Mix", category="test")
+    def mix(*, first: Part, second: Annotated[Part, Tooltip("Of the second.")] = 0.5) -> int:
+        """Two parts."""
+        raise NotImplementedError
+
+    assert [input.tooltip for input in spec(mix).inputs] == ["A part.", "Of the second."]
+    assert [input.range for input in spec(mix).inputs] == [Range(0.0, 1.0)] * 2

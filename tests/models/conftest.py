@@ -55,9 +55,12 @@ def ready(path: Path) -> Loaded:
     return Loaded(found.model.ready(), found.clip.ready(), found.vae.ready())
 
 
-def write_tensors(path: Path, tensors: dict[str, Tensor]) -> Path:
+def write_tensors(
+    path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None
+) -> Path:
     """A safetensors file."""
-    path.write_bytes(save({name: tensor.contiguous().clone() for name, tensor in tensors.items()}))
+    own = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
+    path.write_bytes(save(own, metadata))
     return path
 
 

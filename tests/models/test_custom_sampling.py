@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import shutil
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -11,12 +12,14 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers.schedulers.scheduling_utils import AysSchedules
 from PIL import Image
 from torch import Tensor
 
 from engine.run.engine import Submission
 from engine.run.events import Ended, NodePreview
-from nodes import custom_sampling
+from nodes import schedules
+from nodes.models.samplers import Way
 from nodes.models.schedules import flux2, part, turbo, written
 from nodes.models.schedules import levels as known_levels
 from tests.models.bench import Bench, Prompt, n, numbers, opened
@@ -204,11 +207,11 @@ async def test_an_embedding_is_read_from_its_folder_and_read_again_when_it_chang
 def test_schedules_by_formula_are_the_reference(reference: Path):
     cases = json.loads((reference / "schedules.json").read_text())["scheduler_nodes"]
     made = {
-        "KarrasScheduler": custom_sampling.karras_schedule,
-        "ExponentialScheduler": custom_sampling.exponential_schedule,
-        "PolyexponentialScheduler": custom_sampling.polyexponential_schedule,
-        "LaplaceScheduler": custom_sampling.laplace_schedule,
-        "VPScheduler": custom_sampling.vp_schedule,
+        "KarrasScheduler": schedules.karras_schedule,
+        "ExponentialScheduler": schedules.exponential_schedule,
+        "PolyexponentialScheduler": schedules.polyexponential_schedule,
+        "LaplaceScheduler": schedules.laplace_schedule,
+        "VPScheduler": schedules.vp_schedule,
     }
     assert len(cases) >= 10
     for case in cases:
@@ -218,11 +221,11 @@ def test_schedules_by_formula_are_the_reference(reference: Path):
 
 def test_levels_are_cut_turned_and_written_down():
     down = torch.tensor([9.0, 5.0, 3.0, 1.0, 0.0])
-    high, low = custom_sampling.split_sigmas_by_share(sigmas=down, denoise=0.5)
+    high, low = schedules.split_sigmas_by_share(sigmas=down, denoise=0.5)
     assert (numbers(high), numbers(low)) == ([9, 5, 3], [3, 1, 0])
-    turned = custom_sampling.flip_sigmas(sigmas=down)
+    turned = schedules.flip_sigmas(sigmas=down)
     assert numbers(turned) == pytest.approx([0.0001, 1, 3, 5, 9])
-    first = custom_sampling.set_first_sigma(sigmas=down, sigma=20.0)
+    first = schedules.set_first_sigma(sigmas=down, sigma=20.0)
     assert numbers(first) == [20, 5, 3, 1, 0]
     assert numbers(down) == [9, 5, 3, 1, 0], "what came in is as it was"
     assert numbers(written("1, 0.5;-.25 and 3")) == [1, 0.5, -0.25, 3]
@@ -243,8 +246,6 @@ def test_turbo_models_take_their_own_steps():
 
 def test_the_shift_of_flux2_grows_with_the_picture():
     """Against the formula, worked out here for one size in plain floats."""
-    import math
-
     tokens, steps = 4096, 4
     at_200 = 0.00016927 * tokens + 0.45666666
     at_10 = 8.73809524e-05 * tokens + 1.89833333
@@ -254,3 +255,59 @@ def test_the_shift_of_flux2_grows_with_the_picture():
     expected = [shift / (shift + 1 / time - 1) for time in times]
     assert numbers(flux2(steps, tokens)) == pytest.approx([*expected, 0], rel=1e-6)
     assert float(flux2(4, 8192)[2]) > float(flux2(4, 4301)[2])
+
+
+def test_ltx_video_gets_its_shifted_and_stretched_levels():
+    """Against the formula in plain floats, as its makers have it."""
+    steps, tokens = 4, 2560
+    shift = math.exp(0.95 + (2.05 - 0.95) * (tokens - 1024) / (4096 - 1024))
+    plain = [shift / (shift + 1 / time - 1) for time in (1.0, 0.75, 0.5, 0.25)]
+    latent: Any = {"samples": torch.zeros(1, 128, 10, 16, 16)}
+    found = schedules.ltxv_schedule(steps=steps, stretch=False, latent=latent)
+    assert numbers(found) == pytest.approx([*plain, 0], rel=1e-6)
+    stretched = [1 - (1 - level) * 0.9 / (1 - plain[-1]) for level in plain]
+    found = schedules.ltxv_schedule(steps=steps, latent=latent)
+    assert numbers(found) == pytest.approx([*stretched, 0], rel=1e-6)
+    assert numbers(found)[-2] == pytest.approx(0.1)
+    large: Any = {"samples": torch.zeros(1, 128, 16, 16, 16)}
+    assert torch.equal(schedules.ltxv_schedule(), schedules.ltxv_schedule(latent=large))
+    assert numbers(schedules.ltxv_schedule(steps=1)) == pytest.approx([1, 0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        ("SD1", "StableDiffusionSigmas"),
+        ("SDXL", "StableDiffusionXLSigmas"),
+        ("SVD", "StableDiffusionVideoSigmas"),
+    ],
+)
+def test_aligned_steps_are_those_that_were_published(kind: str, key: str):
+    ten = schedules.aligned_schedule(model_type=kind, steps=10)
+    assert numbers(ten) == pytest.approx(AysSchedules[key], rel=1e-6)
+    assert torch.equal(schedules.aligned_schedule(model_type=kind, denoise=0.3), ten[-4:])
+    assert len(schedules.aligned_schedule(model_type=kind, denoise=0.0)) == 0
+    twenty = schedules.aligned_schedule(model_type=kind, steps=20)
+    assert numbers(twenty[::2]) == pytest.approx(numbers(ten), rel=1e-5)
+    assert float(twenty[1]) == pytest.approx(float(ten[0] * ten[1]) ** 0.5, rel=1e-5)
+
+
+def test_the_noise_of_lcm_changes_evenly_and_is_cut():
+    sigmas = torch.tensor([4.0, 3.0, 2.0, 0.0])
+
+    def ends(**numbers_: float) -> list[float]:
+        walk = Way("lcm", numbers_).steps(torch.zeros(1), sigmas, lambda: torch.tensor([1.0]))
+        next(walk)
+        found = [float(walk.send(torch.zeros(1)).x) for _ in range(2)]
+        with pytest.raises(StopIteration):
+            walk.send(torch.zeros(1))
+        return found
+
+    assert ends() == [3, 2]
+    assert ends(s_noise=2.0, s_noise_end=0.0) == [6, 2]
+    assert ends(s_noise=2.0) == [6, 4]
+    spread = torch.tensor([-10.0, 0.0, 0.0, 0.0, 10.0])
+    walk = Way("lcm", {"noise_clip_std": 1.0}).steps(torch.zeros(5), sigmas, lambda: spread)
+    next(walk)
+    cut = walk.send(torch.zeros(5)).x / 3
+    assert numbers(cut)[-1] == pytest.approx(float(spread.std()), rel=1e-5)

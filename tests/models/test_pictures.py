@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from nodes import image as nodes
+from nodes import widgets
 from nodes.models import pictures
 from nodes.models.pictures import PictureError, read, scaled, solid, to_bytes
 
@@ -46,7 +46,7 @@ def test_inverting_is_the_reference(reference: Path):
 
 
 def test_the_node_offers_every_way_of_scaling():
-    assert nodes.SCALE_METHODS == pictures.SCALE_METHODS
+    assert widgets.SCALE_METHODS == pictures.SCALE_METHODS
 
 
 def test_a_side_of_0_keeps_the_proportions():

@@ -34,6 +34,9 @@ ADDED = {
 }
 """Inputs of newer releases on nodes of the older list; prompts may leave them out."""
 
+OFFERED = {"FluxKontextMultiReferenceLatentMethod"}
+"""Nodes of the older list whose choices newer releases extend."""
+
 PASSED = {
     "SaveImage": ["images"],
     "PreviewImage": ["images"],
@@ -131,7 +134,8 @@ def differences(place: str, said: re.Match[str], input: Input) -> list[str]:
         found.append(f"match {input.match}")
     elif type_name(kind) != input.type and not kind.startswith("MATCH"):
         found.append(f"type {input.type}")
-    if kind.startswith("COMBO") and not same_options(kind[6:-1], input):
+    may_offer_more = place.partition(".")[0] in OFFERED
+    if kind.startswith("COMBO") and not same_options(kind[6:-1], input, may_offer_more):
         found.append(f"options {input.choice}")
     default = None if input.default in (MISSING, "") or input.later else input.default
     if input.later and said["default"] is not None:
@@ -188,14 +192,14 @@ def type_name(said: str) -> str:
     return "*" if said.startswith("MATCH") else said
 
 
-def same_options(said: str, input: Input) -> bool:
+def same_options(said: str, input: Input, may_offer_more: bool) -> bool:
     """Whether the options of a fixed list are those of the list; a long one ends in its length."""
     options: Any = input.choice.options if input.choice else None
     if not isinstance(options, tuple):
         return True
     ours, listed = list(map(str, options)), said.split("|")  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - a tuple of strings
     if not listed[-1].startswith("…"):
-        return ours == listed
+        return ours[: len(listed)] == listed and (may_offer_more or len(ours) == len(listed))
     return [o for o in ours if o in listed] == [o for o in listed if o in ours]
 
 

@@ -1,0 +1,27 @@
+"""Widgets that nodes of several families share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from engine import Choice, Range, Tooltip
+
+# As nodes.models.pictures.SCALE_METHODS, which needs torch.
+SCALE_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "lanczos")
+
+Share = Annotated[float, Range(0.0, 1.0, 0.01)]
+"""A part of a whole."""
+Length = Annotated[int, Range(1, 16384, 1)]
+"""Of a side, in pixels."""
+Place = Annotated[int, Range(0, 16384, 1)]
+"""Or a length that may be 0, in pixels."""
+LatentPlace = Annotated[int, Range(0, 16384, 8)]
+"""In pixels of the picture, of which eight make one of its latents."""
+LatentSide = Annotated[int, Range(64, 16384, 8), Tooltip("Of the picture, in pixels.")]
+BatchSize = Annotated[int, Range(1, 4096), Tooltip("How many.")]
+ColorNumber = Annotated[int, Range(0, 0xFFFFFF, 1), Tooltip("0xRRGGBB as a number.")]
+ScaleMethod = Annotated[str, Choice(SCALE_METHODS)]
+Crop = Annotated[
+    str, Choice(("disabled", "center")), Tooltip("Cut to the proportions, or distort.")
+]
+FreeSide = Annotated[Place, Tooltip("0 keeps the proportions.")]
