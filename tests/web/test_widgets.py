@@ -238,6 +238,55 @@ def test_a_recording_is_made_heard_and_run(page: Page, editor: Service):
     assert loudest > 1000  # the browser's own microphone beeps
 
 
+def test_choices_toggles_and_colours_by_pointer_and_by_keys(page: Page):
+    prompt: Prompt = {
+        "1": {"class_type": "StringCompare", "inputs": {"string_a": "x", "string_b": "y"}},
+        "2": {"class_type": "ColorToRGBInt", "inputs": {"color": "#102030"}},
+    }
+    opened(page, prompt)
+    choice = node(page, "Compare").locator(".field-choice")
+    choice.click()
+    page.get_by_role("option", name="Ends With").click()
+    expect(choice).to_contain_text("Ends With")
+    page.keyboard.press("Enter")
+    page.keyboard.type("equ")
+    page.keyboard.press("Enter")
+    expect(choice).to_contain_text("Equal")
+    page.keyboard.press("ArrowUp")
+    expect(choice).to_contain_text("Ends With")
+    toggle = page.get_by_role("switch", name="case_sensitive")
+    expect(toggle).to_be_checked()
+    toggle.click()
+    expect(toggle).not_to_be_checked()
+    page.keyboard.press("Space")
+    expect(toggle).to_be_checked()
+    colour = page.locator(".field-colour")
+    colour.locator(".field-hex").fill("#FFcc00")
+    page.keyboard.press("Enter")
+    expect(colour.locator("[type=color]")).to_have_value("#ffcc00")
+    colour.locator("[type=color]").fill("#336699")
+    expect(colour.locator(".field-hex")).to_have_value("#336699")
+    colour.locator(".field-hex").fill("blue")
+    page.keyboard.press("Enter")
+    expect(colour.locator(".field-hex")).to_have_value("#336699")
+    assert violations(page) == []
+
+
+def test_every_input_says_what_it_takes_to_pointer_and_keys(page: Page):
+    opened(page, picture())
+    tip = page.get_by_role("tooltip")
+    page.get_by_role("spinbutton", name="steps").hover()
+    expect(tip).to_contain_text("steps · INT · 1 to 10000 · usually 20")
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    expect(tip).to_be_hidden()
+    node(page, "Draw").locator(".node-title").hover()
+    expect(tip).to_contain_text("KSampler · ")
+    page.get_by_role("spinbutton", name="steps").focus()
+    page.keyboard.press("Tab")
+    expect(tip).to_contain_text("cfg · FLOAT · 0 to 100")
+
+
 @pytest.fixture
 def site() -> Iterator[Site]:
     """A web site with a model on it."""

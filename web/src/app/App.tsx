@@ -19,6 +19,7 @@ import { Lightbox } from "./Lightbox";
 import { Notices } from "./Notices";
 import { wordsOf } from "./run";
 import { StartPage } from "./StartPage";
+import { Tips } from "./Tips";
 import { TopBar } from "./TopBar";
 import { Trail } from "./Trail";
 
@@ -76,6 +77,7 @@ export function App() {
       <Lightbox />
       <Help />
       <Notices />
+      <Tips />
     </DropZone>
   );
 }

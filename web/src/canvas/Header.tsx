@@ -1,7 +1,7 @@
 import { Ban, ChevronDown, ChevronRight, CircleSlash, Group, TriangleAlert } from "lucide-react";
 import { useRef, useState } from "react";
 import { change, setCollapsed } from "../graph/edits";
-import { socketsOf, titleOf } from "../graph/kinds";
+import { type NodeKind, socketsOf, titleOf } from "../graph/kinds";
 import type { GraphNode } from "../graph/model";
 import { problemsOf } from "../graph/problems";
 import { type NodeRun, secondsOf } from "../run/progress";
@@ -9,6 +9,7 @@ import { useCatalog } from "../stores/catalog";
 import { useDocuments, useTab } from "../stores/documents";
 import { t } from "../strings";
 import { problemText } from "../strings/refused";
+import { tipped } from "../widgets/tip";
 import { typeStyle } from "./colours";
 import { useFolded, useLinked } from "./parts";
 
@@ -31,7 +32,7 @@ export function Header({ node, run }: { node: GraphNode; run: NodeRun | undefine
     <header
       className="node-header"
       style={typeStyle(type)}
-      title={kind?.description}
+      {...tipped({ words: kind?.description ?? "", facts: factsOf(node.type, kind) })}
       onDoubleClick={() => (subgraph ? enter(node.id, node.type) : setRenaming(true))}
     >
       <button
@@ -69,6 +70,9 @@ export function Header({ node, run }: { node: GraphNode; run: NodeRun | undefine
     </header>
   );
 }
+
+const factsOf = (type: string, kind: NodeKind | undefined): string =>
+  [type, kind?.category].filter(Boolean).join(" · ");
 
 /** What would keep the node from running, before anybody tries. */
 function Warning({ node }: { node: GraphNode }) {

@@ -8,6 +8,7 @@ import { prefixOf, tabNow, useTab } from "../stores/documents";
 import { useNodeRun } from "../stores/run";
 import { t } from "../strings";
 import { Field } from "../widgets/Field";
+import { tipOf, tipped } from "../widgets/tip";
 import { Complaints } from "./Complaints";
 import { typeStyle } from "./colours";
 import { isFar } from "./far";
@@ -91,6 +92,7 @@ function Rows({ node }: { node: GraphNode }) {
     widget === true && kind?.widget?.kind !== "kept";
   const sockets = inputs.filter((input) => !isField(input));
   const widgets = inputs.filter(isField);
+  const told = catalog.get(node.type)?.outputs;
   const rows = Math.max(sockets.length, outputs.length);
   return (
     <div className="node-rows">
@@ -102,7 +104,7 @@ function Rows({ node }: { node: GraphNode }) {
             {input && (
               <Input socket={input} optional={input.optional} linked={linked.has(input.name)} />
             )}
-            {output && <Output socket={output} slot={row} />}
+            {output && <Output socket={output} slot={row} tooltip={told?.[row]?.tooltip} />}
           </div>
         );
       })}
@@ -133,7 +135,7 @@ function Input({ socket, optional, linked }: InputProps) {
     <span
       className={`socket-label ${linked ? "" : "socket-label-open"}`}
       style={typeStyle(socket.type)}
-      title={[socket.type, socket.kind?.tooltip].filter(Boolean).join(": ")}
+      {...tipped(socket.kind ? tipOf(socket.kind) : { words: "", facts: socket.type })}
     >
       <Handle
         type="target"
@@ -146,12 +148,18 @@ function Input({ socket, optional, linked }: InputProps) {
   );
 }
 
-function Output({ socket, slot }: { socket: Socket; slot: number }) {
+interface OutputProps {
+  socket: Socket;
+  slot: number;
+  tooltip: string | undefined;
+}
+
+function Output({ socket, slot, tooltip }: OutputProps) {
   return (
     <span
       className="socket-label socket-label-out"
       style={typeStyle(socket.type)}
-      title={socket.type}
+      {...tipped({ words: tooltip ?? "", facts: `${socket.name} · ${socket.type}` })}
     >
       {socket.label || shortName(socket.name)}
       <Handle type="source" position={Position.Right} id={outputKey(slot)} className="socket" />

@@ -11,6 +11,13 @@ export const widget = {
   wrongFile: (name: string, kind: string) =>
     `${name} is no ${kind === "image" ? "picture" : "sound"}.`,
   notSent: (name: string, why: string) => `${name} was not uploaded: ${why}`,
+  pick: (label: string) => `Pick ${label}`,
+  tip: {
+    optional: "may be left open",
+    usually: (value: string) => `usually ${value.length > 40 ? `${value.slice(0, 40)}…` : value}`,
+    between: (min: string, max: string) => `${min} to ${max}`,
+    choices: (number: number) => (number === 1 ? "one choice" : `${number} choices`),
+  },
   model: {
     here: (name: string) => `${name} is here now`,
     missing: (name: string) => (name ? `${name} is not here` : "There is no model here yet"),

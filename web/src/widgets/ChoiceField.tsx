@@ -5,6 +5,7 @@ import { t } from "../strings";
 import type { Editing } from "./Field";
 import { Options, type Row } from "./Options";
 import { Popover } from "./Popover";
+import { tipped } from "./tip";
 
 type ChoiceWidget = Extract<Widget, { kind: "choice" }>;
 
@@ -17,7 +18,7 @@ interface ChoiceProps extends Editing<Option> {
 
 /** One of some options, found by typing. */
 export function ChoiceField(props: ChoiceProps) {
-  const { label, tooltip, value, widget, rows, opened, change, done } = props;
+  const { label, tip, value, widget, rows, opened, change, done } = props;
   const [open, setOpen] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
   const close = useCallback(() => setOpen(false), []);
@@ -44,7 +45,8 @@ export function ChoiceField(props: ChoiceProps) {
         ref={button}
         type="button"
         className={`field field-choice nodrag ${known ? "" : "field-wrong"}`}
-        title={known ? tooltip : t.widget.notThere(String(value))}
+        {...tipped(known ? tip : { ...tip, words: t.widget.notThere(String(value)) })}
+        aria-description={tip.words || undefined}
         aria-haspopup="listbox"
         aria-expanded={open}
         onClick={() => (open ? close() : show())}

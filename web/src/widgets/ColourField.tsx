@@ -1,18 +1,42 @@
+import { useState } from "react";
+import { t } from "../strings";
 import type { Editing } from "./Field";
+import { tipped } from "./tip";
 
-/** A colour as "#rrggbb". */
-export function ColourField({ label, tooltip, value, change, done }: Editing<string>) {
+const HEX = /^#?([0-9a-f]{6})$/i;
+
+/** A colour as "#rrggbb": picked, or typed. */
+export function ColourField({ label, tip, value, change, done }: Editing<string>) {
+  const [text, setText] = useState<string | null>(null);
+  const commit = (): void => {
+    const typed = HEX.exec(text?.trim() ?? "");
+    if (typed) change(`#${typed[1]?.toLowerCase()}`);
+    setText(null);
+    done();
+  };
   return (
-    <label className="field field-colour nodrag" title={tooltip}>
+    <div className="field field-colour nodrag" {...tipped(tip)}>
       <span className="field-label">{label}</span>
-      <span className="field-word">{value}</span>
+      <input
+        className="field-hex"
+        aria-label={label}
+        aria-description={tip.words || undefined}
+        spellCheck={false}
+        value={text ?? value}
+        onChange={({ target }) => setText(target.value)}
+        onBlur={commit}
+        onKeyDown={(event) => {
+          if (event.key === "Enter" || event.key === "Escape") event.currentTarget.blur();
+          event.stopPropagation();
+        }}
+      />
       <input
         type="color"
-        aria-label={label}
-        value={/^#[0-9a-f]{6}$/i.test(value) ? value : "#000000"}
+        aria-label={t.widget.pick(label)}
+        value={HEX.test(value) ? value : "#000000"}
         onChange={({ target }) => change(target.value)}
         onBlur={done}
       />
-    </label>
+    </div>
   );
 }

@@ -12,6 +12,7 @@ import { NumberField } from "./NumberField";
 import { SeedButtons } from "./SeedButtons";
 import { TextField } from "./TextField";
 import { ToggleField } from "./ToggleField";
+import { type Tip, tipOf } from "./tip";
 
 interface FieldProps {
   node: string;
@@ -24,7 +25,7 @@ interface FieldProps {
 /** What every widget gets. */
 export interface Editing<T> {
   label: string;
-  tooltip?: string;
+  tip: Tip;
   value: T;
   /** Edits in a row are one step, until `done`. */
   change(value: T): void;
@@ -36,7 +37,7 @@ export function Field({ node, input, widget, value, after }: FieldProps) {
   const { editSheet, settle } = useDocuments.getState();
   const editing = {
     label: shortName(input.name),
-    tooltip: input.tooltip,
+    tip: tipOf(input),
     change: (next: Json) =>
       editSheet(
         t.edits.value(input.name),

@@ -21,7 +21,7 @@ interface FileProps extends Editing<string> {
 
 /** A picture or a sound of the input folder: chosen, uploaded, dropped, pasted; masked. */
 export function FileField(props: FileProps) {
-  const { node, input, label, tooltip, value, widget, upload, change, done } = props;
+  const { node, input, label, tip, value, widget, upload, change, done } = props;
   const [busy, setBusy] = useState(false);
   const [tool, setTool] = useState<"mask" | "recorder" | null>(null);
   // What the service does not list need not be asked for.
@@ -40,7 +40,7 @@ export function FileField(props: FileProps) {
     event.preventDefault();
     void take(file);
   };
-  const choose = { label, tooltip, done, change: (option: Option) => change(String(option)) };
+  const choose = { label, tip, done, change: (option: Option) => change(String(option)) };
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: dropping has the button as its equal
     <div

@@ -2,6 +2,7 @@ import { type KeyboardEvent, type PointerEvent, useRef, useState } from "react";
 import type { Widget } from "../graph/kinds";
 import { type Numeric, type Pace, stepped, typed } from "../graph/numbers";
 import type { Editing } from "./Field";
+import { tipped } from "./tip";
 
 type NumberWidget = Extract<Widget, { kind: "number" }>;
 
@@ -26,7 +27,7 @@ const finite = (bound: number): number | undefined => (Number.isFinite(bound) ? 
 /** A number: dragged sideways, typed, or stepped with the arrow keys. Shift makes ten steps of
  * one, Alt a tenth of one. */
 export function NumberField(props: Editing<Numeric> & { widget: NumberWidget }) {
-  const { label, tooltip, value, widget, change, done } = props;
+  const { label, tip, value, widget, change, done } = props;
   const [text, setText] = useState<string | null>(null);
   const input = useRef<HTMLInputElement>(null);
   const drag = useRef<Drag | null>(null);
@@ -87,7 +88,7 @@ export function NumberField(props: Editing<Numeric> & { widget: NumberWidget }) 
   return (
     <div
       className="field field-number nodrag"
-      title={tooltip}
+      {...tipped(tip)}
       onPointerDown={start}
       onPointerMove={move}
       onPointerUp={end}
@@ -98,6 +99,7 @@ export function NumberField(props: Editing<Numeric> & { widget: NumberWidget }) 
       <input
         ref={input}
         role="spinbutton"
+        aria-description={tip.words || undefined}
         inputMode="decimal"
         aria-label={label}
         aria-valuenow={Number(value)}

@@ -9,6 +9,7 @@ import { useTab } from "../stores/documents";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
 import type { Editing } from "./Field";
+import { tipped } from "./tip";
 
 const STEP = 0.05;
 /** Longer texts are neither marked nor counted. */
@@ -18,7 +19,7 @@ const PAUSE = 300;
 
 /** A prompt: what weighs more or less is marked behind the words, and its tokens are counted. */
 export function PromptField(props: Editing<string> & { node: string }) {
-  const { label, tooltip, value, node, change, done } = props;
+  const { label, tip, value, node, change, done } = props;
   const encoder = useTab((tab) => {
     const workflow = tab.history.present;
     return encoderOf(workflow, sheetOf(workflow, tab.sheet), catalogNow(), node);
@@ -39,12 +40,13 @@ export function PromptField(props: Editing<string> & { node: string }) {
     weigh(event.currentTarget, up * STEP);
   };
   return (
-    <div className="field-area nodrag nowheel" title={tooltip}>
+    <div className="field-area nodrag nowheel" {...tipped(tip)}>
       <div className="prompt">
         {short && <Marks layer={layer} text={value} weights={encoder !== undefined} />}
         <textarea
           ref={area}
           aria-label={label}
+          aria-description={tip.words || undefined}
           placeholder={label}
           rows={3}
           value={value}

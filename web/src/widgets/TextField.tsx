@@ -2,6 +2,7 @@ import type { Widget } from "../graph/kinds";
 import { t } from "../strings";
 import type { Editing } from "./Field";
 import { PromptField } from "./PromptField";
+import { tipped } from "./tip";
 
 type TextWidget = Extract<Widget, { kind: "text" }>;
 
@@ -11,13 +12,14 @@ const SEEN = 5000;
 
 /** Words: one line, or as many as are needed. */
 export function TextField(props: Editing<string> & { widget: TextWidget; node: string }) {
-  const { label, tooltip, value, widget, change, done } = props;
+  const { label, tip, value, widget, change, done } = props;
   if (!widget.multiline) {
     return (
-      <label className="field field-text nodrag" title={tooltip}>
+      <label className="field field-text nodrag" {...tipped(tip)}>
         <span className="field-label">{label}</span>
         <input
           aria-label={label}
+          aria-description={tip.words || undefined}
           value={value}
           spellCheck={false}
           onChange={({ target }) => change(target.value)}
@@ -32,7 +34,7 @@ export function TextField(props: Editing<string> & { widget: TextWidget; node: s
   }
   if (value.length > LONGEST) {
     return (
-      <div className="field-area nodrag nowheel" title={tooltip}>
+      <div className="field-area nodrag nowheel" {...tipped(tip)}>
         <textarea aria-label={label} rows={3} readOnly value={value.slice(0, SEEN)} />
         <p className="field-note">{t.widget.long(value.length, SEEN)}</p>
       </div>
@@ -40,9 +42,10 @@ export function TextField(props: Editing<string> & { widget: TextWidget; node: s
   }
   if (widget.prompt) return <PromptField {...props} />;
   return (
-    <div className="field-area nodrag nowheel" title={tooltip}>
+    <div className="field-area nodrag nowheel" {...tipped(tip)}>
       <textarea
         aria-label={label}
+        aria-description={tip.words || undefined}
         placeholder={label}
         rows={3}
         value={value}

@@ -1,11 +1,12 @@
 import type { Widget } from "../graph/kinds";
 import type { Editing } from "./Field";
+import { tipped } from "./tip";
 
 type ToggleWidget = Extract<Widget, { kind: "toggle" }>;
 
 /** On or off. */
 export function ToggleField(props: Editing<boolean> & { widget: ToggleWidget }) {
-  const { label, tooltip, value, widget, change, done } = props;
+  const { label, tip, value, widget, change, done } = props;
   const word = value ? widget.on : widget.off;
   return (
     <button
@@ -13,8 +14,9 @@ export function ToggleField(props: Editing<boolean> & { widget: ToggleWidget }) 
       role="switch"
       aria-checked={value}
       aria-label={label}
+      aria-description={tip.words || undefined}
       className="field field-toggle nodrag"
-      title={tooltip}
+      {...tipped(tip)}
       onClick={() => {
         change(!value);
         done();
