@@ -180,11 +180,14 @@ class NodeSpec:
     by_name: dict[str, Input] = field(init=False, repr=False, compare=False, hash=False)
     is_patient: bool = field(init=False, repr=False, compare=False, hash=False)
     """Whether it may run before all its inputs are there."""
+    is_dynamic: bool = field(init=False, repr=False, compare=False, hash=False)
+    """Whether its inputs depend on what a prompt gives."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {input.name: input for input in self.inputs})
         patient = any(input.raw or (input.lazy and self.asks) for input in self.inputs)
         object.__setattr__(self, "is_patient", patient)
+        object.__setattr__(self, "is_dynamic", any(input.is_dynamic for input in self.inputs))
 
     @property
     def asks(self) -> bool:
@@ -197,11 +200,6 @@ class NodeSpec:
         if declared is not None:
             return declared
         return Input(name, "*", optional=True, collects=any(i.collects for i in self.inputs))
-
-    @property
-    def is_dynamic(self) -> bool:
-        """Whether its inputs depend on what a prompt gives."""
-        return any(input.is_dynamic for input in self.inputs)
 
     @property
     def place(self) -> str:

@@ -137,14 +137,17 @@ def _truth(value: Any) -> bool:
 def _check_range(input: Input, value: Any, config: Callable[[], Any]) -> None:
     if input.range is None:
         return
-    facts: dict[str, Any] = {"input_name": input.name, "received_value": _json(value)}
     if value < input.range.min:
         problem = "value_smaller_than_min", f"smaller than min of {input.range.min}"
     elif value > input.range.max:
         problem = "value_bigger_than_max", f"bigger than max of {input.range.max}"
     else:
         return
-    facts["input_config"] = config()
+    facts = {
+        "input_name": input.name,
+        "received_value": _json(value),
+        "input_config": config(),
+    }
     message = f"Value {short(value)} {problem[1]}"
     raise Unfit(InputError(problem[0], message, input.name, facts))
 

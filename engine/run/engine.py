@@ -102,7 +102,7 @@ class Engine:
         self._worker = worker
         self._scheduler = Scheduler(self._queue, worker, self._tell)
         self._lock = lock
-        self._listeners: list[Listener] = []
+        self._listeners: tuple[Listener, ...] = ()
 
     @classmethod
     async def open(
@@ -291,11 +291,15 @@ class Engine:
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Be told of every event in the event loop, in order; returns how to stop that."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        self._listeners += (listener,)
+
+        def leave() -> None:
+            self._listeners = tuple(other for other in self._listeners if other is not listener)
+
+        return leave
 
     def _tell(self, job: Job | None, event: Event | QueueChanged) -> None:
-        for listener in [*self._listeners]:
+        for listener in self._listeners:
             listener(job, event)
 
 

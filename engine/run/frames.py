@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Callable
 from typing import Any, BinaryIO, TypeAlias
 
 import msgspec
@@ -10,6 +12,8 @@ from msgspec import Struct
 
 from engine.run.events import Event
 from engine.store.history import Job
+
+log = logging.getLogger(__name__)
 
 LENGTH_BYTES = 4
 
@@ -124,14 +128,41 @@ def received(stream: BinaryIO) -> Frame:
     return DECODER.decode(body)
 
 
-async def read_frame(reader: asyncio.StreamReader) -> Frame:
-    """The next frame, in an event loop.
+class Frames(asyncio.Protocol):
+    """Hands on the frames of a connection in an event loop.
 
-    Raises:
-        asyncio.IncompleteReadError: the other side is gone.
+    Args:
+        take: gets each; what it raises ends the connection.
+
+    Attributes:
+        lost: done when the other side is gone.
     """
-    length = int.from_bytes(await reader.readexactly(LENGTH_BYTES), "big")
-    return DECODER.decode(await reader.readexactly(length))
+
+    def __init__(self, take: Callable[[Frame], None]) -> None:
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._take = take
+        self._unread = bytearray()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what is whole."""
+        self._unread += data
+        while (frame := self._next()) is not None:
+            self._take(frame)
+
+    def _next(self) -> Frame | None:
+        end = LENGTH_BYTES + int.from_bytes(self._unread[:LENGTH_BYTES], "big")
+        if len(self._unread) < end:
+            return None
+        body = bytes(self._unread[LENGTH_BYTES:end])
+        del self._unread[:end]
+        return DECODER.decode(body)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell that it is over."""
+        if exc is not None:
+            log.error("the connection to the worker process breaks", exc_info=exc)
+        if not self.lost.done():
+            self.lost.set_result(None)
 
 
 DECODER = msgspec.msgpack.Decoder(Frame)

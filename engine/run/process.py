@@ -22,12 +22,12 @@ from engine.run.frames import (
     CancelJob,
     Facts,
     Frame,
+    Frames,
     Free,
     JobEvents,
     LogLine,
     RunJob,
     encoded,
-    read_frame,
 )
 from engine.run.questions import Questions
 from engine.run.relay import pass_on
@@ -66,7 +66,7 @@ class ProcessWorker:
         self._settings = settings
         self._jobs: dict[str, _Running] = {}
         self._facts: list[asyncio.Future[Mapping[str, Any]]] = []
-        self._writer: asyncio.StreamWriter | None = None
+        self._transport: asyncio.Transport | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._connected = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
@@ -131,9 +131,9 @@ class ProcessWorker:
         clock, pause = asyncio.get_running_loop().time, RESTART_SECONDS
         while True:
             began = clock()
-            reader = await self._spawn()
+            frames = await self._spawn()
             try:
-                await self._receive(reader)
+                await frames.lost
             finally:
                 await self._bury()
             log.error("the worker process died (%s); it is started again", self._exit_code())
@@ -141,7 +141,7 @@ class ProcessWorker:
             pause = RESTART_SECONDS if healthy else min(2 * pause, LONGEST_RESTART_SECONDS)
             await asyncio.sleep(pause)
 
-    async def _spawn(self) -> asyncio.StreamReader:
+    async def _spawn(self) -> Frames:
         ours, theirs = socket.socketpair()
         try:
             with theirs:
@@ -155,7 +155,9 @@ class ProcessWorker:
                     stdin=asyncio.subprocess.DEVNULL,
                     env={**WORKER_ENVIRONMENT, **os.environ},
                 )
-            reader, self._writer = await asyncio.open_connection(sock=ours, limit=2**30)
+            self._transport, frames = await asyncio.get_running_loop().create_connection(
+                lambda: Frames(self._take), sock=ours
+            )
         except BaseException:
             ours.close()
             raise
@@ -164,35 +166,27 @@ class ProcessWorker:
             self._send(RunJob.of(running.job))
             if running.unwanted:
                 self._send(CancelJob(running.job.id))
-        return reader
+        return frames
 
-    async def _receive(self, reader: asyncio.StreamReader) -> None:
-        while True:
-            try:
-                frame = await read_frame(reader)
-            except (asyncio.IncompleteReadError, ConnectionError):
-                return
-            except msgspec.MsgspecError:
-                log.exception("the worker process sends what cannot be read")
-                return
-            match frame:
-                case JobEvents():
-                    self._pass_on(frame.job, frame.events)
-                case Facts():
-                    self._settle_facts(frame.facts)
-                case LogLine():
-                    pass_on(frame)
-                case Answer():
-                    self._questions.settle(frame)
-                case _:
-                    log.error("a worker does not send %s", type(frame).__name__)
+    def _take(self, frame: Frame) -> None:
+        match frame:
+            case JobEvents():
+                self._pass_on(frame.job, frame.events)
+            case Facts():
+                self._settle_facts(frame.facts)
+            case LogLine():
+                pass_on(frame)
+            case Answer():
+                self._questions.settle(frame)
+            case _:
+                log.error("a worker does not send %s", type(frame).__name__)
 
     async def _bury(self) -> None:
         """The process is gone, or must go: nobody may wait for it any more."""
         self._connected.clear()
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
         if self._process is not None:
             if self._process.returncode is None:
                 self._process.kill()
@@ -226,5 +220,5 @@ class ProcessWorker:
         return f"signal {-code}" if code is not None and code < 0 else f"exit status {code}"
 
     def _send(self, frame: Frame) -> None:
-        if self._writer is not None:
-            self._writer.write(encoded(frame))
+        if self._transport is not None:
+            self._transport.write(encoded(frame))

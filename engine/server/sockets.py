@@ -188,11 +188,10 @@ class Sockets:
 
     def _push_of(self, job: Job, sockets: Collection[Socket], message: Message) -> None:
         """Send a message on a job; to those who want that, with when its nodes ran."""
-        record = self._engine.record(job.id)
-        wanted = record and any(socket.wants_more for socket in sockets)
-        if record and wanted and message[0] == "progress_state":
-            more = wire.with_spans(message, record.spans)
-            _push([socket for socket in sockets if socket.wants_more], more)
+        wanting = [socket for socket in sockets if socket.wants_more]
+        record = self._engine.record(job.id) if wanting else None
+        if record is not None and message[0] == "progress_state":
+            _push(wanting, wire.with_spans(message, record.spans))
             sockets = [socket for socket in sockets if not socket.wants_more]
         _push(sockets, message)
 

@@ -11,17 +11,13 @@ from engine.run.events import (
     Ended,
     Event,
     Expanded,
-    Lost,
     NodeFailed,
     NodeFinished,
-    NodeLoaded,
-    NodePreview,
     NodeProgress,
     NodeSaid,
     NodeShown,
     NodeSound,
     NodeStarted,
-    NodeText,
     Started,
 )
 from engine.server import wire
@@ -54,54 +50,54 @@ class Story:
         self._next_state = 0.0
         self._sounds: deque[NodeSound] = deque(maxlen=MOST_SOUNDS)
 
-    def tell(self, event: Event) -> Iterator[Message]:
+    def tell(self, event: Event) -> list[Message]:
         """The messages of an event; pictures and sounds have a binary form and none here."""
-        id = self.job.id
-        match event:
-            case Started(cached, at):
-                self._begin()
-                yield wire.execution_start(id, at)
-                yield wire.execution_cached(id, cached, at)
-            case Expanded(node, display):
-                self._display |= display
-                self._parents |= dict.fromkeys(display, node)
-            case NodeFailed(failure):
-                yield wire.node_failed(id, failure, time.time_ns() // 10**6)
-            case Ended(status, at, failure, partial):
-                if len(self._nodes) > MANY:
-                    yield wire.progress_state(id, self._nodes)
-                yield wire.ending(id, status, at, failure, partial)
-            case NodeSound():
-                self._sounds.append(event)
-            case NodePreview() | NodeText() | NodeLoaded() | Lost():
-                pass
-            case _:
-                yield from self._tell_node(event)
-
-    def _tell_node(
-        self, event: NodeStarted | NodeProgress | NodeSaid | NodeShown | NodeFinished
-    ) -> Iterator[Message]:
         id = self.job.id
         match event:
             case NodeStarted(node):
                 self._running.append(node)
-                yield from self._progress(node, 0.0, 1.0, "running")
-                yield wire.executing(id, self.spot(node))
+                state = self._progress(node, 0.0, 1.0, "running")
+                return [*state, wire.executing(id, self.spot(node))]
             case NodeProgress(node, value, total):
-                yield from self._progress(node, value, total, "running")
-                yield wire.progress(id, node, value, total)
-            case NodeSaid(name=name, data=data):
-                yield name, data
-            case NodeShown(node, shown):
-                yield wire.executed(id, self.spot(node), shown)
+                state = self._progress(node, value, total, "running")
+                return [*state, wire.progress(id, node, value, total)]
             case NodeFinished(node):
-                if node in self._running:
-                    self._running.remove(node)
-                if self._sounds:
-                    others = (sound for sound in self._sounds if sound.node != node)
-                    self._sounds = deque(others, MOST_SOUNDS)
+                self._leave(node)
                 total = self._nodes[node]["max"] if node in self._nodes else 1
-                yield from self._progress(node, total, total, "finished")
+                return self._progress(node, total, total, "finished")
+            case NodeShown(node, shown):
+                return [wire.executed(id, self.spot(node), shown)]
+            case NodeSaid(name=name, data=data):
+                return [(name, data)]
+            case _:
+                return self._tell_of_job(event)
+
+    def _tell_of_job(self, event: Event) -> list[Message]:
+        id = self.job.id
+        match event:
+            case Started(cached, at):
+                self._begin()
+                return [wire.execution_start(id, at), wire.execution_cached(id, cached, at)]
+            case Expanded(node, display):
+                self._display |= display
+                self._parents |= dict.fromkeys(display, node)
+            case NodeFailed(failure):
+                return [wire.node_failed(id, failure, time.time_ns() // 10**6)]
+            case Ended(status, at, failure, partial):
+                last = [wire.progress_state(id, self._nodes)] if len(self._nodes) > MANY else []
+                return [*last, wire.ending(id, status, at, failure, partial)]
+            case NodeSound():
+                self._sounds.append(event)
+            case _:
+                pass
+        return []
+
+    def _leave(self, node: str) -> None:
+        if node in self._running:
+            self._running.remove(node)
+        if self._sounds:
+            others = (sound for sound in self._sounds if sound.node != node)
+            self._sounds = deque(others, MOST_SOUNDS)
 
     def sounds(self) -> Iterator[NodeSound]:
         """What sounded lately of the nodes that run."""
@@ -118,12 +114,12 @@ class Story:
         """A node as clients are told of it."""
         return Spot(node, self._display.get(node, node), self._parents.get(node))
 
-    def _progress(self, node: str, value: float, total: float, state: str) -> Iterator[Message]:
+    def _progress(self, node: str, value: float, total: float, state: str) -> list[Message]:
         told = wire.node_progress(self.job.id, self.spot(node), value, total, state)
         self._nodes[node] = told
         if len(self._nodes) > MANY:
             now = time.monotonic()
             if now < self._next_state:
-                return
+                return []
             self._next_state = now + SELDOM_SECONDS
-        yield wire.progress_state(self.job.id, self._nodes)
+        return [wire.progress_state(self.job.id, self._nodes)]
