@@ -29,11 +29,11 @@ def solid(width: int, height: int, count: int, color: int) -> Tensor:
     return torch.as_tensor(np.full((count, height, width, 3), rgb, np.float32))
 
 
+@np.errstate(invalid="ignore")
 def to_bytes(pictures: Tensor) -> NDArray[np.uint8]:
     """The same in uint8; fractions are cut off, not rounded, and what is no number is 0."""
     values = pictures.float().numpy(force=True) * np.float32(255)
-    np.fmax(values, 0, out=values)  # unlike maximum it takes 0 where there is no number
-    return np.fmin(values, 255, out=values).astype(np.uint8)
+    return values.clip(0, 255, out=values).astype(np.uint8)
 
 
 def read(path: Path) -> tuple[Tensor, Tensor]:
