@@ -7,7 +7,7 @@ export function Notices() {
   const { notices, announcement, dismiss } = useUi();
   return (
     <>
-      <div className="notices">
+      <section className="notices" aria-label={t.messages}>
         {notices.map(({ id, text, kind }) => (
           <div key={id} className={`notice notice-${kind}`}>
             <span>{text}</span>
@@ -16,7 +16,7 @@ export function Notices() {
             </button>
           </div>
         ))}
-      </div>
+      </section>
       <div className="unseen" role="status" aria-live="polite">
         {announcement}
       </div>

@@ -2,6 +2,7 @@ import {
   ChartGantt,
   CircleHelp,
   Ellipsis,
+  History,
   House,
   Images,
   LayoutList,
@@ -230,6 +231,7 @@ const PANELS: { panel: Panel; icon: typeof ListTree }[] = [
   { panel: "problems", icon: TriangleAlert },
   { panel: "queue", icon: ListVideo },
   { panel: "results", icon: Images },
+  { panel: "versions", icon: History },
 ];
 const THEMES: Record<Theme, Theme> = { system: "light", light: "dark", dark: "system" };
 const THEME_ICONS = { system: Monitor, light: Sun, dark: Moon };

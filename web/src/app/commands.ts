@@ -119,6 +119,7 @@ export const COMMANDS: readonly Command[] = [
   { group: "view", label: c.problems, keys: ["P"], run: () => ui().toggle("problems") },
   { group: "view", label: c.queue, keys: ["Q"], run: () => ui().toggle("queue") },
   { group: "view", label: c.results, keys: ["R"], run: () => ui().toggle("results") },
+  { group: "view", label: c.versions, keys: ["V"], run: () => ui().toggle("versions") },
   { group: "view", label: c.timeline, keys: ["T"], run: toggleTimeline },
   { group: "view", label: c.leave, keys: ["Escape"], run: leave },
   { group: "view", label: c.help, keys: ["?"], run: () => ui().set({ help: !ui().help }) },

@@ -12,12 +12,20 @@ import {
   useReactFlow,
   useStore,
 } from "@xyflow/react";
-import { type MouseEvent as ReactMouseEvent, useCallback, useRef, useState } from "react";
+import {
+  lazy,
+  type MouseEvent as ReactMouseEvent,
+  Suspense,
+  useCallback,
+  useRef,
+  useState,
+} from "react";
 import { freeInput, type Loose, refusal } from "../graph/connect";
 import { connect, disconnect, linkKey, reroute } from "../graph/edits";
 import { outputType, socketsOf } from "../graph/kinds";
 import { type Group, linkedInputs, type Point, ROOT, type Sheet, sheetOf } from "../graph/model";
 import { catalogNow } from "../stores/catalog";
+import { useCompared } from "../stores/comparison";
 import { type Tab, tabNow, useDocuments } from "../stores/documents";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
@@ -34,6 +42,8 @@ import { Reroute } from "./Reroute";
 import { ViewButtons } from "./ViewButtons";
 import { firstView, MIN_ZOOM, useView } from "./view";
 
+const Comparison = lazy(() => import("./Comparison"));
+
 const NODE_TYPES = { node: Node, note: Note, reroute: Reroute, group: GroupBox, end: End };
 const EDGE_TYPES = { link: Link };
 const BOX_KEYS = ["Control", "Meta"];
@@ -48,6 +58,7 @@ export function Canvas({ tab }: { tab: Tab }) {
 
 function SheetCanvas({ tab }: { tab: Tab }) {
   const sheet = sheetOf(tab.history.present, tab.sheet);
+  const compared = useCompared(tab) !== undefined;
   const flow = useFlow(tab.history.present, sheet, tab.selection, tab.sheet !== ROOT);
   const { screenToFlowPosition } = useReactFlow();
   const far = useStore(isFar);
@@ -128,6 +139,11 @@ function SheetCanvas({ tab }: { tab: Tab }) {
       <Background variant={BackgroundVariant.Dots} gap={20} size={1.2} />
       <MiniMap pannable zoomable ariaLabel={t.canvas.minimap} nodeBorderRadius={6} />
       <ViewButtons />
+      {compared && (
+        <Suspense fallback={null}>
+          <Comparison tab={tab} />
+        </Suspense>
+      )}
     </ReactFlow>
   );
 }

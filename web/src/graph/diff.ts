@@ -23,7 +23,7 @@ export type Change = { sheet: string } & (
   | { kind: "type" | "title"; node: string; before: string; after: string }
   | { kind: "mode"; node: string; before: Mode; after: Mode }
   | { kind: "value"; node: string; input: string; before?: Json; after?: Json }
-  | { kind: "afterRun"; node: string; input: string; before?: AfterRun; after?: AfterRun }
+  | { kind: "afterRun"; node: string; input: string; before: AfterRun; after: AfterRun }
   | { kind: "look"; node: string }
   | { kind: "linked" | "unlinked"; link: Link }
   | { kind: "groupAdded" | "groupRemoved" | "groupChanged"; group: Group }
@@ -81,7 +81,7 @@ function ofNode(sheet: string, old: GraphNode, now: GraphNode): Change[] {
     if (!same(before, after)) changes.push({ ...at, kind: "value", input, before, after });
   }
   for (const input of keys(old.after, now.after)) {
-    const [before, after] = [old.after[input], now.after[input]];
+    const [before, after] = [old.after[input] ?? "fixed", now.after[input] ?? "fixed"];
     if (before !== after) changes.push({ ...at, kind: "afterRun", input, before, after });
   }
   if (old.x !== now.x || old.y !== now.y) {

@@ -1,4 +1,5 @@
 import { X } from "lucide-react";
+import { lazy, Suspense } from "react";
 import type { Tab } from "../stores/documents";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
@@ -6,6 +7,8 @@ import { Outline } from "./Outline";
 import { Problems } from "./Problems";
 import { Queue } from "./Queue";
 import { Results } from "./Results";
+
+const Versions = lazy(() => import("./Versions"));
 
 /** The panel beside the canvas. */
 export function Dock({ tab }: { tab: Tab }) {
@@ -29,6 +32,11 @@ export function Dock({ tab }: { tab: Tab }) {
         {panel === "problems" && <Problems tab={tab} />}
         {panel === "queue" && <Queue />}
         {panel === "results" && <Results />}
+        {panel === "versions" && (
+          <Suspense fallback={null}>
+            <Versions tab={tab} />
+          </Suspense>
+        )}
       </div>
     </aside>
   );

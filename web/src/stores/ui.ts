@@ -16,7 +16,7 @@ export interface View {
   sizes(): Map<string, Size>;
 }
 
-export type Panel = "outline" | "problems" | "queue" | "results" | "inspector";
+export type Panel = "outline" | "problems" | "queue" | "results" | "versions" | "inspector";
 export type Theme = "system" | "light" | "dark";
 
 /** The search for a node to add: where the node goes, and the link that waits for it. */

@@ -12,6 +12,7 @@ export const en = {
   product: "Soundstage",
   untitled: "Untitled",
   close: "Close",
+  messages: "Messages",
   download: "Download",
   clipboard: "The clipboard",
   note: "Note",
@@ -88,6 +89,7 @@ export const en = {
     problems: "Problems",
     queue: "Queue",
     results: "Results",
+    versions: "Versions",
     timeline: "Timeline of the run",
     leave: "Close, deselect, leave a subgraph",
     help: "Keys and hints",
@@ -200,6 +202,7 @@ export const en = {
     problems: "Problems",
     queue: "Queue",
     results: "Results",
+    versions: "Versions",
   },
   outline: {
     empty: "This graph is empty. Press A to add a node.",

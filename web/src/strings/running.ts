@@ -28,6 +28,29 @@ export const running = {
     sofar: roughly,
     left: (sofar: number, left: number) => `${roughly(sofar)}, about ${roughly(left)} left`,
   },
+  versions: {
+    list: "Versions",
+    name: "Name of this version",
+    keep: "Keep",
+    kept: (name: string) => `${name} is kept`,
+    taken: (name: string) => `There is a version called ${name} already; choose another name.`,
+    with: "Compare with",
+    now: "what is open now",
+    empty: "Each run is a version. Give a name to those that you want to keep.",
+    run: (time: string) => `Run of ${time}`,
+    compare: (name: string) => `Compare ${name}`,
+    restore: (name: string) => `Restore ${name}`,
+    restored: (name: string) => `Restore ${name}`,
+    said: (name: string) => `${name} is restored; undo brings back what was here`,
+    forget: (name: string) => `Delete ${name}`,
+    changes: "Changes",
+    since: (name: string, number: number) =>
+      number === 0
+        ? `The same as ${name}`
+        : `${number} ${number === 1 ? "change" : "changes"} since ${name}`,
+    stop: "Stop comparing",
+    elsewhere: (name: string) => `That is in ${name}: look inside of it first`,
+  },
   timeline: {
     title: "Timeline",
     label: "Run timeline",

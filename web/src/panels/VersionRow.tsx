@@ -1,0 +1,76 @@
+import { GitCompareArrows, History, Trash2 } from "lucide-react";
+import { viewAddress } from "../server/service";
+import type { Version } from "../server/versions";
+import { t } from "../strings";
+import { running } from "../strings/running";
+
+const w = running.versions;
+
+/** What a version is called: runs by their time. */
+export const nameOf = ({ name, at }: Version): string => name || w.run(timeOf(at));
+
+const timeOf = (at: number): string =>
+  new Date(at).toLocaleString("en", {
+    month: "short",
+    day: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hour12: false,
+  });
+
+interface Props {
+  version: Version;
+  /** The open workflow is compared with it now. */
+  compared: boolean;
+  compare: () => void;
+  restore: () => void;
+  forget: () => void;
+}
+
+/** A version, and what can be done with it. */
+export function VersionRow({ version, compared, compare, restore, forget }: Props) {
+  const { kind, picture, took, at } = version;
+  const name = nameOf(version);
+  const about = kind === "named" ? timeOf(at) : took !== undefined ? t.seconds(took / 1000) : "";
+  return (
+    <li className={compared ? "version version-compared" : "version"}>
+      {picture ? (
+        <img
+          className="version-picture"
+          src={viewAddress(picture, "webp;60")}
+          alt=""
+          loading="lazy"
+        />
+      ) : (
+        <span className="version-picture" aria-hidden="true" />
+      )}
+      <span className="version-about">
+        <strong title={name}>{name}</strong>
+        <span>{about}</span>
+      </span>
+      <span className="version-tools">
+        <Tool label={w.compare(name)} act={compare}>
+          <GitCompareArrows size={15} />
+        </Tool>
+        <Tool label={w.restore(name)} act={restore}>
+          <History size={15} />
+        </Tool>
+        {kind === "named" && (
+          <Tool label={w.forget(name)} act={forget}>
+            <Trash2 size={14} />
+          </Tool>
+        )}
+      </span>
+    </li>
+  );
+}
+
+function Tool(props: { label: string; act: () => void; children: React.ReactNode }) {
+  const { label, act, children } = props;
+  return (
+    <button type="button" className="icon-button" aria-label={label} title={label} onClick={act}>
+      {children}
+    </button>
+  );
+}
