@@ -92,12 +92,15 @@ class Pulls:
             for file in model.files
         ]
 
-    def begin(self, folder: str, name: str, url: str | None, sha256: str | None) -> Pull | None:
+    def begin(
+        self, folder: str, name: str, target: Path, url: str | None, sha256: str | None
+    ) -> Pull | None:
         """Start to fetch a model file; one that comes already is the answer.
 
         Args:
             folder: a kind of models.
             name: of the file in it, checked by the caller; may have folders of its own.
+            target: its place.
             url: where it is; None for what the catalogue knows.
             sha256: what it must be, if that is known.
 
@@ -109,7 +112,7 @@ class Pulls:
                 return known
         if url is not None:
             host = urlsplit(url).netloc.rpartition("@")[2]
-            work = partial(_fetch, url=url, target=self.models / folder / name, sha256=sha256)
+            work = partial(_fetch, url=url, target=target, sha256=sha256)
             return self._start(Pull(folder, name, host), work)
         for offer in self.offers():
             if (offer.folder, offer.name) == (folder, name):

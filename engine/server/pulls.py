@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -35,7 +36,7 @@ async def post_pull(request: web.Request) -> web.Response:
     it is complete and right. Only safetensors and ONNX: other files can hold programs.
     """
     body = await json_object(request)
-    folder, name = _named(request.app[ENGINE].folders, body)
+    folder, name, target = _named(request.app[ENGINE].folders, body)
     url, sha256 = string(body, "url"), string(body, "sha256")
     if url is not None:
         if not url.startswith(("https://", "http://")):
@@ -50,7 +51,7 @@ async def post_pull(request: web.Request) -> web.Response:
     if sha256 and digest is None:
         raise BadInput("invalid_sha256", "sha256 must be 64 hexadecimal digits.")
     wanted = digest[1].lower() if digest else None
-    pull = await asyncio.to_thread(request.app[PULLS].begin, folder, name, url, wanted)
+    pull = await asyncio.to_thread(request.app[PULLS].begin, folder, name, target, url, wanted)
     if pull is None:
         raise BadInput("no_url", f"url is missing; it says where {name[:200]!r} is.")
     return json_response(_told(pull))
@@ -63,17 +64,18 @@ async def delete_pull(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-def _named(folders: Folders, body: dict[str, Any]) -> tuple[str, str]:
-    """The folder and the name of a model that is not there yet."""
+def _named(folders: Folders, body: dict[str, Any]) -> tuple[str, str, Path]:
+    """The folder, the name and the place of a model that is not there yet."""
     given, name = string(body, "folder"), string(body, "name")
     folder = ALIASES.get(given or "", given)
     if folder not in folders.model_kinds() or folder in NO_MODELS:
         raise BadInput("invalid_folder", "folder must be one of those of GET /experiment/models.")
     if not name or name.endswith("/") or any(part.startswith(".") for part in name.split("/")):
         raise BadInput("invalid_name", "name must be the name of a file.")
-    if inside(folders.root("models") / folder, name).exists():
+    root, *others = [*folders.model_roots(folder), folders.root("models") / folder]
+    if any(inside(place, name).exists() for place in (root, *others)):
         raise BadInput("already_there", f"{name[:200]!r} is there already.")
-    return folder, name
+    return folder, name, inside(root, name)
 
 
 def _told(pull: Pull) -> dict[str, Any]:
