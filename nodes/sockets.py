@@ -6,43 +6,26 @@ what really flows. Values keep the in-memory shapes that ComfyUI's node packs ex
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, TypeAlias
 
 from engine import Socket
 
 if TYPE_CHECKING:
-    from typing import NotRequired
-
     from torch import Tensor
 
     from nodes.models.clip import Clip
+    from nodes.models.conditionings import Conditioning
     from nodes.models.guidance import Guide as Guider
     from nodes.models.kokoro import VoiceModel
+    from nodes.models.latents import Latents as Latent
     from nodes.models.noise import NoiseSource as Noise
     from nodes.models.samplers import Way as Sampler
     from nodes.models.unet import Model
     from nodes.models.vae import Vae
-
-    class LatentValue(TypedDict):
-        """Latents, float32 [B, C, H/8, W/8], not scaled; mask 1 = denoise here."""
-
-        samples: Tensor
-        noise_mask: NotRequired[Tensor]
-        batch_index: NotRequired[list[int]]
-        type: NotRequired[str]
-        downscale_ratio_temporal: NotRequired[int]
-
-    class AudioValue(TypedDict):
-        """Sound, float32 [B, channels, T] in -1..1."""
-
-        waveform: Tensor
-        sample_rate: int
+    from nodes.models.waves import Sound as Audio
 
     Image: TypeAlias = Tensor
     Mask: TypeAlias = Tensor
-    Latent: TypeAlias = LatentValue
-    Conditioning: TypeAlias = list[tuple[Tensor, dict[str, Any]]]
-    Audio: TypeAlias = AudioValue
     Sigmas: TypeAlias = Tensor
 else:
     Image = Socket("IMAGE")

@@ -21,9 +21,9 @@ def scale_by(
     scale_by: Annotated[float, Range(0.01, 8.0, 0.01), Tooltip("2 doubles each side.")] = 1.0,
 ) -> Image:
     """Pictures a number of times as large."""
-    from nodes.models.arranging import scaled_by
+    from nodes.models import resizing
 
-    return scaled_by(image, upscale_method, scale_by)
+    return resizing.by(image, upscale_method, scale_by)
 
 
 @node(
@@ -63,9 +63,9 @@ def scale_to_max_dimension(
     largest_size: Annotated[Place, Tooltip("Of the longer side; 0 changes nothing.")] = 512,
 ) -> Image:
     """Pictures whose longer side has this length, in proportion."""
-    from nodes.models.arranging import scaled_to_longest
+    from nodes.models import resizing
 
-    return scaled_to_longest(image, upscale_method, largest_size)
+    return resizing.longer_to(image, upscale_method, largest_size)
 
 
 class Resized(NamedTuple):

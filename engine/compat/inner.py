@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from engine.authoring.dynamic import flattened
 from engine.authoring.errors import BadPath, SoundstageError
@@ -14,8 +14,6 @@ from engine.authoring.protocols import Artifact, Blocked, Expansion, File, Folde
 from engine.authoring.spec import NodeSpec
 from engine.compat.call import CURRENT, Call
 from engine.run.call import NodeRun, residents
-
-SAVED: tuple[FolderKind, ...] = ("output", "temp", "input")
 
 
 class NothingRuns(SoundstageError):
@@ -88,7 +86,7 @@ class InnerRun:
     def _placed(self, wanted: str) -> tuple[FolderKind, str]:
         """Which folder of the home a path is in, and where in it."""
         path = Path(wanted).resolve()
-        for kind in SAVED:
+        for kind in get_args(FolderKind):
             root = self._run.bench.folders.root(kind).resolve()
             if path.is_relative_to(root):
                 below = path.relative_to(root).as_posix()

@@ -7,12 +7,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from PIL import Image
 from PIL.ExifTags import Base
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from nodes.models.pictures import MODES, PictureError, to_bytes
+from nodes.models.pictures import as_image
 
 EFFORTS = {"default": 4, "fastest": 0, "slowest": 6}
 
@@ -29,14 +28,14 @@ def webp(
     """Pictures [B, H, W, C] as an endless animation.
 
     Args:
-        pictures: 3 or 4 channels.
+        pictures: 1, 3 or 4 channels.
         texts: kept beside it in EXIF tags of the form "name:JSON", the model's tag downwards.
         fps: frames for each second.
         lossless: exact pixels.
         quality: 0..100; of a lossless one how hard to try to make it small.
         effort: 0 (quick) to 6 (small).
     """
-    first, *others = _frames(pictures)
+    first, *others = map(as_image, pictures)
     exif = first.getexif()
     for tag, (name, value) in zip(range(Base.Model, 0, -1), texts.items(), strict=False):
         exif[tag] = f"{name}:{json.dumps(value)}"
@@ -64,7 +63,7 @@ def apng(pictures: Tensor, texts: Mapping[str, Any], *, fps: float, compression:
         fps: frames for each second.
         compression: 0 (quick) to 9 (small).
     """
-    first, *others = _frames(pictures)
+    first, *others = map(as_image, pictures)
     info = PngInfo()
     for name, value in texts.items():
         info.add_text(name, json.dumps(value))
@@ -79,14 +78,3 @@ def apng(pictures: Tensor, texts: Mapping[str, Any], *, fps: float, compression:
         compress_level=compression,
     )
     return file.getvalue()
-
-
-def _frames(pictures: Tensor) -> list[Image.Image]:
-    channels = pictures.shape[-1]
-    if channels not in MODES:
-        raise PictureError(f"a picture of {channels} channels cannot be saved; it needs 1, 3 or 4")
-    pixels = to_bytes(pictures)
-    return [
-        Image.fromarray(frame[..., 0] if channels == 1 else frame, MODES[channels])
-        for frame in pixels
-    ]

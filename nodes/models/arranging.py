@@ -22,12 +22,6 @@ KONTEXT_SIZES = (
 )  # fmt: skip
 
 
-def scaled_by(pictures: Tensor, method: str, factor: float) -> Tensor:
-    """Pictures whose sides are `factor` times as long; see `pictures.scaled` for the methods."""
-    height, width = (max(1, round(side * factor)) for side in pictures.shape[1:3])
-    return scaled(pictures, method, width, height, crop=False)
-
-
 def scaled_to_pixels(pictures: Tensor, method: str, megapixels: float, multiple: int = 1) -> Tensor:
     """Pictures of about so many times 1024 x 1024 pixels, in proportion.
 
@@ -37,14 +31,6 @@ def scaled_to_pixels(pictures: Tensor, method: str, megapixels: float, multiple:
     factor = math.sqrt(megapixels * MEGAPIXEL / math.prod(sides))
     height, width = (max(1, round(side * factor / multiple)) * multiple for side in sides)
     return scaled(pictures, method, width, height, crop=False)
-
-
-def scaled_to_longest(pictures: Tensor, method: str, longest: int) -> Tensor:
-    """Pictures whose longer side is `longest`, in proportion; 0 leaves them as they are."""
-    height, width = pictures.shape[1:3]
-    if height > width:
-        return scaled(pictures, method, 0, longest, crop=False)
-    return scaled(pictures, method, longest, 0, crop=False)
 
 
 def limited(pictures: Tensor, longest: int) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from nodes.models.checkpoints import Part
+from nodes.models.conditionings import Conditioning
 from nodes.models.embeddings import read_embedding
 from nodes.models.network import Handle, Network
 from nodes.models.prompt_weights import Chunk, Token, Vector, Vectors, chunks
@@ -20,7 +21,6 @@ from nodes.models.torch_devices import compute_dtype
 if TYPE_CHECKING:
     from transformers.models.clip.modeling_clip import CLIPTextModel
 
-Conditioning: TypeAlias = list[tuple[Tensor, dict[str, Any]]]
 Embeddings: TypeAlias = Callable[[str], Path | None]
 
 

@@ -8,12 +8,13 @@ linear colour mapping", 2007.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from nodes.models.picture_files import curved, linear
+from nodes.models.pictures import LUMA
 
 BINS = 256
 TO_XYZ = (
@@ -23,7 +24,6 @@ TO_XYZ = (
 )
 WHITE = (0.95047, 1.0, 1.08883)
 LAB_BEND = 6 / 29
-LUMA = (0.299, 0.587, 0.114)
 RED_SPAN, BLUE_SPAN = 0.713, 0.564  # how far a colour without the other reaches
 TRACE = 1e-6
 
@@ -117,8 +117,9 @@ def _monge_kantorovich(colors: Tensor, source: Tensor, reference: Tensor) -> Ten
 
 def _root(matrix: Tensor) -> Tensor:
     """The square root of a symmetric positive matrix."""
-    vectors, values, _ = matrix.svd()
-    return vectors @ torch.diag(values.sqrt()) @ vectors.T
+    linalg: Any = torch.linalg  # its functions have no types
+    values, vectors = linalg.eigh(matrix)
+    return vectors @ torch.diag(values.clamp(min=0).sqrt()) @ vectors.T
 
 
 def _histogram(colors: Tensor, source: Tensor, reference: Tensor) -> Tensor:

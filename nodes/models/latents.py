@@ -32,8 +32,9 @@ PARALLEL = 1 - 1e-5  # cosine from which two directions count as one
 class Latents(TypedDict):
     """A batch of latents, and what belongs to it.
 
-    `noise_mask` [B or 1, 1, H, W] is 1 where to denoise; `batch_index` says which pictures of the
-    batch they were first in, so that each keeps its noise.
+    `samples` are as autoencoders give them, not yet times a model's scale. `noise_mask`
+    [B or 1, 1, H, W] is 1 where to denoise; `batch_index` says which pictures of the batch that
+    they were first in these are, so that each keeps its noise.
     """
 
     samples: Tensor

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from nodes.models.pictures import MODES, PictureError, to_bytes
+from nodes.models.pictures import as_image, check_channels
 
 EXR_CHANNELS = {1: ("Y",), 3: ("R", "G", "B"), 4: ("R", "G", "B", "A")}
 WORST_CRF = 63
@@ -35,7 +34,7 @@ def exr(picture: Tensor, texts: Mapping[str, Any], *, half: bool) -> bytes:
     Raises:
         PictureError: another number of channels.
     """
-    _check(picture)
+    check_channels(picture)
     library: Any = import_module("OpenEXR")  # has no type stubs
     kind = np.float16 if half else np.float32
     values = picture.numpy(force=True).astype(kind)
@@ -60,13 +59,16 @@ def avif(
     """One picture, or several as an animation, in an AVIF file of 8 bits.
 
     Args:
-        pictures: 3 or 4 channels in 0..1.
+        pictures: 1, 3 or 4 channels in 0..1.
         texts: kept in XMP, as JSON.
         crf: 1 (best) to 63.
         fps: frames for each second, of several.
         loops: how often they are shown; 0 for ever.
+
+    Raises:
+        PictureError: another number of channels.
     """
-    frames = [Image.fromarray(to_bytes(p), MODES[p.shape[-1]]) for p in pictures]
+    frames = [as_image(picture) for picture in pictures]
     file = io.BytesIO()
     frames[0].save(
         file,
@@ -99,10 +101,3 @@ def curved(colors: Tensor) -> Tensor:
     """Scene-linear colours in sRGB's curve."""
     steep = 1.055 * colors.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
     return torch.where(colors <= 0.0031308, colors * 12.92, steep)
-
-
-def _check(picture: Tensor) -> None:
-    if picture.shape[-1] not in MODES:
-        raise PictureError(
-            f"a picture of {picture.shape[-1]} channels cannot be saved; it needs 1, 3 or 4"
-        )

@@ -17,6 +17,7 @@ from torch.nn.functional import interpolate
 SCALE_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "lanczos")
 NO_MASK = (64, 64)  # the size of the empty mask of a picture without transparency
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+LUMA = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601
 
 
 class PictureError(ValueError):
@@ -34,6 +35,31 @@ def to_bytes(pictures: Tensor) -> NDArray[np.uint8]:
     """The same in uint8; fractions are cut off, not rounded, and what is no number is 0."""
     values = pictures.float().numpy(force=True) * np.float32(255)
     return values.clip(0, 255, out=values).astype(np.uint8)
+
+
+def check_channels(pictures: Tensor) -> None:
+    """See that pictures [..., C] can be kept in files.
+
+    Raises:
+        PictureError: they have another number of channels than 1 (grey), 3 (RGB) or 4 (RGBA).
+    """
+    channels = pictures.shape[-1]
+    if channels not in MODES:
+        raise PictureError(
+            f"images: pictures of {channels} channels cannot be saved; they need 1, 3 or 4"
+        )
+
+
+def as_image(picture: Tensor) -> Image.Image:
+    """One picture [H, W, C] with 8 bits for each channel.
+
+    Raises:
+        PictureError: see `check_channels`.
+    """
+    check_channels(picture)
+    pixels = to_bytes(picture)
+    grey = pixels.shape[-1] == 1
+    return Image.fromarray(pixels[..., 0] if grey else pixels, MODES[pixels.shape[-1]])
 
 
 def read(path: Path) -> tuple[Tensor, Tensor]:

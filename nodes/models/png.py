@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nodes.models.pictures import MODES, PictureError, to_bytes
+from nodes.models.pictures import PictureError, check_channels, to_bytes
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOR_TYPES = {1: 0, 3: 2, 4: 6}
@@ -31,21 +31,15 @@ def png(picture: Tensor, texts: Mapping[str, Any], *, compression: int) -> bytes
     Raises:
         PictureError: another number of channels, or the name of a text is none for PNG.
     """
-    _check(picture)
+    check_channels(picture)
     return _file(to_bytes(picture), 8, texts, compression)
 
 
 def png16(picture: Tensor, texts: Mapping[str, Any]) -> bytes:
     """The same of 16 bits."""
-    _check(picture)
+    check_channels(picture)
     values = (picture.double() * 65535).clamp(0, 65535).numpy(force=True).astype(">u2")
     return _file(values.view(np.uint8), 16, texts, compression=4)
-
-
-def _check(picture: Tensor) -> None:
-    channels = picture.shape[-1]
-    if channels not in MODES:
-        raise PictureError(f"a picture of {channels} channels cannot be saved; it needs 1, 3 or 4")
 
 
 def _file(

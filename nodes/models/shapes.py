@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, max_pool2d, pad
 
-LUMA = (0.299, 0.587, 0.114)
+from nodes.models.pictures import LUMA
+
 SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
 # The neighbour ahead, as (row, column), for each eighth of a turn of the gradient.
 AHEAD = ((0, 1), (1, 1), (1, 0), (1, -1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +75,10 @@ async def test_what_derives_from_a_node_that_saves_says_where_and_how(local: Ope
     }
     seen = (await bench.run(prompt)).outcome.shown["2"]
     assert seen["text"] == ["temp", "temp"]
-    last = {"filename": "b!!_loud_00002_.png", "subfolder": "a", "type": "temp"}
-    assert seen["images"][1] == last
-    path = bench.engine.folders.root("temp") / "a" / "b!!_loud_00001_.png"
+    for file in seen["images"]:
+        assert (file["subfolder"], file["type"]) == ("a", "temp")
+        assert re.fullmatch(r"b!!_loud_\d{5}_\.png", file["filename"])
+    path = bench.engine.folders.root("temp") / "a" / seen["images"][0]["filename"]
     with Image.open(path) as file:
         assert json.loads(file.info["prompt"]) == prompt
 

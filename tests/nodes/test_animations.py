@@ -57,5 +57,5 @@ def test_pictures_of_any_kind_move(channels: int):
 
 
 def test_pictures_of_two_channels_do_not():
-    with pytest.raises(PictureError, match="2 channels cannot be saved"):
+    with pytest.raises(PictureError, match="images: pictures of 2 channels cannot be saved"):
         apng(torch.rand(1, 4, 4, 2), {}, fps=1.0, compression=0)

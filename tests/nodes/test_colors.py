@@ -126,9 +126,6 @@ def test_what_is_no_colour_is_told(text: Any):
         color.pick_color(color=text)
 
 
-REGION = {"x": 4, "y": 2, "width": 6, "height": 3}
-
-
 async def test_colours_through_the_engine(bench: Bench):
     prompt: dict[str, Any] = {
         "1": n("ColorToRGBInt", color="#204060"),

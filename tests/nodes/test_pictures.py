@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nodes import composite, filter, transform
-from nodes.models import arranging, batches, compositing, filters, shapes
+from nodes.models import arranging, batches, compositing, filters, resizing, shapes
 from nodes.models.pictures import PictureError, solid
 from tests.models.bench import numbers
 
@@ -43,8 +43,8 @@ def test_a_number_of_pixels_keeps_the_proportions():
 @pytest.mark.parametrize(("height", "width", "expected"), [(10, 40, (5, 20)), (40, 10, (20, 5))])
 def test_the_longer_side_gets_the_length(height: int, width: int, expected: tuple[int, int]):
     given = picture(height, width)
-    assert arranging.scaled_to_longest(given, "bicubic", 20).shape[1:3] == expected
-    assert arranging.scaled_to_longest(given, "bicubic", 0) is given
+    assert resizing.longer_to(given, "bicubic", 20).shape[1:3] == expected
+    assert resizing.longer_to(given, "bicubic", 0) is given
 
 
 def test_the_other_side_is_rounded_down():

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from nodes import batch, resize
 from nodes.models.picture_files import avif, curved, exr, linear
+from nodes.models.pictures import PictureError
 from tests.models.bench import Bench, n, numbers
 
 OpenEXR: Any = import_module("OpenEXR")  # has no type stubs
@@ -113,6 +114,21 @@ def test_avif_stills_and_animations():
     moving = avif([smooth, smooth.flip(0), smooth.flip(1)], {}, crf=30, fps=5, loops=0)
     with Image.open(io.BytesIO(moving)) as file:
         assert getattr(file, "n_frames", 1) == 3
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_grey_and_transparent_pictures_can_be_avif(channels: int):
+    data = avif([torch.full((8, 8, channels), 0.5)], {}, crf=10, fps=1, loops=0)
+    with Image.open(io.BytesIO(data)) as file:
+        assert file.size == (8, 8)
+
+
+def test_pictures_of_two_channels_are_refused_by_all_formats():
+    picture = torch.zeros(4, 4, 2)
+    with pytest.raises(PictureError, match="they need 1, 3 or 4"):
+        avif([picture], {}, crf=10, fps=1, loops=0)
+    with pytest.raises(PictureError, match="they need 1, 3 or 4"):
+        exr(picture, {}, half=True)
 
 
 # --- through the engine ----------------------------------------------------------------------

@@ -13,7 +13,7 @@ from engine.store.folders import ANNOTATED, MODEL_SUFFIXES, Folders, inside
 from engine.store.model_paths import ALIASES
 from engine.store.outputs import expanded, highest_number
 
-PATCHED = (".pt2", ".pkl")
+MORE_SUFFIXES = (".pt2", ".pkl")
 """Endings that packs count as models besides our own."""
 
 Roots = tuple[list[str], set[str]]
@@ -36,7 +36,7 @@ class FolderPaths(ModuleType):
         self.output_directory = self.get_output_directory()
         self.temp_directory = self.get_temp_directory()
         self.user_directory = self.get_user_directory()
-        self.supported_pt_extensions = {*MODEL_SUFFIXES, *PATCHED}
+        self.supported_pt_extensions = {*MODEL_SUFFIXES, *MORE_SUFFIXES}
         self.extension_mimetypes_cache: dict[str, str] = {}
         self.folder_names_and_paths: dict[str, Roots] = {
             kind: ([str(root) for root in folders.model_roots(kind)], self.supported_pt_extensions)
