@@ -13,6 +13,7 @@ import "./theme/model.css";
 import "./theme/prompt.css";
 import "./theme/recorder.css";
 import "./theme/panels.css";
+import "./theme/results.css";
 import "./theme/start.css";
 import "./theme/form.css";
 import "./theme/above.css";

@@ -50,27 +50,22 @@ export function App() {
         {!ready ? (
           <p className="waiting">{t.waiting}</p>
         ) : tab && form ? (
-          <>
-            <Form key={tab.id} tab={tab} share={(one) => void shareForm(one)} />
-            <Dock tab={tab} />
-          </>
+          <Form key={tab.id} tab={tab} share={(one) => void shareForm(one)} />
         ) : tab ? (
-          <>
-            <section className="stage" aria-label={t.canvas.label}>
-              <h1 className="unseen">{tab.name}</h1>
-              <Trail tab={tab} />
-              <Canvas tab={tab} />
-              {timeline && (
-                <Suspense fallback={null}>
-                  <Timeline tab={tab} />
-                </Suspense>
-              )}
-            </section>
-            <Dock tab={tab} />
-          </>
+          <section className="stage" aria-label={t.canvas.label}>
+            <h1 className="unseen">{tab.name}</h1>
+            <Trail tab={tab} />
+            <Canvas tab={tab} />
+            {timeline && (
+              <Suspense fallback={null}>
+                <Timeline tab={tab} />
+              </Suspense>
+            )}
+          </section>
         ) : (
           <StartPage />
         )}
+        {ready && <Dock tab={tab} />}
       </main>
       {palette && tab && <Palette palette={palette} />}
       <ContextMenu />

@@ -1,40 +1,19 @@
-import { Download, X } from "lucide-react";
-import { useEffect, useRef } from "react";
+import { lazy, Suspense } from "react";
+import { useGallery } from "../stores/gallery";
 import { useUi } from "../stores/ui";
-import { t } from "../strings";
 
-/** One picture in full. */
+const Viewer = lazy(() => import("../panels/Viewer").then(({ Viewer }) => ({ default: Viewer })));
+const Doomed = lazy(() => import("../panels/Doomed").then(({ Doomed }) => ({ default: Doomed })));
+
+/** Results in full, and the question before they are deleted. */
 export function Lightbox() {
   const lightbox = useUi((ui) => ui.lightbox);
-  const set = useUi((ui) => ui.set);
-  const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    if (lightbox) dialog.current?.showModal();
-    else dialog.current?.close();
-  }, [lightbox]);
-  const close = () => set({ lightbox: null });
+  const doomed = useGallery((gallery) => gallery.doomed.length > 0);
+  // Each waits for itself: what is there already keeps the focus.
   return (
-    <dialog ref={dialog} className="lightbox" aria-label={lightbox?.name} onClose={close}>
-      {lightbox && (
-        <>
-          <header>
-            <span>{lightbox.name}</span>
-            <a
-              href={lightbox.source}
-              download={lightbox.name}
-              className="icon-button"
-              aria-label={t.download}
-              title={t.download}
-            >
-              <Download size={16} />
-            </a>
-            <button type="button" className="icon-button" aria-label={t.close} onClick={close}>
-              <X size={16} />
-            </button>
-          </header>
-          <img src={lightbox.source} alt={lightbox.name} />
-        </>
-      )}
-    </dialog>
+    <>
+      <Suspense>{lightbox && <Viewer lightbox={lightbox} />}</Suspense>
+      <Suspense>{doomed && <Doomed />}</Suspense>
+    </>
   );
 }

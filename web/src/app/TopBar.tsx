@@ -226,11 +226,12 @@ function Connection() {
   );
 }
 
-const PANELS: { panel: Panel; icon: typeof ListTree }[] = [
+/** Some tell of all workflows: they are there without one, and on a narrow screen. */
+const PANELS: { panel: Panel; icon: typeof ListTree; anywhere?: boolean }[] = [
   { panel: "outline", icon: ListTree },
   { panel: "problems", icon: TriangleAlert },
-  { panel: "queue", icon: ListVideo },
-  { panel: "results", icon: Images },
+  { panel: "queue", icon: ListVideo, anywhere: true },
+  { panel: "results", icon: Images, anywhere: true },
   { panel: "versions", icon: History },
 ];
 const THEMES: Record<Theme, Theme> = { system: "light", light: "dark", dark: "system" };
@@ -258,13 +259,13 @@ function Panels({ shown }: { shown: boolean }) {
   const remaining = useRun((state) => state.remaining);
   const ThemeIcon = THEME_ICONS[theme];
   return (
-    <div className="bar-group bar-wide">
-      {shown &&
-        PANELS.map(({ panel: one, icon: Icon }) => (
+    <div className="bar-group">
+      {PANELS.filter(({ anywhere }) => shown || anywhere).map(
+        ({ panel: one, icon: Icon, anywhere }) => (
           <button
             key={one}
             type="button"
-            className="icon-button"
+            className={anywhere ? "icon-button" : "icon-button bar-wide"}
             aria-pressed={panel === one}
             aria-label={one === "queue" ? t.queue.button(remaining) : t.panels[one]}
             title={t.panels[one]}
@@ -273,11 +274,12 @@ function Panels({ shown }: { shown: boolean }) {
             <Icon size={16} />
             {one === "queue" && remaining > 0 && <span className="count">{remaining}</span>}
           </button>
-        ))}
+        ),
+      )}
       {shown && !form && <TimelineToggle />}
       <button
         type="button"
-        className="icon-button"
+        className="icon-button bar-wide"
         aria-label={t.theme[theme]}
         title={t.theme[theme]}
         onClick={() => set({ theme: THEMES[theme] })}
@@ -286,7 +288,7 @@ function Panels({ shown }: { shown: boolean }) {
       </button>
       <button
         type="button"
-        className="icon-button"
+        className="icon-button bar-wide"
         aria-pressed={help}
         aria-label={t.commands.help}
         title={t.commands.help}

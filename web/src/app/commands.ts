@@ -146,7 +146,9 @@ const ALWAYS = new Set(["Mod+Enter", "Mod+Shift+Enter", "Mod+Alt+Enter", "Mod+S"
 /** Runs the command that an event's keys stand for; typing stays typing. */
 export function onKey(event: KeyboardEvent): void {
   const keys = keysOf(event);
-  const writing = (event.target as HTMLElement).closest(WRITING) !== null;
+  const writing =
+    (event.target as HTMLElement).closest(WRITING) !== null ||
+    document.querySelector("dialog:modal") !== null;
   if (event.defaultPrevented || (writing && !ALWAYS.has(keys))) return;
   const command = COMMANDS.find((one) => one.keys.includes(keys));
   if (!command) return;

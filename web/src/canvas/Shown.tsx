@@ -1,32 +1,39 @@
 import { memo } from "react";
 import type { NodeRun } from "../run/progress";
+import { kindOf } from "../server/gallery";
 import { File, viewAddress } from "../server/service";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
+import { Compare } from "../widgets/Compare";
 
-const PICTURES = ["images", "gifs"];
+const PICTURES = ["images", "gifs", "video", "a_images", "b_images"];
 const MOST = 8;
 
 /** What a node made, or what it is about to make. */
 export const Shown = memo(function Shown({ run }: { run: NodeRun }) {
   const { shown, preview } = run;
-  const pictures = files(shown, PICTURES);
+  const looks = files(shown, PICTURES);
+  const films = looks.filter(({ filename }) => kindOf(filename) === "film");
+  const pictures = looks.filter((file) => !films.includes(file));
   const sounds = files(shown, ["audio"]);
   const texts = words(shown);
   const open = useUi((state) => state.set);
   if (run.state === "running" && preview) {
     return <img className="node-picture" src={preview} alt={t.node.preview} draggable={false} />;
   }
-  if (pictures.length + sounds.length + texts.length === 0) return null;
+  const [left] = files(shown, ["a_images"]);
+  const [right] = files(shown, ["b_images"]);
+  if (left && right) return <Compare left={side(left)} right={side(right)} />;
+  if (looks.length + sounds.length + texts.length === 0) return null;
   return (
     <div className={`node-shown nodrag ${pictures.length > 1 ? "node-shown-many" : ""}`}>
-      {pictures.slice(0, MOST).map((file) => (
+      {pictures.slice(0, MOST).map((file, at) => (
         <button
           type="button"
           key={viewAddress(file)}
           className="node-picture-button"
           aria-label={t.node.look(file.filename)}
-          onClick={() => open({ lightbox: { source: viewAddress(file), name: file.filename } })}
+          onClick={() => open({ lightbox: { at, among: pictures } })}
         >
           <img
             className="node-picture"
@@ -35,6 +42,10 @@ export const Shown = memo(function Shown({ run }: { run: NodeRun }) {
             draggable={false}
           />
         </button>
+      ))}
+      {films.map((file) => (
+        // biome-ignore lint/a11y/useMediaCaption: nobody knows what is said in it
+        <video key={viewAddress(file)} controls loop src={viewAddress(file)} />
       ))}
       {sounds.map((file) => (
         // biome-ignore lint/a11y/useMediaCaption: the graph's text is what is said
@@ -48,6 +59,8 @@ export const Shown = memo(function Shown({ run }: { run: NodeRun }) {
     </div>
   );
 });
+
+const side = (file: File) => ({ address: viewAddress(file), name: file.filename });
 
 export function files(shown: Record<string, unknown> | undefined, keys: readonly string[]): File[] {
   return keys.flatMap((key) => {

@@ -1,7 +1,7 @@
 import { X } from "lucide-react";
 import { lazy, Suspense } from "react";
 import type { Tab } from "../stores/documents";
-import { useUi } from "../stores/ui";
+import { type Panel, useUi } from "../stores/ui";
 import { t } from "../strings";
 import { Outline } from "./Outline";
 import { Problems } from "./Problems";
@@ -9,11 +9,12 @@ import { Queue } from "./Queue";
 import { Results } from "./Results";
 
 const Versions = lazy(() => import("./Versions"));
+const ANYWHERE: ReadonlySet<Panel> = new Set(["queue", "results"]);
 
-/** The panel beside the canvas. */
-export function Dock({ tab }: { tab: Tab }) {
+/** The panel beside the canvas, or beside the start page where no workflow is open. */
+export function Dock({ tab }: { tab: Tab | undefined }) {
   const { panel, show } = useUi();
-  if (!panel) return null;
+  if (!panel || (!tab && !ANYWHERE.has(panel))) return null;
   return (
     <aside className="dock" aria-label={t.panels[panel]}>
       <header className="dock-header">
@@ -28,11 +29,11 @@ export function Dock({ tab }: { tab: Tab }) {
         </button>
       </header>
       <div className="dock-body">
-        {panel === "outline" && <Outline tab={tab} />}
-        {panel === "problems" && <Problems tab={tab} />}
+        {tab && panel === "outline" && <Outline tab={tab} />}
+        {tab && panel === "problems" && <Problems tab={tab} />}
         {panel === "queue" && <Queue />}
         {panel === "results" && <Results />}
-        {panel === "versions" && (
+        {tab && panel === "versions" && (
           <Suspense fallback={null}>
             <Versions tab={tab} />
           </Suspense>

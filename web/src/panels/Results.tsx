@@ -1,113 +1,179 @@
-import { Download, FolderOpen, Trash2 } from "lucide-react";
-import { useEffect, useState } from "react";
-import { openJob } from "../app/files";
-import { wordsOf } from "../app/run";
-import { fetchMade, forgetJobs, type Made, viewAddress } from "../server/service";
+import { Search, Trash2, X } from "lucide-react";
+import { type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { KINDS } from "../server/gallery";
+import { useGallery } from "../stores/gallery";
 import { useRun } from "../stores/run";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
+import { PieceTile } from "./PieceTile";
+import { attempt } from "./results";
 
-const JOBS = 100;
+const PAUSE_MS = 200;
 
-/** What the newest jobs made, found by the words of their prompts. */
+/** What jobs made, newest first, found by the words of their prompts. */
 export function Results() {
-  const list = useRun((run) => run.list);
-  const [made, setMade] = useState<readonly Made[]>([]);
-  const [query, setQuery] = useState("");
-  const ended = list.filter(({ status }) => status === "completed").map(({ id }) => id);
-  const newest = ended.join();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: asked for again when jobs have ended
+  const { pieces, query, kind, known, picked } = useGallery();
+  const { look } = useGallery.getState();
+  const [words, setWords] = useState(query);
+  useNews();
   useEffect(() => {
-    let over = false;
-    fetchMade(JOBS)
-      .then((found) => !over && setMade(found))
-      .catch((error) => useUi.getState().say(wordsOf(error), "error"));
-    return () => {
-      over = true;
-    };
-  }, [newest]);
-  const words = query.toLowerCase().split(/\s+/);
-  const found = made.filter((one) => words.every((word) => one.words.includes(word)));
-  if (made.length === 0) return <p className="empty">{t.results.empty}</p>;
+    if (words === useGallery.getState().query) return;
+    const pause = window.setTimeout(() => {
+      void attempt(() => look(words, useGallery.getState().kind));
+    }, PAUSE_MS);
+    return () => window.clearTimeout(pause);
+  }, [words, look]);
+  const nothing = query === "" && kind === undefined ? t.results.empty : t.results.none;
   return (
     <>
-      <input
-        className="results-search"
-        type="search"
-        aria-label={t.results.search}
-        placeholder={t.results.search}
-        value={query}
-        onChange={(event) => setQuery(event.target.value)}
-      />
-      <ul className="results">
-        {found.map((one) => (
-          <Result key={one.key} made={one} />
+      <search className="results-search">
+        <Search size={14} aria-hidden="true" />
+        <input
+          type="search"
+          aria-label={t.results.search}
+          placeholder={t.results.search}
+          value={words}
+          onChange={(event) => setWords(event.target.value)}
+        />
+      </search>
+      <fieldset className="results-kinds" aria-label={t.results.kinds.label}>
+        {[undefined, ...KINDS].map((one) => (
+          <button
+            key={one ?? "all"}
+            type="button"
+            aria-pressed={kind === one}
+            onClick={() => void attempt(() => look(query, one))}
+          >
+            {t.results.kinds[one ?? "all"]}
+          </button>
         ))}
-      </ul>
-      {found.length === 0 && <p className="empty">{t.results.none}</p>}
+      </fieldset>
+      {known && pieces.length === 0 && <p className="empty">{nothing}</p>}
+      <Pieces />
+      {picked.size > 0 && <Picked />}
     </>
   );
 }
 
-async function forget(id: string): Promise<void> {
-  try {
-    await forgetJobs([id]);
-    await useRun.getState().refresh();
-  } catch (error) {
-    useUi.getState().say(wordsOf(error), "error");
-  }
+/** Looks again whenever a job has ended. */
+function useNews(): void {
+  const ended = useRun(({ list }) =>
+    list
+      .filter(({ status }) => status !== "pending" && status !== "in_progress")
+      .map(({ id }) => id)
+      .join(),
+  );
+  // biome-ignore lint/correctness/useExhaustiveDependencies: asked for again when jobs have ended
+  useEffect(() => {
+    void attempt(useGallery.getState().refresh);
+  }, [ended]);
 }
 
-function Result({ made }: { made: Made }) {
-  const { file, job, kind } = made;
-  const source = viewAddress(file);
-  const name = file.filename;
-  const open = () => useUi.getState().set({ lightbox: { source, name } });
+function Pieces() {
+  const { pieces, next, more } = useGallery();
+  const [at, setAt] = useState<number>();
+  const end = useRef<HTMLButtonElement>(null);
+  const here = pieces.some(({ id }) => id === at) ? at : pieces[0]?.id;
+  useEffect(() => {
+    const seen = new IntersectionObserver((changes) => {
+      if (changes.some(({ isIntersecting }) => isIntersecting)) void attempt(more);
+    });
+    if (next !== null && end.current) seen.observe(end.current);
+    return () => seen.disconnect();
+  }, [next, more]);
+  const open = (id: number): void => {
+    const place = pieces.findIndex((piece) => piece.id === id);
+    useUi.getState().set({ lightbox: { at: place, among: pieces.map(({ file }) => file) } });
+  };
+  const onKey = (event: KeyboardEvent<HTMLUListElement>): void => {
+    const piece = pieces.find(({ id }) => id === here);
+    const { doom, pick } = useGallery.getState();
+    if (event.key === "Delete" && piece) doom([piece]);
+    else if (event.key === "x" && piece) pick(piece.id);
+    else if (!moved(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
   return (
-    <li className={kind === "sound" ? "result result-sound" : "result"}>
-      {kind === "sound" ? (
-        // biome-ignore lint/a11y/useMediaCaption: the graph's text is what is said
-        <audio controls preload="metadata" src={source} />
-      ) : (
-        <button
-          type="button"
-          className="result-picture"
-          aria-label={t.node.look(name)}
-          onClick={open}
-        >
-          <img src={viewAddress(file, "webp;75")} alt={name} loading="lazy" />
+    <ul className="pieces" aria-label={t.results.list} onKeyDown={onKey}>
+      {pieces.map((piece) => (
+        <PieceTile
+          key={piece.id}
+          piece={piece}
+          here={piece.id === here}
+          onHere={setAt}
+          onOpen={open}
+        />
+      ))}
+      {next !== null && (
+        <li className="pieces-more">
+          <button ref={end} type="button" className="quiet" onClick={() => void attempt(more)}>
+            {t.results.more}
+          </button>
+        </li>
+      )}
+    </ul>
+  );
+}
+
+/** Moves the focus to the piece that lies in the direction of an arrow key. */
+function moved(event: KeyboardEvent<HTMLUListElement>): boolean {
+  const all = [...event.currentTarget.querySelectorAll<HTMLElement>("[data-piece]")];
+  const from = all.findIndex((one) => one.contains(document.activeElement));
+  const to = all[target(all, from, event.key) ?? -1];
+  if (!to) return false;
+  to.querySelector<HTMLElement>(".piece-look")?.focus();
+  to.scrollIntoView({ block: "nearest" });
+  return true;
+}
+
+function target(all: readonly HTMLElement[], from: number, key: string): number | undefined {
+  if (key === "ArrowLeft") return from - 1;
+  if (key === "ArrowRight") return from + 1;
+  if (key === "Home") return 0;
+  if (key === "End") return all.length - 1;
+  if (key !== "ArrowUp" && key !== "ArrowDown") return undefined;
+  const way = key === "ArrowUp" ? -1 : 1;
+  const here = all[from]?.getBoundingClientRect();
+  for (let at = from + way; here && at >= 0 && at < all.length; at += way) {
+    const there = all[at]?.getBoundingClientRect();
+    // The first one of another row that overlaps, or that is all of its row.
+    const other = there && Math.abs(there.top - here.top) > 4;
+    if (other && there.left < here.right && there.right > here.left) return at;
+  }
+  return undefined;
+}
+
+function Picked() {
+  const { pieces, picked, unpick, doom } = useGallery();
+  const chosen = pieces.filter(({ id }) => picked.has(id));
+  const [left, right] = chosen.filter(({ kind }) => kind === "picture");
+  const compare = (): void => {
+    if (!left || !right) return;
+    // The older one is on the left.
+    useUi.getState().set({ lightbox: { at: 0, among: [left.file], beside: right.file } });
+  };
+  return (
+    <div className="picked">
+      <span>{t.results.picked(chosen.length)}</span>
+      {chosen.length === 2 && right && (
+        <button type="button" className="quiet" onClick={compare}>
+          {t.results.compare}
         </button>
       )}
-      <div className="result-row">
-        <span title={name}>{name}</span>
-        <button
-          type="button"
-          className="icon-button"
-          aria-label={t.results.graph}
-          title={t.results.graph}
-          onClick={() => void openJob(job)}
-        >
-          <FolderOpen size={14} />
-        </button>
-        <a
-          className="icon-button"
-          href={source}
-          download={name}
-          aria-label={t.download}
-          title={t.download}
-        >
-          <Download size={14} />
-        </a>
-        <button
-          type="button"
-          className="icon-button"
-          aria-label={t.results.forget}
-          title={t.results.forget}
-          onClick={() => void forget(job)}
-        >
-          <Trash2 size={14} />
-        </button>
-      </div>
-    </li>
+      <button type="button" className="quiet" onClick={() => doom(chosen)}>
+        <Trash2 size={14} />
+        {t.results.remove}
+      </button>
+      <button
+        type="button"
+        className="icon-button"
+        aria-label={t.results.unpick}
+        title={t.results.unpick}
+        onClick={unpick}
+      >
+        <X size={15} />
+      </button>
+    </div>
   );
 }

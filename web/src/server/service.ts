@@ -106,58 +106,6 @@ export type JobDetail = z.infer<typeof JobDetail>;
 export const fetchJob = (id: string): Promise<JobDetail> =>
   get(`jobs/${encodeURIComponent(id)}`, JobDetail);
 
-const Entry = z.looseObject({
-  prompt: z.tuple([z.unknown(), z.string(), z.unknown()], z.unknown()),
-  outputs: Shown.catch({}),
-});
-
-/** A file that some job made. */
-export interface Made {
-  key: string;
-  job: string;
-  file: File;
-  kind: "picture" | "sound";
-  /** The words of the prompt that it came from, in small letters. */
-  words: string;
-}
-
-const SHOWN_AS = { images: "picture", gifs: "picture", audio: "sound" } as const;
-
-/** What the newest jobs made, newest first. */
-export async function fetchMade(jobs: number): Promise<Made[]> {
-  const history = await get(`history?max_items=${jobs}`, z.record(z.string(), z.unknown()));
-  return Object.values(history)
-    .reverse()
-    .flatMap((entry) => {
-      const read = Entry.safeParse(entry);
-      return read.success ? madeBy(read.data) : [];
-    });
-}
-
-function madeBy({ prompt, outputs }: z.infer<typeof Entry>): Made[] {
-  const job = prompt[1];
-  const words = textsOf(prompt[2]).join(" ").toLowerCase();
-  return Object.values(outputs).flatMap((shown) =>
-    Object.entries(SHOWN_AS).flatMap(([name, kind]) => {
-      const list = shown[name];
-      return (Array.isArray(list) ? list : []).flatMap((one): Made[] => {
-        const file = File.safeParse(one);
-        if (!file.success) return [];
-        const { type, subfolder, filename } = file.data;
-        return [
-          { key: `${job} ${type}/${subfolder}/${filename}`, job, file: file.data, kind, words },
-        ];
-      });
-    }),
-  );
-}
-
-/** All texts anywhere in a value. */
-function textsOf(value: unknown): string[] {
-  if (typeof value === "string") return [value];
-  return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsOf) : [];
-}
-
 export async function cancelJob(id: string): Promise<void> {
   await post(`jobs/${encodeURIComponent(id)}/cancel`, {});
 }
@@ -175,10 +123,6 @@ export async function clearQueue(): Promise<void> {
 /** Forgets all jobs that ended; the files that they made stay. */
 export async function clearHistory(): Promise<void> {
   await post("history", { clear: true });
-}
-
-export async function forgetJobs(ids: string[]): Promise<void> {
-  await post("history", { delete: ids });
 }
 
 /** Where a file can be fetched; `preview` makes a smaller picture of it. */

@@ -4,6 +4,7 @@ import { create } from "zustand";
 import type { Loose } from "../graph/connect";
 import type { Size } from "../graph/layout";
 import type { Point } from "../graph/model";
+import type { File } from "../server/service";
 
 export interface View {
   fit(ids?: readonly string[]): void;
@@ -34,6 +35,14 @@ export interface Notice {
   kind: "info" | "error";
 }
 
+/** Results looked at in full, one of several at a time. */
+export interface Lightbox {
+  at: number;
+  among: readonly File[];
+  /** A picture that it is compared with. */
+  beside?: File;
+}
+
 interface Ui {
   panel: Panel | null;
   palette: Palette | null;
@@ -48,8 +57,7 @@ interface Ui {
   announcement: string;
   /** The canvas, while one is there. */
   view: View | null;
-  /** A picture looked at in full. */
-  lightbox: { source: string; name: string } | null;
+  lightbox: Lightbox | null;
   /** The run whose timeline is shown: a job's id, or "latest" for that of the open workflow. */
   timeline: string | null;
   show(panel: Panel | null): void;

@@ -2,6 +2,7 @@
 
 import type { Numeric } from "../graph/numbers";
 import { form } from "./form";
+import { results } from "./results";
 import { start } from "./start";
 import { widget } from "./widget";
 
@@ -224,15 +225,7 @@ export const en = {
       cancelled: "cancelled",
     },
   },
-  results: {
-    empty: "What your graphs make will be shown here.",
-    search: "Search the words of prompts",
-    none: "Nothing was made from these words.",
-    job: "This result",
-    graph: "Open the graph of this",
-    graphOf: (id: string) => `Result ${id}`,
-    forget: "Remove from this list",
-  },
+  results,
   run: {
     hint: "Run (Ctrl Enter); with Shift before all that wait",
     queued: "Queued",

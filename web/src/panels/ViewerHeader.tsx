@@ -1,0 +1,88 @@
+import {
+  Copy,
+  Download,
+  FolderOpen,
+  ImageUp,
+  SquareSplitHorizontal,
+  Trash2,
+  X,
+} from "lucide-react";
+import type { ReactNode } from "react";
+import { openJob } from "../app/files";
+import { kindOf, type Piece } from "../server/gallery";
+import { type File, viewAddress } from "../server/service";
+import { useGallery } from "../stores/gallery";
+import { type Lightbox, useUi } from "../stores/ui";
+import { t } from "../strings";
+import { copyPicture, takeAsInput } from "./results";
+
+interface HeaderProps {
+  lightbox: Lightbox;
+  file: File;
+  /** What is known of it, once it is. */
+  piece: Piece | undefined;
+  close(): void;
+}
+
+/** Its name, and all that can be done with it. */
+export function ViewerHeader({ lightbox, file, piece, close }: HeaderProps) {
+  const { at, among, beside } = lightbox;
+  const picture = kindOf(file.filename) === "picture";
+  const one = (): void => useUi.getState().set({ lightbox: { at, among } });
+  const leave = (work: () => void): void => {
+    close();
+    work();
+  };
+  return (
+    <header>
+      <h2>{file.filename}</h2>
+      {among.length > 1 && (
+        <span className="viewer-place">{t.results.place(at + 1, among.length)}</span>
+      )}
+      {beside && (
+        <button type="button" className="quiet" onClick={one}>
+          <SquareSplitHorizontal size={15} />
+          {t.results.endCompare}
+        </button>
+      )}
+      {piece && (
+        <Action label={t.results.graph} run={() => leave(() => void openJob(piece.job))}>
+          <FolderOpen size={16} />
+        </Action>
+      )}
+      <Action label={t.results.input} run={() => leave(() => void takeAsInput(file))}>
+        <ImageUp size={16} />
+      </Action>
+      {picture && (
+        <Action label={t.results.copy} run={() => void copyPicture(file)}>
+          <Copy size={16} />
+        </Action>
+      )}
+      <a
+        href={viewAddress(file)}
+        download={file.filename}
+        className="icon-button"
+        aria-label={t.download}
+        title={t.download}
+      >
+        <Download size={16} />
+      </a>
+      {piece && (
+        <Action label={t.results.remove} run={() => useGallery.getState().doom([piece])}>
+          <Trash2 size={16} />
+        </Action>
+      )}
+      <Action label={t.close} run={close}>
+        <X size={16} />
+      </Action>
+    </header>
+  );
+}
+
+function Action({ label, run, children }: { label: string; run(): void; children: ReactNode }) {
+  return (
+    <button type="button" className="icon-button" aria-label={label} title={label} onClick={run}>
+      {children}
+    </button>
+  );
+}

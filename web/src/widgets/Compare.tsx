@@ -1,0 +1,37 @@
+import { useState } from "react";
+import { t } from "../strings";
+
+export interface Side {
+  address: string;
+  name: string;
+}
+
+/** Two pictures, one over the other, parted by a line that can be moved. */
+export function Compare({ left, right }: { left: Side; right: Side }) {
+  const [part, setPart] = useState(50);
+  return (
+    <div className="compare nodrag">
+      <img src={right.address} alt={right.name} draggable={false} />
+      <img
+        className="compare-over"
+        src={left.address}
+        alt={left.name}
+        draggable={false}
+        style={{ clipPath: `inset(0 ${100 - part}% 0 0)` }}
+      />
+      <div className="compare-line" style={{ left: `${part}%` }} aria-hidden="true" />
+      <span className="compare-name compare-left">{left.name}</span>
+      <span className="compare-name compare-right">{right.name}</span>
+      <input
+        type="range"
+        min={0}
+        max={100}
+        step={1}
+        value={part}
+        aria-label={t.results.slider(left.name, right.name)}
+        onChange={(event) => setPart(Number(event.target.value))}
+        onKeyDown={(event) => event.stopPropagation()}
+      />
+    </div>
+  );
+}
