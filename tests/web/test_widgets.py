@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import requests
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from tests.conftest import Service
-from tests.web.conftest import Visitor
+from tests.web.conftest import Visitor, visit
 from tests.web.graphs import Prompt, opened, picture
 from tests.web.test_access import violations
 
@@ -183,6 +183,28 @@ def test_a_mask_is_painted_with_keys_alone(page: Page, editor: Service, scene: s
     with Image.open(io.BytesIO(made(editor, run(page, editor), "3"))) as mask:
         seen = [mask.convert("L").getpixel(at) for at in ((60, 40), (5, 5))]
     assert seen == [0, 255]  # one of the two inversions was undone
+
+
+def test_a_mask_is_painted_with_a_finger(browser: Browser, editor: Service, scene: str):
+    phone: ViewportSize = {"width": 390, "height": 780}
+    with visit(browser, editor.url, viewport=phone, has_touch=True, is_mobile=True) as visitor:
+        page = visitor.open()
+        opened(page, MASKING)
+        page.get_by_role("button", name="Paint a mask").tap()
+        dialog = page.get_by_role("dialog", name="Mask")
+        box = dialog.get_by_role("application").bounding_box()
+        assert box is not None
+        page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        expect(dialog.get_by_role("button", name="Undo")).to_be_enabled()
+        assert violations(page) == []
+        with page.expect_response("**/upload/mask") as stored:
+            dialog.get_by_role("button", name="Use the mask").tap()
+        expect(dialog).to_be_hidden()
+        name = stored.value.json()["name"]
+        with Image.open(editor.home / "input" / "clipspace" / name) as masked:
+            seen = [masked.getchannel("A").getpixel(at) for at in ((60, 40), (5, 5))]
+        assert seen == [0, 255]
+        assert visitor.complaints == []
 
 
 def test_a_mask_that_is_not_wanted_is_asked_about(page: Page, scene: str):

@@ -19,6 +19,7 @@ export function Tips() {
   useEffect(() => {
     let timer = 0;
     let at: Element | null = null;
+    let pressed = Number.NEGATIVE_INFINITY;
     const hide = (): void => {
       window.clearTimeout(timer);
       setShown(null);
@@ -38,18 +39,25 @@ export function Tips() {
     const over = (event: PointerEvent): void => {
       if (event.pointerType === "mouse" && event.buttons === 0) aim(event.target);
     };
+    // Who clicks into a text wants to write, not to read.
+    const press = (event: Event): void => {
+      pressed = event.timeStamp;
+      hide();
+    };
     const focus = (event: FocusEvent): void => {
       const seen = event.target instanceof Element && event.target.matches(":focus-visible");
-      if (seen) aim(event.target);
+      if (seen && event.timeStamp - pressed > REST) aim(event.target);
     };
     document.addEventListener("pointerover", over);
     document.addEventListener("focusin", focus);
-    const ends = ["pointerdown", "keydown", "wheel"] as const;
+    document.addEventListener("pointerdown", press, { capture: true });
+    const ends = ["keydown", "wheel"] as const;
     for (const end of ends) document.addEventListener(end, hide, { capture: true, passive: true });
     return () => {
       hide();
       document.removeEventListener("pointerover", over);
       document.removeEventListener("focusin", focus);
+      document.removeEventListener("pointerdown", press, { capture: true });
       for (const end of ends) document.removeEventListener(end, hide, { capture: true });
     };
   }, []);

@@ -14,6 +14,8 @@ export const NODE_WIDTH = 260;
 export const NOTE_SIZE: Size = { width: 220, height: 120 };
 const ROW = 26;
 const TALL_ROW = 92;
+/** A file below the widget that names it; pictures are of any height. */
+const SHOWN = { image: 190, audio: 60, video: 0 };
 const GRID = 10;
 
 /** How large a node will be drawn, near enough before it is. */
@@ -37,6 +39,8 @@ export function estimated(
   for (const { kind } of inputs.filter((input) => input.widget)) {
     const widget = kind?.widget;
     height += widget?.kind === "text" && widget.multiline ? TALL_ROW : ROW + 4;
+    const shown = kind && node.values[kind.name];
+    if (widget?.kind === "choice" && widget.upload && shown) height += SHOWN[widget.upload];
   }
   return { width, height };
 }

@@ -1,6 +1,7 @@
 /** English: what changed between two states of a workflow, each in a sentence. */
 
 import type { Change, Mark } from "../graph/diff";
+import { writeJson } from "../graph/json";
 import type { Json } from "../graph/model";
 import { t } from ".";
 
@@ -9,7 +10,7 @@ const LONGEST = 40;
 /** A value in few letters. */
 export function brief(value: Json | undefined): string {
   if (value === undefined || value === null || value === "") return "nothing";
-  const text = typeof value === "object" ? JSON.stringify(value) : String(value);
+  const text = typeof value === "object" ? writeJson(value) : String(value);
   const short = text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
   return typeof value === "string" ? `“${short.replace(/\s+/g, " ")}”` : short;
 }

@@ -80,7 +80,7 @@ export const widget = {
     made: "The recording",
     listening: "Recording",
     heard: "Listen to it, use it, or record again.",
-    hint: "The sound goes to the service on your machine and nowhere else.",
+    hint: "The sound goes to the service and nowhere else.",
     cancel: "Cancel",
     use: "Use the recording",
     insecure: "Browsers let a page record over HTTPS, or from the machine it comes from.",

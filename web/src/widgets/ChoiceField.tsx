@@ -1,6 +1,7 @@
 import { ChevronDown } from "lucide-react";
 import { type KeyboardEvent, useCallback, useRef, useState } from "react";
 import type { Option, Widget } from "../graph/kinds";
+import { isElsewhere } from "../server/service";
 import { t } from "../strings";
 import type { Editing } from "./Field";
 import { Options, type Row } from "./Options";
@@ -22,7 +23,8 @@ export function ChoiceField(props: ChoiceProps) {
   const [open, setOpen] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
   const close = useCallback(() => setOpen(false), []);
-  const known = widget.options.includes(value);
+  const known =
+    widget.options.includes(value) || (widget.upload !== undefined && isElsewhere(String(value)));
   const step = (by: number): void => {
     const next = widget.options[widget.options.indexOf(value) + by];
     if (next !== undefined) change(next);
