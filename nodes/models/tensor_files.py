@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SAFETENSORS = (".safetensors", ".sft")
 TORCH = (".ckpt", ".pt", ".pth", ".bin")
 HEADER_LIMIT = 100 << 20
+WRAPPINGS = ("state_dict", "params_ema", "params")
 
 
 class ModelFileError(ValueError):
@@ -137,16 +138,24 @@ def _torch_tensors(path: Path, device: str) -> dict[str, Tensor]:
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError) as error:
         raise ModelFileError(f"{path}: broken or truncated ({error}); get it again") from None
-    while isinstance(content, dict) and isinstance(
-        inner := cast(dict[str, Any], content).get("state_dict"), dict
-    ):
-        content = cast(dict[str, Any], inner)
+    while (inner := _inside(content)) is not None:
+        content = inner
     if not isinstance(content, dict):
         raise ModelFileError(f"{path}: holds {type(content).__name__}, not named tensors")
     entries = cast(dict[str, Any], content)
     if isinstance(inner := entries.get("string_to_param"), dict):  # a textual inversion
         entries = cast(dict[str, Any], inner)
     return {name: value for name, value in entries.items() if isinstance(value, torch.Tensor)}
+
+
+def _inside(content: Any) -> dict[str, Any] | None:
+    """What a trainer wrapped up; None where nothing is wrapped."""
+    if isinstance(content, dict):
+        for name in WRAPPINGS:
+            inner: Any = cast(dict[str, Any], content).get(name)
+            if isinstance(inner, dict):
+                return cast(dict[str, Any], inner)
+    return None
 
 
 def latent_file(latents: Tensor, texts: Mapping[str, Any]) -> bytes:
