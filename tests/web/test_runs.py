@@ -108,9 +108,34 @@ def test_the_service_refuses_and_the_node_says_why(visitor: Visitor):
     del prompt["6"]["inputs"]["vae"]
     opened(page, prompt)
     run(page)
-    expect(node(page, "Develop").get_by_role("alert")).to_contain_text("vae")
-    expect(page.get_by_role("complementary", name="Problems")).to_contain_text("Develop")
+    why = node(page, "Develop").get_by_role("alert")
+    expect(why).to_contain_text("vae is missing: link something to it")
+    problems = page.get_by_role("complementary", name="Problems").get_by_role("listitem")
+    expect(problems).to_have_count(1)
+    problems.get_by_role("button", name="Develop").click()
+    expect(node(page, "Develop")).to_have_class(re.compile(r"\bselected\b"))
+    page.keyboard.press("Delete")
+    expect(problems).to_contain_text("image is missing")
+    page.get_by_role("button", name="Undo").click()
+    expect(problems).to_contain_text("vae is missing")
     visitor.complaints.clear()  # the console tells of the 400
+
+
+def test_what_is_wrong_stands_at_the_node_before_anybody_runs_it(page: Page):
+    prompt = picture()
+    prompt["5"]["inputs"] |= {"steps": -3, "sampler_name": "guessing"}
+    opened(page, prompt)
+    draw = node(page, "Draw")
+    expect(draw).to_contain_text("steps: -3 is not between 1 and 10000.")
+    expect(draw).to_contain_text("there is no guessing; choose another one")
+    steps = draw.get_by_role("spinbutton", name="steps")
+    steps.click()
+    steps.fill("4")
+    steps.press("Enter")
+    expect(draw).not_to_contain_text("is not between")
+    page.get_by_role("button", name="Problems").click()
+    problems = page.get_by_role("complementary", name="Problems").get_by_role("listitem")
+    expect(problems).to_have_count(1)
 
 
 def test_results_are_kept_and_open_again_as_graphs(page: Page):

@@ -1,7 +1,7 @@
 /** From the open workflow to a job of the service. */
 
 import { afterRun } from "../graph/edits";
-import { onSheet, ROOT } from "../graph/model";
+import { onSheet, ROOT, type Workflow } from "../graph/model";
 import { Unusable } from "../graph/places";
 import { type PromptNode, toPrompt } from "../graph/prompt";
 import { withChoices } from "../graph/variants";
@@ -28,7 +28,6 @@ export async function run(front = false): Promise<void> {
     if (!Object.values(prompt).some(shows)) throw new Unusable(t.run.nothingShown);
     const receipt = await submit(prompt, toEditor(workflow, catalog), clientId(), front);
     queued(receipt.prompt_id, workflow.id);
-    refuse(workflow.id, receipt.node_errors);
     const dropped = Object.keys(receipt.node_errors).length;
     if (dropped > 0) say(t.run.partly(dropped), "error");
     else announce(t.run.queued);
@@ -39,14 +38,18 @@ export async function run(front = false): Promise<void> {
         now,
       );
     });
+    refuse(onTab(tab.id) ?? workflow, receipt.node_errors);
   } catch (error) {
-    if (error instanceof Refused) {
-      refuse(workflow.id, error.nodeErrors);
-      if (Object.keys(error.nodeErrors).length > 0) show("problems");
-    }
-    say(wordsOf(error), "error");
+    const wrong = error instanceof Refused ? error.nodeErrors : {};
+    const count = Object.keys(wrong).length;
+    refuse(workflow, wrong);
+    if (count > 0) show("problems");
+    say(count > 0 ? t.run.notYet(count) : wordsOf(error), "error");
   }
 }
+
+const onTab = (tab: string): Workflow | undefined =>
+  useDocuments.getState().tabs.find(({ id }) => id === tab)?.history.present;
 
 /** An error in words for people. */
 export function wordsOf(error: unknown): string {

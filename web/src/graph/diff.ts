@@ -59,7 +59,7 @@ function onSheets(id: string, before: Workflow, after: Workflow): Change[] {
   for (const node of Object.values(old.nodes)) {
     const kept = now.nodes[node.id];
     if (!kept) changes.push({ kind: "removed", sheet: id, node: node.id });
-    else if (kept !== node) changes.push(...ofNode(id, node, kept));
+    else if (kept !== node) changes.push(...nodeChanges(id, node, kept));
   }
   for (const node of Object.keys(now.nodes)) {
     if (!old.nodes[node]) changes.push({ kind: "added", sheet: id, node });
@@ -67,7 +67,8 @@ function onSheets(id: string, before: Workflow, after: Workflow): Change[] {
   return [...changes, ...ofLinks(id, old, now), ...ofGroups(id, old, now)];
 }
 
-function ofNode(sheet: string, old: GraphNode, now: GraphNode): Change[] {
+/** What is different of a node. */
+export function nodeChanges(sheet: string, old: GraphNode, now: GraphNode): Change[] {
   const at = { sheet, node: old.id };
   const changes: Change[] = [];
   if (old.type !== now.type)

@@ -1,6 +1,7 @@
 /** What runs and what came of it; written by the socket alone. */
 
 import { create } from "zustand";
+import type { Workflow } from "../graph/model";
 import { uuid } from "../graph/uuid";
 import {
   isOver,
@@ -14,6 +15,7 @@ import {
 import type { NodeErrors } from "../server/http";
 import { fetchJob, fetchJobLists, type Job, type JobDetail } from "../server/service";
 import { listen, type Message } from "../server/socket";
+import type { Refusals } from "./complaints";
 import { useSpeech } from "./speech";
 
 interface Run {
@@ -25,7 +27,7 @@ interface Run {
   /** The job that a workflow's nodes show. */
   latest: Record<string, string>;
   /** Why the service refused nodes, by workflow. */
-  refused: Record<string, NodeErrors>;
+  refused: Record<string, Refusals>;
   /** The newest jobs, as the service lists them. */
   list: readonly Job[];
   /** The next of the jobs that wait, how many there are, and how many are asked for. */
@@ -33,7 +35,8 @@ interface Run {
   connect(): () => void;
   /** A job of this page was queued. */
   queued(id: string, workflow: string): void;
-  refuse(workflow: string, errors: NodeErrors): void;
+  /** It refused nodes of a workflow as that is now. */
+  refuse(workflow: Workflow, errors: NodeErrors): void;
   /** Fetches the list of jobs again. */
   refresh(): Promise<void>;
   /** Asks for so many of the jobs that wait. */
@@ -163,7 +166,7 @@ export const useRun = create<Run>()((set, get) => {
       });
       void get().refresh();
     },
-    refuse: (workflow, errors) => set({ refused: { ...get().refused, [workflow]: errors } }),
+    refuse: (then, errors) => set({ refused: { ...get().refused, [then.id]: { errors, then } } }),
     refresh() {
       asked = true;
       refreshing ??= fetchList().finally(() => {

@@ -233,6 +233,8 @@ export const en = {
     cancelled: "Cancelled",
     away: "The service does not answer. Is it running?",
     fault: (what: string) => `Something went wrong here: ${what}`,
+    notYet: (number: number) =>
+      `It cannot run yet: ${count(number, "node has a problem", "nodes have problems")}.`,
     partly: (number: number) =>
       `It runs, but ${count(number, "node has", "nodes have")} problems and what depends on them is left out.`,
   },
