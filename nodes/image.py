@@ -33,6 +33,7 @@ def preview_image(run: Run, *, images: Image) -> Artifact:
 def _saved(
     run: Run, images: Image, prefix: str, folder: FolderKind, *, compression: int
 ) -> Artifact:
+    from nodes.models.pictures import to_bytes
     from nodes.models.png import png
 
     texts = {"prompt": run.prompt, **run.extra_pnginfo}
@@ -40,13 +41,13 @@ def _saved(
         run.save(
             prefix,
             "png",
-            png(picture, texts, compression=compression),
+            png(pixels, texts, compression=compression),
             folder=folder,
             batch_number=number,
-            width=picture.shape[1],
-            height=picture.shape[0],
+            width=pixels.shape[1],
+            height=pixels.shape[0],
         )
-        for number, picture in enumerate(images)
+        for number, pixels in enumerate(to_bytes(images))
     ]
     return Artifact(images=files)
 

@@ -78,14 +78,15 @@ def _saved(run: Run, images: Image, number: int, prefix: str, extension: str, da
 
 def _written(run: Run, picture: Tensor, format: Png | Exr | Avif) -> bytes:
     from nodes.models.picture_files import exr, linear
-    from nodes.models.png import png, png16
+    from nodes.models.pictures import to_bytes, to_words
+    from nodes.models.png import png
 
     texts = _texts(run)
     match format:
         case Png(bit_depth="16-bit"):
-            return png16(picture, texts)
+            return png(to_words(picture), texts, compression=4)
         case Png():
-            return png(picture, texts, compression=4)
+            return png(to_bytes(picture), texts, compression=4)
         case Exr():
             scene = linear(picture, format.input_color_space)
             return exr(scene, texts, half=format.bit_depth.startswith("16"))
@@ -107,10 +108,11 @@ def _avif(run: Run, pictures: list[Tensor], format: Avif, pace: Animated) -> byt
 @node("SaveImageWebsocket", category="api/image", pure=False)
 def send_image(run: Run, *, images: Image) -> Artifact:
     """Send pictures as PNG to whoever follows the job, without keeping them."""
+    from nodes.models.pictures import to_bytes
     from nodes.models.png import png
 
-    for picture in images:
-        run.send(png(picture, {}, compression=1))
+    for pixels in to_bytes(images):
+        run.send(png(pixels, {}, compression=1))
     return Artifact()
 
 

@@ -6,6 +6,7 @@ A batch of pictures is float32 [B, H, W, C] in 0..1; a mask is float32 [B, H, W]
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,7 +38,7 @@ def to_bytes(pictures: Tensor) -> NDArray[np.uint8]:
     return values.clip(0, 255, out=values).astype(np.uint8)
 
 
-def check_channels(pictures: Tensor) -> None:
+def check_channels(pictures: Tensor | NDArray[Any]) -> None:
     """See that pictures [..., C] can be kept in files.
 
     Raises:
@@ -60,6 +61,13 @@ def as_image(picture: Tensor) -> Image.Image:
     pixels = to_bytes(picture)
     grey = pixels.shape[-1] == 1
     return Image.fromarray(pixels[..., 0] if grey else pixels, MODES[pixels.shape[-1]])
+
+
+@np.errstate(invalid="ignore")
+def to_words(pictures: Tensor) -> NDArray[np.uint16]:
+    """The same in uint16."""
+    values = pictures.double().numpy(force=True) * 65535
+    return values.clip(0, 65535, out=values).astype(np.uint16)
 
 
 def read(path: Path) -> tuple[Tensor, Tensor]:

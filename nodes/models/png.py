@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from nodes.models.pictures import PictureError, check_channels, to_bytes
+from nodes.models.pictures import PictureError, check_channels
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOR_TYPES = {1: 0, 3: 2, 4: 6}
@@ -20,41 +19,29 @@ UP, PAETH = 2, 4  # filters, section 9 of the standard
 LONGEST_KEYWORD = 79
 
 
-def png(picture: Tensor, texts: Mapping[str, Any], *, compression: int) -> bytes:
-    """One picture [H, W, C] of 0..1 as a PNG file of 8 bits; fractions are cut off.
+def png(
+    pixels: NDArray[np.uint8] | NDArray[np.uint16], texts: Mapping[str, Any], *, compression: int
+) -> bytes:
+    """One picture as a PNG file.
 
     Args:
-        picture: 1 (grey), 3 (RGB) or 4 (RGBA) channels.
+        pixels: [H, W, C], 8 or 16 bits for each of 1 (grey), 3 (RGB) or 4 (RGBA) channels.
         texts: kept beside it, in their order, each as JSON.
         compression: 0 (quick) to 9 (small).
 
     Raises:
         PictureError: another number of channels, or the name of a text is none for PNG.
     """
-    check_channels(picture)
-    return _file(to_bytes(picture), 8, texts, compression)
-
-
-def png16(picture: Tensor, texts: Mapping[str, Any]) -> bytes:
-    """The same of 16 bits."""
-    check_channels(picture)
-    values = (picture.double() * 65535).clamp(0, 65535).numpy(force=True).astype(">u2")
-    return _file(values.view(np.uint8), 16, texts, compression=4)
-
-
-def _file(
-    pixels: NDArray[np.uint8], bits: int, texts: Mapping[str, Any], compression: int
-) -> bytes:
-    """A file of pixels [H, W, bytes of a pixel]."""
-    height, width, step = pixels.shape
-    color_type = COLOR_TYPES[step * 8 // bits]
-    header = struct.pack(">IIBBBBB", width, height, bits, color_type, 0, 0, 0)
-    rows = pixels.reshape(height, width * step)
-    lines = _above(rows) if compression <= 1 else _paeth(rows, step)
-    data = _packed(lines, compression)
+    check_channels(pixels)
+    height, width, channels = pixels.shape
+    depth = pixels.itemsize
+    header = struct.pack(">IIBBBBB", width, height, 8 * depth, COLOR_TYPES[channels], 0, 0, 0)
+    samples = pixels if depth == 1 else pixels.astype(">u2")
+    rows = samples.view(np.uint8).reshape(height, -1)
+    lines = _above(rows) if compression <= 1 else _paeth(rows, channels * depth)
     chunks = [_chunk(b"tEXt", _text(name, value)) for name, value in texts.items()]
-    parts = (_chunk(b"IHDR", header), *chunks, _chunk(b"IDAT", data), _chunk(b"IEND", b""))
-    return SIGNATURE + b"".join(parts)
+    data = _chunk(b"IDAT", _packed(lines, compression))
+    return b"".join((SIGNATURE, _chunk(b"IHDR", header), *chunks, data, _chunk(b"IEND", b"")))
 
 
 def _packed(lines: NDArray[np.uint8], compression: int) -> bytes:
