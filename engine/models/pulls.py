@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -60,6 +60,7 @@ class Pull:
     total: int | None = None
     error: str | None = None
     stopped: threading.Event = field(default_factory=threading.Event, repr=False)
+    thread: threading.Thread | None = field(default=None, repr=False)
 
     def told(self, done: int, total: int | None) -> None:
         """So much is here.
@@ -140,7 +141,10 @@ class Pulls:
         over = [one.id for one in self._pulls.values() if one.state != "running"]
         for id in over[: max(0, len(self._pulls) - KEPT)]:
             del self._pulls[id]
-        threading.Thread(target=_run, args=(pulled, work), daemon=True).start()
+        # One that was stopped may still wait for its host, with the same file in its hands.
+        before = [one.thread for one in self._pulls.values() if one.thread and _same(one, pulled)]
+        pulled.thread = threading.Thread(target=_run, args=(pulled, work, before), daemon=True)
+        pulled.thread.start()
         return pulled
 
     def _pull(self, pulled: Pull, model: str) -> None:
@@ -155,7 +159,15 @@ def _fetch(pulled: Pull, url: str, target: Path, sha256: str | None) -> None:
     fetch_model(url, target, sha256=sha256, sites=sites, received=pulled.told)
 
 
-def _run(pulled: Pull, work: Callable[[Pull], None]) -> None:
+def _same(one: Pull, other: Pull) -> bool:
+    return (one.folder, one.name) == (other.folder, other.name)
+
+
+def _run(pulled: Pull, work: Callable[[Pull], None], before: Sequence[threading.Thread]) -> None:
+    for thread in before:
+        thread.join()
+    if pulled.stopped.is_set():
+        return
     try:
         work(pulled)
         state = "done"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from pathlib import Path
 from typing import Any
@@ -51,7 +50,7 @@ async def post_pull(request: web.Request) -> web.Response:
     if sha256 and digest is None:
         raise BadInput("invalid_sha256", "sha256 must be 64 hexadecimal digits.")
     wanted = digest[1].lower() if digest else None
-    pull = await asyncio.to_thread(request.app[PULLS].begin, folder, name, target, url, wanted)
+    pull = request.app[PULLS].begin(folder, name, target, url, wanted)
     if pull is None:
         raise BadInput("no_url", f"url is missing; it says where {name[:200]!r} is.")
     return json_response(_told(pull))

@@ -62,8 +62,9 @@ async def test_a_pull_is_stopped_and_gone_on_with(call: Caller, service: Service
     async with call.session.delete(f"{call.url}/api/pulls/{begun['id']}") as answer:
         assert answer.status == 204
     assert (await over(call, begun["id"]))["state"] == "cancelled"
-    site.open.set()
     _, begun = await call.post("/api/pulls", body)
+    assert begun["state"] == "running"
+    site.open.set()
     assert (await over(call, begun["id"]))["state"] == "done"
     assert (service.home / "models" / "vae" / "v.safetensors").read_bytes() == WHOLE
 
