@@ -3,7 +3,6 @@ import {
   type ConnectionLineComponentProps,
   type EdgeProps,
   getBezierPath,
-  useStore,
 } from "@xyflow/react";
 import { memo } from "react";
 import { refusal } from "../graph/connect";
@@ -13,18 +12,16 @@ import { catalogNow } from "../stores/catalog";
 import { tabNow } from "../stores/documents";
 import { refused } from "../strings/refused";
 import { typeStyle } from "./colours";
-import { isFar } from "./far";
 import type { FlowEdge, FlowNode } from "./flow";
 import { drawn, inputOf, slotOf } from "./keys";
 
 /** A link in the colour of what flows through it. */
 export const Link = memo(function Link(props: EdgeProps<FlowEdge>) {
   const [path] = getBezierPath({ ...props, curvature: 0.35 });
-  const far = useStore(isFar);
   const classes = props.selected ? "link link-selected" : "link";
   return (
     <g className={classes} style={typeStyle(props.data?.type ?? "*")}>
-      <BaseEdge path={path} interactionWidth={far ? 0 : 16} />
+      <BaseEdge path={path} interactionWidth={16} />
     </g>
   );
 });

@@ -1,10 +1,17 @@
-import { Handle, type NodeProps, NodeResizeControl, Position, useStore } from "@xyflow/react";
-import { memo } from "react";
+import {
+  Handle,
+  type NodeProps,
+  NodeResizeControl,
+  Position,
+  useStore,
+  useStoreApi,
+  useUpdateNodeInternals,
+} from "@xyflow/react";
+import { memo, useContext, useEffect, useState } from "react";
 import { type InputKind, isEditorOnly, shortName, socketsOf, titleOf } from "../graph/kinds";
-import { estimated } from "../graph/layout";
 import type { GraphNode, Json, Socket } from "../graph/model";
 import { useCatalog } from "../stores/catalog";
-import { prefixOf, tabNow, useTab } from "../stores/documents";
+import { prefixOf, useTab } from "../stores/documents";
 import { useNodeRun } from "../stores/run";
 import { t } from "../strings";
 import { Field } from "../widgets/Field";
@@ -14,21 +21,26 @@ import { typeStyle } from "./colours";
 import { isFar } from "./far";
 import type { FlowNode } from "./flow";
 import { Header } from "./Header";
-import { inputKey, outputKey } from "./keys";
+import { inputKey, inputOf, outputKey } from "./keys";
 import { useFolded, useLinked } from "./parts";
 import { Shown } from "./Shown";
 import { Speaking } from "./Speaking";
+import { TurnsOfSheet } from "./turns";
 
 /** A node on the canvas. What is inside is rendered again only when the node itself changes. */
-export const Node = memo(function Node({ data, selected }: NodeProps<FlowNode>) {
+export const Node = memo(function Node({ data, selected, height }: NodeProps<FlowNode>) {
   const far = useStore(isFar);
   const { node } = data;
   if (!node) return null;
-  return far ? (
-    <FarNode node={node} selected={selected} />
-  ) : (
-    <NearNode node={node} selected={selected} />
-  );
+  // What is seen of it is painted by the sheet.
+  if (far) {
+    return (
+      <div style={{ height }}>
+        <KnownSockets node={node} />
+      </div>
+    );
+  }
+  return <NearNode node={node} selected={selected} height={height} />;
 });
 
 interface Part {
@@ -36,7 +48,14 @@ interface Part {
   selected: boolean;
 }
 
-function classesOf(node: GraphNode, selected: boolean, state: string | undefined): string {
+function NearNode({ height, ...part }: Part & { height?: number }) {
+  const turns = useContext(TurnsOfSheet);
+  const [full, setFull] = useState(() => turns.take());
+  useEffect(() => (full ? undefined : turns.wait(() => setFull(true))), [full, turns]);
+  return full ? <FullNode {...part} /> : <PlainNode {...part} height={height} />;
+}
+
+function classesOf(node: GraphNode, selected: boolean, state?: string): string {
   const marks = [node.mode !== "run" && node.mode, selected && "selected", state];
   return ["node", ...marks.filter(Boolean).map((mark) => `node-${mark}`)].join(" ");
 }
@@ -48,28 +67,45 @@ function useNodeState(node: GraphNode) {
   return useNodeRun(workflow, prefix + node.id, folded);
 }
 
-const FarNode = memo(function FarNode({ node, selected }: Part) {
-  const run = useNodeState(node);
+/** A node that waits to be drawn in full. */
+function PlainNode({ node, selected, height }: Part & { height?: number }) {
   const catalog = useCatalog((state) => state.catalog);
-  const tab = tabNow();
-  const title = tab ? titleOf(tab.history.present, node, catalog) : node.type;
+  const title = useTab((tab) => titleOf(tab.history.present, node, catalog), node.type);
   const tint = typeStyle(catalog.get(node.type)?.outputs[0]?.type ?? "*");
   return (
-    <div
-      className={`${classesOf(node, selected, run?.state)} node-far`}
-      style={tab && { ...tint, height: estimated(tab.history.present, node, catalog).height }}
-    >
-      <span>{title}</span>
-      <HiddenSockets node={node} />
+    <div className={classesOf(node, selected)} style={{ height }}>
+      <header className="node-header" style={tint}>
+        <span className="node-title">{title}</span>
+      </header>
+      <KnownSockets node={node} />
     </div>
   );
+}
+
+/** The sockets' places as they were, or will be: React Flow reads them from the page alone. */
+const KnownSockets = memo(function KnownSockets({ node }: { node: GraphNode }) {
+  const store = useStoreApi();
+  const linked = useLinked(node.id);
+  const { source, target } = store.getState().nodeLookup.get(node.id)?.internals.handleBounds ?? {};
+  const inputs = target?.filter(({ id }) => linked.has(inputOf(id ?? "")));
+  return [...(inputs ?? []), ...(source ?? [])].map(({ id, type, position, x, y, ...size }) => (
+    <i
+      key={id}
+      className={`socket-place ${type}`}
+      data-handleid={id}
+      data-handlepos={position}
+      style={{ left: x, top: y, width: size.width, height: size.height }}
+    />
+  ));
 });
 
-const NearNode = memo(function NearNode({ node, selected }: Part) {
+const FullNode = memo(function FullNode({ node, selected }: Part) {
   const run = useNodeState(node);
   const known = useCatalog((state) => state.catalog.has(node.type));
   const subgraph = useTab((tab) => tab.history.present.subgraphs[node.type] !== undefined, false);
   const unknown = !known && !subgraph && !isEditorOnly(node.type);
+  const measure = useUpdateNodeInternals();
+  useEffect(() => measure(node.id), [measure, node.id]);
   return (
     <div className={`${classesOf(node, selected, run?.state)}${unknown ? " node-unknown" : ""}`}>
       <Header node={node} run={run} />

@@ -1,17 +1,18 @@
 /** The sheet as React Flow wants it. What did not change stays the same object, so that only what
  * changed is rendered; places in mid-drag are kept here and become an edit when they are let go. */
 
-import type { Edge, EdgeChange, Node, NodeChange } from "@xyflow/react";
+import { type Edge, type EdgeChange, type Node, type NodeChange, Position } from "@xyflow/react";
 import { useCallback, useMemo, useRef, useState } from "react";
 import { change, changeGroup, groupKey, linkKey, place } from "../graph/edits";
 import { isNote, isReroute, titleOf } from "../graph/kinds";
-import { NODE_WIDTH, NOTE_SIZE } from "../graph/layout";
+import { estimated, NODE_WIDTH, type Rows, type Size } from "../graph/layout";
 import {
   ENTRY,
   EXIT,
   type GraphNode,
   type Group,
   type Link,
+  linkedInputs,
   type Point,
   type Sheet,
   type Workflow,
@@ -34,6 +35,8 @@ interface Local {
 
 interface Cached {
   of: unknown;
+  /** The subgraph that it stands for. */
+  inside: unknown;
   local: Local | undefined;
   selected: boolean;
   flow: FlowNode;
@@ -51,11 +54,20 @@ export function useFlow(
 
   const nodes = useMemo(() => {
     const next = new Map<string, Cached>();
-    const add = (id: string, of: GraphNode | Group, make: (local?: Local) => FlowNode): void => {
+    const add = (
+      id: string,
+      of: GraphNode | Group,
+      make: (local?: Local) => FlowNode,
+      inside?: unknown,
+    ): void => {
       const [local, selected] = [locals.get(id), selection.has(id)];
       const old = cache.current.get(id);
-      const same = old && old.of === of && old.local === local && old.selected === selected;
-      next.set(id, same ? old : { of, local, selected, flow: { ...make(local), selected } });
+      const same =
+        old?.of === of && old.inside === inside && old.local === local && old.selected === selected;
+      next.set(
+        id,
+        same ? old : { of, inside, local, selected, flow: { ...make(local), selected } },
+      );
     };
     for (const group of Object.values(sheet.groups)) {
       const id = groupKey(group.id);
@@ -63,11 +75,15 @@ export function useFlow(
     }
     for (const node of Object.values(sheet.nodes)) {
       const ariaLabel = titleOf(workflow, node, catalog);
-      add(node.id, node, (local) => ({ ...flowNode(node, local), ariaLabel }));
+      const make = (local?: Local): FlowNode => {
+        const rows = estimated(workflow, node, catalog, linkedInputs(sheet, node.id));
+        return { ...flowNode(node, local, rows), ariaLabel };
+      };
+      add(node.id, node, make, workflow.subgraphs[node.type]);
     }
     if (ends) {
       for (const node of endNodes(sheet, cache.current))
-        add(node.id, node, (local) => flowNode(node, local));
+        add(node.id, node, (local) => flowEnd(node, local));
     }
     cache.current = next;
     return [...next.values()].map(({ flow }) => flow);
@@ -203,20 +219,62 @@ function selectionAfter(changes: { type: string; id?: string; selected?: boolean
   return selection;
 }
 
-function flowNode(node: GraphNode, local: Local | undefined): FlowNode {
+/** How large a node is, or will be. */
+export function sizeOf({ measured, width, height }: FlowNode): Size {
+  return { width: measured?.width ?? width ?? 0, height: measured?.height ?? height ?? 0 };
+}
+
+/** Until it is drawn in full, a node is as large as estimated, and so are its sockets' places:
+ * so what is out of sight, or far away, need not be drawn to be measured. */
+function flowNode(node: GraphNode, local: Local | undefined, rows: Rows): FlowNode {
   const note = isNote(node.type);
-  const usual = note ? NOTE_SIZE : { width: NODE_WIDTH, height: undefined };
-  const end = node.id === ENTRY || node.id === EXIT;
+  const width = local?.width ?? rows.width;
+  const { measured = { width, height: rows.height } } = local ?? {};
   return {
     id: node.id,
-    type: end ? "end" : note ? "note" : isReroute(node.type) ? "reroute" : "node",
+    type: note ? "note" : isReroute(node.type) ? "reroute" : "node",
     position: local?.position ?? { x: node.x, y: node.y },
-    width: isReroute(node.type) || end ? undefined : (local?.width ?? node.width ?? usual.width),
-    height: note ? (local?.height ?? node.height ?? usual.height) : undefined,
+    width: isReroute(node.type) ? undefined : width,
+    height: note ? (local?.height ?? rows.height) : undefined,
+    measured,
+    handles: local?.measured ? undefined : socketsAt(rows),
+    data: { node },
+  };
+}
+
+const SOCKET = 12;
+
+function socketsAt({ width, inputs, outputs }: Rows): FlowNode["handles"] {
+  const size = { width: SOCKET, height: SOCKET };
+  return [
+    ...inputs.map(({ name, y }) => ({
+      ...size,
+      id: inputKey(name),
+      type: "target" as const,
+      position: Position.Left,
+      x: -SOCKET / 2,
+      y: y - SOCKET / 2,
+    })),
+    ...outputs.map((y, slot) => ({
+      ...size,
+      id: outputKey(slot),
+      type: "source" as const,
+      position: Position.Right,
+      x: width - SOCKET / 2,
+      y: y - SOCKET / 2,
+    })),
+  ];
+}
+
+function flowEnd(node: GraphNode, local: Local | undefined): FlowNode {
+  return {
+    id: node.id,
+    type: "end",
+    position: { x: node.x, y: node.y },
     measured: local?.measured,
     data: { node },
-    draggable: !end,
-    selectable: !end,
+    draggable: false,
+    selectable: false,
   };
 }
 
@@ -227,7 +285,8 @@ function flowGroup(id: string, group: Group, local: Local | undefined): FlowNode
     position: local?.position ?? { x: group.x, y: group.y },
     width: local?.width ?? group.width,
     height: local?.height ?? group.height,
-    measured: local?.measured,
+    measured: local?.measured ?? { width: group.width, height: group.height },
+    handles: [],
     data: { group },
     zIndex: -1,
   };

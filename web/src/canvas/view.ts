@@ -20,7 +20,7 @@ export function firstView(workflow: Workflow, sheet: Sheet, catalog: Catalog): V
   return getViewportForBounds(boundsOf(boxes), width, height - BAR, MIN_ZOOM, 1, PADDING);
 }
 
-function boundsOf(boxes: readonly Box[]): Box {
+export function boundsOf(boxes: readonly Box[]): Box {
   const x = Math.min(...boxes.map((box) => box.x));
   const y = Math.min(...boxes.map((box) => box.y));
   const right = Math.max(...boxes.map((box) => box.x + box.width));

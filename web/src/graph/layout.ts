@@ -2,7 +2,7 @@
 
 import dagre from "@dagrejs/dagre";
 import { place } from "./edits";
-import { type Catalog, isNote, isReroute, socketsOf } from "./kinds";
+import { type Catalog, type Folded, isNote, isReroute, socketsOf } from "./kinds";
 import { type GraphNode, linkedInputs, type Point, type Sheet, type Workflow } from "./model";
 
 export interface Size {
@@ -16,33 +16,56 @@ const ROW = 26;
 const TALL_ROW = 92;
 /** A file below the widget that names it; pictures are of any height. */
 const SHOWN = { image: 190, audio: 60, video: 0 };
+const HEADER = 37;
 const GRID = 10;
 
-/** How large a node will be drawn, near enough before it is. */
+/** Where the middle of each socket will be drawn, from the top of its node. */
+export interface Rows extends Size {
+  inputs: { name: string; y: number }[];
+  outputs: number[];
+}
+
+/** How large a node will be drawn, and where its sockets, near enough before it is. */
 export function estimated(
-  workflow: Workflow,
+  workflow: Folded,
   node: GraphNode,
   catalog: Catalog,
   linked?: ReadonlySet<string>,
-): Size {
-  if (isReroute(node.type)) return { width: 40, height: 30 };
+): Rows {
   if (isNote(node.type)) {
     const { width = NOTE_SIZE.width, height = NOTE_SIZE.height } = node;
-    return { width, height };
+    return { width: Math.round(width), height: Math.round(height), inputs: [], outputs: [] };
   }
-  const width = node.width ?? NODE_WIDTH;
-  if (node.collapsed) return { width, height: 34 };
+  if (isReroute(node.type)) {
+    const [width, height] = [40, 26];
+    return { width, height, inputs: [{ name: "", y: height / 2 }], outputs: [height / 2] };
+  }
+  const width = Math.round(node.width ?? NODE_WIDTH);
   const { inputs, outputs } = socketsOf(workflow, node, catalog, linked);
-  const links = inputs.filter((input) => !input.widget).length;
-  const unknown = !catalog.has(node.type) && !workflow.subgraphs[node.type];
-  let height = (unknown ? 92 : 48) + Math.max(links, outputs.length) * ROW;
-  for (const { kind } of inputs.filter((input) => input.widget)) {
-    const widget = kind?.widget;
-    height += widget?.kind === "text" && widget.multiline ? TALL_ROW : ROW + 4;
-    const shown = kind && node.values[kind.name];
-    if (widget?.kind === "choice" && widget.upload && shown) height += SHOWN[widget.upload];
+  const middle = (row: number): number => HEADER + row * ROW + ROW / 2;
+  if (node.collapsed) {
+    const y = 16;
+    return {
+      width,
+      height: 34,
+      inputs: inputs.map(({ name }) => ({ name, y })),
+      outputs: outputs.map(() => y),
+    };
   }
-  return { width, height };
+  const links = inputs.filter((input) => !input.widget);
+  const places = links.map(({ name }, row) => ({ name, y: middle(row) }));
+  let height = HEADER + Math.max(links.length, outputs.length) * ROW;
+  for (const { name, kind } of inputs.filter((input) => input.widget)) {
+    const widget = kind?.widget;
+    const row = widget?.kind === "text" && widget.multiline ? TALL_ROW : ROW + 4;
+    places.push({ name, y: height + row / 2 });
+    height += row;
+    const file = widget?.kind === "choice" && node.values[name] ? widget.upload : undefined;
+    if (file) height += SHOWN[file];
+  }
+  const unknown = !catalog.has(node.type) && !workflow.subgraphs[node.type];
+  height += unknown ? 55 : 11;
+  return { width, height, inputs: places, outputs: outputs.map((_output, row) => middle(row)) };
 }
 
 /** The sheet with its nodes (all, or some of them) put into columns; where the topmost left one
@@ -61,8 +84,9 @@ export function layout(
   const ids = new Set(nodes.map(({ id }) => id));
   for (const node of nodes) {
     const linked = linkedInputs(sheet, node.id);
-    const size = options.sizes?.get(node.id) ?? estimated(workflow, node, catalog, linked);
-    graph.setNode(node.id, { ...size });
+    const { width, height } =
+      options.sizes?.get(node.id) ?? estimated(workflow, node, catalog, linked);
+    graph.setNode(node.id, { width, height });
   }
   for (const link of Object.values(sheet.links)) {
     if (ids.has(link.from) && ids.has(link.to)) graph.setEdge(link.from, link.to);

@@ -274,18 +274,25 @@ export function remembered(detail: JobDetail, workflow: string | null): JobRun {
   return { id: detail.id, workflow, state: STATES[detail.status], nodes, error };
 }
 
-/** How one node of a workflow fares; only its own events render it anew. A subgraph fares as the
- * most telling node inside of it. */
+/** How one node of a workflow fares; only its own events render it anew. */
 export function useNodeRun(workflow: string, node: string, folded: boolean): NodeRun | undefined {
-  return useRun((run) => {
-    const nodes = run.jobs[run.latest[workflow] ?? ""]?.nodes;
-    if (!nodes || !folded) return nodes?.[node];
-    const inside = Object.keys(nodes).filter((id) => id.startsWith(`${node}:`));
-    const [telling] = STATES_BY_WEIGHT.flatMap((state) =>
-      inside.filter((id) => nodes[id]?.state === state),
-    );
-    return nodes[telling ?? ""];
-  });
+  return useRun((run) => nodeRunIn(run, workflow, node, folded));
+}
+
+/** How one node of a workflow fares; a subgraph fares as the most telling node inside of it. */
+export function nodeRunIn(
+  run: Pick<Run, "jobs" | "latest">,
+  workflow: string,
+  node: string,
+  folded: boolean,
+): NodeRun | undefined {
+  const nodes = run.jobs[run.latest[workflow] ?? ""]?.nodes;
+  if (!nodes || !folded) return nodes?.[node];
+  const inside = Object.keys(nodes).filter((id) => id.startsWith(`${node}:`));
+  const [telling] = STATES_BY_WEIGHT.flatMap((state) =>
+    inside.filter((id) => nodes[id]?.state === state),
+  );
+  return nodes[telling ?? ""];
 }
 
 const STATES_BY_WEIGHT = ["failed", "running", "done", "cached"] as const;

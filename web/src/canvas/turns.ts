@@ -1,0 +1,52 @@
+/** Nodes are drawn in full one after the other, so that no frame waits for many of them. */
+
+import { createContext } from "react";
+import { flushSync } from "react-dom";
+
+/** So many nodes at once are drawn in full without a wait. */
+const AT_ONCE = 24;
+/** Of a frame in which nothing moves. */
+const MILLISECONDS = 8;
+
+export class Turns {
+  private readonly waiting = new Set<() => void>();
+  private granted = 0;
+  private moving = false;
+  private frame = 0;
+
+  /** Whether a node that appears now may be drawn in full at once. */
+  take(): boolean {
+    this.next();
+    if (this.moving || this.granted >= AT_ONCE) return false;
+    this.granted += 1;
+    return true;
+  }
+
+  /** Calls back when it is a node's turn; the returned function withdraws. */
+  wait(turn: () => void): () => void {
+    this.waiting.add(turn);
+    this.next();
+    return () => this.waiting.delete(turn);
+  }
+
+  /** Tells whether the sheet is being moved: then each frame draws one node alone. */
+  move(moving: boolean): void {
+    this.moving = moving;
+  }
+
+  private next(): void {
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      this.granted = 0;
+      const began = performance.now();
+      for (const turn of this.waiting) {
+        this.waiting.delete(turn);
+        flushSync(turn);
+        if (this.moving || performance.now() - began > MILLISECONDS) break;
+      }
+      if (this.waiting.size > 0) this.next();
+    });
+  }
+}
+
+export const TurnsOfSheet = createContext(new Turns());
