@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import requests
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+from playwright.sync_api import Browser, FilePayload, Locator, Page, ViewportSize, expect
 
 from tests.conftest import Service
 from tests.web.conftest import Visitor, visit
@@ -132,6 +132,34 @@ def test_a_number_is_changed_finely_and_coarsely(page: Page):
     page.mouse.up()
     page.keyboard.up("Alt")
     expect(cfg).to_have_value("4.21")
+
+
+def test_a_seed_is_drawn_and_kept_by_pointer_and_by_keys(page: Page, editor: Service):
+    opened(page, picture(steps=1))
+    seed = page.get_by_role("spinbutton", name="seed")
+    page.get_by_role("button", name="A new number now").click()
+    expect(seed).not_to_have_value("7")
+    page.keyboard.press("Control+z")
+    expect(seed).to_have_value("7")
+    after = page.get_by_role("button", name="After each run: stays")
+    after.focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="After each run: a new one").press("Enter")
+    expect(page.get_by_role("button", name="After each run: one more")).to_be_focused()
+    run(page, editor)
+    expect(seed).to_have_value("8")
+
+
+def test_a_picture_is_uploaded_with_the_button(page: Page):
+    opened(page, {"1": {"class_type": "LoadImage", "inputs": {"image": ""}}})
+    with page.expect_file_chooser() as asked:
+        page.get_by_role("button", name="Upload a picture").press("Enter")
+    file: FilePayload = {"name": "chosen.png", "mimeType": "image/png", "buffer": png((9, 6))}
+    asked.value.set_files(file)
+    load = node(page, "Load Image")
+    expect(load.locator(".field-choice")).to_contain_text("chosen.png")
+    shown = "image => image.decode().then(() => image.naturalWidth)"
+    assert load.get_by_role("img", name="chosen.png").evaluate(shown) == 9
 
 
 def test_a_mask_painted_with_the_pointer_is_the_mask_of_the_run(

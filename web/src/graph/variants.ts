@@ -5,6 +5,8 @@ import { inputsOf } from "./dynamic";
 import type { Catalog } from "./kinds";
 import type { Prompt } from "./prompt";
 
+/** Without these a text is as it is. */
+const SPECIAL = /[{}\\]|\/[/*]/;
 const COMMENT = /\/\*[\s\S]*?\*\/|(?<!:)\/\/[^\n]*/g;
 
 /** A choice as it stands in a text, braces included. */
@@ -27,6 +29,7 @@ export function variants(text: string): Variant[] {
 
 /** The text with one option of each choice, without comments. */
 export function chosen(text: string, random: () => number): string {
+  if (!SPECIAL.test(text)) return text;
   return pick(text.replace(COMMENT, ""), random).replace(/\\([{}|])/g, "$1");
 }
 
