@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from nodes.models.english.spoken import Spoken
 from nodes.models.english.uses import determines, uses
 from nodes.models.english.words import Words
-from nodes.models.phonemes import EXPLICIT, unknown
+from nodes.models.phonemes import EXPLICIT, VOWELS, unknown
 
 MARKS = ';:,.!?—…"()“”'
 _TOKEN = re.compile(rf"[^\W\d_]+(?:['’-][^\W\d_]+)*'?|[{re.escape(MARKS)}]")
-_VOWELS = frozenset("AIOQWYaiuæɑɒɔəɛɜɪʊʌᵊᵻɐeo")
+_OPENINGS = frozenset(VOWELS + "ɐeo")  # of explicit phonemes and weak words too
 _STRESSES = "ˈˌ"
 
 
@@ -172,7 +172,7 @@ def _neighbours(tokens: list[Token]) -> list[str]:
 
 
 def _starts_with_vowel(phonemes: str) -> bool:
-    return phonemes.lstrip(_STRESSES)[:1] in _VOWELS
+    return phonemes.lstrip(_STRESSES)[:1] in _OPENINGS
 
 
 def _written(tokens: list[Token]) -> str:

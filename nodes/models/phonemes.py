@@ -51,6 +51,8 @@ IDS: Mapping[str, int] = {
     for offset, letter in enumerate(letters)
 }
 
+VOWELS = "AIOQWYaiuæɑɒɔəɛɜɪʊʌᵊᵻ"  # of English
+
 # [word](/phonemes/) in a text gives the phonemes of a word outright.
 EXPLICIT = re.compile(r"\[([^\[\]]*)\]\(/([^()]*?)/\)")
 

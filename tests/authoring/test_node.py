@@ -36,6 +36,7 @@ from engine import (
 )
 from engine.authoring.sockets import fits
 from engine.authoring.spec import MISSING, Input, NodeSpec, Output
+from tests.conftest import CHECKOUT
 
 if TYPE_CHECKING:
     Image: TypeAlias = list[float]
@@ -44,8 +45,6 @@ else:
 
 T = TypeVar("T")
 Part = Annotated[float, Range(0.0, 1.0), Tooltip("A part.")]
-
-CHECKOUT = Path(__file__).parents[2]
 
 
 def spec(function: Any) -> NodeSpec:

@@ -26,12 +26,12 @@ from nodes.models.schedules import levels
 from nodes.models.tensor_files import ModelFileError
 from nodes.models.tiles import tiled
 from nodes.models.vae import Vae
+from tests.conftest import CHECKOUT
 from tests.models.bench import numbers
 from tests.models.conftest import Loaded, ready, write_tensors
 
 TEXT = torch.zeros(1, 24, 32)
 SHAPE = (2, 4, 16, 24)
-CHECKOUT = Path(__file__).parents[2]
 
 
 def weight(**options: Any) -> tuple[Area, Tensor]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from nodes.models.phonemes import VOWELS
+
 WIDEST = 5  # letters seen on either side
 EDGE = "#"
 
 _STRESSED = re.compile("ˈ")
-_VOWEL = re.compile("[AIOQWYaiuæɑɒɔəɛɜɪʊʌᵊᵻ]")
+_VOWEL = re.compile(f"[{VOWELS}]")
 
 
 def contexts(word: str, position: int) -> Iterator[str]:

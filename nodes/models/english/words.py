@@ -9,6 +9,7 @@ from functools import cached_property
 
 from nodes.models.english.letters import Letters
 from nodes.models.english.lexicon import Lexicon, read_table
+from nodes.models.phonemes import VOWELS
 
 # Words that are younger than the dictionaries, spelled so that these can say them.
 RESPELLED = {
@@ -37,7 +38,6 @@ RESPELLED = {
 
 _SIBILANTS = ("s", "z", "ʃ", "ʒ", "ʧ", "ʤ")
 _VOICELESS = ("p", "t", "k", "f", "θ", "s", "ʃ", "ʧ")
-_VOWELS = "AIOQWYaiuæɑɒɔəɛɜɪʊʌᵊᵻ"
 # American, British.
 _PREFIXES = {
     "un": ("ˌʌn", "ˌʌn"),
@@ -139,7 +139,7 @@ class Words:
             return None
         weak = "" if ending in ("ll", "re") else "ə"
         said = self.sound(stem)
-        return said + (_CONTRACTED[ending] if said[-1:] in _VOWELS else weak + _CONTRACTED[ending])
+        return said + (_CONTRACTED[ending] if said[-1:] in VOWELS else weak + _CONTRACTED[ending])
 
     def _inflected(self, word: str) -> str | None:
         """A listed word with -s, -ed or -ing."""
@@ -172,7 +172,7 @@ class Words:
 
     def _flapped(self, stem: str) -> str:
         """American t between vowels is a flap."""
-        flaps = not self.british and len(stem) > 1 and stem[-1] == "t" and stem[-2] in _VOWELS
+        flaps = not self.british and len(stem) > 1 and stem[-1] == "t" and stem[-2] in VOWELS
         return f"{stem[:-1]}T" if flaps else stem
 
     def _parts(self, word: str) -> str | None:
