@@ -57,7 +57,7 @@ def links() -> list[tuple[str, int, str, str]]:
     ]
 
 
-def untouched(kind: Any, options: dict[str, Any] | None = None) -> Any:
+def untouched(kind: str | list[Any], options: dict[str, Any] | None = None) -> Any:
     """What a new node has in an input; without a default a choice's first, or an empty text."""
     if options is not None and "default" in options:
         return options["default"]
