@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # As in the worker process: threads that wait must not spin where cores are shared.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo serve test check lint format-check types imports tests web browser clients format clean
+.PHONY: demo serve test check lint format-check types imports tests web browser clients pictures format clean
 
 demo: $(STAMP)
 	@$(BIN)/soundstage demo
@@ -80,6 +80,10 @@ $(STABLE_CANVAS)/%:
 	  --no-package-lock --prefix $(STABLE_CANVAS) "@stable-canvas/comfyui-client@^1.5.9" "ws@^8" || \
 	  { rm -rf $(STABLE_CANVAS); echo "@stable-canvas/comfyui-client cannot be installed (it" \
 	    "needs Node): its tests are skipped"; }
+
+# The pictures of docs/editor.md, anew; they are looked at before they are kept.
+pictures: $(STAMP) browser
+	@$(BIN)/python -m tests.web.pictures
 
 # Makes the code look as `make test` wants it.
 format: $(STAMP)

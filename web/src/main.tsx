@@ -17,6 +17,7 @@ import "./theme/results.css";
 import "./theme/start.css";
 import "./theme/form.css";
 import "./theme/above.css";
+import "./theme/contrast.css";
 
 const root = document.getElementById("root");
 if (root) {

@@ -16,6 +16,7 @@ import { DropZone } from "./DropZone";
 import { keep, restore } from "./drafts";
 import { Help } from "./Help";
 import { Lightbox } from "./Lightbox";
+import { useLongTouch } from "./longTouch";
 import { Notices } from "./Notices";
 import { wordsOf } from "./run";
 import { StartPage } from "./StartPage";
@@ -33,6 +34,7 @@ export function App() {
   const palette = useUi((ui) => ui.palette);
   const timeline = useUi((ui) => ui.timeline);
   useClipboard();
+  useLongTouch();
   useEffect(() => {
     document.title = tab ? `${tab.name} · ${t.product}` : t.product;
   }, [tab]);
@@ -66,9 +68,9 @@ export function App() {
           <StartPage />
         )}
         {ready && <Dock tab={tab} />}
+        <ContextMenu />
       </main>
       {palette && tab && <Palette palette={palette} />}
-      <ContextMenu />
       <Lightbox />
       <Help />
       <Notices />

@@ -62,8 +62,8 @@ export function Palette({ palette }: { palette: PaletteState }) {
         // biome-ignore lint/a11y/noAutofocus: a person asked for this search
         autoFocus
         role="combobox"
-        aria-expanded="true"
-        aria-controls={id}
+        aria-expanded={found.length > 0}
+        aria-controls={found.length > 0 ? id : undefined}
         aria-activedescendant={kind ? `${id}-${current}` : undefined}
         aria-label={t.palette.label}
         placeholder={palette.loose ? t.palette.fitting(palette.loose.type) : t.palette.label}
@@ -74,7 +74,14 @@ export function Palette({ palette }: { palette: PaletteState }) {
         }}
         onKeyDown={key}
       />
-      <div className="palette-list" role="listbox" id={id} aria-label={t.palette.label}>
+      {found.length === 0 && <p className="options-none">{t.palette.none(query)}</p>}
+      <div
+        className="palette-list"
+        role="listbox"
+        id={id}
+        aria-label={t.palette.label}
+        hidden={found.length === 0}
+      >
         {found.map(({ kind: one }, position) => (
           <div
             key={one.id}
@@ -95,7 +102,6 @@ export function Palette({ palette }: { palette: PaletteState }) {
             <span className="palette-category">{one.category}</span>
           </div>
         ))}
-        {found.length === 0 && <p className="options-none">{t.palette.none(query)}</p>}
       </div>
       {kind && <KindWords kind={kind} />}
     </div>

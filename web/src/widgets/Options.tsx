@@ -92,8 +92,8 @@ export function Options({ label, rows, value, choose, cancel }: OptionsProps) {
         // biome-ignore lint/a11y/noAutofocus: a person asked for this list
         autoFocus
         role="combobox"
-        aria-expanded="true"
-        aria-controls={id}
+        aria-expanded={found.length > 0}
+        aria-controls={found.length > 0 ? id : undefined}
         aria-activedescendant={found.length > 0 ? `${id}-${current}` : undefined}
         aria-label={t.widget.filter(label)}
         placeholder={t.widget.filter(label)}
@@ -104,20 +104,22 @@ export function Options({ label, rows, value, choose, cancel }: OptionsProps) {
         }}
         onKeyDown={key}
       />
-      <div role="listbox" id={id} aria-label={label} className="options-list">
-        {groups.map((group) => {
-          const inside = shown.filter((one) => (one.group ?? "") === group);
-          if (!group) return inside.map(row);
-          return (
-            // biome-ignore lint/a11y/useSemanticElements: a listbox may have nothing but these
-            <div key={group} role="group" aria-label={group}>
-              <p className="options-group" aria-hidden="true">
-                {group}
-              </p>
-              {inside.map(row)}
-            </div>
-          );
-        })}
+      <div className="options-list">
+        <div role="listbox" id={id} aria-label={label} hidden={found.length === 0}>
+          {groups.map((group) => {
+            const inside = shown.filter((one) => (one.group ?? "") === group);
+            if (!group) return inside.map(row);
+            return (
+              // biome-ignore lint/a11y/useSemanticElements: a listbox may have nothing but these
+              <div key={group} role="group" aria-label={group}>
+                <p className="options-group" aria-hidden="true">
+                  {group}
+                </p>
+                {inside.map(row)}
+              </div>
+            );
+          })}
+        </div>
         {found.length === 0 && <p className="options-none">{t.widget.none}</p>}
         {found.length > MOST && (
           <p className="options-none">{t.widget.more(found.length - MOST)}</p>

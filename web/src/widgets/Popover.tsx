@@ -12,7 +12,7 @@ interface PopoverProps {
 const MARGIN = 8;
 const TALLEST = 340;
 
-/** A box above the page, beside what it belongs to; a click outside closes it. */
+/** A box above the page, beside what it belongs to; a click outside closes it, and Escape. */
 export function Popover({ anchor, close, least = 200, children }: PopoverProps) {
   const box = useRef<HTMLDivElement>(null);
   const [place, setPlace] = useState({ left: 0, top: 0, width: 0, height: TALLEST });
@@ -33,8 +33,18 @@ export function Popover({ anchor, close, least = 200, children }: PopoverProps) 
       const target = event.target as globalThis.Node;
       if (!box.current?.contains(target) && !anchor?.contains(target)) close();
     };
+    const onEscape = (event: KeyboardEvent): void => {
+      if (event.key !== "Escape" || event.defaultPrevented) return;
+      event.preventDefault();
+      close();
+      anchor?.focus();
+    };
     document.addEventListener("pointerdown", outside, true);
-    return () => document.removeEventListener("pointerdown", outside, true);
+    document.addEventListener("keydown", onEscape);
+    return () => {
+      document.removeEventListener("pointerdown", outside, true);
+      document.removeEventListener("keydown", onEscape);
+    };
   }, [anchor, close]);
   const style = { left: place.left, top: place.top, width: place.width, maxHeight: place.height };
   return createPortal(
