@@ -278,7 +278,8 @@ class Engine:
         return moved
 
     async def delete_history(self, ids: Sequence[str] | None) -> None:
-        """Forget ended jobs by id, or all of them."""
+        """Forget ended jobs by id, or all of them; the gallery remembers the files they made."""
+        await self.gallery.fill()
         self._queue.delete_history(ids)
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:

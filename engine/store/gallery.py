@@ -26,6 +26,8 @@ ENDINGS: Mapping[str, Kind] = {
 }
 """What browsers show, by the ending of its name."""
 JOBS_AT_ONCE = 50
+MOST = 100_000
+"""Files that are remembered, the newest."""
 LONGEST_TEXT = 2_000
 LONGEST_WORDS = 20_000
 
@@ -35,7 +37,7 @@ class Shown(Struct, frozen=True):
 
     Attributes:
         id: grows with the time it was made.
-        job: that made it.
+        job: that made it; None where the history knows it no more.
         node: of that job's prompt, or inside of such a node.
         workflow: id of the editor's document that the job was made of.
         size: in bytes.
@@ -44,7 +46,7 @@ class Shown(Struct, frozen=True):
     """
 
     id: int
-    job: str
+    job: str | None
     node: str
     workflow: str | None
     kind: Kind
@@ -97,7 +99,7 @@ class _Ran(Struct):
 
 
 class Gallery:
-    """The files that the jobs of the history made and that are still there."""
+    """The files that jobs made and that are still there."""
 
     def __init__(self, database: Database, folders: Folders) -> None:
         self._database = database
@@ -107,7 +109,7 @@ class Gallery:
 
     async def page(self, wanted: Wanted) -> Page:
         """Files, newest first; those that somebody removed are left out."""
-        await self._fill()
+        await self.fill()
         return await self._database.read(lambda connection: self._select(connection, wanted))
 
     async def remove(self, id: int) -> None:
@@ -132,8 +134,8 @@ class Gallery:
     def _select(self, connection: sqlite3.Connection, wanted: Wanted) -> Page:
         where, values = _where(wanted)
         rows = connection.execute(
-            "SELECT seq, job, node, workflow, kind, type, subfolder, filename, made, took "
-            f"FROM gallery WHERE {where} ORDER BY seq DESC",
+            "SELECT seq, (SELECT id FROM jobs WHERE id=gallery.job), node, workflow, kind, type, "
+            f"subfolder, filename, made, took FROM gallery WHERE {where} ORDER BY seq DESC",
             values,
         )
         found: list[Shown] = []
@@ -153,13 +155,13 @@ class Gallery:
         except (OSError, ValueError):
             return None
 
-    async def _fill(self) -> None:
+    async def fill(self) -> None:
         """Take in what jobs made since the last time."""
         async with self._filling:
             if self._filled is None:
-                newest = "SELECT coalesce(max(ended), 0) FROM gallery"
+                newest = "SELECT ended FROM gallery ORDER BY seq DESC LIMIT 1"
                 row = await self._database.read(lambda db: db.execute(newest).fetchone())
-                self._filled = int(row[0])
+                self._filled = int(row[0]) if row else 0
             while True:
                 after = self._filled
                 jobs, rows = await self._database.read(lambda db, after=after: _made(db, after))
@@ -272,3 +274,6 @@ def _put(connection: sqlite3.Connection, rows: list[Row]) -> None:
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             row,
         )
+    connection.execute(
+        "DELETE FROM gallery WHERE seq <= (SELECT max(seq) FROM gallery) - ?", (MOST,)
+    )

@@ -55,7 +55,12 @@ class Queue:
                 "UPDATE jobs SET status='pending', lease=NULL WHERE status='running'"
             )
             last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name='jobs'")
-            ended = connection.execute("SELECT max(ended) FROM jobs WHERE ended IS NOT NULL")
+            # The gallery counts by it, and outlives a history that was cleared.
+            shown = "SELECT ended FROM gallery ORDER BY seq DESC LIMIT 1"
+            ended = connection.execute(
+                "SELECT max(ended) FROM (SELECT max(ended) AS ended FROM jobs "
+                f"WHERE ended IS NOT NULL UNION ALL SELECT * FROM ({shown}))"
+            )
             count = connection.execute("SELECT count(*) FROM jobs WHERE status='pending'")
             return (last.fetchone() or (0,))[0], ended.fetchone()[0] or 0, count.fetchone()[0]
 

@@ -133,25 +133,33 @@ async def test_a_file_that_somebody_removed_is_left_out(call: Caller, service: S
     assert newest["id"] not in [one["id"] for one in await listed(call)]
 
 
-async def test_a_forgotten_job_takes_its_files_out_of_the_list(call: Caller, service: Service):
-    id = await run(call, made("forgotten", color=12))
-    assert len(await listed(call, query="forgotten")) == 1
-    await call.post("/history", {"delete": [id]})
-    assert await listed(call, query="forgotten") == []
-    assert (service.home / "output" / "forgotten_00001_.png").is_file()
+async def test_the_files_of_a_forgotten_job_stay(call: Caller):
+    ids = [await run(call, made(f"forgotten{color}", color=color)) for color in (12, 13)]
+    before = await listed(call, query="forgotten1")
+    assert [one["job"] for one in before] == ids[::-1]
+    last = await run(call, made("forgotten", color=14))
+    await call.post("/history", {"delete": [*ids, last]})
+    newest, *others = await listed(call, query="forgotten")
+    assert (newest["job"], newest["file"]["filename"]) == (None, "forgotten_00001_.png")
+    assert others == [one | {"job": None} for one in before]
 
 
-async def test_what_was_made_before_a_restart_is_there(server: ServerFactory):
+@pytest.mark.parametrize("forgotten", [False, True])
+async def test_what_was_made_before_a_restart_is_there(server: ServerFactory, forgotten: bool):
     for last in (False, True):
         service = server()
         async with aiohttp.ClientSession() as session:
             call = Caller(service, session)
             if not last:
-                await run(call, made("kept"))
-            assert names(await listed(call)) == ["kept_00001_.png"]
+                for color in range(3):
+                    await run(call, made(f"kept{color}", color=color))
+            kept = [f"kept{color}_00001_.png" for color in (2, 1, 0)]
+            assert names(await listed(call)) == kept
+            if forgotten:
+                await call.post("/history", {"clear": True})
             if last:
                 await run(call, made("newer", color=3))
-                assert names(await listed(call)) == ["newer_00001_.png", "kept_00001_.png"]
+                assert names(await listed(call)) == ["newer_00001_.png", *kept]
         service.stop()
 
 

@@ -184,6 +184,18 @@ def test_the_viewer_tells_what_a_picture_was_made_from(page: Page, client: Block
     expect(page.get_by_role("button", name=re.compile("^Result "))).to_be_visible()
 
 
+def test_a_result_of_a_forgotten_job_tells_of_itself(page: Page, client: Blocking, editor: Service):
+    made(client, silence("moth"))
+    page.request.post(f"{editor.url}/history", data={"clear": True})
+    panel = gallery(page, "moth")
+    expect(panel.get_by_role("listitem")).to_have_count(1)
+    panel.get_by_role("button", name="Look at moth_00001_.wav").click()
+    page.get_by_text("All values").click()
+    expect(page.get_by_role("complementary", name="Details").get_by_text("moth")).to_be_visible()
+    viewer(page, "moth_00001_.wav").get_by_role("button", name="Open the graph of this").click()
+    expect(page.get_by_role("button", name="moth_00001_", exact=True)).to_be_visible()
+
+
 def test_two_results_are_compared_with_the_keyboard(page: Page, client: Blocking):
     made(client, colored("day", 0xFFFFFF))
     made(client, colored("day", 0))

@@ -8,8 +8,9 @@ import { Unusable } from "../graph/places";
 import { toPrompt } from "../graph/prompt";
 import { uuid } from "../graph/uuid";
 import { toEditor } from "../graph/write_editor";
+import type { Piece } from "../server/gallery";
 import { Refused } from "../server/http";
-import { fetchJob, fetchSavedFile, fetchTemplate, saveFile } from "../server/service";
+import { fetchJob, fetchSavedFile, fetchTemplate, saveFile, viewAddress } from "../server/service";
 import { catalogNow } from "../stores/catalog";
 import { type Tab, tabNow, useDocuments } from "../stores/documents";
 import { useUi } from "../stores/ui";
@@ -96,16 +97,26 @@ async function savedFile(name: string): Promise<unknown> {
   }
 }
 
-/** Opens the graph that a job ran. */
-export function openJob(id: string): Promise<void> {
+/** Opens the graph that a result was made of: the one that its job ran, or else the one that its
+ * file carries. */
+export function openPiece({ job, file }: Piece): Promise<void> {
   return tell(async () => {
-    const { workflow: sent } = await fetchJob(id);
-    const info = sent?.extra_data.extra_pnginfo as { workflow?: unknown } | undefined;
-    const document = info?.workflow ?? sent?.prompt;
-    const workflow = openDocument(document, t.results.job, catalogNow());
-    const name = t.results.graphOf(id.slice(0, 4));
-    show({ ...workflow, id: uuid() }, name);
+    if (job !== null) return showJob(job);
+    const data = await (await fetch(viewAddress(file))).blob();
+    return openOne(new globalThis.File([data], file.filename));
   });
+}
+
+/** Opens the graph that a job ran. */
+export const openJob = (id: string): Promise<void> => tell(() => showJob(id));
+
+async function showJob(id: string): Promise<void> {
+  const { workflow: sent } = await fetchJob(id);
+  const info = sent?.extra_data.extra_pnginfo as { workflow?: unknown } | undefined;
+  const document = info?.workflow ?? sent?.prompt;
+  const workflow = openDocument(document, t.results.job, catalogNow());
+  const name = t.results.graphOf(id.slice(0, 4));
+  show({ ...workflow, id: uuid() }, name);
 }
 
 export function save(): Promise<void> {

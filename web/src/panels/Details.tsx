@@ -1,10 +1,12 @@
 import { useEffect, useState } from "react";
+import { tell } from "../app/files";
+import { fileTexts } from "../graph/files";
+import { readJson } from "../graph/json";
 import { type Recipe, recipeOf, type Value } from "../graph/recipe";
 import { fetchPieces, kindOf, type Piece } from "../server/gallery";
 import { type File, fetchJob, viewAddress } from "../server/service";
 import { useCatalog } from "../stores/catalog";
 import { t } from "../strings";
-import { attempt } from "./results";
 
 interface DetailsProps {
   piece: Piece;
@@ -76,12 +78,9 @@ function useOrigin(piece: Piece): Origin {
   useEffect(() => {
     let over = false;
     setOrigin({ known: false });
-    void attempt(async () => {
-      const [job, before] = await Promise.all([
-        fetchJob(piece.job).catch(() => undefined),
-        fileBefore(piece),
-      ]);
-      const recipe = recipeOf(job?.workflow?.prompt, piece.node, catalog);
+    void tell(async () => {
+      const [prompt, before] = await Promise.all([promptOf(piece), fileBefore(piece)]);
+      const recipe = recipeOf(prompt, piece.node, catalog);
       if (!over) setOrigin({ recipe, before, known: true });
     });
     return () => {
@@ -91,12 +90,24 @@ function useOrigin(piece: Piece): Origin {
   return origin;
 }
 
+/** The prompt of the job that made it, else the one that its file carries. */
+async function promptOf({ job, file }: Piece): Promise<unknown> {
+  if (job !== null) return (await fetchJob(job)).workflow?.prompt;
+  const data = await (await fetch(viewAddress(file))).arrayBuffer();
+  const text = (await fileTexts(new Uint8Array(data)))?.get("prompt");
+  try {
+    return text && readJson(text);
+  } catch {
+    return undefined; // another program's
+  }
+}
+
 const SOME = 20;
 
-async function fileBefore({ id, job, workflow, node, kind }: Piece): Promise<File | undefined> {
+async function fileBefore({ id, made, workflow, node, kind }: Piece): Promise<File | undefined> {
   if (workflow === null || kind !== "picture") return undefined;
   const { files } = await fetchPieces({ workflow, node, kind, before: id, limit: SOME });
-  return files.find((one) => one.job !== job)?.file;
+  return files.find((one) => one.made !== made)?.file;
 }
 
 function Inputs({ recipe, compare }: { recipe: Recipe; compare(other: File): void }) {

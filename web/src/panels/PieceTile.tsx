@@ -1,6 +1,6 @@
 import { FileQuestion, FolderOpen, Play } from "lucide-react";
 import { memo } from "react";
-import { openJob } from "../app/files";
+import { openPiece } from "../app/files";
 import type { Piece } from "../server/gallery";
 import { viewAddress } from "../server/service";
 import { useGallery } from "../stores/gallery";
@@ -17,7 +17,7 @@ interface TileProps {
 
 /** One result in the gallery. */
 export const PieceTile = memo(function PieceTile({ piece, here, onHere, onOpen }: TileProps) {
-  const { id, kind, file, job } = piece;
+  const { id, kind, file } = piece;
   const picked = useGallery(({ picked }) => picked.has(id));
   const tabIndex = here ? 0 : -1;
   const name = file.filename;
@@ -56,7 +56,7 @@ export const PieceTile = memo(function PieceTile({ piece, here, onHere, onOpen }
           tabIndex={tabIndex}
           aria-label={t.results.graph}
           title={t.results.graph}
-          onClick={() => void openJob(job)}
+          onClick={() => void openPiece(piece)}
         >
           <FolderOpen size={14} />
         </button>

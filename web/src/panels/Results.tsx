@@ -1,12 +1,12 @@
 import { Search, Trash2, X } from "lucide-react";
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { tell } from "../app/files";
 import { KINDS } from "../server/gallery";
 import { useGallery } from "../stores/gallery";
 import { useRun } from "../stores/run";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
 import { PieceTile } from "./PieceTile";
-import { attempt } from "./results";
 
 const PAUSE_MS = 200;
 
@@ -19,7 +19,7 @@ export function Results() {
   useEffect(() => {
     if (words === useGallery.getState().query) return;
     const pause = window.setTimeout(() => {
-      void attempt(() => look(words, useGallery.getState().kind));
+      void tell(() => look(words, useGallery.getState().kind));
     }, PAUSE_MS);
     return () => window.clearTimeout(pause);
   }, [words, look]);
@@ -42,7 +42,7 @@ export function Results() {
             key={one ?? "all"}
             type="button"
             aria-pressed={kind === one}
-            onClick={() => void attempt(() => look(query, one))}
+            onClick={() => void tell(() => look(query, one))}
           >
             {t.results.kinds[one ?? "all"]}
           </button>
@@ -65,7 +65,7 @@ function useNews(): void {
   );
   // biome-ignore lint/correctness/useExhaustiveDependencies: asked for again when jobs have ended
   useEffect(() => {
-    void attempt(useGallery.getState().refresh);
+    void tell(useGallery.getState().refresh);
   }, [ended]);
 }
 
@@ -76,7 +76,7 @@ function Pieces() {
   const here = pieces.some(({ id }) => id === at) ? at : pieces[0]?.id;
   useEffect(() => {
     const seen = new IntersectionObserver((changes) => {
-      if (changes.some(({ isIntersecting }) => isIntersecting)) void attempt(more);
+      if (changes.some(({ isIntersecting }) => isIntersecting)) void tell(more);
     });
     if (next !== null && end.current) seen.observe(end.current);
     return () => seen.disconnect();
@@ -107,7 +107,7 @@ function Pieces() {
       ))}
       {next !== null && (
         <li className="pieces-more">
-          <button ref={end} type="button" className="quiet" onClick={() => void attempt(more)}>
+          <button ref={end} type="button" className="quiet" onClick={() => void tell(more)}>
             {t.results.more}
           </button>
         </li>

@@ -1,5 +1,6 @@
 import { ChevronLeft, ChevronRight } from "lucide-react";
 import { type KeyboardEvent, useCallback, useEffect, useRef, useState } from "react";
+import { tell } from "../app/files";
 import { fetchPiece, kindOf, type Piece } from "../server/gallery";
 import { type File, viewAddress } from "../server/service";
 import { useGallery } from "../stores/gallery";
@@ -9,7 +10,6 @@ import { Compare } from "../widgets/Compare";
 import { Sound } from "../widgets/Sound";
 import { Details } from "./Details";
 import { useModal } from "./modal";
-import { attempt } from "./results";
 import { ViewerHeader } from "./ViewerHeader";
 
 const STEPS: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1 };
@@ -74,7 +74,7 @@ function usePiece(file: File | undefined): Piece | undefined {
   useEffect(() => {
     let over = false;
     if (file) {
-      void attempt(async () => {
+      void tell(async () => {
         const piece = await fetchPiece(file);
         if (!over) setKnown({ file, piece });
       });

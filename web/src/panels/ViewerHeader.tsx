@@ -8,7 +8,7 @@ import {
   X,
 } from "lucide-react";
 import type { ReactNode } from "react";
-import { openJob } from "../app/files";
+import { openPiece } from "../app/files";
 import { kindOf, type Piece } from "../server/gallery";
 import { type File, viewAddress } from "../server/service";
 import { useGallery } from "../stores/gallery";
@@ -46,7 +46,7 @@ export function ViewerHeader({ lightbox, file, piece, close }: HeaderProps) {
         </button>
       )}
       {piece && (
-        <Action label={t.results.graph} run={() => leave(() => void openJob(piece.job))}>
+        <Action label={t.results.graph} run={() => leave(() => void openPiece(piece))}>
           <FolderOpen size={16} />
         </Action>
       )}

@@ -10,7 +10,8 @@ export type Kind = (typeof KINDS)[number];
 /** A file that a job made. */
 const Piece = z.looseObject({
   id: z.number(),
-  job: z.string(),
+  /** null: the history knows it no more. */
+  job: z.string().nullable(),
   /** That showed it, of the job's prompt. */
   node: z.string(),
   workflow: z.string().nullable(),

@@ -65,7 +65,8 @@ export const results = {
   values: "All values",
   compareInput: (name: string) => `Compare with ${name}`,
   compareBefore: "Compare with the run before",
-  unknown: "What it was made from is not known any more: its job is forgotten.",
+  unknown:
+    "What it was made from is not known any more: its job is forgotten, and it carries no graph.",
   slider: (left: string, right: string) =>
     `Left of the line ${left}, right of it ${right}; the arrow keys move it`,
   endCompare: "Look at one",
