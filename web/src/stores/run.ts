@@ -75,12 +75,11 @@ export const useRun = create<Run>()((set, get) => {
     while (asked) {
       asked = false;
       try {
-        const { shown } = get().queue;
-        const { waiting, total, running, ended } = await fetchJobLists(shown, LISTED);
+        const { waiting, total, running, ended } = await fetchJobLists(get().queue.shown, LISTED);
         const list = inOrder([...ended, ...running, ...waiting]);
         const before = get().jobs;
         const inLine = waiting.filter(({ id }) => running.every((job) => job.id !== id));
-        set({ list, queue: { waiting: inLine, total, shown }, ...taken(get(), list) });
+        set({ list, queue: { ...get().queue, waiting: inLine, total }, ...taken(get(), list) });
         for (const { id } of list) if (wasMissed(before[id], get().jobs[id])) void catchUp(id);
       } catch {
         // The service is away; it is asked again when it is back.
