@@ -164,6 +164,7 @@ class Kept:
         while self._unsaved:
             self._cache.save(*self._unsaved.popleft())
             self._outputs.settle()
+        self._outputs.prepare()
 
 
 def inside(key: str) -> str:

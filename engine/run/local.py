@@ -23,6 +23,7 @@ from engine.run.events import Ended, Event, now_ms
 from engine.run.executor import JobRun
 from engine.run.loop import Tell
 from engine.run.worker import Hear
+from engine.store.blanks import Blanks
 from engine.store.cache import Cache
 from engine.store.folders import Folders
 from engine.store.history import Failure, Job
@@ -162,6 +163,7 @@ class LocalWorker:
         if self._ready is not None:
             equipment = await self._ready
             await asyncio.to_thread(equipment.bench.lanes.close)
+            equipment.bench.outputs.close()
             equipment.bench.cache.close()
             await asyncio.to_thread(equipment.warming.join)
 
@@ -185,7 +187,7 @@ class LocalWorker:
         )
         names = [*backend.accelerators(), *["cpu"] * CPU_LANES]
         lanes = Lanes([Lane(f"lane {n} {name}", name, residency) for n, name in enumerate(names)])
-        outputs = Outputs(self._folders, cache.connection)
+        outputs = Outputs(self._folders, cache.connection, Blanks())
         log.info("ready on %s (pid %d, Python %s)", ", ".join(names), os.getpid(), sys.version)
         bench = Bench(self._registry, self._folders, cache, outputs, lanes, self._loop)
         warming = threading.Thread(target=warm, args=(backend,), name="warm", daemon=True)

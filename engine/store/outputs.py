@@ -15,6 +15,7 @@ from pathlib import Path
 
 from engine.authoring.errors import BadPath
 from engine.authoring.protocols import File, FolderKind
+from engine.store.blanks import Blanks, name
 from engine.store.folders import Folders, inside
 
 MOST_PLACES = 1000
@@ -28,16 +29,24 @@ class _Place:
     subfolder: str
     stem: str
     ending: str
-    is_seen: bool  # by others than the service, while a file is being written
 
 
 class Outputs:
-    """The output and temp folders, as nodes write to them; safe to use from several lanes."""
+    """The output and temp folders, as nodes write to them; safe to use from several lanes.
 
-    def __init__(self, folders: Folders, connection: sqlite3.Connection) -> None:
+    Args:
+        folders: the home.
+        connection: where the numbers of files are kept.
+        blanks: makes the files; None: as on systems where every file has a name.
+    """
+
+    def __init__(
+        self, folders: Folders, connection: sqlite3.Connection, blanks: Blanks | None = None
+    ) -> None:
         self._folders = folders
         self._counters = Counters(connection)
         self._lock = threading.Lock()
+        self._blanks = blanks
         self._places: dict[tuple[str, str, str, str], _Place] = {}
 
     def save(
@@ -55,16 +64,26 @@ class Outputs:
                 self._places.clear()
             self._places[folder, prefix, end, extension] = place
         try:
-            name = self._written(place, data)
+            saved = self._written(place, data)
         except FileNotFoundError:  # the first file here, or somebody removed the folder
             place.parent.mkdir(parents=True, exist_ok=True)
-            name = self._written(place, data)
-        return File(name, place.subfolder, folder)
+            saved = self._written(place, data)
+        return File(saved, place.subfolder, folder)
 
     def settle(self) -> None:
         """Write the numbers down that were given; a crash before that costs a look at a folder."""
         with self._lock:
             self._counters.write()
+
+    def prepare(self) -> None:
+        """Get ready for the next file, now that nobody waits."""
+        if self._blanks is not None:
+            self._blanks.prepare()
+
+    def close(self) -> None:
+        """Save nothing any more."""
+        if self._blanks is not None:
+            self._blanks.close()
 
     def _place(self, folder: FolderKind, prefix: str, ending: str) -> _Place:
         stem = Path(prefix)
@@ -73,15 +92,24 @@ class Outputs:
         root = self._folders.root(folder)
         parent = inside(root, f"{stem}_{0:05}{ending}").parent
         subfolder = parent.relative_to(os.path.realpath(root)).as_posix()
-        subfolder = "" if subfolder == "." else subfolder
-        return _Place(parent, subfolder, stem.name, ending, is_seen=folder == "output")
+        return _Place(parent, "" if subfolder == "." else subfolder, stem.name, ending)
 
     def _written(self, place: _Place, data: bytes) -> str:
-        if not place.is_seen:
-            return self._named(place, lambda path: write(path, data))
+        file = None if self._blanks is None else self._blanks.take(str(place.parent))
+        if file is None:
+            return self._written_aside(place, data)
+        try:
+            write(file, data)
+            return self._named(place, lambda path: name(file, path))
+        finally:
+            os.close(file)
+
+    def _written_aside(self, place: _Place, data: bytes) -> str:
+        """Where every file has a name: under another one first."""
         part = f"{place.parent}/.{uuid.uuid4().hex}.part"
         try:
-            write(part, data)
+            with open(part, "xb") as file:  # noqa: PTH123 - half the time
+                file.write(data)
             return self._named(place, lambda path: move(part, path))
         finally:
             with suppress(FileNotFoundError):
@@ -93,26 +121,21 @@ class Outputs:
         while True:
             with self._lock:
                 number = self._counters.next(folder, place.stem)
-            name = f"{place.stem}_{number:05}{place.ending}"
+            found = f"{place.stem}_{number:05}{place.ending}"
             try:
-                put(f"{folder}/{name}")
+                put(f"{folder}/{found}")
             except FileExistsError:
                 with self._lock:
                     self._counters.forget(folder, place.stem)
             else:
-                return name
+                return found
 
 
-def write(path: str, data: bytes) -> None:
-    """Write a new file.
-
-    Raises:
-        FileExistsError: there is one of that name.
-    """
+def write(file: int, data: bytes) -> None:
+    """Write all of it; one call takes 2 GiB at most."""
     left = memoryview(data)
-    with open(path, "xb", buffering=0) as file:  # noqa: PTH123 - half the time
-        while left:
-            left = left[file.write(left) :]
+    while left:
+        left = left[os.write(file, left) :]
 
 
 def move(part: str | Path, path: str | Path) -> None:

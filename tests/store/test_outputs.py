@@ -13,23 +13,26 @@ import pytest
 
 from engine.authoring.errors import BadPath
 from engine.authoring.protocols import File
+from engine.store.blanks import Blanks
 from engine.store.db import connect
 from engine.store.folders import Folders
 from engine.store.outputs import Counters, Outputs, expanded, highest_number
 
 
-@pytest.fixture
-def outputs(tmp_path: Path) -> Iterator[Callable[[], Outputs]]:
+@pytest.fixture(params=[True, False], ids=["unnamed", "named"])
+def outputs(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[], Outputs]]:
     """Opens the outputs of one home, again after each restart."""
     folders = Folders(tmp_path)
     folders.create()
     opened: list[sqlite3.Connection] = []
+    blanks = Blanks()
 
     def open() -> Outputs:
         opened.append(connect(tmp_path / "cache.db"))
-        return Outputs(folders, opened[-1])
+        return Outputs(folders, opened[-1], blanks if request.param else None)
 
     yield open
+    blanks.close()
     for connection in opened:
         connection.close()
 
