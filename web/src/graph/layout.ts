@@ -2,8 +2,23 @@
 
 import dagre from "@dagrejs/dagre";
 import { place } from "./edits";
-import { type Catalog, type Folded, isNote, isReroute, socketsOf } from "./kinds";
-import { type GraphNode, linkedInputs, type Point, type Sheet, type Workflow } from "./model";
+import {
+  type Catalog,
+  type Folded,
+  isNote,
+  isReroute,
+  type Option,
+  socketsOf,
+  type Widget,
+} from "./kinds";
+import {
+  type GraphNode,
+  type Json,
+  linkedInputs,
+  type Point,
+  type Sheet,
+  type Workflow,
+} from "./model";
 
 export interface Size {
   width: number;
@@ -57,7 +72,7 @@ export function estimated(
   let height = HEADER + Math.max(links.length, outputs.length) * ROW;
   for (const { name, kind } of inputs.filter((input) => input.widget)) {
     const widget = kind?.widget;
-    const row = widget?.kind === "text" && widget.multiline ? TALL_ROW : ROW + 4;
+    const row = rowHeight(widget, node.values[name]);
     places.push({ name, y: height + row / 2 });
     height += row;
     const file = widget?.kind === "choice" && node.values[name] ? widget.upload : undefined;
@@ -67,6 +82,16 @@ export function estimated(
   height += unknown ? 55 : 11;
   return { width, height, inputs: places, outputs: outputs.map((_output, row) => middle(row)) };
 }
+
+function rowHeight(widget: Widget | undefined, value: Json | undefined): number {
+  if (widget?.kind === "text" && widget.multiline) return TALL_ROW;
+  const isMissing = widget?.kind === "choice" && widget.models && !isAmong(widget.options, value);
+  // Below it is said that the model is missing, beside the button that fetches it.
+  return isMissing ? 2 * ROW + 7 : ROW + 4;
+}
+
+const isAmong = (options: readonly Option[], value: Json | undefined): boolean =>
+  options.some((option) => option === value);
 
 /** The sheet with its nodes (all, or some of them) put into columns; where the topmost left one
  * stood, the topmost left one stands again. */
