@@ -9,6 +9,7 @@ from nodes.sampling import Cfg, NoiseSeed, SamplerName
 from nodes.sockets import Conditioning, Guider, Latent, Model, Noise, Sampler, Sigmas
 
 LcmNoise = Annotated[float, Range(0.0, 64.0, 0.01)]
+Eta = Annotated[float, Range(0.0, 100.0, 0.01, False), Tooltip("How much fresh noise; 0 is none.")]
 Fresh = Annotated[float, Range(0.0, 100.0, 0.01, False), Tooltip("How strong fresh noise is.")]
 
 
@@ -73,17 +74,29 @@ def select_sampler(*, sampler_name: SamplerName) -> Sampler:
 
 
 @node("SamplerEulerAncestral", category="sampling/custom_sampling/samplers")
-def euler_ancestral(
-    *,
-    eta: Annotated[
-        float, Range(0.0, 100.0, 0.01, False), Tooltip("How much fresh noise; 0 is plain Euler.")
-    ] = 1.0,
-    s_noise: Fresh = 1.0,
-) -> Sampler:
+def euler_ancestral(*, eta: Eta = 1.0, s_noise: Fresh = 1.0) -> Sampler:
     """Euler's steps with fresh noise after each."""
     from nodes.models.samplers import Way
 
     return Way("euler_ancestral", {"eta": eta, "s_noise": s_noise})
+
+
+@node("SamplerLMS", category="sampling/custom_sampling/samplers")
+def lms(
+    *, order: Annotated[int, Range(1, 100), Tooltip("From so many steps the next one.")] = 4
+) -> Sampler:
+    """Linear multistep: one question for each step, answered from the last ones too."""
+    from nodes.models.samplers import Way
+
+    return Way("lms", {"order": order})
+
+
+@node("SamplerDPMPP_2S_Ancestral", category="sampling/custom_sampling/samplers")
+def dpmpp_2s_ancestral(*, eta: Eta = 1.0, s_noise: Fresh = 1.0) -> Sampler:
+    """DPM-Solver++(2S) with fresh noise after each step."""
+    from nodes.models.samplers import Way
+
+    return Way("dpmpp_2s_ancestral", {"eta": eta, "s_noise": s_noise})
 
 
 @node("SamplerLCM", category="model/sampling/samplers")

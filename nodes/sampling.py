@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from nodes.models.denoise import Finished, Turn
 
 # The keys of nodes.models.samplers.SAMPLERS and .schedules.SCHEDULES, which need torch.
-SAMPLERS = ("euler", "euler_ancestral", "dpmpp_2m", "lcm")
+SAMPLERS = (
+    "euler", "euler_ancestral", "heun", "dpm_2", "dpm_2_ancestral", "lms", "dpmpp_2s_ancestral",
+    "dpmpp_2m", "ddpm", "lcm", "ipndm", "gradient_estimation", "ddim",
+)  # fmt: skip
 SCHEDULERS = (
     "simple", "sgm_uniform", "karras", "exponential", "ddim_uniform", "beta", "normal",
     "linear_quadratic", "kl_optimal",
@@ -55,9 +58,11 @@ def k_sampler(
 ) -> Steps[Latent]:
     """Denoise latents towards the positive conditioning and away from the negative."""
     from nodes.models.guidance import guide
+    from nodes.models.samplers import LEAPING
     from nodes.models.schedules import sigmas
 
-    down = sigmas(model.levels, scheduler, steps, denoise)
+    leaping = sampler_name in LEAPING
+    down = sigmas(model.levels, scheduler, steps, denoise, leaping=leaping)
     asked = guide(model, positive, negative, cfg)
     finished = yield from _denoised(asked, latent_image, sampler_name, down, seed)
     return {**latent_image, "samples": finished.latents}
@@ -84,9 +89,10 @@ def k_sampler_advanced(
 ) -> Steps[Latent]:
     """Take some of the steps from noise to a picture, so that other samplers can take the rest."""
     from nodes.models.guidance import guide
+    from nodes.models.samplers import LEAPING
     from nodes.models.schedules import part, sigmas
 
-    whole = sigmas(model.levels, scheduler, steps)
+    whole = sigmas(model.levels, scheduler, steps, leaping=sampler_name in LEAPING)
     down = part(whole, start_at_step, end_at_step, leftover=return_with_leftover_noise == "enable")
     finished = yield from _denoised(
         guide(model, positive, negative, cfg),

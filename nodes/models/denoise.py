@@ -15,6 +15,9 @@ from nodes.models.noise import initial_noise, step_noise
 from nodes.models.samplers import Sampling, Way
 from nodes.models.unet import Model
 
+OTHER_NOISE = frozenset({"ddim"})
+"""Samplers that keep what is outside of a mask under the noise of the next seed."""
+
 
 @dataclass(frozen=True, eq=False)
 class Turn:
@@ -71,6 +74,8 @@ def denoise(
     strength = (1 + sigmas[0] ** 2).sqrt() if model.levels.is_largest(sigmas[0]) else sigmas[0]
     way = Way(sampler) if isinstance(sampler, str) else sampler
     steps = way.steps(noise * strength + clean, sigmas, step_noise(noise, seed))
+    if way.name in OTHER_NOISE:
+        noise = initial_noise(latents, seed + 1, batch_index).to(device)
     keep = None if mask is None else _Keep(clean, noise, _fitted(mask, clean))
     end, last = yield from _walk(guide, steps, sigmas, keep)
     return Finished((end / model.latent_scale).cpu(), (last / model.latent_scale).cpu())

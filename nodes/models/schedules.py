@@ -315,7 +315,9 @@ SCHEDULES: Mapping[str, Callable[[Levels, int], Tensor]] = {
 }
 
 
-def sigmas(levels: Levels, scheduler: str, steps: int, denoise: float = 1.0) -> Tensor:
+def sigmas(
+    levels: Levels, scheduler: str, steps: int, denoise: float = 1.0, *, leaping: bool = False
+) -> Tensor:
     """The noise levels a sampler goes through, falling, float32; steps + 1 of them.
 
     Args:
@@ -324,10 +326,12 @@ def sigmas(levels: Levels, scheduler: str, steps: int, denoise: float = 1.0) -> 
         steps: how many steps are taken.
         denoise: below 1 only the last part of a longer schedule is walked; 0 walks nothing and
             gives an empty tensor.
+        leaping: the last level but 0 is left out, of one step more (see `samplers.LEAPING`).
     """
-    schedule = SCHEDULES[scheduler]
-    if denoise > 0.9999:
-        return schedule(levels, steps)
     if denoise <= 0:
         return torch.empty(0)
-    return schedule(levels, int(steps / denoise))[-(steps + 1) :]
+    whole = steps if denoise > 0.9999 else int(steps / denoise)
+    found = SCHEDULES[scheduler](levels, whole + leaping)
+    if leaping:
+        found = torch.cat([found[:-2], found[-1:]])
+    return found if denoise > 0.9999 else found[-(steps + 1) :]

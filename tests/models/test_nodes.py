@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from nodes.sampling import SAMPLERS
 from tests.models.bench import Bench, Prompt, n, opened
 from tests.models.conftest import read_tensors, write_tensors
 
@@ -65,6 +66,16 @@ async def test_jobs_side_by_side_draw_what_each_draws_alone(bench: Bench):
     ]
     await bench.run(*prompts)
     assert np.abs(bench.image("alone") - bench.image("both1")).max() <= 1.01 / 255
+
+
+async def test_every_sampler_draws(bench: Bench):
+    prompts = [text_to_picture(prefix=name, sampler_name=name) for name in SAMPLERS]
+    entries = await bench.run(*prompts)
+    assert {entry.outcome.status for entry in entries} == {"success"}, entries
+    pictures = {name: bench.image(name) for name in SAMPLERS}
+    same = np.abs(pictures["euler"] - pictures["ddim"]).max()
+    assert same <= 1.01 / 255, "they differ under masks only"
+    assert np.abs(pictures["euler"] - pictures["heun"]).max() > 2 / 255
 
 
 async def test_a_latent_is_saved_as_it_is(bench: Bench):

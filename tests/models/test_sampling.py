@@ -56,10 +56,13 @@ def test_noise_levels_are_the_reference(name: str, config: Any, schedules: dict[
         assert float(known.sigma(torch.tensor(float(step)))) == pytest.approx(sigma, rel=5e-6)
     compared = 0
     for case in schedules[name]:
-        if case["scheduler"] in SCHEDULES and not case["drop_penultimate"]:
+        if case["scheduler"] in SCHEDULES:
             if None in case["sigmas"]:
                 continue  # the peer has no number there
-            found = sigmas(known, case["scheduler"], case["steps"], case["denoise"])
+            leaping = case["drop_penultimate"]
+            found = sigmas(
+                known, case["scheduler"], case["steps"], case["denoise"], leaping=leaping
+            )
             assert found.numpy() == pytest.approx(case["sigmas"], rel=5e-6), case
             compared += 1
     assert compared > 0
@@ -245,6 +248,21 @@ class Knowing(nn.Module):
 
     def forward(self, *_: object, **__: object) -> tuple[Tensor]:
         return (self.answer,)
+
+
+def test_ddim_is_euler_but_for_what_it_keeps_outside_of_a_mask(tiny: Loaded):
+    latents, asked = torch.randn(1, 4, 8, 8), guide(tiny, "cat")
+    down = sigmas(tiny.model.levels, "normal", 3, 0.6)
+
+    def found(sampler: str, width: int) -> Tensor:
+        mask = torch.zeros(1, 64, 64)
+        mask[..., :width] = 1
+        more: dict[str, Any] = {"sampler": sampler, "sigmas": down, "seed": 1, "mask": mask}
+        return completed(denoise(asked, latents, **more))
+
+    assert torch.equal(found("ddim", 64), found("euler", 64))
+    assert not torch.allclose(found("ddim", 32), found("euler", 32), atol=1e-4)
+    assert torch.allclose(found("ddim", 32)[..., 6:], latents[..., 6:], atol=1e-4)
 
 
 def test_velocity_and_noise_predictions_agree_about_a_perfect_network(tiny_folder: Path):
