@@ -1,5 +1,5 @@
 import { Ban, ChevronDown, ChevronRight, CircleSlash, Group, TriangleAlert } from "lucide-react";
-import { useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { change, setCollapsed } from "../graph/edits";
 import { type NodeKind, socketsOf, titleOf } from "../graph/kinds";
 import type { GraphNode } from "../graph/model";
@@ -95,11 +95,29 @@ function State({ run }: { run: NodeRun | undefined }) {
   }
   if (run.state === "running") {
     const steps = run.max > 1 ? `${Math.round(run.value)}/${run.max}` : t.node.running;
-    return <span className="node-badge node-badge-running">{steps}</span>;
+    return (
+      <span className="node-badge node-badge-running">
+        <span>{steps}</span>
+        {run.span && <Elapsed since={run.span.began} />}
+      </span>
+    );
   }
   const seconds = run.state === "done" ? secondsOf(run) : undefined;
   return seconds === undefined ? null : <span className="node-badge">{t.seconds(seconds)}</span>;
 }
+
+/** Whole seconds since then, from the first one on. */
+function Elapsed({ since }: { since: number }) {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const timer = window.setInterval(() => setNow(Date.now()), SECOND);
+    return () => window.clearInterval(timer);
+  }, []);
+  const seconds = Math.floor((now - since) / SECOND);
+  return seconds > 0 ? <span className="node-elapsed">{t.elapsed(seconds)}</span> : null;
+}
+
+const SECOND = 1000;
 
 function Progress({ run }: { run: NodeRun | undefined }) {
   if (run?.state !== "running") return null;
