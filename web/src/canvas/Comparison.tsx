@@ -19,8 +19,9 @@ import { brief, markWords } from "../strings/changes";
 import { inputKey, outputKey } from "./keys";
 
 const MOST_WORDS = 3;
-/** Words are as large on the screen as elsewhere, unless all is far away. */
-const LARGEST = 3;
+/** Words are as large on the screen as elsewhere; from further away than this, few of them. */
+const FAR = 3;
+const LARGEST = 10;
 const HEADER = 18;
 
 type Nodes = ReadonlyMap<string, InternalNode>;
@@ -36,18 +37,23 @@ function Marks({ tab, compared }: { tab: Tab; compared: Compared }) {
   const scale = useStore(({ transform }) => Math.min(LARGEST, Math.max(1, 1 / transform[2])));
   const nodes = useStore((state) => state.nodeLookup);
   useStore((state) => state.nodes); // drawn again when one is moved or measured
+  const now = tab.history.present;
   const old = sheetOf(compared.before, tab.sheet);
+  const sheets = [sheetOf(now, tab.sheet), old];
   const own = changes.filter(({ sheet }) => sheet === tab.sheet);
   return (
     <ViewportPortal>
-      <div className="comparison" style={{ "--scale": scale } as CSSProperties}>
+      <div
+        className={scale > FAR ? "comparison comparison-far" : "comparison"}
+        style={{ "--scale": scale } as CSSProperties}
+      >
         <svg aria-hidden="true">
           {own.map((change) =>
             change.kind === "linked" || change.kind === "unlinked" ? (
               <path
                 key={`${change.kind} ${change.link.id}`}
                 className={`compared-${change.kind}`}
-                d={pathOf(change.link, nodes, old)}
+                d={pathOf(change.link, nodes, sheets)}
               />
             ) : null,
           )}
@@ -56,7 +62,7 @@ function Marks({ tab, compared }: { tab: Tab; compared: Compared }) {
           <Marked
             key={id}
             mark={mark}
-            box={boxOf(id, nodes, old, compared.before)}
+            box={boxOf(id, nodes, [now, compared.before], tab.sheet)}
             title={mark === "removed" ? goneTitle(id, old, compared.before) : undefined}
             words={own.flatMap((change) => wordsOf(change, id))}
           />
@@ -104,40 +110,47 @@ function goneTitle(id: string, old: Sheet, before: Workflow): string {
   return node ? titleOf(before, node, catalogNow()) : id;
 }
 
-/** Where a node is drawn, or was before it went. */
-function boxOf(id: string, nodes: Nodes, old: Sheet, before: Workflow): Box | undefined {
+/** Where a node is drawn; from far away, or when it is gone, where it stands or stood. */
+function boxOf(
+  id: string,
+  nodes: Nodes,
+  states: readonly Workflow[],
+  sheet: string,
+): Box | undefined {
   const drawn = nodes.get(id);
-  if (drawn) {
-    const { width = NODE_WIDTH, height = 0 } = drawn.measured;
-    return { ...drawn.internals.positionAbsolute, width, height };
+  const { width, height } = drawn?.measured ?? {};
+  if (drawn && width && height) return { ...drawn.internals.positionAbsolute, width, height };
+  for (const workflow of states) {
+    const node = sheetOf(workflow, sheet).nodes[id];
+    if (node) return { x: node.x, y: node.y, ...estimated(workflow, node, catalogNow()) };
   }
-  const node = old.nodes[id];
-  return node && { x: node.x, y: node.y, ...estimated(before, node, catalogNow()) };
+  return undefined;
 }
 
-function pathOf(link: Link, nodes: Nodes, old: Sheet): string {
-  const from = endOf(link.from, "source", outputKey(link.slot), nodes, old);
-  const to = endOf(link.to, "target", inputKey(link.input), nodes, old);
+function pathOf(link: Link, nodes: Nodes, sheets: readonly Sheet[]): string {
+  const from = endOf(link.from, "source", outputKey(link.slot), nodes, sheets);
+  const to = endOf(link.to, "target", inputKey(link.input), nodes, sheets);
   if (!from || !to) return "";
   const bend = Math.max(40, Math.abs(to.x - from.x) * 0.35);
   return `M${from.x},${from.y} C${from.x + bend},${from.y} ${to.x - bend},${to.y} ${to.x},${to.y}`;
 }
 
-/** A socket where it is drawn; of a node that is gone, the height of its title. */
+/** A socket where it is drawn; else the height of the node's title. */
 function endOf(
   id: string,
   side: "source" | "target",
   key: string,
   nodes: Nodes,
-  old: Sheet,
+  sheets: readonly Sheet[],
 ): Point | undefined {
   const drawn = nodes.get(id);
-  const at = drawn?.internals.positionAbsolute ?? old.nodes[id];
+  const node = sheets.map((sheet) => sheet.nodes[id]).find((one) => one !== undefined);
+  const at = drawn?.internals.positionAbsolute ?? node;
   if (!at) return undefined;
   const socket = drawn?.internals.handleBounds?.[side]?.find((one) => one.id === key);
   if (socket) {
     return { x: at.x + socket.x + socket.width / 2, y: at.y + socket.y + socket.height / 2 };
   }
-  const width = drawn?.measured.width ?? old.nodes[id]?.width ?? NODE_WIDTH;
+  const width = drawn?.measured.width ?? node?.width ?? NODE_WIDTH;
   return { x: side === "source" ? at.x + width : at.x, y: at.y + HEADER };
 }
