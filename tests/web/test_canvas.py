@@ -112,6 +112,47 @@ def test_a_subgraph_is_folded_entered_and_run(page: Page):
     expect(page.get_by_text("Save the picture")).to_be_visible()
 
 
+def draw_link(page: Page, start: Locator, end: Locator) -> None:
+    """From socket to socket, by hand."""
+    start.hover()
+    page.mouse.down()
+    box = end.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x - 40, y)
+    page.mouse.move(x, y, steps=3)
+    page.mouse.up()
+
+
+def test_a_subgraphs_sockets_are_named_moved_removed_and_made(page: Page):
+    opened(page, picture())
+    select(page, "Draw")
+    page.keyboard.press("Control+Shift+e")
+    host = page.locator(".react-flow__node", has=page.get_by_role("button", name="Look inside"))
+    before = prompt_of(page)
+    page.get_by_role("button", name="Look inside of Subgraph").click()
+    inputs = page.locator(".node-end").first
+    page.get_by_label("Name of model").fill("What draws")
+    page.get_by_role("button", name="Move What draws down").click()
+    expect(inputs.get_by_role("textbox").nth(1)).to_have_value("What draws")
+    draw_link(
+        page,
+        inputs.locator(".socket").last,
+        node(page, "Draw").locator("[data-handleid='in:steps']"),
+    )
+    expect(page.get_by_label("Name of steps")).to_be_visible()
+    expect(links(page)).to_have_count(6)
+    page.get_by_label("Name of positive").focus()
+    page.get_by_role("button", name="Remove positive").click()
+    expect(links(page)).to_have_count(5)
+    page.keyboard.press("Escape")
+    expect(host.get_by_text("What draws")).to_be_visible()
+    expect(host.get_by_text("positive")).to_be_hidden()
+    page.keyboard.press(UNDO)
+    expect(host.get_by_text("positive")).to_be_visible()
+    assert prompt_of(page) == before
+
+
 def test_a_menu_is_walked_with_the_keyboard(page: Page):
     opened(page, picture())
     node(page, "Enlarge").click(button="right", position={"x": 60, "y": 10})

@@ -18,10 +18,22 @@ import {
   useRef,
   useState,
 } from "react";
-import { freeInput, type Loose, refusal } from "../graph/connect";
-import { connect, disconnect, linkKey, reroute } from "../graph/edits";
+import { type Drawn, freeInput, type Loose, refusal } from "../graph/connect";
+import { disconnect, linkKey, reroute } from "../graph/edits";
+import { link } from "../graph/ends";
 import { outputType, socketsOf } from "../graph/kinds";
-import { type Group, linkedInputs, type Point, ROOT, type Sheet, sheetOf } from "../graph/model";
+import {
+  ENTRY,
+  EXIT,
+  type Group,
+  linkedInputs,
+  onSheet,
+  type Point,
+  ROOT,
+  type Sheet,
+  sheetOf,
+  subgraphOf,
+} from "../graph/model";
 import { catalogNow } from "../stores/catalog";
 import { useCompared } from "../stores/comparison";
 import { type Tab, tabNow, useDocuments } from "../stores/documents";
@@ -191,13 +203,14 @@ function isAllowed(connection: Connection | Edge): boolean {
 }
 
 function draw(connection: Connection): void {
-  const [tab, link] = [tabNow(), drawn(connection)];
-  if (!tab || !link) return;
-  const workflow = tab.history.present;
-  useDocuments.getState().editSheet(t.edits.connect, (sheet) => {
-    const type = outputType(workflow, sheet, catalogNow(), link.from, link.slot);
-    return connect(sheet, { ...link, type });
-  });
+  const [tab, made] = [tabNow(), drawn(connection)];
+  if (tab && made) join(tab, made);
+}
+
+function join(tab: Tab, drawn: Drawn): void {
+  useDocuments
+    .getState()
+    .edit(t.edits.connect, (workflow) => link(workflow, tab.sheet, catalogNow(), drawn));
 }
 
 const idOf = (edge: Edge): string => edge.id.slice(linkKey("").length);
@@ -207,12 +220,11 @@ function cut(edge: Edge): void {
 }
 
 function redraw(edge: Edge, connection: Connection): void {
-  const [tab, link] = [tabNow(), drawn(connection)];
-  if (!tab || !link) return;
-  const workflow = tab.history.present;
-  useDocuments.getState().editSheet(t.edits.connect, (sheet) => {
-    const type = outputType(workflow, sheet, catalogNow(), link.from, link.slot);
-    return connect(disconnect(sheet, idOf(edge)), { ...link, type });
+  const [tab, redrawn] = [tabNow(), drawn(connection)];
+  if (!tab || !redrawn) return;
+  useDocuments.getState().edit(t.edits.connect, (workflow) => {
+    const without = onSheet(workflow, tab.sheet, (sheet) => disconnect(sheet, idOf(edge)));
+    return link(without, tab.sheet, catalogNow(), redrawn);
   });
 }
 
@@ -259,6 +271,10 @@ function dropped(
   const target = under?.closest<HTMLElement>(".react-flow__node")?.dataset.id;
   if (target === undefined || target.startsWith("group:")) search(at, loose);
   else if (loose.side === "output") dropOn(tab, loose, target);
+  else if (target === ENTRY) {
+    const slot = subgraphOf(tab.history.present, sheetNow(tab))?.inputs.length ?? 0;
+    join(tab, { from: ENTRY, slot, to: loose.node, input: loose.input });
+  }
 }
 
 function explain(tab: Tab, link: ReturnType<typeof drawn> & object): void {
@@ -291,17 +307,19 @@ function looseEnd(tab: Tab, node: ReactFlowNode, key: string): Loose | undefined
 function dropOn(tab: Tab, loose: Loose & { side: "output" }, target: string): void {
   if (target === loose.node) return;
   const workflow = tab.history.present;
-  const sheet = sheetOf(workflow, tab.sheet);
-  const input = freeInput(workflow, sheet, catalogNow(), loose, target);
+  const sheet = sheetNow(tab);
+  const input =
+    target === EXIT
+      ? String(subgraphOf(workflow, sheet)?.outputs.length ?? 0)
+      : freeInput(workflow, sheet, catalogNow(), loose, target);
   if (input === undefined) {
     useUi.getState().say(t.refused.noInput(loose.type), "error");
     return;
   }
-  const { node: from, slot, type } = loose;
-  useDocuments
-    .getState()
-    .editSheet(t.edits.connect, (now) => connect(now, { from, slot, to: target, input, type }));
+  join(tab, { from: loose.node, slot: loose.slot, to: target, input });
 }
+
+const sheetNow = (tab: Tab): Sheet => sheetOf(tab.history.present, tab.sheet);
 
 interface Held {
   at(position: Point): Map<string, Point>;

@@ -3,9 +3,9 @@
 import { align, type Side } from "../graph/align";
 import { asText, excerpt, insert } from "../graph/clipboard";
 import { fitting, type Loose } from "../graph/connect";
-import { addGroup, addNode, connect, newNode, remove, setCollapsed, setMode } from "../graph/edits";
+import { addGroup, addNode, newNode, remove, setCollapsed, setMode } from "../graph/edits";
+import { link } from "../graph/ends";
 import { openText } from "../graph/files";
-import { outputType } from "../graph/kinds";
 import { layout, NODE_WIDTH, type Size } from "../graph/layout";
 import { freshId, type Mode, onSheet, type Point, sheetOf } from "../graph/model";
 import { fold, unfoldNode } from "../graph/subgraphs";
@@ -36,18 +36,17 @@ export function add(type: string, at: Point, loose?: Loose): void {
   const id = freshId(sheetOf(workflow, tab.sheet).nodes);
   // A node that an input waits for stands left of it.
   const place = loose?.side === "input" ? { x: at.x - NODE_WIDTH, y: at.y } : at;
-  documents().editSheet(t.edits.add(kind?.title ?? type), (sheet) => {
-    const next = addNode(sheet, newNode(id, type, place, catalog));
+  documents().edit(t.edits.add(kind?.title ?? type), (workflow) => {
+    const added = onSheet(workflow, tab.sheet, (sheet) =>
+      addNode(sheet, newNode(id, type, place, catalog)),
+    );
     const socket = kind && loose ? fitting(kind, loose) : undefined;
-    if (!loose || socket === undefined) return next;
-    if (loose.side === "output") {
-      const { node: from, slot } = loose;
-      const link = { from, slot, to: id, input: String(socket) };
-      return connect(next, { ...link, type: outputType(workflow, sheet, catalog, from, slot) });
-    }
-    const kindType = kind?.outputs[Number(socket)]?.type ?? "*";
-    const { node: to, input } = loose;
-    return connect(next, { from: id, slot: Number(socket), to, input, type: kindType });
+    if (!loose || socket === undefined) return added;
+    const drawn =
+      loose.side === "output"
+        ? { from: loose.node, slot: loose.slot, to: id, input: String(socket) }
+        : { from: id, slot: Number(socket), to: loose.node, input: loose.input };
+    return link(added, tab.sheet, catalog, drawn);
   });
   documents().select([id]);
   useUi.getState().announce(t.said.added(kind?.title ?? type));

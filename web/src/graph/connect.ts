@@ -3,7 +3,16 @@
 import { defaults, inputsOf } from "./dynamic";
 import type { Catalog, NodeKind } from "./kinds";
 import { fits, outputType, socketsOf, titleOf } from "./kinds";
-import { type Link, linkedInputs, type Sheet, type Workflow } from "./model";
+import {
+  ENTRY,
+  EXIT,
+  type Link,
+  linkedInputs,
+  type Sheet,
+  type Socket,
+  subgraphOf,
+  type Workflow,
+} from "./model";
 
 export type Drawn = Omit<Link, "id" | "type">;
 
@@ -20,19 +29,35 @@ export function refusal(
   catalog: Catalog,
   drawn: Drawn,
 ): Refusal | null {
-  const [from, to] = [sheet.nodes[drawn.from], sheet.nodes[drawn.to]];
-  if (!from || !to) return { reason: "missing" };
-  if (from === to) return { reason: "itself" };
-  const { inputs } = socketsOf(workflow, to, catalog, linkedInputs(sheet, to.id));
-  const input = inputs.find(({ name }) => name === drawn.input);
-  const output = socketsOf(workflow, from, catalog).outputs[drawn.slot];
+  if (drawn.from === drawn.to || (drawn.from === ENTRY && drawn.to === EXIT)) {
+    return { reason: "itself" };
+  }
+  const input = inputAt(workflow, sheet, catalog, drawn);
+  const output = outputAt(workflow, sheet, catalog, drawn);
   if (!input || !output) return { reason: "missing" };
   const received = outputType(workflow, sheet, catalog, drawn.from, drawn.slot);
   if (!fits(received, input.type)) return { reason: "type", received, expected: input.type };
-  if (reaches(sheet, drawn.to, drawn.from)) {
+  const to = sheet.nodes[drawn.to];
+  if (to && reaches(sheet, drawn.to, drawn.from)) {
     return { reason: "circle", through: titleOf(workflow, to, catalog) };
   }
   return null;
+}
+
+/** The empty last socket of a subgraph's end: a link makes a socket of it. */
+const EMPTY: Socket = { name: "", type: "*" };
+
+function inputAt(workflow: Workflow, sheet: Sheet, catalog: Catalog, { to, input }: Drawn) {
+  if (to === EXIT) return [...(subgraphOf(workflow, sheet)?.outputs ?? []), EMPTY][Number(input)];
+  const node = sheet.nodes[to];
+  const inputs = node && socketsOf(workflow, node, catalog, linkedInputs(sheet, to)).inputs;
+  return inputs?.find(({ name }) => name === input);
+}
+
+function outputAt(workflow: Workflow, sheet: Sheet, catalog: Catalog, { from, slot }: Drawn) {
+  if (from === ENTRY) return [...(subgraphOf(workflow, sheet)?.inputs ?? []), EMPTY][slot];
+  const node = sheet.nodes[from];
+  return node && socketsOf(workflow, node, catalog).outputs[slot];
 }
 
 /** Whether links lead from one node to another. */

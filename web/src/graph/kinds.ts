@@ -1,7 +1,15 @@
 /** What kinds of nodes there are: the service's, and the few that only an editor knows. */
 
 import { inputsOf } from "./dynamic";
-import type { GraphNode, Json, Sheet, Socket, Workflow } from "./model";
+import {
+  ENTRY,
+  type GraphNode,
+  type Json,
+  type Sheet,
+  type Socket,
+  subgraphOf,
+  type Workflow,
+} from "./model";
 import type { Numeric } from "./numbers";
 
 export type Option = string | number | boolean;
@@ -189,6 +197,7 @@ export function outputType(
   id: string,
   slot: number,
 ): string {
+  if (id === ENTRY) return subgraphOf(workflow, sheet)?.inputs[slot]?.type ?? "*";
   const seen = new Set<string>();
   let [at, from] = [id, slot];
   for (;;) {

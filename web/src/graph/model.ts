@@ -107,6 +107,11 @@ export function sheetOf(workflow: Workflow, sheet: string): Sheet {
   return sheet === ROOT ? workflow.root : (workflow.subgraphs[sheet]?.sheet ?? EMPTY_SHEET);
 }
 
+/** The subgraph whose inside a sheet is; undefined: the root. */
+export function subgraphOf(workflow: Workflow, sheet: Sheet): Subgraph | undefined {
+  return Object.values(workflow.subgraphs).find((subgraph) => subgraph.sheet === sheet);
+}
+
 /** The workflow with one of its sheets changed. */
 export function onSheet(
   workflow: Workflow,

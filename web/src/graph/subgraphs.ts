@@ -1,6 +1,7 @@
 /** Nodes folded into a subgraph, and unfolded again. */
 
 import { addNode, connect, newNode } from "./edits";
+import { unused } from "./ends";
 import { type Catalog, outputType, socketsOf } from "./kinds";
 import {
   EMPTY_SHEET,
@@ -128,14 +129,6 @@ class Ends {
       : [];
     const type = sockets.find(({ name }) => name === link.input)?.type ?? "*";
     return type === "*" ? link.type : type;
-  }
-}
-
-function unused(name: string, taken: readonly Socket[]): string {
-  const names = new Set(taken.map((socket) => socket.name));
-  for (let count = 1; ; count += 1) {
-    const candidate = count === 1 ? name : `${name}_${count}`;
-    if (!names.has(candidate)) return candidate;
   }
 }
 

@@ -171,7 +171,17 @@ export const en = {
     heard: "How much was heard",
     made: "What was said",
   },
-  subgraph: { inputs: "Inputs", outputs: "Outputs", name: "Subgraph", trail: "Where you are" },
+  subgraph: {
+    inputs: "Inputs",
+    outputs: "Outputs",
+    name: "Subgraph",
+    trail: "Where you are",
+    further: "link for one more",
+    socketName: (name: string) => `Name of ${name}`,
+    up: (name: string) => `Move ${name} up`,
+    down: (name: string) => `Move ${name} down`,
+    remove: (name: string) => `Remove ${name}`,
+  },
   canvas: {
     label: "Graph",
     minimap: "Map of the graph",
