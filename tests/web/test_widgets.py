@@ -87,6 +87,27 @@ def test_weights_are_marked_counted_and_changed_with_keys(page: Page):
     assert violations(page) == []
 
 
+def test_marks_lie_exactly_behind_their_words(page: Page):
+    prompt = picture()
+    prompt["2"]["inputs"]["text"] = "a (red:1.3) fox in the (snow:0.7), {day|night}\n" * 12
+    opened(page, prompt)
+    boxes = """() => {
+      const text = document.querySelector(".prompt textarea");
+      const marks = document.querySelector(".prompt-marks");
+      text.scrollTop = 60;
+      return [text, marks].map((box) => [box.scrollHeight, box.clientWidth]);
+    }"""
+    scrolled = "() => document.querySelector('.prompt-marks').scrollTop"
+    for width in (1440, 1439, 390):  # a graph, a form, a form on a phone
+        page.set_viewport_size({"width": width, "height": 900})
+        if width == 1439:
+            page.get_by_role("button", name="Show as a form").click()
+            expect(page.locator(".form .prompt")).to_have_count(2)
+        words, marks = page.evaluate(boxes)
+        assert words == marks
+        page.wait_for_function(f"({scrolled})() === 60")
+
+
 def test_each_run_makes_choices_of_its_own(page: Page, editor: Service):
     prompt = picture(steps=1)
     prompt["2"]["inputs"]["text"] = "{red|blue} \\{apple\\} // not said"
