@@ -88,3 +88,14 @@ def test_another_tab_hears_of_it_without_speaking_too(visitor: Visitor):
     second.close()
     first.get_by_role("button", name="Pause").click()
     expect(node(first, "Say it").locator("audio")).to_be_visible()
+
+
+def test_a_form_plays_it_too(visitor: Visitor):
+    page = visitor.open()
+    opened(page, said(f"{TEXT} This is for the form."))
+    page.get_by_role("button", name="Show as a form").click()
+    page.get_by_role("button", name="Run", exact=True).first.click()
+    player = page.get_by_role("group", name="What is said so far")
+    player.get_by_role("button", name="Pause").click()
+    expect(player.get_by_role("button", name="Go on playing")).to_be_visible()
+    expect(page.locator("audio")).to_be_visible()

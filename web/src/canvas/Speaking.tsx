@@ -4,7 +4,7 @@ import { below } from "../graph/below";
 import { sheetOf } from "../graph/model";
 import { viewAddress } from "../server/service";
 import { prefixOf, useTab } from "../stores/documents";
-import { useLatestJob } from "../stores/run";
+import { useLatestJob, useRun } from "../stores/run";
 import { type Speech, speechKey, useSpeech } from "../stores/speech";
 import { t } from "../strings";
 import { files } from "./Shown";
@@ -15,13 +15,24 @@ const TICK = 200;
 export function Speaking({ node }: { node: string }) {
   const workflow = useTab((tab) => tab.id, "");
   const id = useTab(prefixOf, "") + node;
-  const job = useLatestJob(workflow);
-  const key = speechKey(job?.id ?? "", id);
+  const key = useRun((run) => speechKey(run.latest[workflow] ?? "", id));
   const speech = useSpeech((state) => state.speeches[key]);
+  return speech ? <Voice node={node} name={key} speech={speech} /> : null;
+}
+
+function Voice({ node, name, speech }: { node: string; name: string; speech: Speech }) {
   const file = useFileBelow(node);
-  if (!speech) return null;
-  if (file && speech.whole && speech.state !== "playing") return <Made source={file} at={key} />;
-  return <Player name={key} speech={speech} />;
+  if (file && speech.whole && speech.state !== "playing") return <Made source={file} at={name} />;
+  return <Player name={name} speech={speech} />;
+}
+
+/** All voices of a job that were not heard to their end. */
+export function Voices({ job }: { job: string }) {
+  const speeches = useSpeech((state) => state.speeches);
+  const own = Object.entries(speeches).filter(
+    ([key, { state }]) => key.startsWith(speechKey(job, "")) && state !== "over",
+  );
+  return own.map(([key, speech]) => <Player key={key} name={key} speech={speech} />);
 }
 
 /** The address of the sound that the nearest node below shows. */

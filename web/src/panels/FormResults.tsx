@@ -2,6 +2,7 @@ import { ArrowLeft, Download, Music, Share2 } from "lucide-react";
 import { useEffect, useState } from "react";
 import { wordsOf } from "../app/run";
 import { files, Shown } from "../canvas/Shown";
+import { Voices } from "../canvas/Speaking";
 import { showing } from "../graph/form";
 import { titleOf } from "../graph/kinds";
 import type { GraphNode } from "../graph/model";
@@ -50,7 +51,10 @@ export function FormResults({ tab }: { tab: Tab }) {
       {past ? (
         <Past tab={tab} nodes={past.nodes} />
       ) : job ? (
-        <Newest tab={tab} />
+        <>
+          <Voices job={job.id} />
+          <Newest tab={tab} />
+        </>
       ) : (
         <p className="empty form-nothing">{t.form.nothing}</p>
       )}
