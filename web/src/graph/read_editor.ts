@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { inputsOf } from "./dynamic";
+import { withoutGroups } from "./groups";
 import { AnyJson } from "./json";
 import { type Catalog, isReroute, PRIMITIVE } from "./kinds";
 import {
@@ -124,7 +125,7 @@ export function isEditorFile(document: unknown): boolean {
 
 /** A file of the editor as a workflow; throws `Unusable` naming the place that is wrong. */
 export function fromEditor(document: unknown, catalog: Catalog): Workflow {
-  const read = FileWorkflow.safeParse(document);
+  const read = FileWorkflow.safeParse(withoutGroups(document));
   if (!read.success) {
     const [issue] = read.error.issues;
     const where = issue?.path.join(".") || "the file";

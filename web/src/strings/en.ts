@@ -146,7 +146,10 @@ export const en = {
   },
   problems: {
     nothing: "Nothing keeps this graph from running.",
-    unknown: (type: string) => `The service knows no node of the type ${type}; install its pack.`,
+    unknown: (type: string) =>
+      /^workflow[>/]/.test(type)
+        ? `This file does not have the group ${type}; open one that has it, or delete the node.`
+        : `The service knows no node of the type ${type}; install its pack.`,
     missing: (input: string) => `${input} is missing: link something to it.`,
     option: (input: string, value: string) =>
       `${input}: there is no ${value || "such choice"}; choose another one.`,
