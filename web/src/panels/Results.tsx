@@ -1,7 +1,7 @@
 import { Search, Trash2, X } from "lucide-react";
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { tell } from "../app/files";
-import { KINDS } from "../server/gallery";
+import { KINDS, type Piece } from "../server/gallery";
 import { useGallery } from "../stores/gallery";
 import { useRun } from "../stores/run";
 import { useUi } from "../stores/ui";
@@ -9,6 +9,10 @@ import { t } from "../strings";
 import { PieceTile } from "./PieceTile";
 
 const PAUSE_MS = 200;
+/** Tiles that are drawn, or not, together; a multiple of however many stand in a row. */
+const STRETCH = 60;
+/** How far out of sight tiles are drawn already. */
+const MARGIN = "1200px 0px";
 
 /** What jobs made, newest first, found by the words of their prompts. */
 export function Results() {
@@ -69,6 +73,13 @@ function useNews(): void {
   }, [ended]);
 }
 
+/** Looks at one of the pieces in full. */
+function open(id: number): void {
+  const { pieces } = useGallery.getState();
+  const at = pieces.findIndex((piece) => piece.id === id);
+  useUi.getState().set({ lightbox: { at, among: pieces.map(({ file }) => file) } });
+}
+
 function Pieces() {
   const { pieces, next, more } = useGallery();
   const [at, setAt] = useState<number>();
@@ -81,11 +92,7 @@ function Pieces() {
     if (next !== null && end.current) seen.observe(end.current);
     return () => seen.disconnect();
   }, [next, more]);
-  const open = (id: number): void => {
-    const place = pieces.findIndex((piece) => piece.id === id);
-    useUi.getState().set({ lightbox: { at: place, among: pieces.map(({ file }) => file) } });
-  };
-  const onKey = (event: KeyboardEvent<HTMLUListElement>): void => {
+  const onKey = (event: KeyboardEvent<HTMLElement>): void => {
     const piece = pieces.find(({ id }) => id === here);
     const { doom, pick } = useGallery.getState();
     if (event.key === "Delete" && piece) doom([piece]);
@@ -94,30 +101,78 @@ function Pieces() {
     event.preventDefault();
     event.stopPropagation();
   };
+  const stretches = Array.from({ length: Math.ceil(pieces.length / STRETCH) }, (_, number) =>
+    pieces.slice(number * STRETCH, (number + 1) * STRETCH),
+  );
   return (
-    <ul className="pieces" aria-label={t.results.list} onKeyDown={onKey}>
-      {pieces.map((piece) => (
-        <PieceTile
-          key={piece.id}
-          piece={piece}
-          here={piece.id === here}
-          onHere={setAt}
-          onOpen={open}
-        />
+    // biome-ignore lint/a11y/noStaticElementInteractions: the keys of the buttons inside
+    <div onKeyDown={onKey}>
+      {stretches.map((stretch, number) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a stretch is its place in the list
+        <Stretch key={number} pieces={stretch} here={here} onHere={setAt} onOpen={open} />
       ))}
       {next !== null && (
-        <li className="pieces-more">
+        <div className="pieces-more">
           <button ref={end} type="button" className="quiet" onClick={() => void tell(more)}>
             {t.results.more}
           </button>
-        </li>
+        </div>
       )}
+    </div>
+  );
+}
+
+interface StretchProps {
+  pieces: readonly Piece[];
+  here: number | undefined;
+  onHere(id: number): void;
+  onOpen(id: number): void;
+}
+
+/** Some tiles, drawn only while they are near what is seen; else as high as they were. */
+function Stretch({ pieces, here, onHere, onOpen }: StretchProps) {
+  const list = useRef<HTMLUListElement>(null);
+  /** Of the tiles that are not drawn; undefined: they are. */
+  const [height, setHeight] = useState<number>();
+  useEffect(() => {
+    const place = list.current;
+    if (!place) return;
+    const root = place.closest(".dock-body");
+    const seen = new IntersectionObserver(
+      (changes) => {
+        const near = changes.at(-1)?.isIntersecting ?? true;
+        setHeight((known) => (near ? undefined : (known ?? place.offsetHeight)));
+      },
+      { root, rootMargin: MARGIN },
+    );
+    seen.observe(place);
+    return () => seen.disconnect();
+  }, []);
+  // The one that the Tab key stops at stays.
+  const drawn = height === undefined || pieces.some(({ id }) => id === here);
+  return (
+    <ul
+      ref={list}
+      className="pieces"
+      aria-label={t.results.list}
+      style={drawn ? undefined : { height }}
+    >
+      {drawn &&
+        pieces.map((piece) => (
+          <PieceTile
+            key={piece.id}
+            piece={piece}
+            here={piece.id === here}
+            onHere={onHere}
+            onOpen={onOpen}
+          />
+        ))}
     </ul>
   );
 }
 
 /** Moves the focus to the piece that lies in the direction of an arrow key. */
-function moved(event: KeyboardEvent<HTMLUListElement>): boolean {
+function moved(event: KeyboardEvent<HTMLElement>): boolean {
   const all = [...event.currentTarget.querySelectorAll<HTMLElement>("[data-piece]")];
   const from = all.findIndex((one) => one.contains(document.activeElement));
   const to = all[target(all, from, event.key) ?? -1];
