@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import lru_cache
 from sys import getsizeof
 from typing import Any, cast
 
@@ -42,9 +43,10 @@ def nbytes(value: Any) -> int:
             waiting.extend(item)
             waiting.extend(item.values())
         elif kind not in CODE and not issubclass(kind, type):
-            said = 0 if is_handle(kind) else _said(item)
+            handle = is_handle(kind)
+            said = 0 if handle else _said(item)
             total += said or _own(item)
-            if not said and not is_handle(kind):
+            if not said and not handle:
                 waiting.extend(_parts(item, kind))
     return total
 
@@ -83,6 +85,7 @@ def _parts(item: Any, kind: type[object]) -> Iterator[Any]:
                 yield object.__getattribute__(item, name)
 
 
+@lru_cache(1000)
 def is_handle(kind: type[object]) -> bool:
     """Whether objects of a class stand for weights that are loaded elsewhere (see `Resident`)."""
     return hasattr(kind, "load") and hasattr(kind, "bind")
