@@ -95,6 +95,7 @@ def test_versions_outlive_a_reload_and_each_run_is_one(page: Page):
 
     page.get_by_role("button", name="kept", exact=True).click()
     page.get_by_role("button", name="Delete two").click()
+    page.get_by_role("button", name="Really delete?").click()
     expect(versions(page).get_by_role("listitem")).to_have_count(2)
 
 

@@ -1,9 +1,10 @@
-import { useEffect, useState } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 
 const PATIENCE = 4000;
 
 /** A button that asks once more before it does what cannot be undone. */
-export function Sure({ label, ask, act }: { label: string; ask: string; act: () => void }) {
+export function Sure(props: { label: string; ask: string; act: () => void; children?: ReactNode }) {
+  const { label, ask, act, children } = props;
   const [asking, setAsking] = useState(false);
   useEffect(() => {
     if (!asking) return;
@@ -19,9 +20,11 @@ export function Sure({ label, ask, act }: { label: string; ask: string; act: () 
       type="button"
       className={asking ? "sure sure-asking" : "sure"}
       onClick={press}
+      aria-label={children && !asking ? label : undefined}
+      title={children ? label : undefined}
       onBlur={() => setAsking(false)}
     >
-      {asking ? ask : label}
+      {asking ? ask : (children ?? label)}
     </button>
   );
 }

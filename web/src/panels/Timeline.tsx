@@ -16,6 +16,9 @@ import { TimelineTable } from "./TimelineTable";
 
 const w = running.timeline;
 const TICK = 200;
+/** Pictures of more nodes are drawn less often. */
+const MANY = 300;
+const SLOW = 1000;
 const MOST_CACHED = 40;
 
 /** Which lane ran which node of a job, and for how long. */
@@ -148,9 +151,15 @@ function useJob(id: string): Known {
   const [, tick] = useState(0);
   useEffect(() => {
     if (!live) return;
-    const timer = window.setInterval(() => tick((count) => count + 1), TICK);
-    return () => window.clearInterval(timer);
-  }, [live]);
+    let timer = 0;
+    const again = (): void => {
+      tick((count) => count + 1);
+      const { nodes = {} } = useRun.getState().jobs[id] ?? {};
+      timer = window.setTimeout(again, Object.keys(nodes).length > MANY ? SLOW : TICK);
+    };
+    again();
+    return () => window.clearTimeout(timer);
+  }, [live, id]);
   const asks = useRef(0);
   // biome-ignore lint/correctness/useExhaustiveDependencies: asked for again when the job goes on
   useEffect(() => {

@@ -3,6 +3,7 @@ import { viewAddress } from "../server/service";
 import type { Version } from "../server/versions";
 import { t } from "../strings";
 import { running } from "../strings/running";
+import { Sure } from "./Sure";
 
 const w = running.versions;
 
@@ -57,9 +58,9 @@ export function VersionRow({ version, compared, compare, restore, forget }: Prop
           <History size={15} />
         </Tool>
         {kind === "named" && (
-          <Tool label={w.forget(name)} act={forget}>
+          <Sure label={w.forget(name)} ask={w.sureForget} act={forget}>
             <Trash2 size={14} />
-          </Tool>
+          </Sure>
         )}
       </span>
     </li>

@@ -125,6 +125,8 @@ export const useRun = create<Run>()((set, get) => {
       else withoutPreviews(job);
     }
     set({ jobs: left });
+    for (const id of own) if (!left[id]) own.delete(id);
+    for (const key of caughtUp) if (!left[key.split(" ")[0] ?? ""]) caughtUp.delete(key);
     const open = Object.values(left).flatMap((job) => (isOver(job) ? [] : [job.id]));
     useSpeech.getState().keep(new Set([...shown, ...open]));
   };

@@ -37,7 +37,9 @@ export const useSpeech = create<Speeches>()((set, get) => {
   const isSilent = (): boolean =>
     Object.values(get().speeches).every(({ state }) => state !== "playing");
   const ranOut = (key: string): void => {
-    if (get().speeches[key]?.whole) update(key, { state: "over" });
+    if (!get().speeches[key]?.whole) return;
+    players.get(key)?.pause();
+    update(key, { state: "over" });
   };
   const play = (key: string): void => {
     const player = players.get(key);
@@ -62,8 +64,8 @@ export const useSpeech = create<Speeches>()((set, get) => {
     end(job) {
       for (const [key, { state }] of Object.entries(get().speeches)) {
         if (!key.startsWith(speechKey(job, ""))) continue;
-        const over = state === "playing" && players.get(key)?.isSilent;
-        update(key, { whole: true, ...(over ? { state: "over" } : {}) });
+        update(key, { whole: true });
+        if (state === "playing" && players.get(key)?.isSilent) ranOut(key);
       }
     },
     keep(jobs) {

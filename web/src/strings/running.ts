@@ -43,6 +43,7 @@ export const running = {
     restored: (name: string) => `Restore ${name}`,
     said: (name: string) => `${name} is restored; undo brings back what was here`,
     forget: (name: string) => `Delete ${name}`,
+    sureForget: "Really delete?",
     changes: "Changes",
     since: (name: string, number: number) =>
       number === 0
