@@ -26,7 +26,7 @@ from tests.web.conftest import FLAGS
 DOCS = CHECKOUT / "docs" / "pictures"
 DESK: ViewportSize = {"width": 1440, "height": 860}
 PHONE: ViewportSize = {"width": 390, "height": 780}
-COLOURS = 256
+QUALITY = 82
 SETTLED = 900
 PATIENCE = 120_000
 
@@ -78,6 +78,7 @@ def panel(name: str) -> Callable[[Page], None]:
     def opened(page: Page) -> None:
         graph(page)
         page.get_by_title(name, exact=True).click()
+        page.wait_for_timeout(SETTLED)
         page.get_by_role("button", name="Show everything").click()
 
     return opened
@@ -140,7 +141,7 @@ def voice() -> Path:
 
 
 def take(browser: Browser, url: str, name: str) -> None:
-    """Come to a view and keep a picture of it, in few colours: small, and its text stays sharp."""
+    """Come to a view and keep a picture of it."""
     reach, given = VIEWS[name]
     options = dict(given)
     viewport: ViewportSize = options.pop("viewport", DESK)
@@ -152,8 +153,8 @@ def take(browser: Browser, url: str, name: str) -> None:
     page.mouse.move(0, 0)
     page.wait_for_timeout(SETTLED)
     with Image.open(BytesIO(page.screenshot())) as shot:
-        few = shot.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-        few.save(DOCS / f"{name}.png", optimize=True)
+        full = shot.convert("RGB")
+        full.save(DOCS / f"{name}.webp", quality=QUALITY, method=6)
     stop = page.get_by_role("button", name="Stop")
     if stop.is_visible():
         stop.click()
