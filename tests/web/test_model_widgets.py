@@ -83,14 +83,17 @@ def test_a_pull_that_fails_says_why_and_one_that_is_stopped_ends(page: Page, sit
 
 
 def test_models_are_picked_by_picture_folder_and_name(page: Page, editor: Service):
-    folder = editor.home / "models" / "vae"
+    expect(page.get_by_role("heading", name="Make pictures and voices")).to_be_visible()
+    folder = editor.home / "models" / "vae"  # files that come now are seen, too
     (folder / "deep").mkdir(exist_ok=True)
     for name in ("plain", "deep/one", "deep/two"):
         (folder / f"{name}.safetensors").write_bytes(WHOLE)
     (folder / "deep" / "one.preview.png").write_bytes(png())
     prompt: Prompt = {"1": {"class_type": "VAELoader", "inputs": {"vae_name": "plain.safetensors"}}}
     opened(page, prompt)
-    field = node(page, "Load VAE").locator(".field-choice")
+    loader = node(page, "Load VAE")
+    expect(loader).to_contain_text("plain.safetensors is not here")
+    field = loader.locator(".field-choice")
     field.focus()
     page.keyboard.press("Alt+ArrowDown")
     search = page.get_by_role("combobox", name="Search vae_name")
@@ -99,6 +102,7 @@ def test_models_are_picked_by_picture_folder_and_name(page: Page, editor: Servic
     expect(deep.locator("img")).to_have_count(1)
     shown = "image => image.decode().then(() => image.naturalWidth)"
     assert deep.locator("img").evaluate(shown) == 120
+    expect(loader).not_to_contain_text("not here")
     expect(deep.get_by_role("option", name="two.safetensors")).to_contain_text("101 kB")
     assert violations(page) == []
     search.fill("deep two")

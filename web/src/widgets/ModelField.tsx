@@ -1,6 +1,7 @@
 import { useMemo, useState } from "react";
 import type { Option, Widget } from "../graph/kinds";
 import { fetchModelFiles, type ModelFile, pictureOf } from "../server/models";
+import { useCatalog } from "../stores/catalog";
 import { t } from "../strings";
 import { ChoiceField } from "./ChoiceField";
 import type { Editing } from "./Field";
@@ -18,13 +19,20 @@ export function ModelField(props: ModelProps) {
   const { node, widget, folder, value } = props;
   const [files, setFiles] = useState<readonly ModelFile[]>([]);
   const rows = useMemo(() => rowsOf(widget.options, files, folder), [widget, files, folder]);
-  const look = (): void => {
-    // Pictures and sizes are an extra: the names are there without them.
-    fetchModelFiles(folder).then(setFiles, () => setFiles([]));
+  const look = async (): Promise<void> => {
+    try {
+      const found = await fetchModelFiles(folder);
+      setFiles(found);
+      // Somebody may have put a file there since the page was opened.
+      const isNew = ({ name }: ModelFile) => !widget.options.includes(name);
+      if (found.some(isNew)) await useCatalog.getState().load();
+    } catch {
+      // Pictures and sizes are an extra: the names are there without them.
+    }
   };
   return (
     <div className="model">
-      <ChoiceField {...props} rows={rows} opened={look} />
+      <ChoiceField {...props} rows={rows} opened={() => void look()} />
       {!widget.options.includes(value) && (
         <MissingModel node={node} folder={folder} name={String(value)} />
       )}
