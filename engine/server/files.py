@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import mimetypes
 import posixpath
 from pathlib import Path
 from typing import get_args
 from urllib.parse import quote
 
-from aiohttp import web
+from aiohttp import ETag, web
 
 from engine.authoring.errors import MissingFile
 from engine.authoring.protocols import FolderKind
@@ -28,18 +29,36 @@ NEVER_INLINE = ("image/svg+xml",)
 
 
 async def view(request: web.Request) -> web.StreamResponse:
-    """GET /view: a file, with ranges and validators; or a preview, or some channels of it."""
+    """GET /view: a file, with ranges and validators; or a preview, or channels of it."""
     path, name = await _viewed(request)
     query = request.query
     channel = query.get("channel", "rgba")
     if channel not in CHANNELS:
         raise BadInput("invalid_channel", f"channel must be one of {', '.join(CHANNELS)}.")
     if "preview" in query or channel != "rgba":
-        preview = query.get("preview")
-        data, kind = await asyncio.to_thread(rendered, path, preview, channel)
-        return web.Response(body=data, headers=file_headers(kind, name))
+        preview, size = query.get("preview"), _size(query.get("size"))
+        stat = await asyncio.to_thread(path.stat)
+        mark = _mark(stat.st_mtime_ns, stat.st_size, preview, channel, size)
+        if mark in (request.if_none_match or ()):
+            return web.Response(status=304, headers={"ETag": f'"{mark.value}"'})
+        data, kind = await asyncio.to_thread(rendered, path, preview, channel, size)
+        answer = web.Response(body=data, headers=file_headers(kind, name))
+        answer.etag = mark
+        return answer
     kind, encoding = mimetypes.guess_type(name)
     return web.FileResponse(path, headers=file_headers(None if encoding else kind, name))
+
+
+def _mark(*facts: object) -> ETag:
+    return ETag(hashlib.blake2b(repr(facts).encode(), digest_size=12).hexdigest())
+
+
+def _size(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 6 and int(text) > 0):
+        raise BadInput("invalid_size", "size must be a number of pixels.", input_name="size")
+    return int(text)
 
 
 async def _viewed(request: web.Request) -> tuple[Path, str]:

@@ -16,13 +16,16 @@ DEFAULT_QUALITY = 90
 MOST_PIXELS = 2**28
 
 
-def rendered(source: Path | bytes, preview: str | None, channel: str) -> tuple[bytes, str]:
+def rendered(
+    source: Path | bytes, preview: str | None, channel: str, size: int | None = None
+) -> tuple[bytes, str]:
     """A picture encoded anew, upright as its camera was held.
 
     Args:
         source: the picture's path, or the bytes of its file.
         preview: "webp;90" or "jpeg;75"; None keeps it lossless (PNG).
         channel: "rgba" as it is, "rgb" without alpha, "a" alpha alone, on black.
+        size: pixels of the longer side of a larger picture; None leaves it as it is.
 
     Returns:
         Bytes and media type.
@@ -37,12 +40,16 @@ def rendered(source: Path | bytes, preview: str | None, channel: str) -> tuple[b
         with Image.open(source if isinstance(source, Path) else io.BytesIO(source)) as opened:
             if opened.width * opened.height > MOST_PIXELS:
                 raise BadInput("picture_too_large", f"{name} is too large for a preview.")
+            if size is not None:
+                opened.draft(None, (size, size))  # a JPEG is read no larger than need be
             picture = _channels(ImageOps.exif_transpose(opened), channel)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BadInput(
             "no_picture",
             f"{name} cannot be read as a picture; ask for it without preview and channel.",
         ) from error
+    if size is not None:
+        picture.thumbnail((size, size))
     if preview is None:
         return _encoded(picture, "png", compress_level=1)
     kind, _, quality = preview.partition(";")

@@ -181,6 +181,24 @@ async def test_previews_and_channels_are_encoded_anew(call: Caller, service: Ser
     rgb = await view("channel=rgb")
     assert (rgb.format, rgb.getpixel((0, 0))) == ("PNG", (200, 100, 50))
     assert (await view("channel=a")).getpixel((0, 0)) == (0, 0, 0, 128)
+    assert (await view("preview=webp&size=4")).size == (4, 2)
+    assert (await view("preview=webp&size=400")).size == (8, 4)
+    assert (await call.get("/view?filename=p.png&preview=webp&size=0"))[0] == 400
+
+
+async def test_a_preview_is_sent_again_only_when_its_file_changed(call: Caller, service: Service):
+    file = service.home / "output" / "kept.png"
+    address = f"{call.url}/view?filename=kept.png&preview=webp;75&size=4"
+    file.write_bytes(png())
+    async with call.session.get(address) as answer:
+        known = {"If-None-Match": answer.headers["ETag"]}
+    async with call.session.get(address, headers=known) as answer:
+        assert (answer.status, await answer.read()) == (304, b"")
+    async with call.session.get(f"{address}0", headers=known) as answer:
+        assert answer.status == 200
+    file.write_bytes(png(size=(9, 9)))
+    async with call.session.get(address, headers=known) as answer:
+        assert answer.status == 200
 
 
 @pytest.mark.parametrize(

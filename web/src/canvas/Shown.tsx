@@ -23,7 +23,13 @@ export const Shown = memo(function Shown({ run }: { run: NodeRun }) {
   }
   const [left] = files(shown, ["a_images"]);
   const [right] = files(shown, ["b_images"]);
-  if (left && right) return <Compare left={side(left)} right={side(right)} />;
+  if (left && right) {
+    return (
+      <div className="node-shown nodrag">
+        <Compare left={side(left, "image_a")} right={side(right, "image_b")} />
+      </div>
+    );
+  }
   if (looks.length + sounds.length + texts.length === 0) return null;
   return (
     <div className={`node-shown nodrag ${pictures.length > 1 ? "node-shown-many" : ""}`}>
@@ -60,7 +66,7 @@ export const Shown = memo(function Shown({ run }: { run: NodeRun }) {
   );
 });
 
-const side = (file: File) => ({ address: viewAddress(file), name: file.filename });
+const side = (file: File, name: string) => ({ address: viewAddress(file), name });
 
 export function files(shown: Record<string, unknown> | undefined, keys: readonly string[]): File[] {
   return keys.flatMap((key) => {

@@ -4,7 +4,7 @@ import { fileTexts } from "../graph/files";
 import { readJson } from "../graph/json";
 import { type Recipe, recipeOf, type Value } from "../graph/recipe";
 import { fetchPieces, kindOf, type Piece } from "../server/gallery";
-import { type File, fetchJob, viewAddress } from "../server/service";
+import { type File, fetchJob, smallAddress, viewAddress } from "../server/service";
 import { useCatalog } from "../stores/catalog";
 import { t } from "../strings";
 
@@ -126,7 +126,7 @@ function Inputs({ recipe, compare }: { recipe: Recipe; compare(other: File): voi
             title={t.results.compareInput(file.filename)}
             onClick={() => compare(file)}
           >
-            <img src={viewAddress(file, "webp;75")} alt="" />
+            <img src={smallAddress(file)} alt="" />
           </button>
         ))}
       </div>

@@ -2,7 +2,7 @@ import { FileQuestion, FolderOpen, Play } from "lucide-react";
 import { memo } from "react";
 import { openPiece } from "../app/files";
 import type { Piece } from "../server/gallery";
-import { viewAddress } from "../server/service";
+import { smallAddress, viewAddress } from "../server/service";
 import { useGallery } from "../stores/gallery";
 import { t } from "../strings";
 import { Sound } from "../widgets/Sound";
@@ -69,7 +69,7 @@ function Look({ piece }: { piece: Piece }) {
   const { kind, file } = piece;
   switch (kind) {
     case "picture":
-      return <img src={viewAddress(file, "webp;75")} alt="" loading="lazy" decoding="async" />;
+      return <img src={smallAddress(file)} alt="" loading="lazy" decoding="async" />;
     case "film":
       return (
         <>

@@ -132,6 +132,11 @@ export function viewAddress(file: File, preview?: string, channel?: "rgb" | "a")
   return address(`view?${new URLSearchParams({ filename, subfolder, type, ...how })}`);
 }
 
+const SMALL = 320;
+
+/** Where a small picture of a picture can be fetched. */
+export const smallAddress = (file: File): string => `${viewAddress(file, "webp;80")}&size=${SMALL}`;
+
 const FOLDER_NAMED = /^(.*) \[(input|output|temp)\]$/s;
 
 /** Whether a name says itself in which folder its file is. */
