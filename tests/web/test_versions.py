@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from playwright.sync_api import Locator, Page, expect
 
 from tests.web.conftest import Visitor
@@ -97,6 +99,21 @@ def test_versions_outlive_a_reload_and_each_run_is_one(page: Page):
     page.get_by_role("button", name="Delete two").click()
     page.get_by_role("button", name="Really delete?").click()
     expect(versions(page).get_by_role("listitem")).to_have_count(2)
+
+
+def test_a_broken_version_says_so_and_spoils_nothing(page: Page, home: Path):
+    opened(page, picture(seed=80), name="spoilt")
+    page.keyboard.press("v")
+    keep(page, "good")
+    (kept,) = (home / "user/default/versions").rglob("good.json")
+    kept.with_name("bad.json").write_text('{"name": 5, "workflow"')
+    page.keyboard.press("v")
+    page.get_by_role("button", name="Versions").click()
+    expect(versions(page).get_by_role("listitem")).to_have_count(2)
+    page.get_by_role("button", name="Compare bad").click()
+    expect(page.get_by_text("bad holds no version").first).to_be_visible()
+    page.get_by_role("button", name="Compare good").click()
+    expect(page.get_by_role("heading", name="The same as good")).to_be_visible()
 
 
 def test_a_name_that_is_taken_is_not_written_over(visitor: Visitor):

@@ -33,7 +33,8 @@ interface Props {
 export function VersionRow({ version, compared, compare, restore, forget }: Props) {
   const { kind, picture, took, at } = version;
   const name = nameOf(version);
-  const about = kind === "named" ? timeOf(at) : took !== undefined ? t.seconds(took / 1000) : "";
+  const about =
+    kind === "named" ? at > 0 && timeOf(at) : took !== undefined ? t.seconds(took / 1000) : "";
   return (
     <li className={compared ? "version version-compared" : "version"}>
       {picture ? (

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import type { JsonObject } from "../graph/model";
+import { Unusable } from "../graph/places";
 import { fetchJson, get, post, request } from "./http";
 import { File, fetchJob, fetchJobsOf } from "./service";
 
@@ -37,13 +38,23 @@ export async function fetchVersions(workflow: string): Promise<Version[]> {
 
 async function fetchNamed(workflow: string): Promise<Version[]> {
   const paths = await pathsIn([FOLDER, encodeURIComponent(workflow)]);
-  return Promise.all(
-    paths.map(async (path): Promise<Version> => {
-      const kept = Kept.parse(await fetchJson(`userdata/${encodeURIComponent(path)}`));
-      const { name, at, picture } = kept;
-      return { key: path, kind: "named", name, at, picture, document: async () => kept.workflow };
-    }),
-  );
+  return Promise.all(paths.map(fetchKept));
+}
+
+/** A version as it was kept; one that cannot be read is listed, and says so when it is wanted. */
+async function fetchKept(path: string): Promise<Version> {
+  const content = await fetchJson(`userdata/${encodeURIComponent(path)}`).catch(() => undefined);
+  const read = Kept.safeParse(content);
+  if (read.success) {
+    const { name, at, picture, workflow } = read.data;
+    return { key: path, kind: "named", name, at, picture, document: async () => workflow };
+  }
+  const name = path.slice(path.lastIndexOf("/") + 1, -".json".length);
+  const document = (): Promise<never> =>
+    Promise.reject(
+      new Unusable(`${name} holds no version: its file ${path} is broken. Delete it.`),
+    );
+  return { key: path, kind: "named", name, at: 0, document };
 }
 
 /** The files of a folder. To ask for one that is not there would be an error, and is not done. */
