@@ -153,6 +153,43 @@ def test_a_subgraphs_sockets_are_named_moved_removed_and_made(page: Page):
     assert prompt_of(page) == before
 
 
+# How many pixels of the far sheet are painted.
+PAINTED = """(canvas) => canvas.getContext("2d")
+  .getImageData(0, 0, canvas.width, canvas.height)
+  .data.reduce((count, value, at) => count + (at % 4 === 3 && value > 0 ? 1 : 0), 0)"""
+
+
+def test_from_far_away_nodes_are_painted_and_still_taken_by_the_hand(page: Page):
+    opened(page, picture())
+    enlarge = page.get_by_label("Enlarge", exact=True)
+    page.mouse.move(720, 800)
+    for _ in range(12):
+        page.mouse.wheel(0, 60)
+    sheet = page.locator(".far-sheet")
+    expect(sheet).to_be_attached()
+    expect(page.get_by_role("spinbutton", name="steps")).to_be_hidden()
+    assert sheet.evaluate(PAINTED) > 5000
+    expect(links(page)).to_have_count(0)
+    before = enlarge.bounding_box()
+    assert before is not None
+    x, y = before["x"] + before["width"] / 2, before["y"] + before["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, y + 60, steps=4)
+    page.mouse.up()
+    after = enlarge.bounding_box()
+    assert after is not None
+    assert after["y"] - before["y"] > 40
+    page.keyboard.press("Delete")
+    expect(enlarge).to_be_hidden()
+    page.keyboard.press(UNDO)
+    page.keyboard.press(UNDO)
+    page.keyboard.press(".")
+    expect(page.get_by_role("spinbutton", name="steps")).to_be_visible()
+    expect(links(page)).to_have_count(10)
+    assert prompt_of(page) == picture()
+
+
 def test_a_menu_is_walked_with_the_keyboard(page: Page):
     opened(page, picture())
     node(page, "Enlarge").click(button="right", position={"x": 60, "y": 10})
