@@ -8,7 +8,7 @@ import { catalogNow } from "../stores/catalog";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
 import { openTemplate } from "./files";
-import { useFetched } from "./StartPage";
+import { useFetched } from "./useFetched";
 
 interface Card extends About {
   pack: string;

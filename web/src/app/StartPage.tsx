@@ -1,17 +1,16 @@
 import { FileUp, Play, Plus } from "lucide-react";
-import { useEffect, useState } from "react";
 import { estimated } from "../graph/layout";
 import type { Workflow } from "../graph/model";
 import { fetchSaved, templatePicture } from "../server/service";
 import { catalogNow } from "../stores/catalog";
 import { useDocuments } from "../stores/documents";
-import { useUi } from "../stores/ui";
 import { t } from "../strings";
 import { Bundled } from "./Bundled";
 import { drafts } from "./drafts";
 import { newWorkflow, openSaved, openTemplate, pickFiles } from "./files";
 import { run } from "./run";
 import { Sketch, type SketchBox } from "./Sketch";
+import { useFetched } from "./useFetched";
 
 const FIRST = { pack: "soundstage", name: "hello" };
 const RECENT = 6;
@@ -54,21 +53,6 @@ export function StartPage() {
       </div>
     </div>
   );
-}
-
-/** What is fetched once the page is there; without it the page is still of use. */
-export function useFetched<T>(fetch: () => Promise<T>, before: T): T {
-  const [fetched, setFetched] = useState(before);
-  useEffect(() => {
-    let over = false;
-    fetch()
-      .then((found) => !over && setFetched(found))
-      .catch((error) => useUi.getState().announce(String(error)));
-    return () => {
-      over = true;
-    };
-  }, [fetch]);
-  return fetched;
 }
 
 interface RecentWorkflow {
