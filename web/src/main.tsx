@@ -7,6 +7,7 @@ import "./theme/base.css";
 import "./theme/bar.css";
 import "./theme/canvas.css";
 import "./theme/nodes.css";
+import "./theme/shown.css";
 import "./theme/widgets.css";
 import "./theme/mask.css";
 import "./theme/model.css";
