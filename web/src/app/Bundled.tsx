@@ -137,8 +137,8 @@ async function templateCards(): Promise<Card[]> {
   return cards.sort((one, other) => rank(one) - rank(other));
 }
 
-/** A workflow names a model that no choice of its node has. */
-function lacksModel(document: unknown, name: string): boolean {
+/** Whether a workflow names a model that no choice of its node has. */
+export function lacksModel(document: unknown, name: string): boolean {
   const catalog = catalogNow();
   const workflow = openDocument(document, name, catalog);
   return [...problems(workflow, workflow.root, catalog).values()].some((found) =>

@@ -1,22 +1,28 @@
 import { FileUp, Play, Plus } from "lucide-react";
 import { estimated } from "../graph/layout";
 import type { Workflow } from "../graph/model";
-import { fetchSaved, templatePicture } from "../server/service";
+import { fetchSaved, fetchTemplate, templatePicture } from "../server/service";
 import { catalogNow } from "../stores/catalog";
 import { useDocuments } from "../stores/documents";
 import { t } from "../strings";
-import { Bundled } from "./Bundled";
+import { Bundled, lacksModel } from "./Bundled";
 import { drafts } from "./drafts";
-import { newWorkflow, openSaved, openTemplate, pickFiles } from "./files";
+import { newWorkflow, openSaved, openTemplate, pickFiles, tell } from "./files";
 import { run } from "./run";
 import { Sketch, type SketchBox } from "./Sketch";
 import { useFetched } from "./useFetched";
 
-const FIRST = { pack: "soundstage", name: "hello" };
+const PACK = "soundstage";
+const FIRST = "hello";
+/** The first run where the voice of the other is not here yet. */
+const SILENT = "picture";
 const RECENT = 6;
 
-async function first(): Promise<void> {
-  if (await openTemplate(FIRST.pack, FIRST.name)) await run();
+function first(): Promise<void> {
+  return tell(async () => {
+    const lacks = lacksModel(await fetchTemplate(PACK, FIRST), FIRST);
+    if (await openTemplate(PACK, lacks ? SILENT : FIRST)) await run();
+  });
 }
 
 /** What to begin with: the demo in one click, what was open, what was saved, bundled workflows. */
@@ -43,7 +49,7 @@ export function StartPage() {
             </div>
           </div>
           <figure className="start-demo">
-            <img src={templatePicture(FIRST.pack, FIRST.name)} alt="" width={256} height={256} />
+            <img src={templatePicture(PACK, FIRST)} alt="" width={256} height={256} />
             <figcaption>{t.start.demoWords}</figcaption>
           </figure>
         </section>

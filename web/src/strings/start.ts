@@ -12,7 +12,7 @@ export const start = {
   words:
     "Connect nodes, press run, watch it happen. Everything stays on this machine, and what you made can be opened again as the graph that made it.",
   demo: "Run the demo",
-  demoWords: "A picture and a voice, by models that come along",
+  demoWords: "The demo: a red apple, and a voice that says so",
   empty: "Empty graph",
   open: "Open a file",
   recent: "Go on with",
