@@ -79,13 +79,7 @@ function SheetCanvas({ tab }: { tab: Tab }) {
   const linking = useStore((state) => state.connection.inProgress);
   useView(tab);
   const [turns] = useState(() => new Turns());
-  const moving = useCallback(
-    (now: boolean) => {
-      turns.move(now);
-      store.getState().domNode?.toggleAttribute("data-moving", now);
-    },
-    [turns, store],
-  );
+  const moving = (now: boolean) => store.getState().domNode?.toggleAttribute("data-moving", now);
   const [first] = useState(() => firstView(tab.history.present, sheet, catalogNow()));
   const held = useRef<Held | null>(null);
 
@@ -150,6 +144,7 @@ function SheetCanvas({ tab }: { tab: Tab }) {
         selectionKeyCode={BOX_KEYS}
         multiSelectionKeyCode="Shift"
         onMoveStart={() => moving(true)}
+        onMove={() => turns.moved()}
         onMoveEnd={() => moving(false)}
         onlyRenderVisibleElements={!far}
         elevateNodesOnSelect={false}

@@ -5,19 +5,21 @@ import { flushSync } from "react-dom";
 
 /** So many nodes at once are drawn in full without a wait. */
 const AT_ONCE = 24;
-/** Of a frame in which nothing moves. */
+/** Of a frame. */
 const MILLISECONDS = 8;
+/** So long after the sheet moved it stands still: a node drawn before would make a frame late. */
+const REST = 100;
 
 export class Turns {
   private readonly waiting = new Set<() => void>();
   private granted = 0;
-  private moving = false;
+  private last = 0;
   private frame = 0;
 
   /** Whether a node that appears now may be drawn in full at once. */
   take(): boolean {
     this.next();
-    if (this.moving || this.granted >= AT_ONCE) return false;
+    if (this.moves() || this.granted >= AT_ONCE) return false;
     this.granted += 1;
     return true;
   }
@@ -29,9 +31,13 @@ export class Turns {
     return () => this.waiting.delete(turn);
   }
 
-  /** Tells whether the sheet is being moved: then each frame draws one node alone. */
-  move(moving: boolean): void {
-    this.moving = moving;
+  /** Tells that the sheet was moved: what comes into sight waits until it rests. */
+  moved(): void {
+    this.last = performance.now();
+  }
+
+  private moves(): boolean {
+    return performance.now() - this.last < REST;
   }
 
   private next(): void {
@@ -39,10 +45,10 @@ export class Turns {
       this.frame = 0;
       this.granted = 0;
       const began = performance.now();
-      for (const turn of this.waiting) {
+      for (const turn of this.moves() ? [] : this.waiting) {
         this.waiting.delete(turn);
         flushSync(turn);
-        if (this.moving || performance.now() - began > MILLISECONDS) break;
+        if (performance.now() - began > MILLISECONDS) break;
       }
       if (this.waiting.size > 0) this.next();
     });
