@@ -53,7 +53,7 @@ export function Results() {
         ))}
       </fieldset>
       {known && pieces.length === 0 && <p className="empty">{nothing}</p>}
-      <Pieces />
+      <Pieces busy={words !== query || !known} />
       {picked.size > 0 && <Picked />}
     </>
   );
@@ -80,7 +80,7 @@ function open(id: number): void {
   useUi.getState().set({ lightbox: { at, among: pieces.map(({ file }) => file) } });
 }
 
-function Pieces() {
+function Pieces({ busy }: { busy: boolean }) {
   const { pieces, next, more } = useGallery();
   const [at, setAt] = useState<number>();
   const end = useRef<HTMLButtonElement>(null);
@@ -106,7 +106,7 @@ function Pieces() {
   );
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: the keys of the buttons inside
-    <div onKeyDown={onKey}>
+    <div aria-busy={busy} onKeyDown={onKey}>
       {stretches.map((stretch, number) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: a stretch is its place in the list
         <Stretch key={number} pieces={stretch} here={here} onHere={setAt} onOpen={open} />

@@ -9,7 +9,7 @@ interface Gallery {
   pieces: readonly Piece[];
   /** Before which id the next page begins; null: there is none. */
   next: number | null;
-  /** Some answer came. */
+  /** The pieces are those that were asked for. */
   known: boolean;
   picked: ReadonlySet<number>;
   /** What somebody wants to delete, until they said that they mean it. */
@@ -41,7 +41,7 @@ export const useGallery = create<Gallery>()((set, get) => {
     picked: NONE,
     doomed: [],
     async look(query, kind) {
-      set({ query, kind, picked: NONE });
+      set({ query, kind, picked: NONE, known: false });
       const { files: pieces, next } = await fetchPieces({ query, kind });
       if (isAsked(query, kind)) set({ pieces, next, known: true });
     },
