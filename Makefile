@@ -33,9 +33,10 @@ types: $(STAMP)
 imports: $(STAMP)
 	$(BIN)/lint-imports
 
-# Two processes; a file's tests stay together, as they share services and loaded models.
+# Three processes, as tests of pages mostly wait; a file's tests stay together, as they share
+# services and loaded models.
 tests: $(STAMP) browser clients
-	$(BIN)/pytest -q -n 2 --dist loadfile
+	$(BIN)/pytest -q -n 3 --dist loadfile
 
 # The editor: its types, its style, tests of its pure code against the service, and its build. All
 # of it wants Node; the tests of its pages are skipped without a build.

@@ -125,6 +125,7 @@ class ProcessWorker:
         if self._supervisor is not None:
             self._supervisor.cancel()
             await asyncio.gather(self._supervisor, return_exceptions=True)
+            await self._bury()  # it may have been cancelled between a process and its connection
 
     async def _supervise(self) -> None:
         """Keep a process running; one that dies right away is given more and more time."""

@@ -97,7 +97,7 @@ def test_marks_lie_exactly_behind_their_words(page: Page):
       text.scrollTop = 60;
       return [text, marks].map((box) => [box.scrollHeight, box.clientWidth]);
     }"""
-    scrolled = "() => document.querySelector('.prompt-marks').scrollTop"
+    scrolled = "() => document.querySelector('.prompt-marks').scrollTop === 60"
     for width in (1440, 1439, 390):  # a graph, a form, a form on a phone
         page.set_viewport_size({"width": width, "height": 900})
         if width == 1439:
@@ -105,7 +105,7 @@ def test_marks_lie_exactly_behind_their_words(page: Page):
             expect(page.locator(".form .prompt")).to_have_count(2)
         words, marks = page.evaluate(boxes)
         assert words == marks
-        page.wait_for_function(f"({scrolled})() === 60")
+        page.wait_for_function(scrolled)
 
 
 def test_each_run_makes_choices_of_its_own(page: Page, editor: Service):
