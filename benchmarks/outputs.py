@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.tables import Measures
+from engine.store.blanks import Blanks
 from engine.store.db import connect
 from engine.store.folders import Folders
 from engine.store.outputs import Outputs
@@ -37,7 +38,7 @@ def main() -> None:
         output = folders.root("output")
         for number in range(1, FILES + 1):
             (output / f"ComfyUI_{number:05}_.png").touch()
-        outputs = Outputs(folders, connect(home / "cache.db"))
+        outputs = Outputs(folders, connect(home / "cache.db"), Blanks())
         plain = timed(lambda number: (output / f"plain {number}").write_bytes(PICTURE))
 
         def save(prefix: str) -> object:
