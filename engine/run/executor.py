@@ -379,12 +379,14 @@ class JobRun:
     def _break(self, error: Exception) -> None:
         """Something failed that is no node."""
         log.error("job %s failed outside of its nodes", self._job.id, exc_info=error)
-        self._end("error", failures.broken(error, self._executed))
+        with self._lock:
+            self._end("error", failures.broken(error, self._executed))
         self._close()
 
     def _end(
         self, status: Status, failure: Failure | None = None, partial: Partial | None = None
     ) -> None:
+        """The job is over; the lock is held."""
         if self._ended is None:
             self._ended = Ended(status, now_ms(), failure, partial)
             self._kept.end(self._job.id)

@@ -161,10 +161,17 @@ class Kept:
 
     def write(self) -> None:
         """Write down what is to outlive a crash and took no time to make."""
-        while self._unsaved:
-            self._cache.save(*self._unsaved.popleft())
+        while (unsaved := self._next_unsaved()) is not None:
+            self._cache.save(*unsaved)
             self._outputs.settle()
         self._outputs.prepare()
+
+    def _next_unsaved(self) -> tuple[str, Result] | None:
+        """The next to write down; two threads that look at once get different ones."""
+        try:
+            return self._unsaved.popleft()
+        except IndexError:
+            return None
 
 
 def inside(key: str) -> str:

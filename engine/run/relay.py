@@ -20,8 +20,16 @@ class Relay(logging.Handler):
         self._send = send
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send a record's line."""
-        self._send(LogLine(record.name, record.levelno, record.getMessage(), record.created))
+        """Send a record's line; one that cannot be made does not fail whoever logs it."""
+        try:
+            self._send(LogLine(record.name, record.levelno, text_of(record), record.created))
+        except Exception:  # noqa: BLE001 - as every handler of `logging` does
+            self.handleError(record)
+
+
+def text_of(record: logging.LogRecord) -> str:
+    """What a record says; names of files in it may hold what is no Unicode."""
+    return record.getMessage().encode(errors="replace").decode()
 
 
 def relayed() -> logging.Logger:

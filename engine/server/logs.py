@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from engine.run.relay import relayed
+from engine.run.relay import relayed, text_of
 from engine.server import wire
 from engine.server.sockets import Sockets
 
@@ -52,7 +52,7 @@ class Logs(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a record; from any thread."""
-        text = f"{record.name}: {record.getMessage()}".replace(self._home, "HOME")
+        text = f"{record.name}: {text_of(record)}".replace(self._home, "HOME")
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {"t": at, "m": text[:LONGEST_LINE] + "\n"}
         self.lines.append(line)
