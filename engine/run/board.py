@@ -141,8 +141,10 @@ class Board:
 
     def aim(self, place: Place) -> None:
         """The job is not over before this one is done."""
-        if not place.target:
-            place.target = True
+        if place.target:
+            return
+        place.target = True
+        if place.state in (State.UNWANTED, State.WANTED):
             self.open += 1
             self.want(place)
 

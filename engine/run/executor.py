@@ -112,7 +112,9 @@ class JobRun:
         self._loop.note(Started(cached, now_ms()))
         with self._lock:
             self._board.add(nodes, made)
-            for id in (*self._job.outputs, *self._kept.retell(nodes, made)):
+            whole, gone = self._kept.shown_inside(nodes, made)
+            self._kept.retell(whole, self._board.places)
+            for id in (*self._job.outputs, *gone):
                 self._board.aim(self._board.places[id])
         self._go_on()
 
@@ -313,9 +315,11 @@ class JobRun:
                 self._kept.grow(self._job.id, place.key, [keys[id] for id in new])
                 self._nodes.update(new)
                 self._parents.update(dict.fromkeys(new, place.node.id))
+                whole, gone = self._kept.shown_inside(growth.nodes, keys)
                 display = self._board.expand(place, growth, made, keys)
                 self._loop.note(Expanded(place.node.id, display))
-                for id in self._kept.retell(growth.nodes, keys):
+                self._kept.retell(whole, places)
+                for id in gone:
                     self._board.aim(places[id])
         self._go_on()
 

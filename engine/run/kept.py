@@ -98,25 +98,37 @@ class Kept:
             self._loop.note(NodeShown(id, sendable(shown)))
         self._loop.note(NodeFinished(id, cached=True, seconds=0.0))
 
-    def retell(self, nodes: Iterable[GraphNode], keys: Mapping[str, str]) -> Iterator[str]:
-        """Tell what was shown inside of cached nodes; gives the ids of those that must run again.
+    def shown_inside(
+        self, nodes: Iterable[GraphNode], keys: Mapping[str, str]
+    ) -> tuple[list[str], list[str]]:
+        """Ids of cached nodes inside of which something was shown: to be retold, and to run again.
 
-        Such a node's result is gone, or a file that was shown.
+        Those must run again whose result is gone, or a file that was shown; they are forgotten.
         """
+        whole: list[str] = []
+        gone: list[str] = []
         for node in nodes:
             key, key_inside = keys[node.id], inside(keys[node.id])
             if not self._cache.has(key_inside):
                 continue
-            known = self._cache.get(key_inside) if self.has(key_inside, shows=True) else None
-            if known is None or known.shown is None or not self._cache.has(key):
+            if self._cache.has(key) and self.has(key_inside, shows=True):
+                whole.append(node.id)
+            else:
                 self._cache.forget(key)
                 self._cache.forget(key_inside)
-                yield node.id
+                gone.append(node.id)
+        return whole, gone
+
+    def retell(self, ids: Iterable[str], places: Mapping[str, Place]) -> None:
+        """Tell what was shown inside of cached nodes."""
+        for id in ids:
+            known = self._cache.get(inside(places[id].key))
+            if known is None or known.shown is None:
                 continue
-            display = {node.id + suffix: node.id for suffix in known.shown}
-            self._loop.note(Expanded(node.id, display))
+            display = {id + suffix: places[id].display for suffix in known.shown}
+            self._loop.note(Expanded(id, display))
             for suffix, (shown,) in known.shown.items():
-                self._tell(node.id + suffix, shown)
+                self._tell(id + suffix, shown)
 
     def keep(self, place: Place, made: Result) -> bool:
         """Keep a result; False if it takes a while to write it down first, by `save`."""

@@ -108,6 +108,18 @@ async def test_an_equal_prompt_computes_nothing(local: Opener, tmp_path: Path, k
     assert len(lines(log)) == 4
 
 
+@pytest.mark.parametrize("first", ["show", "1"])
+async def test_what_follows_a_cached_output_node_is_computed_and_the_job_ends(
+    local: Opener, first: str
+):
+    bench, shows = await local(), {"1": n("ShowAndGive", value=1)}
+    await good(bench, shows)
+    prompt = {**shows, "show": show("1")}
+    entry = await good(bench, {first: prompt[first], **prompt})
+    assert entry.outcome.cached == ["1"]
+    assert entry.outcome.shown == {"1": {"text": ["1"]}, "show": {"text": ["2"]}}
+
+
 @WHERE_KEPT
 async def test_only_what_hangs_on_a_change_is_computed_again(
     local: Opener, tmp_path: Path, keeping: Keeping
