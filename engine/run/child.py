@@ -35,10 +35,10 @@ from engine.run.frames import (
     JobEvents,
     RunJob,
     encoded,
-    received,
 )
 from engine.run.guests import LoadedGuests, checked, load, told
 from engine.run.local import LocalWorker
+from engine.run.reading import Reading
 from engine.run.relay import Relay
 from engine.run.settings import Settings
 from engine.store.folders import Folders
@@ -51,8 +51,8 @@ FREED_BYTES, LARGE_BYTES = 128 * 2**20, 32 * 2**20
 class Child:
     """Serves one parent until it goes away.
 
-    A thread of its own reads what the parent sends and begins jobs, so that a small one never
-    waits for a turn of the event loop; everything else is done in the loop.
+    The thread that reads what the parent sends begins jobs, and runs small ones whole, so that
+    they never wait for a turn of the event loop; everything else is done in the loop.
     """
 
     def __init__(
@@ -66,17 +66,16 @@ class Child:
         """Do what the frames say."""
         logging.getLogger().addHandler(Relay(self._send))
         await self._worker.start()
-        await asyncio.to_thread(self._read, frames, asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
 
-    def _read(self, frames: BinaryIO, loop: asyncio.AbstractEventLoop) -> None:
-        with suppress(EOFError, ConnectionError):
-            while True:
-                frame = received(frames)
-                if isinstance(frame, RunJob):
-                    job = frame.decoded()
-                    self._worker.begin(job, partial(self._tell, job.id))
-                else:
-                    asyncio.run_coroutine_threadsafe(self._do(frame), loop)
+        def take(frame: Frame, at_leisure: bool) -> None:
+            if isinstance(frame, RunJob):
+                job = frame.decoded()
+                self._worker.begin(job, partial(self._tell, job.id), runs_quick=at_leisure)
+            else:
+                asyncio.run_coroutine_threadsafe(self._do(frame), loop)
+
+        await Reading(frames, take, self._worker.flush).serve()
 
     async def _do(self, frame: Frame) -> None:
         match frame:

@@ -46,7 +46,7 @@ class JobRun:
     """One job on its way through a worker.
 
     A node ends in a lane, in the event loop or in a thread that writes to the disk; whichever it
-    is goes on with the job from there, under the job's lock.
+    is goes on with the job from there, under the job's lock. `flush` tells now what is to tell.
 
     Args:
         bench: what the worker shares among its jobs.
@@ -59,6 +59,7 @@ class JobRun:
         self._bench = bench
         self._job = job
         self._loop = Loop(bench.loop, tell, self._break)
+        self.flush = self._loop.flush
         self._over = over
         self._ended: Ended | None = None
         self._cancelled = threading.Event()
@@ -81,8 +82,9 @@ class JobRun:
         self._executed: list[str] = []
         self._failures: list[Failure] = []
 
-    def begin(self) -> None:
-        """Start the job."""
+    def begin(self, runs_quick: bool = False) -> None:
+        """Start the job; with `runs_quick` this thread runs the quick nodes it begins with."""
+        self._row.thread = threading.get_ident() if runs_quick else None
         try:
             self._graph = Graph.of(self._job.prompt, self._bench.registry)
             self._nodes.update(self._graph.nodes)

@@ -100,10 +100,13 @@ class LocalWorker:
 
         self.begin(job, tell)
 
-    def begin(self, job: Job, tell: Tell) -> None:
-        """Start a job, from any thread; its events are told in whichever they happen."""
+    def begin(self, job: Job, tell: Tell, *, runs_quick: bool = False) -> None:
+        """Start a job, from any thread; its events are told in whichever they happen.
+
+        With `runs_quick` the quick nodes that it begins with run before this returns.
+        """
         if self._equipped is not None:
-            self._start(self._equipped.bench, job, tell)
+            self._start(self._equipped.bench, job, tell, runs_quick)
         else:
             self._loop.call_soon_threadsafe(self._wait, job, tell)
 
@@ -112,10 +115,10 @@ class LocalWorker:
         self._jobs[job.id] = task
         task.add_done_callback(partial(self._tell_if_early, job, tell))
 
-    def _start(self, bench: Bench, job: Job, tell: Tell) -> None:
+    def _start(self, bench: Bench, job: Job, tell: Tell, runs_quick: bool = False) -> None:
         run = JobRun(bench, job, tell, over=partial(self._jobs.pop, job.id, None))
         self._jobs[job.id] = run
-        run.begin()
+        run.begin(runs_quick)
 
     async def _start_later(self, job: Job, tell: Tell) -> None:
         self._start((await self._equipment()).bench, job, tell)
@@ -125,6 +128,12 @@ class LocalWorker:
         if starting.cancelled() or starting.exception() is not None:
             del self._jobs[job.id]
             tell([ended_early(starting)])
+
+    def flush(self) -> None:
+        """Tell now what there is to tell of jobs."""
+        for running in [*self._jobs.values()]:
+            if isinstance(running, JobRun):
+                running.flush()
 
     async def cancel(self, job: str) -> None:
         """Interrupt a job."""

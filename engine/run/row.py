@@ -28,6 +28,9 @@ class Row:
         lock: of the job.
         run: runs one in a lane of the given device, and goes on with the job.
         rest: called when the lane leaves the row.
+
+    Attributes:
+        thread: id of one that serves the row itself when it gets it going.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class Row:
         self._rest = rest
         self._waiting: deque[tuple[Place, NodeCall]] = deque()
         self._has_lane = False
+        self.thread: int | None = None
 
     def takes(self, call: NodeCall) -> bool:
         """Whether a call is known to be quick, and needs no lane of its own."""
@@ -56,7 +60,13 @@ class Row:
         if self._has_lane:
             return None
         self._has_lane = True
-        return self._submit
+        return self._begin
+
+    def _begin(self) -> None:
+        if threading.get_ident() == self.thread:
+            self._serve("cpu")
+        else:
+            self._submit()
 
     def _submit(self) -> None:
         task = Task(self._serve, (), self._errand.cancelled, _nothing, _nothing, _nothing)

@@ -128,6 +128,14 @@ def upper(*, text: str, log: str = "") -> str:
     return text.upper()
 
 
+@node("Held", category="test")
+def held(*, value: int, until: str = "") -> int:
+    """The value, once the file of an absolute path is there."""
+    while Path(until).is_absolute() and not Path(until).exists():
+        time.sleep(0.01)
+    return value
+
+
 @node("Join", category="test")
 def join(*, texts: All[str], separator: str = ",") -> str:
     """All of a list in one string."""

@@ -60,6 +60,7 @@ export const running = {
     away: "This run is not known any more.",
     lane: (name: string) => {
       const [, number, device = ""] = name.match(/^lane (\d+) (.*)$/) ?? [];
+      if (name === "quick") return "Quick nodes";
       if (number === undefined) return "Outside of the lanes";
       return `${DEVICES[device] ?? device.toUpperCase()} · lane ${Number(number) + 1}`;
     },

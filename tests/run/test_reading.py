@@ -1,0 +1,112 @@
+"""The thread that reads may run what it reads; it never keeps others from being heard."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.run.events import Started
+from engine.run.frames import CancelJob, Frame, encoded
+from engine.run.reading import Reading
+from engine.store.history import Span
+from tests.run.conftest import Opener, n, value_shown
+
+WAIT_SECONDS = 60
+
+
+class Reader:
+    """Takes frames; a job named "hold" holds up the thread, if that may take a while."""
+
+    def __init__(self) -> None:
+        self.server, self.worker = socket.socketpair()
+        self.frames = self.worker.makefile("rb")
+        self.heard: dict[str, str] = {}
+        self.holding = threading.Event()
+        self.free = threading.Event()
+        self.held_up = asyncio.Event()
+
+    def take(self, frame: Frame, at_leisure: bool) -> None:
+        assert isinstance(frame, CancelJob)
+        if frame.job == "fail":
+            raise RuntimeError("as asked")
+        if frame.job == "hold" and at_leisure:
+            self.holding.set()
+            assert self.free.wait(WAIT_SECONDS)
+        self.heard[frame.job] = str(threading.get_ident())
+
+    def send(self, job: str) -> None:
+        self.server.sendall(encoded(CancelJob(job)))
+
+    async def has_heard(self, job: str) -> str:
+        async with asyncio.timeout(WAIT_SECONDS):
+            while job not in self.heard:  # noqa: ASYNC110 - a thread hears it
+                await asyncio.sleep(0.001)
+        return self.heard[job]
+
+
+@pytest.fixture
+def reader() -> Iterator[Reader]:
+    reader = Reader()
+    yield reader
+    for end in (reader.server, reader.frames, reader.worker):
+        end.close()
+
+
+async def test_a_thread_that_is_held_up_is_relieved(reader: Reader):
+    serving = asyncio.create_task(Reading(reader.frames, reader.take, reader.held_up.set).serve())
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not reader.holding.is_set():
+            reader.send("hold")
+            await asyncio.sleep(0.001)
+    reader.send("other")
+    other = await reader.has_heard("other")
+    assert reader.free.is_set() is False
+    await reader.held_up.wait()
+    reader.free.set()
+    reader.heard.pop("hold", None)
+    reader.send("last")
+    assert await reader.has_heard("last") == other, "the one that was held up reads no more"
+    reader.server.close()
+    await serving
+
+
+async def test_an_error_of_a_frame_ends_the_reading(reader: Reader):
+    reader.send("fail")
+    with pytest.raises(RuntimeError, match="as asked"):
+        await Reading(reader.frames, reader.take, reader.held_up.set).serve()
+
+
+async def test_a_node_that_was_quick_before_holds_up_nobody(process: Opener, tmp_path: Path):
+    bench = await process()
+
+    def prompt(value: int, until: str = "") -> dict[str, Any]:
+        return value_shown(n("Held", value=value, until=until))
+
+    for value in (1, 2, 3):
+        await bench.run(prompt(value))
+    held = await bench.submit(prompt(4, str(tmp_path / "free")))
+    await bench.until(held, Started)
+    for value in (5, 6, 7):
+        entry = await bench.run(prompt(value))
+        assert entry.outcome.shown == {"2": {"text": [str(value)]}}
+    assert held in bench.engine.running()
+    (tmp_path / "free").touch()
+    assert (await bench.ended(held)).outcome.status == "success"
+
+
+async def test_quick_nodes_run_where_they_are_read(process: Opener):
+    bench = await process()
+    lanes: set[str] = set()
+    async with asyncio.timeout(WAIT_SECONDS):
+        value = 0
+        while "quick" not in lanes:
+            entry = await bench.run(value_shown(n("Number", value=(value := value + 1), log="")))
+            spans = msgspec.json.decode(entry.outcome.spans, type=dict[str, Span])
+            lanes |= {span.lane for span in spans.values()}
