@@ -2,12 +2,12 @@
 
 import fc from "fast-check";
 import { inject } from "vitest";
+import { afterRun } from "../src/graph/after_run";
 import { excerpt, insert } from "../src/graph/clipboard";
 import { refusal } from "../src/graph/connect";
 import {
   addGroup,
   addNode,
-  afterRun,
   connect,
   disconnect,
   newNode,
@@ -105,7 +105,7 @@ export const edits: fc.Arbitrary<Edit> = fc.oneof(
     ),
   fc.constant(onRoot((sheet) => addGroup(sheet, { title: "g", x: 0, y: 0, width: 9, height: 9 }))),
   fc.constant(onRoot((sheet, workflow) => layout(workflow, sheet, catalog))),
-  fc.constant(onRoot((sheet) => afterRun(sheet, catalog, () => 0.5))),
+  fc.constant((workflow: Workflow) => afterRun(workflow, catalog, () => 0.5)),
   pick.map(
     (count): Edit =>
       (workflow) => {

@@ -2,7 +2,13 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import fc from "fast-check";
 import { describe, expect, inject, it } from "vitest";
-import { ROOT, type Workflow } from "../src/graph/model";
+import { withAbout } from "../src/graph/about";
+import { afterRun } from "../src/graph/after_run";
+import { setAfter, setValue } from "../src/graph/edits";
+import { link } from "../src/graph/ends";
+import { formOf } from "../src/graph/form";
+import { socketsOf } from "../src/graph/kinds";
+import { ENTRY, type GraphNode, onSheet, ROOT, type Workflow } from "../src/graph/model";
 import { type Prompt, toPrompt } from "../src/graph/prompt";
 import { fromEditor } from "../src/graph/read_editor";
 import { fold, unfoldNode } from "../src/graph/subgraphs";
@@ -63,5 +69,81 @@ describe("nodes folded into a subgraph", () => {
     expect(byTitle(twice.workflow)).toEqual(byTitle(hello));
     const back = unfoldNode(twice.workflow, ROOT, twice.host);
     expect(byTitle(back.workflow)).toEqual(byTitle(hello));
+  });
+});
+
+describe("widgets inside of a subgraph", () => {
+  const sampler = Object.values(hello.root.nodes).find(({ type }) => type === "KSampler");
+  if (!sampler) throw new Error("hello.json has no KSampler");
+  const { workflow: closed, host } = folded(hello, [sampler.id]);
+  const { type } = closed.root.nodes[host] as GraphNode;
+  const slot = closed.subgraphs[type]?.inputs.length ?? 0;
+  const drawn = { from: ENTRY, slot, to: sampler.id, input: "seed" };
+  const asking = link(closed, type, catalog, drawn);
+  const seedOf = (workflow: Workflow) =>
+    toPrompt(workflow, catalog)[`${host}:${sampler.id}`]?.inputs.seed;
+  const onHost = (edit: Parameters<typeof onSheet>[2]) => onSheet(asking, ROOT, edit);
+
+  it("are asked for by the node that it stands as, with the value inside until that has one", () => {
+    const { first } = formOf(withAbout(asking, { form: undefined }), catalog);
+    const asked = first.find(({ node }) => node.id === host)?.inputs;
+    expect(asked?.map(({ name }) => name)).toEqual(["seed"]);
+    expect(asked?.[0]?.default).toBe(sampler.values.seed);
+    expect(seedOf(asking)).toBe(sampler.values.seed);
+    expect(seedOf(onHost((sheet) => setValue(sheet, host, "seed", 99)))).toBe(99);
+  });
+
+  it("are as before in the file, and as the service reads them there", async () => {
+    const set = onHost((sheet) =>
+      setAfter(setValue(sheet, host, "seed", 99), host, "seed", "increment"),
+    );
+    const file = JSON.parse(JSON.stringify(toEditor(set, catalog)));
+    const { values, after } = fromEditor(file, catalog).root.nodes[host] as GraphNode;
+    expect({ values, after }).toEqual({ values: { seed: 99 }, after: { seed: "increment" } });
+    const answer = await fetch(`${service}/workflow/convert`, {
+      method: "POST",
+      body: JSON.stringify(file),
+    });
+    expect(await answer.json()).toEqual(toPrompt(set, catalog));
+  });
+
+  it("change after a run where they are set", () => {
+    const set = onHost((sheet) =>
+      setAfter(setValue(sheet, host, "seed", 99), host, "seed", "increment"),
+    );
+    expect(seedOf(afterRun(set, catalog, Math.random))).toBe(100);
+    const inside = onSheet(asking, type, (sheet) =>
+      setAfter(sheet, sampler.id, "seed", "increment"),
+    );
+    const next = afterRun(inside, catalog, Math.random);
+    expect(seedOf(next)).toBe(Number(sampler.values.seed) + 1);
+    expect(next.root.nodes[host]?.values.seed).toBeUndefined();
+  });
+
+  it("need no socket where the file names them", () => {
+    const properties = { proxyWidgets: [[sampler.id, "steps"]] };
+    const named = onSheet(closed, ROOT, (sheet) => {
+      const node = { ...(sheet.nodes[host] as GraphNode), kept: { properties } };
+      return { ...sheet, nodes: { ...sheet.nodes, [host]: node } };
+    });
+    const node = named.root.nodes[host] as GraphNode;
+    const key = `${sampler.id}.steps`;
+    expect(socketsOf(named, node, catalog).bare?.map(({ name }) => name)).toEqual([key]);
+    const set = onSheet(named, ROOT, (sheet) => setValue(sheet, host, key, 3));
+    expect(toPrompt(set, catalog)[`${host}:${sampler.id}`]?.inputs.steps).toBe(3);
+  });
+
+  it("of a subgraph inside of itself are none", () => {
+    const { subgraphs } = asking;
+    const inner = { ...(asking.root.nodes[host] as GraphNode), id: sampler.id };
+    const circular = onSheet({ ...asking, subgraphs }, type, (sheet) => ({
+      ...sheet,
+      nodes: {
+        ...sheet.nodes,
+        [sampler.id]: { ...inner, inputs: [{ name: "seed", type: "INT", widget: true }] },
+      },
+    }));
+    const { first, settings } = formOf(withAbout(circular, { form: undefined }), catalog);
+    expect([...first, ...settings].some(({ node }) => node.id === host)).toBe(false);
   });
 });

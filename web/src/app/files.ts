@@ -47,7 +47,8 @@ export function newWorkflow(): void {
 export function giveTo(id: string | undefined, file: globalThis.File): boolean {
   const tab = tabNow();
   if (!tab || id === undefined) return false;
-  const input = inputFor(sheetOf(tab.history.present, tab.sheet).nodes[id], file);
+  const workflow = tab.history.present;
+  const input = inputFor(workflow, sheetOf(workflow, tab.sheet).nodes[id], file);
   if (input === undefined) return false;
   void give(id, input, file.type.startsWith("audio/") ? "audio" : "image", file);
   return true;

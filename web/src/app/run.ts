@@ -1,7 +1,7 @@
 /** From the open workflow to a job of the service. */
 
-import { afterRun } from "../graph/edits";
-import { onSheet, ROOT, type Workflow } from "../graph/model";
+import { afterRun } from "../graph/after_run";
+import type { Workflow } from "../graph/model";
 import { Unusable } from "../graph/places";
 import { type PromptNode, toPrompt } from "../graph/prompt";
 import { withChoices } from "../graph/variants";
@@ -31,13 +31,7 @@ export async function run(front = false): Promise<void> {
     const dropped = Object.keys(receipt.node_errors).length;
     if (dropped > 0) say(t.run.partly(dropped), "error");
     else announce(t.run.queued);
-    useDocuments.getState().amend(tab.id, (now) => {
-      const sheets = [ROOT, ...Object.keys(now.subgraphs)];
-      return sheets.reduce(
-        (all, sheet) => onSheet(all, sheet, (one) => afterRun(one, catalog, Math.random)),
-        now,
-      );
-    });
+    useDocuments.getState().amend(tab.id, (now) => afterRun(now, catalog, Math.random));
     refuse(onTab(tab.id) ?? workflow, receipt.node_errors);
   } catch (error) {
     const wrong = error instanceof Refused ? error.nodeErrors : {};

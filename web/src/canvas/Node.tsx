@@ -123,7 +123,7 @@ function Rows({ node }: { node: GraphNode }) {
   const catalog = useCatalog((state) => state.catalog);
   const workflow = useFolded();
   const linked = useLinked(node.id);
-  const { inputs, outputs } = socketsOf(workflow, node, catalog, linked);
+  const { inputs, outputs, bare = [] } = socketsOf(workflow, node, catalog, linked);
   const isField = ({ widget, kind }: (typeof inputs)[number]): boolean =>
     widget === true && kind?.widget?.kind !== "kept";
   const sockets = inputs.filter((input) => !isField(input));
@@ -155,6 +155,20 @@ function Rows({ node }: { node: GraphNode }) {
           linked={linked.has(input.name)}
         />
       ))}
+      {bare.map(
+        (kind) =>
+          kind.widget && (
+            <div className="node-widget" key={kind.name}>
+              <Field
+                node={node.id}
+                input={kind}
+                widget={kind.widget}
+                value={node.values[kind.name] ?? kind.default ?? null}
+                after={node.after[kind.name]}
+              />
+            </div>
+          ),
+      )}
     </div>
   );
 }

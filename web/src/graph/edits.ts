@@ -14,7 +14,6 @@ import {
   type Point,
   type Sheet,
 } from "./model";
-import { isNumeric, type Limits, type Numeric, stepped } from "./numbers";
 
 /** A new node of a kind with its defaults; nothing links to it yet. */
 export function newNode(id: string, type: string, at: Point, catalog: Catalog): GraphNode {
@@ -187,34 +186,4 @@ export function changeGroup(sheet: Sheet, id: string, edit: Partial<Group>): She
   const group = sheet.groups[id];
   if (!group) return sheet;
   return { ...sheet, groups: { ...sheet.groups, [id]: { ...group, ...edit } } };
-}
-
-/** Numbers that change by themselves, changed as after a run. */
-export function afterRun(sheet: Sheet, catalog: Catalog, random: () => number): Sheet {
-  return changeAll(sheet, Object.keys(sheet.nodes), (node) => {
-    let values = node.values;
-    for (const [input, after] of Object.entries(node.after)) {
-      const kind = catalog.get(node.type);
-      const inputs = kind ? inputsOf(kind, node.values) : [];
-      const widget = inputs.find(({ name }) => name === input)?.widget;
-      const value = values[input];
-      if (widget?.kind !== "number" || !isNumeric(value) || after === "fixed") continue;
-      const next = moved(value, after, widget, random);
-      if (next !== value) values = { ...values, [input]: next };
-    }
-    return values === node.values ? node : { ...node, values };
-  });
-}
-
-/** Seeds are drawn below this, so that they can be read out and typed again. */
-const SEEDS = 2 ** 50;
-
-function moved(value: Numeric, after: AfterRun, limits: Limits, random: () => number): Numeric {
-  if (after === "randomize") return newSeed(limits, random);
-  return stepped(value, after === "increment" ? 1 : -1, "usual", limits);
-}
-
-export function newSeed(limits: Limits, random: () => number): number {
-  const least = Math.max(0, Number(limits.min));
-  return least + Math.floor(random() * (Math.min(Number(limits.max), SEEDS) - least + 1));
 }

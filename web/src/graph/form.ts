@@ -1,9 +1,9 @@
 /** What of a graph a form asks for: what its author chose, else what one mostly changes first. */
 
 import { type Ask, aboutOf, type FormAsks } from "./about";
-import { inputsOf } from "./dynamic";
 import { type Catalog, type InputKind, isEditorOnly, titleOf } from "./kinds";
 import { type GraphNode, linkedInputs, ordered, type Workflow } from "./model";
+import { fieldsOf } from "./promoted";
 
 /** Inputs of a node under one name. */
 export interface FormPart {
@@ -46,15 +46,15 @@ export const keyOf = ({ node, input }: Ask): string => `${node} ${input}`;
 
 type Open = Map<string, { node: GraphNode; title: string; inputs: InputKind[] }>;
 
-/** The inputs of nodes that run which have a widget and no link, by node, in the file's order. */
+/** The inputs of nodes that run which have a widget and no link, by node, in the file's order;
+ * subgraphs are asked for what they show of their inside. */
 function openInputs(workflow: Workflow, catalog: Catalog): Open {
   const open: Open = new Map();
   for (const node of ordered(workflow.root)) {
-    const kind = catalog.get(node.type);
-    if (!kind || node.mode !== "run" || isEditorOnly(node.type)) continue;
+    if (node.mode !== "run" || isEditorOnly(node.type)) continue;
     const linked = linkedInputs(workflow.root, node.id);
-    const inputs = inputsOf(kind, node.values, linked).filter(
-      ({ name, widget }) => widget && widget.kind !== "kept" && !linked.has(name),
+    const inputs = fieldsOf(workflow, node, catalog, linked).filter(
+      ({ name }) => !linked.has(name),
     );
     if (inputs.length > 0) {
       open.set(node.id, { node, title: titleOf(workflow, node, catalog), inputs });

@@ -2,6 +2,7 @@
 
 import { inputsOf } from "./dynamic";
 import {
+  type AfterRun,
   ENTRY,
   type GraphNode,
   type Json,
@@ -11,6 +12,7 @@ import {
   type Workflow,
 } from "./model";
 import type { Numeric } from "./numbers";
+import { promoted } from "./promoted";
 
 export type Option = string | number | boolean;
 
@@ -46,6 +48,10 @@ export interface InputKind {
   widget?: Widget;
   /** What a new node has there; undefined: nothing. */
   default?: Json;
+  /** What people read in its place. */
+  label?: string;
+  /** What happens to it after a run where its node does not say; undefined: nothing. */
+  after?: AfterRun;
   tooltip?: string;
   /** What each option of a choice brings along. */
   variants?: { key: Option; inputs: InputKind[] }[];
@@ -143,6 +149,8 @@ export type Folded = Pick<Workflow, "subgraphs">;
 export interface Sockets {
   inputs: (Socket & { optional: boolean; kind?: InputKind })[];
   outputs: Socket[];
+  /** Widgets without a socket: of nodes inside of a subgraph. */
+  bare?: InputKind[];
 }
 
 /** Inputs that only a link brings come first, then widgets, each in the kind's order. */
@@ -154,10 +162,12 @@ export function socketsOf(
 ): Sockets {
   const subgraph = workflow.subgraphs[node.type];
   if (subgraph) {
-    return {
-      inputs: subgraph.inputs.map((socket) => ({ ...socket, optional: true })),
-      outputs: subgraph.outputs,
-    };
+    const { sockets, bare } = promoted(workflow, node, subgraph, catalog);
+    const inputs = subgraph.inputs.map((socket) => {
+      const kind = sockets.get(socket.name);
+      return { ...socket, optional: true, ...(kind ? { widget: true, kind } : {}) };
+    });
+    return { inputs, outputs: subgraph.outputs, bare };
   }
   const kind = catalog.get(node.type);
   const extra = (node.inputs ?? []).map((socket) => ({ ...socket, optional: true }));

@@ -5,6 +5,7 @@ import { place } from "./edits";
 import {
   type Catalog,
   type Folded,
+  type InputKind,
   isNote,
   isReroute,
   type Option,
@@ -56,7 +57,7 @@ export function estimated(
     return { width, height, inputs: [{ name: "", y: height / 2 }], outputs: [height / 2] };
   }
   const width = Math.round(node.width ?? NODE_WIDTH);
-  const { inputs, outputs } = socketsOf(workflow, node, catalog, linked);
+  const { inputs, outputs, bare = [] } = socketsOf(workflow, node, catalog, linked);
   const middle = (row: number): number => HEADER + row * ROW + ROW / 2;
   if (node.collapsed) {
     const y = 16;
@@ -71,16 +72,22 @@ export function estimated(
   const places = links.map(({ name }, row) => ({ name, y: middle(row) }));
   let height = HEADER + Math.max(links.length, outputs.length) * ROW;
   for (const { name, kind } of inputs.filter((input) => input.widget)) {
-    const widget = kind?.widget;
-    const row = rowHeight(widget, node.values[name]);
-    places.push({ name, y: height + row / 2 });
-    height += row;
-    const file = widget?.kind === "choice" && node.values[name] ? widget.upload : undefined;
-    if (file) height += SHOWN[file];
+    const value = valueAt(node, name, kind);
+    places.push({ name, y: height + rowHeight(kind?.widget, value) / 2 });
+    height += fieldHeight(kind?.widget, value);
   }
+  for (const kind of bare) height += fieldHeight(kind.widget, valueAt(node, kind.name, kind));
   const unknown = !catalog.has(node.type) && !workflow.subgraphs[node.type];
   height += unknown ? 55 : 11;
   return { width, height, inputs: places, outputs: outputs.map((_output, row) => middle(row)) };
+}
+
+const valueAt = (node: GraphNode, name: string, kind?: InputKind): Json | undefined =>
+  node.values[name] ?? kind?.default;
+
+function fieldHeight(widget: Widget | undefined, value: Json | undefined): number {
+  const file = widget?.kind === "choice" && value ? widget.upload : undefined;
+  return rowHeight(widget, value) + (file ? SHOWN[file] : 0);
 }
 
 function rowHeight(widget: Widget | undefined, value: Json | undefined): number {

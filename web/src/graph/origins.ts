@@ -2,7 +2,8 @@
 
 import { type Catalog, fits, isEditorOnly, isReroute, PRIMITIVE, socketsOf } from "./kinds";
 import { ENTRY, type GraphNode, type Json, type Link, type Workflow } from "./model";
-import { leaving, type Place, shown, Unusable } from "./places";
+import { leaving, type Place, Unusable } from "./places";
+import { shown } from "./promoted";
 
 export type Origin =
   | { kind: "link"; node: string; slot: number }
@@ -87,7 +88,7 @@ export function through(
 ): Link | undefined {
   const sockets = socketsOf(workflow, node, catalog);
   const given = sockets.outputs[link.slot]?.type ?? link.type;
-  const order = savedOrder(sockets.inputs);
+  const order = workflow.subgraphs[node.type] ? sockets.inputs : savedOrder(sockets.inputs);
   const linked = order.flatMap((socket, position) => {
     const entering = place.into.get(node.id)?.get(socket.name);
     if (!entering) return [];

@@ -1,9 +1,16 @@
 /** A workflow unfolded: each use of a subgraph is a place of its own below the root's. */
 
-import { inputsOf } from "./dynamic";
-import { type Catalog, isEditorOnly } from "./kinds";
-import type { Subgraph, Workflow } from "./model";
-import { ENTRY, EXIT, type GraphNode, type Json, type Link, type Sheet } from "./model";
+import { isEditorOnly } from "./kinds";
+import {
+  EXIT,
+  type GraphNode,
+  type Json,
+  type Link,
+  type Sheet,
+  type Subgraph,
+  type Workflow,
+} from "./model";
+import { proxies } from "./promoted";
 
 export class Unusable extends Error {}
 
@@ -81,28 +88,6 @@ function innerPlace(parent: Place, host: GraphNode, subgraph: Subgraph): Place {
   return { ...place, subgraph, parent, host };
 }
 
-export interface Proxy {
-  /** The name under which the host keeps the value. */
-  key: string;
-  node: string;
-  widget: string;
-}
-
-/** Widgets of nodes inside that a host shows as its own. */
-export function proxies(host: GraphNode): Proxy[] {
-  const properties = host.kept?.properties;
-  const entries =
-    properties && typeof properties === "object" && !Array.isArray(properties)
-      ? properties.proxyWidgets
-      : undefined;
-  if (!Array.isArray(entries)) return [];
-  return entries.flatMap((entry) => {
-    if (!Array.isArray(entry) || entry.length < 2) return [];
-    const [node, widget] = [String(entry[0]), String(entry[1])];
-    return [{ key: node === "-1" ? widget : `${node}.${widget}`, node, widget }];
-  });
-}
-
 /** Every node that is no subgraph, inner ones in the place of theirs. */
 export function* walk(place: Place): Generator<[Place, GraphNode]> {
   for (const node of Object.values(place.sheet.nodes)) {
@@ -114,30 +99,6 @@ export function* walk(place: Place): Generator<[Place, GraphNode]> {
 
 /** Whether a prompt has an entry for the node. */
 export const isSent = (node: GraphNode): boolean => runs(node) && !isEditorOnly(node.type);
-
-/** The widget that an input of a subgraph stands for: the first inside that it enters. */
-export function shown(
-  subgraph: Subgraph,
-  slot: number,
-  catalog: Catalog,
-): [GraphNode, string] | undefined {
-  let first: [GraphNode, string] | undefined;
-  for (const link of Object.values(subgraph.sheet.links)) {
-    if (link.from !== ENTRY || link.slot !== slot) continue;
-    const node = subgraph.sheet.nodes[link.to];
-    if (!node || !isWidget(node, link.input, catalog)) continue;
-    if (!first || (node.rank ?? 0) < (first[0].rank ?? 0)) first = [node, link.input];
-  }
-  return first;
-}
-
-function isWidget(node: GraphNode, input: string, catalog: Catalog): boolean {
-  const kind = catalog.get(node.type);
-  const inputs = kind ? inputsOf(kind, node.values, new Set([input])) : [];
-  const declared = inputs.find(({ name }) => name === input);
-  if (declared) return declared.widget !== undefined;
-  return node.inputs?.some(({ name, widget }) => name === input && widget === true) ?? false;
-}
 
 /** The link that stands for an output of a subgraph. */
 export function leaving(place: Place, slot: number): Link | undefined {

@@ -20,7 +20,8 @@ import {
   type Subgraph,
   type Workflow,
 } from "./model";
-import { proxies, shown, Unusable } from "./places";
+import { Unusable } from "./places";
+import { proxies, shown } from "./promoted";
 import { readList } from "./saved_values";
 import { uuid } from "./uuid";
 
@@ -148,7 +149,7 @@ export function fromEditor(document: unknown, catalog: Catalog): Workflow {
   const { nodes: _n, links: _l, groups: _g, definitions: _d, id, ...kept } = file;
   const root = readSheet(file, catalog, { entry: ENTRY, exit: EXIT });
   const workflow = { id: id ?? uuid(), root, subgraphs, kept: asObject(kept) };
-  nameHostValues(workflow, catalog);
+  readHosts(workflow, catalog);
   return workflow;
 }
 
@@ -257,13 +258,23 @@ function told(values: Record<string, Json>): Record<string, Json> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null));
 }
 
-/** Hosts of subgraphs save the values of the widgets they show in order; here they get names. */
-function nameHostValues(workflow: Workflow, catalog: Catalog): void {
+/** The property of a host that says what happens to its numbers after a run. */
+export const HOST_AFTER = "soundstage.after";
+const HostAfter = z.looseObject({
+  [HOST_AFTER]: z.record(z.string(), z.enum(["fixed", "increment", "decrement", "randomize"])),
+});
+
+/** Hosts of subgraphs save the values of the widgets that they show in order; here they get
+ * names. */
+function readHosts(workflow: Workflow, catalog: Catalog): void {
   const sheets = [workflow.root, ...Object.values(workflow.subgraphs).map(({ sheet }) => sheet)];
   for (const node of sheets.flatMap((sheet) => Object.values(sheet.nodes))) {
     const subgraph = workflow.subgraphs[node.type];
+    if (!subgraph) continue;
+    const said = HostAfter.safeParse(node.kept?.properties);
+    if (said.success) node.after = said.data[HOST_AFTER] ?? {};
     const list = node.kept?.widgets_values;
-    if (!subgraph || !Array.isArray(list)) continue;
+    if (!Array.isArray(list)) continue;
     const names = hostNames(node, subgraph, catalog);
     if (names.length !== list.length) continue;
     const values: Record<string, Json> = {};

@@ -18,7 +18,7 @@ import {
   sheetOf,
   type Workflow,
 } from "./model";
-import { proxies } from "./places";
+import { proxies } from "./promoted";
 import { uuid } from "./uuid";
 
 /** The workflow with some nodes of a sheet folded into one; what links went in or out of them go

@@ -16,7 +16,7 @@ import {
   type Socket,
   type Workflow,
 } from "./model";
-import { hostNames } from "./read_editor";
+import { HOST_AFTER, hostNames } from "./read_editor";
 import { writeList } from "./saved_values";
 
 const MODES: Record<Mode, number> = { run: 0, muted: 2, bypassed: 4 };
@@ -135,7 +135,7 @@ function writtenInputs(
     .map(({ input, type }) => ({ name: input, type, widget: false, kind: undefined }));
   return [...known, ...strangers].flatMap((socket) => {
     const link = entering.find(({ input }) => input === socket.name);
-    if (socket.kind?.widget && !link) return [];
+    if (socket.kind?.widget && !link && !workflow.subgraphs[node.type]) return [];
     return [
       {
         name: socket.name,
@@ -180,9 +180,15 @@ function writeNode(
     })),
     properties: isReroute(node.type)
       ? properties
-      : { "Node name for S&R": node.type, ...properties },
+      : { "Node name for S&R": node.type, ...properties, ...hostAfter(workflow, node) },
     ...valuesOf(workflow, node, catalog),
   };
+}
+
+/** What happens to a host's numbers after a run, for which files have no place of their own. */
+function hostAfter(workflow: Workflow, { type, after }: GraphNode): JsonObject {
+  const said = workflow.subgraphs[type] && Object.keys(after).length > 0;
+  return said ? { [HOST_AFTER]: after } : {};
 }
 
 /** Of the other modes that files know, all of which run. */

@@ -61,7 +61,8 @@ const MODES: Mode[] = ["run", "muted", "bypassed"];
 function Inspector({ tab, sheet, node }: { tab: Tab; sheet: Sheet; node: GraphNode }) {
   const catalog = useCatalog((state) => state.catalog);
   const workflow = tab.history.present;
-  const { inputs } = socketsOf(workflow, node, catalog, linkedInputs(sheet, node.id));
+  const { inputs, bare = [] } = socketsOf(workflow, node, catalog, linkedInputs(sheet, node.id));
+  const rows = [...inputs, ...bare.map((kind) => ({ name: kind.name, kind }))];
   const { editSheet } = useDocuments.getState();
   return (
     <div className="inspector">
@@ -80,7 +81,7 @@ function Inspector({ tab, sheet, node }: { tab: Tab; sheet: Sheet; node: GraphNo
           }
         />
       </label>
-      {inputs.map((input) => {
+      {rows.map((input) => {
         const link = linkInto(sheet, node.id, input.name);
         if (input.kind?.widget && input.kind.widget.kind !== "kept" && !link) {
           return (

@@ -77,7 +77,8 @@ export const takeAsInput = ({ filename, ...place }: File): Promise<void> =>
     const data = await (await fetch(viewAddress({ filename, ...place }))).blob();
     const file = new globalThis.File([data], filename, { type: data.type });
     const node = loading(file) ?? added(loader.type);
-    const input = inputFor(node, file);
+    const workflow = tabNow()?.history.present;
+    const input = workflow && inputFor(workflow, node, file);
     if (!node || input === undefined) return;
     if (!(await give(node.id, input, loader.kind, file))) return;
     useDocuments.getState().select([node.id]);
@@ -89,8 +90,9 @@ export const takeAsInput = ({ filename, ...place }: File): Promise<void> =>
 function loading(file: globalThis.File): GraphNode | undefined {
   const tab = tabNow();
   if (!tab) return undefined;
-  const { nodes } = sheetOf(tab.history.present, tab.sheet);
-  const all = Object.values(nodes).filter((node) => inputFor(node, file) !== undefined);
+  const workflow = tab.history.present;
+  const { nodes } = sheetOf(workflow, tab.sheet);
+  const all = Object.values(nodes).filter((node) => inputFor(workflow, node, file) !== undefined);
   return all.find(({ id }) => tab.selection.has(id)) ?? (all.length === 1 ? all[0] : undefined);
 }
 

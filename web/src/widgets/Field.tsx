@@ -36,7 +36,7 @@ export interface Editing<T> {
 export function Field({ node, input, widget, value, after }: FieldProps) {
   const { editSheet, settle } = useDocuments.getState();
   const editing = {
-    label: shortName(input.name),
+    label: input.label || shortName(input.name),
     tip: tipOf(input),
     change: (next: Json) =>
       editSheet(
@@ -53,7 +53,12 @@ export function Field({ node, input, widget, value, after }: FieldProps) {
       return (
         <div className="seed">
           {field}
-          <SeedButtons node={node} input={input.name} widget={widget} after={after ?? "fixed"} />
+          <SeedButtons
+            node={node}
+            input={input.name}
+            widget={widget}
+            after={after ?? input.after ?? "fixed"}
+          />
         </div>
       );
     }

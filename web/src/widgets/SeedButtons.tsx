@@ -1,5 +1,6 @@
 import { ArrowDown, ArrowUp, Dices, Lock, Shuffle } from "lucide-react";
-import { newSeed, setAfter, setValue } from "../graph/edits";
+import { newSeed } from "../graph/after_run";
+import { setAfter, setValue } from "../graph/edits";
 import type { Widget } from "../graph/kinds";
 import type { AfterRun } from "../graph/model";
 import { useDocuments } from "../stores/documents";

@@ -1,8 +1,9 @@
 /** Files that nodes take: uploaded, and named by the node's widget. */
 
-import { inputsOf } from "../graph/dynamic";
 import { setValue } from "../graph/edits";
+import type { Folded } from "../graph/kinds";
 import type { GraphNode } from "../graph/model";
+import { fieldsOf } from "../graph/promoted";
 import { upload } from "../server/service";
 import { catalogNow, useCatalog } from "../stores/catalog";
 import { useDocuments } from "../stores/documents";
@@ -14,9 +15,12 @@ export type FileKind = "image" | "audio";
 const kindOf = (file: File): string => file.type.split("/")[0] ?? "";
 
 /** The input of a node that takes such a file. */
-export function inputFor(node: GraphNode | undefined, file: File): string | undefined {
-  const kind = node && catalogNow().get(node.type);
-  const inputs = kind ? inputsOf(kind, node.values) : [];
+export function inputFor(
+  workflow: Folded,
+  node: GraphNode | undefined,
+  file: File,
+): string | undefined {
+  const inputs = node ? fieldsOf(workflow, node, catalogNow()) : [];
   return inputs.find(({ widget }) => widget?.kind === "choice" && widget.upload === kindOf(file))
     ?.name;
 }
