@@ -57,7 +57,7 @@ def graph(page: Page) -> None:
     # Not all of it from the cache.
     page.get_by_role("spinbutton", name="seed").fill(str(page.evaluate("Date.now() % 1000")))
     run(page)
-    expect(page.locator(".react-flow__node audio")).to_be_visible()
+    expect(page.locator(".react-flow__node .sound")).to_be_visible()
     finished(page)
 
 
@@ -97,7 +97,7 @@ def subgraph(page: Page) -> None:
 def form(page: Page) -> None:
     as_form(page, "Show and tell")
     run(page)
-    expect(page.locator(".form-result audio")).to_be_visible()
+    expect(page.locator(".form-result .sound")).to_be_visible()
     finished(page)
 
 

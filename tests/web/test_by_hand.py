@@ -78,7 +78,7 @@ def values(kinds: dict[str, Any]) -> list[tuple[str, str, Any]]:
 def made(page: Page, editor: Service) -> None:
     """The run made the picture and the voice, and its prompt is the bundled one."""
     expect(page.locator('.react-flow__node[data-id="8"] img')).to_be_visible()
-    expect(page.locator('.react-flow__node[data-id="11"] audio')).to_be_visible()
+    expect(page.locator('.react-flow__node[data-id="11"] .sound')).to_be_visible()
     jobs = page.request.get(f"{editor.url}/api/jobs?limit=1").json()["jobs"]
     sent = page.request.get(f"{editor.url}/api/jobs/{jobs[0]['id']}").json()["workflow"]["prompt"]
     bare = {id: (node["class_type"], node["inputs"]) for id, node in sent.items()}

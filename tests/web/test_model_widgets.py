@@ -47,6 +47,7 @@ def test_a_missing_model_is_pulled_when_somebody_asks(page: Page, editor: Servic
     opened(page, lora("sub/mine.safetensors", site.url + PATH))
     loader = node(page, "Lora Loader Model Only")
     expect(loader).to_contain_text("sub/mine.safetensors is not here")
+    expect(loader.locator(".node-warnings"), "it is said once").to_have_count(0)
     assert violations(page) == []
     loader.get_by_role("button", name="Pull sub/mine.safetensors").click()
     ask = page.get_by_role("dialog", name="Fetch a model")

@@ -73,6 +73,17 @@ def test_jobs_of_others_are_seen_moved_to_the_front_and_cancelled(page: Page, ed
     expect(page.get_by_role("region", name="Ended")).to_contain_text("cancelled")
 
 
+def test_what_runs_for_somebody_else_is_followed_in_the_timeline(page: Page, editor: Service):
+    prompt = titled(slow(), Then="2") | {"4": slow(2)["2"]}
+    prompt["2"]["inputs"]["value"] = ["4", 0]
+    page.request.post(f"{editor.url}/prompt", data={"prompt": prompt})
+    opened(page, chain())
+    page.get_by_role("button", name="Queue").click()
+    page.get_by_role("button", name="Show the timeline").first.click()
+    shown = page.get_by_role("region", name="Run timeline")
+    expect(shown.get_by_role("button", name="Then: runs in CPU")).to_be_visible()
+
+
 def test_a_run_is_seen_as_a_timeline_while_it_goes_on_and_later(page: Page):
     prompt = titled(slow(), Begin="1", Wait="2", End="3")
     opened(page, prompt)

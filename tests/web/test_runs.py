@@ -114,6 +114,12 @@ def test_another_tab_hears_of_the_run(visitor: Visitor):
     expect(node(second, "Draw").get_by_text(steps)).to_be_visible()
     second.get_by_role("button", name="Stop").click()
     expect(node(first, "Draw").get_by_text(steps)).to_be_hidden()
+    run(second)
+    expect(node(second, "Draw").get_by_text(steps)).to_be_visible()
+    expect(first.get_by_role("button", name="Queue")).to_contain_text("1")
+    expect(node(first, "Draw").get_by_text(steps), "it shows its own run").to_be_hidden()
+    second.get_by_role("button", name="Stop").click()
+    expect(node(second, "Draw").get_by_text(steps)).to_be_hidden()
 
 
 def test_a_picture_dropped_in_opens_the_graph_that_made_it(page: Page):

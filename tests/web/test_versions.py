@@ -75,6 +75,21 @@ def test_a_version_is_kept_compared_restored_and_that_undone(page: Page):
     expect(marked).to_have_count(0)
 
 
+def test_a_change_inside_of_a_subgraph_leads_there(page: Page):
+    page.get_by_role("button", name="One recipe, used twice", exact=True).click()
+    page.keyboard.press("v")
+    keep(page, "before")
+    node(page, "Draw it").first.get_by_role("button", name="Look inside of Draw it").click()
+    steps = page.locator(".react-flow__node").get_by_role("spinbutton", name="steps")
+    steps.fill("9")
+    steps.press("Enter")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Compare before").click()
+    changes(page).filter(has_text="steps is 9").get_by_role("button").click()
+    expect(steps).to_have_value("9")
+    expect(page.get_by_role("navigation", name="Where you are")).to_be_visible()
+
+
 def test_versions_outlive_a_reload_and_each_run_is_one(page: Page):
     opened(page, picture(seed=78), name="kept")
     run(page)

@@ -234,6 +234,17 @@ def test_a_mask_is_painted_with_keys_alone(page: Page, editor: Service, scene: s
     assert seen == [0, 255]  # one of the two inversions was undone
 
 
+def pinch(page: Page, middle: tuple[float, float], before: float, after: float) -> None:
+    """Two fingers that go from so far from a point to so far from it."""
+    x, y = middle
+    session = page.context.new_cdp_session(page)
+    fingers = [[{"x": x + way * far, "y": y} for way in (-1, 1)] for far in (before, after)]
+    events = [("touchStart", fingers[0][:1]), ("touchStart", fingers[0])]
+    for type, points in [*events, ("touchMove", fingers[1]), ("touchEnd", [])]:
+        session.send("Input.dispatchTouchEvent", {"type": type, "touchPoints": points})
+    session.detach()
+
+
 def test_a_mask_is_painted_with_a_finger(browser: Browser, editor: Service, scene: str):
     phone: ViewportSize = {"width": 390, "height": 780}
     with visit(browser, editor.url, viewport=phone, has_touch=True, is_mobile=True) as visitor:
@@ -243,7 +254,14 @@ def test_a_mask_is_painted_with_a_finger(browser: Browser, editor: Service, scen
         dialog = page.get_by_role("dialog", name="Mask")
         box = dialog.get_by_role("application").bounding_box()
         assert box is not None
-        page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        pinch(page, middle, 20, 60)
+        wide = "([canvas, width]) => canvas.getBoundingClientRect().width > 2 * width"
+        canvas = dialog.get_by_role("application").element_handle()
+        page.wait_for_function(wide, arg=[canvas, box["width"]])
+        expect(dialog.get_by_role("button", name="Undo"), "two fingers zoom").to_be_disabled()
+        dialog.get_by_role("button", name="Show all of it").tap()
+        page.touchscreen.tap(*middle)
         expect(dialog.get_by_role("button", name="Undo")).to_be_enabled()
         assert violations(page) == []
         with page.expect_response("**/upload/mask") as stored:

@@ -41,7 +41,7 @@ describe("what the service said against a node", () => {
     const refusals: Refusals = { then, errors: { "1": { errors: [missing, error] } } };
     const found = [{ kind: "missing", input: "vae" } as const];
     expect(complaints(refusals, "1", then, ROOT, node("1"), found)).toEqual(["No: never"]);
-    expect(wordsAt(found, false)).toEqual([]);
-    expect(wordsAt(found, true)).toEqual(["vae is missing: link something to it."]);
+    expect(wordsAt(found, false, true)).toEqual([]);
+    expect(wordsAt(found, true, true)).toEqual(["vae is missing: link something to it."]);
   });
 });

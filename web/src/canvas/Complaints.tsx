@@ -23,7 +23,7 @@ export function Complaints({ node, run }: { node: GraphNode; run: NodeRun | unde
     (tab) => complaints(refused, prompt, tab.history.present, tab.sheet, node, found).join("\n"),
     "",
   );
-  const words = wordsAt(found, refused !== undefined);
+  const words = wordsAt(found, refused !== undefined, !node.collapsed);
   const warnings = refused ? [] : words;
   const errors = [...(refused ? words : []), ...said.split("\n"), run?.error ?? ""].filter(Boolean);
   return (

@@ -5,6 +5,7 @@ import { File, viewAddress } from "../server/service";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
 import { Compare } from "../widgets/Compare";
+import { Sound } from "../widgets/Sound";
 
 const PICTURES = ["images", "gifs", "video", "a_images", "b_images"];
 const MOST = 8;
@@ -54,8 +55,7 @@ export const Shown = memo(function Shown({ run }: { run: NodeRun }) {
         <video key={viewAddress(file)} controls loop src={viewAddress(file)} />
       ))}
       {sounds.map((file) => (
-        // biome-ignore lint/a11y/useMediaCaption: the graph's text is what is said
-        <audio key={viewAddress(file)} controls preload="metadata" src={viewAddress(file)} />
+        <Sound key={viewAddress(file)} address={viewAddress(file)} name={file.filename} />
       ))}
       {texts.slice(0, MOST).map((text) => (
         <pre key={text} className="node-text nowheel">

@@ -1,5 +1,5 @@
 import { Pause, Play } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useState } from "react";
 import { below } from "../graph/below";
 import { sheetOf } from "../graph/model";
 import { viewAddress } from "../server/service";
@@ -7,6 +7,7 @@ import { prefixOf, useTab } from "../stores/documents";
 import { useLatestJob, useRun } from "../stores/run";
 import { type Speech, speechKey, useSpeech } from "../stores/speech";
 import { t } from "../strings";
+import { Sound } from "../widgets/Sound";
 import { files } from "./Shown";
 
 const TICK = 200;
@@ -51,15 +52,13 @@ function useFileBelow(node: string): string | undefined {
 
 /** Goes on where the pieces were left; from the beginning where they were heard to the end. */
 function Made({ source, at }: { source: string; at: string }) {
-  const audio = useRef<HTMLAudioElement>(null);
-  useEffect(() => {
+  const [begin] = useState(() => {
     const { speeches, position } = useSpeech.getState();
-    if (audio.current && speeches[at]?.state === "paused") audio.current.currentTime = position(at);
-  }, [at]);
+    return speeches[at]?.state === "paused" ? position(at) : 0;
+  });
   return (
     <div className="node-shown nodrag">
-      {/* biome-ignore lint/a11y/useMediaCaption: the graph's text is what is said */}
-      <audio ref={audio} controls preload="metadata" src={source} aria-label={t.speech.made} />
+      <Sound address={source} name={t.speech.made} begin={begin} />
     </div>
   );
 }

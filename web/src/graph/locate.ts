@@ -1,6 +1,6 @@
 /** Where the nodes of a prompt stand in their workflow. */
 
-import { type GraphNode, ROOT, sheetOf, type Workflow } from "./model";
+import { type GraphNode, ordered, ROOT, sheetOf, type Workflow } from "./model";
 
 export interface Place {
   node: GraphNode;
@@ -23,6 +23,25 @@ export function locate(workflow: Workflow, id: string): Place | undefined {
     if (depth === steps.length - 1 || !inside) return { node, sheet, path };
     sheet = node.type;
     path.push({ host: node.id, sheet });
+  }
+  return undefined;
+}
+
+/** A way from the root to a sheet: through the first node that stands for each subgraph. undefined:
+ * no node leads there. */
+export function wayTo(workflow: Workflow, sheet: string): Place["path"] | undefined {
+  const seen = new Set([ROOT]);
+  let ways: Place["path"][] = [[]];
+  while (ways.length > 0) {
+    const there = ways.find((way) => (way.at(-1)?.sheet ?? ROOT) === sheet);
+    if (there) return there;
+    ways = ways.flatMap((way) =>
+      ordered(sheetOf(workflow, way.at(-1)?.sheet ?? ROOT)).flatMap(({ id, type }) => {
+        if (!workflow.subgraphs[type] || seen.has(type)) return [];
+        seen.add(type);
+        return [[...way, { host: id, sheet: type }]];
+      }),
+    );
   }
   return undefined;
 }

@@ -8,7 +8,8 @@ import { type Numeric, numeric } from "./numbers";
 export type Problem =
   | { kind: "unknown"; type: string }
   | { kind: "missing"; input: string }
-  | { kind: "option"; input: string; value: Json }
+  /** `model`: the choice is of files, and the one that is named is not there. */
+  | { kind: "option"; input: string; value: Json; model: boolean }
   | { kind: "range"; input: string; value: Numeric; min: Numeric; max: Numeric }
   | { kind: "number"; input: string; value: Json };
 
@@ -56,7 +57,8 @@ function ofInputs(node: GraphNode, kind: NodeKind, linked: ReadonlySet<string>):
 function ofValue(input: string, value: Json, widget: Widget): Problem | undefined {
   if (widget.kind === "choice" && !widget.upload) {
     const known = widget.options.some((option) => option === value);
-    return known ? undefined : { kind: "option", input, value };
+    const model = widget.models !== undefined;
+    return known ? undefined : { kind: "option", input, value, model };
   }
   if (widget.kind !== "number") return undefined;
   const number = numeric(value);

@@ -1,12 +1,12 @@
 import { X } from "lucide-react";
+import { lookInto } from "../canvas/look";
 import type { Change } from "../graph/diff";
 import { titleOf } from "../graph/kinds";
 import { sheetOf, type Workflow } from "../graph/model";
 import { useCatalog } from "../stores/catalog";
 import { type Compared, useChanges, useComparison } from "../stores/comparison";
-import { type Tab, useDocuments } from "../stores/documents";
+import type { Tab } from "../stores/documents";
 import { useUi } from "../stores/ui";
-import { t } from "../strings";
 import { changeText, sign } from "../strings/changes";
 import { running } from "../strings/running";
 
@@ -56,22 +56,12 @@ export function Changes({ tab, compared }: { tab: Tab; compared: Compared }) {
   );
 }
 
-/** Looks at what a change is about, as far as it is there and on the sheet that is looked at. */
+/** Looks at what a change is about, as far as it is still there. */
 function show(tab: Tab, change: Change): void {
-  const { nodes } = sheetOf(tab.history.present, change.sheet);
+  const workflow = tab.history.present;
+  const { nodes } = sheetOf(workflow, change.sheet);
   const about =
-    "node" in change
-      ? [change.node]
-      : "link" in change
-        ? [change.link.from, change.link.to]
-        : Object.keys(nodes);
+    "node" in change ? [change.node] : "link" in change ? [change.link.from, change.link.to] : [];
   const there = about.filter((id) => nodes[id]);
-  if (change.sheet !== tab.sheet) {
-    useUi
-      .getState()
-      .say(w.elsewhere(tab.history.present.subgraphs[change.sheet]?.name ?? t.product));
-    return;
-  }
-  useDocuments.getState().select(there);
-  useUi.getState().view?.fit(there.length > 0 ? there : undefined);
+  if (!lookInto(change.sheet, there)) useUi.getState().say(w.gone);
 }

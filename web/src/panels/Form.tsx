@@ -1,12 +1,12 @@
 import { Link2, Pencil, Play, Square } from "lucide-react";
-import { type ReactNode, useRef, useState } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import { run, stop } from "../app/run";
 import { aboutOf } from "../graph/about";
 import { type FormPart, formOf } from "../graph/form";
 import { titleOf } from "../graph/kinds";
 import { isOver, type JobRun } from "../run/progress";
 import { useCatalog } from "../stores/catalog";
-import type { Tab } from "../stores/documents";
+import { type Tab, useDocuments } from "../stores/documents";
 import { useLatestJob } from "../stores/run";
 import { t } from "../strings";
 import { Field } from "../widgets/Field";
@@ -24,6 +24,8 @@ export function Form({ tab, share }: FormProps) {
   const [editing, setEditing] = useState(false);
   const results = useRef<HTMLElement>(null);
   const { title, words } = aboutOf(tab.history.present.kept);
+  // A form is of the whole workflow, wherever in it one was.
+  useEffect(() => useDocuments.getState().leave(0), []);
   return (
     <div className="form">
       <div className="form-head">
@@ -88,7 +90,7 @@ function Asks({ tab }: { tab: Tab }) {
 
 function Part({ part: { node, name, inputs } }: { part: FormPart }) {
   return (
-    <fieldset className="form-part">
+    <fieldset className={inputs.length === 1 ? "form-part form-part-alone" : "form-part"}>
       <legend>{name}</legend>
       {inputs.map(
         (input) =>

@@ -1,6 +1,6 @@
 import "../theme/timeline.css";
 import { Maximize2, Minus, Plus, Table, X } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useState } from "react";
 import { look } from "../canvas/look";
 import { isOver, type JobRun } from "../run/progress";
 import { timeline } from "../run/timeline";
@@ -142,11 +142,14 @@ interface Known {
   lost: boolean;
 }
 
-/** A job as it is heard of here, looked at a few times a second; else as the service knows it. */
+const UNKNOWN: Known = { job: undefined, prompt: undefined, lost: false };
+
+/** A job as it is heard of here, looked at a few times a second; else as the service knows it, which
+ * is asked again and again about what runs for somebody else. */
 function useJob(id: string): Known {
   const state = useRun((run) => run.jobs[id]?.state);
   const heard = useRun.getState().jobs[id];
-  const [kept, setKept] = useState<Known>({ job: undefined, prompt: undefined, lost: false });
+  const [{ asOf, ...kept }, setKept] = useState<Known & { asOf?: JobRun["nodes"] }>(UNKNOWN);
   const live = heard !== undefined && !isOver(heard);
   const [, tick] = useState(0);
   useEffect(() => {
@@ -160,20 +163,39 @@ function useJob(id: string): Known {
     again();
     return () => window.clearTimeout(timer);
   }, [live, id]);
-  const asks = useRef(0);
   // biome-ignore lint/correctness/useExhaustiveDependencies: asked for again when the job goes on
   useEffect(() => {
-    const ask = ++asks.current;
-    fetchJob(id)
-      .then((detail) => {
-        if (ask !== asks.current) return;
+    let over = false;
+    let timer = 0;
+    const nodes = () => useRun.getState().jobs[id]?.nodes;
+    const ask = async (): Promise<void> => {
+      const asOf = nodes();
+      let goesOn = live;
+      try {
+        const detail = await fetchJob(id);
+        if (over) return;
         const job = remembered(detail, detail.workflow_id ?? null);
-        setKept({ job, prompt: detail.workflow?.prompt, lost: false });
-      })
-      .catch(() => setKept((old) => ({ ...old, lost: true })));
+        goesOn = !isOver(job);
+        setKept({ job, prompt: detail.workflow?.prompt, lost: false, asOf });
+      } catch {
+        if (!over) setKept((old) => ({ ...old, lost: true }));
+      }
+      if (goesOn && !over) timer = window.setTimeout(() => later(asOf), SLOW);
+    };
+    /** What is heard of here need not be asked for. */
+    const later = (asOf: JobRun["nodes"] | undefined): void => {
+      if (nodes() === asOf) void ask();
+      else timer = window.setTimeout(() => later(nodes()), SLOW);
+    };
+    void ask();
+    return () => {
+      over = true;
+      window.clearTimeout(timer);
+    };
   }, [id, state]);
   // What was interrupted, the service alone remembers; until it is asked, what was heard will do.
-  const told = live || !kept.job || !isOver(kept.job) ? heard : undefined;
+  const newer = heard?.nodes !== asOf && (live || !kept.job || !isOver(kept.job));
+  const told = newer || !kept.job ? heard : undefined;
   const workflow = told?.workflow ?? kept.job?.workflow ?? null;
   return { ...kept, job: told ? { ...told, workflow } : kept.job };
 }

@@ -47,9 +47,12 @@ const entering = ({ links }: Sheet, id: string): string =>
     .sort()
     .join();
 
-/** What is wrong with values stands at the node at once; that a link is missing, once it was tried. */
-export function wordsAt(found: readonly Problem[], tried: boolean): string[] {
-  return found
-    .filter(({ kind }) => kind !== "unknown" && (tried || kind !== "missing"))
-    .map(problemText);
+/** What is wrong with values stands at the node at once; that a link is missing, once it was tried.
+ * Of a model that is missing its widget tells, where that is `open` to be seen. */
+export function wordsAt(found: readonly Problem[], tried: boolean, open: boolean): string[] {
+  const isTold = (problem: Problem): boolean =>
+    problem.kind === "unknown" ||
+    (problem.kind === "missing" && !tried) ||
+    (problem.kind === "option" && problem.model && open);
+  return found.filter((problem) => !isTold(problem)).map(problemText);
 }

@@ -46,6 +46,7 @@ interface Run {
 }
 
 const CLIENT = "soundstage.client";
+const OWN = "soundstage.own";
 const LISTED = 100;
 const SHOWN = 50;
 const MOST_SHOWN = 1000;
@@ -68,7 +69,8 @@ export const useRun = create<Run>()((set, get) => {
   let asked = false;
   /** Jobs whose beginning, or end, was asked for as nobody here heard it. */
   const caughtUp = new Set<string>();
-  /** Jobs that were begun in this tab, so that they are heard here and not in others too. */
+  /** Jobs that were begun in this tab: they are heard here and not in others too, and a workflow
+   * that was run here shows no other's run. */
   const own = new Set<string>();
   /** Until nobody asked again in the meantime: an answer may be older than the last event. */
   const fetchList = async (): Promise<void> => {
@@ -79,7 +81,11 @@ export const useRun = create<Run>()((set, get) => {
         const list = inOrder([...ended, ...running, ...waiting]);
         const before = get().jobs;
         const inLine = waiting.filter(({ id }) => running.every((job) => job.id !== id));
-        set({ list, queue: { ...get().queue, waiting: inLine, total }, ...taken(get(), list) });
+        set({
+          list,
+          queue: { ...get().queue, waiting: inLine, total },
+          ...taken(get(), list, own),
+        });
         for (const { id } of list) if (wasMissed(before[id], get().jobs[id])) void catchUp(id);
       } catch {
         // The service is away; it is asked again when it is back.
@@ -139,8 +145,10 @@ export const useRun = create<Run>()((set, get) => {
     refused: {},
     list: [],
     queue: { waiting: [], total: 0, shown: SHOWN },
-    connect: () =>
-      listen(clientId(), {
+    connect() {
+      const before = JSON.parse(sessionStorage.getItem(OWN) ?? "[]") as string[];
+      for (const id of before) own.add(id);
+      return listen(clientId(), {
         message: hear,
         preview({ node, prompt, picture }) {
           const { jobs, old } = previewed(get().jobs, prompt, node, URL.createObjectURL(picture));
@@ -154,9 +162,11 @@ export const useRun = create<Run>()((set, get) => {
           void get().refresh();
         },
         closed: () => set({ connected: false }),
-      }),
+      });
+    },
     queued(id, workflow) {
       own.add(id);
+      sessionStorage.setItem(OWN, JSON.stringify([...own]));
       const job = { ...(get().jobs[id] ?? newJob(id, workflow)), workflow };
       const refused = { ...get().refused };
       delete refused[workflow];
@@ -180,7 +190,8 @@ export const useRun = create<Run>()((set, get) => {
       void get().refresh();
     },
     async recall(workflow) {
-      const newest = get().list.find((job) => job.workflow_id === workflow);
+      const jobs = get().list.filter((job) => job.workflow_id === workflow);
+      const newest = jobs.find(({ id }) => own.has(id)) ?? jobs[0];
       if (!newest || get().latest[workflow]) return;
       const detail = await fetchJob(newest.id);
       if (get().latest[workflow]) return;
@@ -212,7 +223,11 @@ function withoutPreviews(job: JobRun): JobRun {
 }
 
 /** Jobs of the list taken up: whose they are, and the end of those whose end was missed. */
-function taken(run: Run, list: readonly Job[]): Pick<Run, "jobs" | "latest"> {
+function taken(
+  run: Run,
+  list: readonly Job[],
+  own: ReadonlySet<string>,
+): Pick<Run, "jobs" | "latest"> {
   const jobs = { ...run.jobs };
   const latest = { ...run.latest };
   for (const job of [...list].reverse()) {
@@ -222,7 +237,8 @@ function taken(run: Run, list: readonly Job[]): Pick<Run, "jobs" | "latest"> {
     if (known && isOver(known) && (state === "pending" || state === "running")) continue; // an old list
     if (state === "pending" || state === "running") {
       jobs[job.id] = { ...(known ?? newJob(job.id, workflow)), workflow, state };
-      if (workflow) latest[workflow] = job.id;
+      const isShown = workflow && (own.has(job.id) || !own.has(latest[workflow] ?? ""));
+      if (isShown) latest[workflow] = job.id;
     } else if (known && !isOver(known)) {
       jobs[job.id] = { ...known, workflow, state };
     } else if (known && known.workflow !== workflow) {

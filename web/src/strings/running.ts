@@ -50,7 +50,7 @@ export const running = {
         ? `The same as ${name}`
         : `${number} ${number === 1 ? "change" : "changes"} since ${name}`,
     stop: "Stop comparing",
-    elsewhere: (name: string) => `That is in ${name}: look inside of it first`,
+    gone: "No node of this workflow leads there any more",
   },
   timeline: {
     title: "Timeline",

@@ -66,6 +66,7 @@ export const widget = {
     discard: "What you painted is not saved. Close it?",
     unreadable: "This picture cannot be shown; choose or upload another one.",
     hint: "What is painted is masked. [ and ] size the brush; arrow keys move it, Space paints, Shift and an arrow draws; the wheel zooms.",
+    touch: "One finger paints, two zoom.",
   },
   recorder: {
     open: "Record a sound",

@@ -5,6 +5,7 @@ import { fileNamed, isElsewhere, viewAddress } from "../server/service";
 import { t } from "../strings";
 import { ChoiceField } from "./ChoiceField";
 import type { Editing } from "./Field";
+import { Sound } from "./Sound";
 import { type FileKind, give, named } from "./upload";
 
 const Recorder = lazy(() => import("./recorder/Recorder"));
@@ -121,8 +122,7 @@ export function FileField(props: FileProps) {
 function Look({ name, upload }: { name: string; upload: FileKind }) {
   const file = fileNamed(name);
   if (upload === "audio") {
-    // biome-ignore lint/a11y/useMediaCaption: a person's own recording
-    return <audio controls preload="metadata" src={viewAddress(file)} />;
+    return <Sound address={viewAddress(file)} name={name} />;
   }
   return (
     <img

@@ -10,10 +10,12 @@ interface SoundProps {
   address: string;
   name: string;
   tabIndex?: number;
+  /** Seconds into it where it begins. */
+  begin?: number;
 }
 
 /** A sound to play, its loudness drawn, which is also where to go in it. */
-export function Sound({ address, name, tabIndex }: SoundProps) {
+export function Sound({ address, name, tabIndex, begin = 0 }: SoundProps) {
   const audio = useRef<HTMLAudioElement>(null);
   const [playing, setPlaying] = useState(false);
   const [at, setAt] = useState(0);
@@ -24,6 +26,9 @@ export function Sound({ address, name, tabIndex }: SoundProps) {
   }, []);
   // It may have loaded before it came onto the page, when nobody listened.
   useEffect(measure, [measure]);
+  useEffect(() => {
+    if (audio.current && begin > 0) audio.current.currentTime = begin;
+  }, [begin]);
   const goTo = (to: number): void => {
     if (audio.current) audio.current.currentTime = Math.max(0, Math.min(seconds, to));
   };

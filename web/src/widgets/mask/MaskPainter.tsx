@@ -194,6 +194,7 @@ export default function MaskPainter({ file, saved, close }: MaskProps) {
         painted={() => redraw({})}
       />
       <p className="mask-hint">{w.hint}</p>
+      <p className="mask-hint mask-hint-touch">{w.touch}</p>
     </dialog>,
     document.body,
   );

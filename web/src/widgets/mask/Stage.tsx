@@ -1,7 +1,15 @@
-import { type KeyboardEvent, type PointerEvent, useEffect, useRef, useState } from "react";
+import {
+  type KeyboardEvent,
+  type PointerEvent,
+  useEffect,
+  useLayoutEffect,
+  useRef,
+  useState,
+} from "react";
 import type { Point } from "../../graph/model";
 import { t } from "../../strings";
 import { type Brush, Painting } from "./painting";
+import { usePinch } from "./pinch";
 
 interface StageProps {
   /** Addresses of the picture without its transparency, and of that alone. */
@@ -66,33 +74,64 @@ export function Stage(props: StageProps) {
   }, [picture, alpha, ready]);
 
   const scale = Math.min(LARGEST, Math.max(SMALLEST, zoom === null ? room : zoom * room));
-  const scaled = useRef({ zoom: zoom ?? 1, setZoom });
-  scaled.current = { zoom: zoom ?? 1, setZoom };
+  const place = (at: Point): Point => {
+    const box = canvas.current?.getBoundingClientRect();
+    // As it is drawn now, which a zoom that just began is not yet.
+    const drawn = box && size ? box.width / size.width : scale;
+    return { x: (at.x - (box?.left ?? 0)) / drawn, y: (at.y - (box?.top ?? 0)) / drawn };
+  };
+  /** The scale that was asked for last. */
+  const asked = useRef(scale);
+  asked.current = scale;
+  /** A point of the picture, and where in the window it shall be. */
+  const anchor = useRef<{ point: Point; at: Point } | null>(null);
+  const zoomBy = (factor: number, from: Point, to: Point): void => {
+    const next = Math.min(LARGEST, Math.max(SMALLEST, asked.current * factor));
+    if (next === asked.current) return;
+    anchor.current = { point: place(from), at: to };
+    asked.current = next;
+    setZoom(next / room);
+  };
+  useLayoutEffect(() => {
+    const box = canvas.current?.getBoundingClientRect();
+    if (!anchor.current || !box) return;
+    const { point, at } = anchor.current;
+    anchor.current = null;
+    frame.current?.scrollBy(box.left + point.x * scale - at.x, box.top + point.y * scale - at.y);
+  }, [scale]);
+  const zoomed = useRef(zoomBy);
+  zoomed.current = zoomBy;
   useEffect(() => {
     const box = frame.current;
     // React listens passively; the page must not zoom along.
     const wheel = (event: WheelEvent): void => {
       if (event.shiftKey) return;
       event.preventDefault();
-      scaled.current.setZoom(scaled.current.zoom * Math.exp(-event.deltaY / 400));
+      const at = { x: event.clientX, y: event.clientY };
+      zoomed.current(Math.exp(-event.deltaY / 400), at, at);
     };
     box?.addEventListener("wheel", wheel, { passive: false });
     return () => box?.removeEventListener("wheel", wheel);
   }, []);
-
-  const place = (event: { clientX: number; clientY: number }): Point => {
-    const box = canvas.current?.getBoundingClientRect();
-    return {
-      x: (event.clientX - (box?.left ?? 0)) / scale,
-      y: (event.clientY - (box?.top ?? 0)) / scale,
-    };
-  };
+  const pinch = usePinch(
+    () => {
+      if (held.current) painting?.forget();
+      held.current = null;
+      setAt(null);
+    },
+    ({ factor, from, to }) => {
+      if (factor === 1) frame.current?.scrollBy(from.x - to.x, from.y - to.y);
+      else zoomBy(factor, from, to);
+    },
+  );
+  const pointed = ({ clientX: x, clientY: y }: { clientX: number; clientY: number }): Point =>
+    place({ x, y });
   const draw = (event: PointerEvent, from: Point): Point => {
     const native = event.nativeEvent;
     const parts = native.getCoalescedEvents?.() ?? [];
     let last = from;
     for (const part of parts.length > 0 ? parts : [native]) {
-      const next = place(part);
+      const next = pointed(part);
       painting?.stroke(last, next, brush, part.pointerType === "pen" ? part.pressure : 1);
       last = next;
     }
@@ -101,14 +140,17 @@ export function Stage(props: StageProps) {
   const down = (event: PointerEvent): void => {
     if (event.button !== 0 || !painting) return;
     event.currentTarget.setPointerCapture(event.pointerId);
+    if (pinch.down(event)) return;
     painting.begin();
-    held.current = draw(event, place(event));
+    held.current = draw(event, pointed(event));
   };
   const move = (event: PointerEvent): void => {
-    setAt(place(event));
+    if (pinch.move(event)) return;
+    setAt(pointed(event));
     if (held.current) held.current = draw(event, held.current);
   };
-  const up = (): void => {
+  const up = (event: PointerEvent): void => {
+    pinch.up(event);
     if (held.current) painted();
     held.current = null;
   };

@@ -55,6 +55,13 @@ export class Painting {
     this.changed = true;
   }
 
+  /** What began last is taken back, as if it had never begun. */
+  forget(): void {
+    const state = this.past.pop();
+    if (state) this.context.putImageData(state, 0, 0);
+    this.changed = this.past.length > 0;
+  }
+
   /** Draws the brush along a line; `pressure` from 0 to 1 makes it smaller. */
   stroke(from: Point, to: Point, brush: Brush, pressure = 1): void {
     const radius = Math.max(0.5, (brush.size / 2) * pressure);
