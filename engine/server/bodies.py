@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from contextlib import suppress
 from typing import Any, cast
 
 import msgspec
@@ -13,6 +13,10 @@ from engine.authoring.errors import SoundstageError
 
 DEEPEST = 100
 LONGEST_INT = 4000
+MOST_PARTS = 1_000_000
+"""Lists and objects of one body; to read more would keep everybody waiting for seconds."""
+READ_AT_ONCE = 256 * 1024
+"""Bodies up to this many bytes are read in the event loop, larger ones beside it."""
 
 
 class BadInput(SoundstageError):
@@ -36,12 +40,11 @@ async def json_object(request: web.Request, *, empty_is_object: bool = False) ->
     them; an integer of thousands of digits becomes an infinity for the same reason.
 
     Raises:
-        BadInput: no JSON, no object, nested too deeply, or text that is no Unicode.
+        BadInput: no JSON, no object, nested too deeply, of too many parts, or no Unicode.
     """
-    data = await request.read()
-    if empty_is_object and not data.strip():
+    if empty_is_object and not (await request.read()).strip():
         return {}
-    value = _parsed(data)
+    value = await json_value(request)
     if not isinstance(value, dict):
         raise BadInput("invalid_json", f"The body is a JSON {_kind(value)}; send an object.")
     return cast("dict[str, Any]", value)
@@ -53,18 +56,23 @@ async def json_value(request: web.Request) -> Any:
     Raises:
         BadInput: as `json_object`.
     """
-    return _parsed(await request.read())
+    data = await request.read()
+    if len(data) <= READ_AT_ONCE:
+        return _parsed(data)
+    return await asyncio.to_thread(_parsed, data)
 
 
 def _parsed(data: bytes) -> Any:
-    if data.count(b"[") + data.count(b"{") <= DEEPEST:  # it cannot be nested deeper than that
-        with suppress(msgspec.DecodeError, UnicodeDecodeError):
-            return msgspec.json.decode(data)
+    parts = data.count(b"[") + data.count(b"{")  # or more, where texts hold some
+    if parts > MOST_PARTS:
+        raise BadInput(
+            "invalid_json",
+            f"The body holds {parts} lists and objects, over the limit of {MOST_PARTS}.",
+        )
     try:
-        value = _loaded(data)
-        if _is_deep(value):
+        value = _decoded(data)
+        if parts > DEEPEST and _is_deep(value):
             raise RecursionError
-        msgspec.json.encode(value)
     except RecursionError:
         raise BadInput(
             "invalid_json", f"The body is nested more than {DEEPEST} levels deep; flatten it."
@@ -79,6 +87,15 @@ def _parsed(data: bytes) -> Any:
     except json.JSONDecodeError as error:
         raise BadInput("invalid_json", f"The body is not valid JSON: {error}.") from None
     return value
+
+
+def _decoded(data: bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):  # Python's reader takes more, and says why
+        value = _loaded(data)
+        msgspec.json.encode(value)  # can it be sent again?
+        return value
 
 
 def _loaded(data: bytes) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from engine.authoring.errors import BadPath
+from engine.server.bodies import BadInput
 from engine.store.digest import Digest, of_file
 from engine.store.folders import inside
 
@@ -35,13 +36,14 @@ class Upload:
         """A file of this name comes.
 
         Raises:
-            BadPath: the name is no plain file name.
+            BadInput: the name is no plain file name.
         """
         plain = name == Path(name).name and "\\" not in name and name.isprintable()
         if not plain or name.startswith(".") or len(name.encode()) > LONGEST_NAME:
-            raise BadPath(
+            raise BadInput(
+                "bad_path",
                 f"{name[:LONGEST_NAME]!r} cannot name an upload; use a plain name of at most "
-                f"{LONGEST_NAME} bytes, without slashes and not starting with a dot"
+                f"{LONGEST_NAME} bytes, without slashes and not starting with a dot",
             )
         self.name = name
 
@@ -78,21 +80,15 @@ def store(upload: Upload, root: Path, subfolder: str, *, overwrite: bool) -> str
         The name.
 
     Raises:
-        BadPath: the subfolder leads out of the folder, or is a file.
+        BadInput: the subfolder leads out of the folder, or is a file, or the name is a folder's.
+        BadPath: a symbolic link of that name leads out.
     """
-    digest = upload.close()
-    folder = inside(root, subfolder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadPath(
-            f"subfolder {subfolder[:LONGEST_NAME]!r} cannot be made: {error.strerror}"
-        ) from error
+    digest, folder = upload.close(), _folder(root, subfolder)
     name = upload.name or "upload"
     if overwrite:
         target = inside(folder, name)
         if target.is_dir():
-            raise BadPath(f"{name!r} is a folder; choose another name")
+            raise BadInput("bad_path", f"{name!r} is a folder; choose another name")
         _move(upload.part, target)
         return name
     stem, suffix = Path(name).stem, Path(name).suffix
@@ -104,6 +100,18 @@ def store(upload: Upload, root: Path, subfolder: str, *, overwrite: bool) -> str
         if target.is_file() and of_file(target) == digest:
             return target.name
     raise AssertionError("counting never ends")
+
+
+def _folder(root: Path, subfolder: str) -> Path:
+    try:
+        folder = inside(root, subfolder)
+        folder.mkdir(parents=True, exist_ok=True)
+    except BadPath as error:
+        raise BadInput("bad_path", str(error), input_name="subfolder") from error
+    except OSError as error:
+        why = f"subfolder {subfolder[:LONGEST_NAME]!r} cannot be made: {error.strerror}"
+        raise BadInput("bad_path", why, input_name="subfolder") from error
+    return folder
 
 
 def _claim(target: Path) -> bool:

@@ -113,6 +113,11 @@ async def test_an_integer_of_five_thousand_digits_names_node_and_input(call: Cal
     assert answer[1]["node_errors"]["2"]["errors"][0]["extra_info"]["input_name"] == "b"
 
 
+async def test_a_body_of_over_a_million_parts_is_refused_at_once(call: Caller):
+    error = error_of(await call.post("/prompt", "[" * 1_000_001))
+    assert "limit" in error["message"]
+
+
 async def test_a_cycle_is_refused(call: Caller):
     prompt = chain()
     prompt["1"] = node("Add", a=["2", 0], b=1)
