@@ -1,9 +1,8 @@
-"""Widgets by pointer and by keyboard: prompts, seeds, masks, and what the service gets of them."""
+"""Widgets by pointer and by keyboard: seeds, masks, and what the service gets of them."""
 
 from __future__ import annotations
 
 import io
-import json
 import re
 import wave
 from typing import Any
@@ -63,60 +62,6 @@ def made(editor: Service, entry: dict[str, Any], id: str, kind: str = "images") 
     """The first file that a node of a job made."""
     file = entry["outputs"][id][kind][0]
     return requests.get(f"{editor.url}/view", params=file, timeout=60).content
-
-
-def test_weights_are_marked_counted_and_changed_with_keys(page: Page):
-    prompt = picture()
-    prompt["2"]["inputs"]["text"] = "a (red:1.3) fox"
-    opened(page, prompt)
-    field = node(page, "What to draw")
-    words = field.get_by_role("textbox", name="text")
-    strong = field.locator('.prompt-words[data-weight="2"]')
-    expect(strong).to_have_text("red")
-    expect(field.locator(".prompt-count")).to_have_text("3 / 30")
-    words.focus()
-    page.keyboard.press("Control+End")
-    page.keyboard.press("Control+ArrowUp")
-    expect(words).to_have_value("a (red:1.3) (fox:1.05)")
-    page.keyboard.press("Control+ArrowUp")
-    expect(words).to_have_value("a (red:1.3) (fox:1.1)")
-    page.keyboard.press("Control+z")
-    expect(words).to_have_value("a (red:1.3) (fox:1.05)")
-    words.fill("many words, " * 20)
-    expect(field.locator(".prompt-count")).to_have_text("100 / 120")
-    assert violations(page) == []
-
-
-def test_marks_lie_exactly_behind_their_words(page: Page):
-    prompt = picture()
-    prompt["2"]["inputs"]["text"] = "a (red:1.3) fox in the (snow:0.7), {day|night}\n" * 12
-    opened(page, prompt)
-    boxes = """() => {
-      const text = document.querySelector(".prompt textarea");
-      const marks = document.querySelector(".prompt-marks");
-      text.scrollTop = 60;
-      return [text, marks].map((box) => [box.scrollHeight, box.clientWidth]);
-    }"""
-    scrolled = "() => document.querySelector('.prompt-marks').scrollTop === 60"
-    for width in (1440, 1439, 390):  # a graph, a form, a form on a phone
-        page.set_viewport_size({"width": width, "height": 900})
-        if width == 1439:
-            page.get_by_role("button", name="Show as a form").click()
-            expect(page.locator(".form .prompt")).to_have_count(2)
-        words, marks = page.evaluate(boxes)
-        assert words == marks
-        page.wait_for_function(scrolled)
-
-
-def test_each_run_makes_choices_of_its_own(page: Page, editor: Service):
-    prompt = picture(steps=1)
-    prompt["2"]["inputs"]["text"] = "{red|blue} \\{apple\\} // not said"
-    opened(page, prompt)
-    expect(node(page, "What to draw").locator(".prompt-variant")).to_have_text("{red|blue}")
-    entry = run(page, editor)
-    assert entry["prompt"][2]["2"]["inputs"]["text"] in ("red {apple} ", "blue {apple} ")
-    kept = entry["prompt"][3]["extra_pnginfo"]["workflow"]
-    assert "{red|blue}" in json.dumps(kept)
 
 
 def test_a_seed_keeps_every_digit(page: Page, editor: Service):

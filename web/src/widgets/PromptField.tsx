@@ -1,4 +1,4 @@
-import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react";
+import { type KeyboardEvent, useEffect, useMemo, useState } from "react";
 import { encoderOf } from "../graph/encoder";
 import { sheetOf } from "../graph/model";
 import { variants } from "../graph/variants";
@@ -24,12 +24,7 @@ export function PromptField(props: Editing<string> & { node: string }) {
     const workflow = tab.history.present;
     return encoderOf(workflow, sheetOf(workflow, tab.sheet), catalogNow(), node);
   }, undefined);
-  const area = useRef<HTMLTextAreaElement>(null);
-  const layer = useRef<HTMLDivElement>(null);
   const short = value.length <= LONGEST;
-  const follow = (): void => {
-    if (layer.current && area.current) layer.current.scrollTop = area.current.scrollTop;
-  };
   const key = (event: KeyboardEvent<HTMLTextAreaElement>): void => {
     if (event.key === "Escape") event.currentTarget.blur();
     const up = { ArrowUp: 1, ArrowDown: -1 }[event.key];
@@ -42,16 +37,14 @@ export function PromptField(props: Editing<string> & { node: string }) {
   return (
     <div className="field-area nodrag nowheel" {...tipped(tip)}>
       <div className="prompt">
-        {short && <Marks layer={layer} text={value} weights={encoder !== undefined} />}
+        <Marks text={value} weights={encoder !== undefined} />
         <textarea
-          ref={area}
           aria-label={label}
           aria-description={tip.words || undefined}
           placeholder={label}
-          rows={3}
+          rows={1}
           value={value}
           onChange={({ target }) => change(target.value)}
-          onScroll={follow}
           onBlur={done}
           onKeyDown={key}
         />
@@ -75,17 +68,12 @@ function weigh(area: HTMLTextAreaElement, step: number): void {
   useUi.getState().announce(t.widget.prompt.weighs(words, piece?.weight ?? 1));
 }
 
-interface MarksProps {
-  layer: React.RefObject<HTMLDivElement | null>;
-  text: string;
-  weights: boolean;
-}
-
-/** The same text below the one that is written, unseen but for its marks. */
-function Marks({ layer, text, weights }: MarksProps) {
+/** The same text below the one that is written, unseen but for its marks. It is as high as the
+ * text, and so the box around both scrolls the one with the other. */
+function Marks({ text, weights }: { text: string; weights: boolean }) {
   const parts = useMemo(() => marked(text, weights), [text, weights]);
   return (
-    <div ref={layer} className="prompt-marks" aria-hidden="true">
+    <div className="prompt-marks" aria-hidden="true">
       {parts.map(({ start, end, weight, kind }) => (
         <span key={start} className={`prompt-${kind}`} data-weight={strength(weight)}>
           {text.slice(start, end)}
@@ -97,6 +85,7 @@ function Marks({ layer, text, weights }: MarksProps) {
 }
 
 function marked(text: string, weights: boolean): Piece[] {
+  if (text.length > LONGEST) return [{ start: 0, end: text.length, weight: 1, kind: "words" }];
   const read: Piece[] = weights
     ? pieces(text)
     : [{ start: 0, end: text.length, weight: 1, kind: "words" }];
