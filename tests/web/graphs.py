@@ -20,6 +20,28 @@ def picture(steps: int = 4, seed: int = 7) -> Prompt:
     return kept
 
 
+# Whether a workflow with these words is among those that the browser keeps. The store is the
+# page's to make: where there is none yet, none is made.
+KEPT = """(words) => new Promise((tell) => {
+  const opening = indexedDB.open("keyval-store");
+  opening.onupgradeneeded = () => opening.transaction.abort();
+  opening.onerror = () => tell(false);
+  opening.onsuccess = () => {
+    const store = opening.result.transaction("keyval").objectStore("keyval");
+    store.getAll().onsuccess = ({ target }) => {
+      opening.result.close();
+      const plain = (_, value) => (typeof value === "bigint" ? String(value) : value);
+      tell(JSON.stringify(target.result, plain).includes(words));
+    };
+  };
+})"""
+
+
+def kept(page: Page, words: str) -> None:
+    """Wait until the browser keeps a workflow with these words in its JSON."""
+    page.wait_for_function(KEPT, arg=words)
+
+
 def drop(page: Page, name: str, data: bytes, kind: str) -> None:
     """Let a file fall onto the page."""
     page.evaluate(

@@ -8,7 +8,7 @@ import re
 from playwright.sync_api import Locator, Page, expect
 
 from tests.web.conftest import Visitor
-from tests.web.graphs import drop, opened, picture
+from tests.web.graphs import drop, kept, opened, picture
 
 UNDO = "Control+z"
 REDO = "Control+Shift+z"
@@ -120,13 +120,16 @@ def test_a_node_moved_by_mouse_stays_there_after_a_reload(page: Page):
     page.mouse.move(before["x"] + 5, before["y"] + 5)
     page.mouse.down()
     page.mouse.move(before["x"] + 60, before["y"] + 160, steps=5)
+    held = nodes(page).filter(has=title).and_(page.locator(".dragging"))
+    expect(held).to_have_count(1)
     page.mouse.up()
+    expect(held).to_have_count(0)
     place = nodes(page).filter(has=title).get_attribute("style")
-    page.wait_for_timeout(600)  # until the draft is kept
+    moved = re.search(r"translate\((-?\d+)px, (-?\d+)px\)", place or "")
+    assert moved is not None
+    kept(page, f'"x":{moved[1]},"y":{moved[2]}')
     page.reload()
     expect(title).to_be_visible()
-    moved = re.search(r"translate\([^)]*\)", place or "")
-    assert moved is not None
     again = nodes(page).filter(has=title).get_attribute("style") or ""
     assert moved[0] in again
 

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 from tests import bundled
 from tests.conftest import Service, start_service
 from tests.web.conftest import Visitor, visit
-from tests.web.graphs import opened, picture
+from tests.web.graphs import kept, opened, picture
 from tests.web.test_access import violations
 
 PHONE: ViewportSize = {"width": 390, "height": 780}
@@ -119,7 +119,7 @@ def test_a_link_opens_the_form_for_others_and_after_a_reload(
         theirs = other.open()
         expect(part(theirs, "Say it")).to_be_visible()
         part(theirs, "Say it").get_by_label("text").fill("blue fish")
-        theirs.wait_for_timeout(600)  # until the draft is kept
+        kept(theirs, "blue fish")
         theirs.reload()
         expect(part(theirs, "Say it").get_by_label("text")).to_have_value("blue fish")
         expect(theirs).to_have_url(link)

@@ -7,9 +7,9 @@ import re
 from playwright.sync_api import Locator, Page, expect
 
 from tests.web.conftest import Visitor
-from tests.web.graphs import drop, opened, picture
+from tests.web.graphs import drop, kept, opened, picture
 
-LONG = 3000
+LONG = 10_000  # as many as there may be: all of these are stopped
 
 
 def node(page: Page, title: str) -> Locator:
@@ -108,7 +108,7 @@ def test_another_tab_hears_of_the_run(visitor: Visitor):
     run(first)
     steps = re.compile(rf"^\d+/{LONG}$")
     expect(node(first, "Draw").get_by_text(steps)).to_be_visible()
-    first.wait_for_timeout(600)  # until the draft is kept
+    kept(first, '"name":"graph"')
     second.reload()
     second.get_by_role("button", name=re.compile("^graph")).click()
     expect(node(second, "Draw").get_by_text(steps)).to_be_visible()

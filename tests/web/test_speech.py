@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
 from tests.web.conftest import Visitor
-from tests.web.graphs import Prompt, opened
+from tests.web.graphs import Prompt, kept, opened
 from tests.web.test_runs import node, run
 
 SOUND = (1001).to_bytes(4, "big")
@@ -78,7 +78,7 @@ def test_a_voice_is_heard_before_all_is_said(visitor: Visitor):
 def test_another_tab_hears_of_it_without_speaking_too(visitor: Visitor):
     first, second = visitor.open(), visitor.open()
     opened(first, said(f"{TEXT} And that was all."), name="spoken")
-    first.wait_for_timeout(600)  # until the draft is kept
+    kept(first, '"name":"spoken"')
     second.reload()
     second.get_by_role("button", name=re.compile("^spoken")).click()
     run(first)

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests import bundled
 from tests.conftest import Service
 from tests.web.conftest import Visitor, visit
-from tests.web.graphs import opened, picture
+from tests.web.graphs import kept, opened, picture
 from tests.web.test_form import PHONE, too_wide
 
 DECODED = "async (image) => (await image.decode(), image.naturalWidth)"
@@ -57,7 +57,7 @@ def test_a_card_opens_as_a_form_with_its_own_questions(page: Page):
 def test_what_was_open_is_gone_on_with(visitor: Visitor):
     page = visitor.open()
     opened(page, picture(), "yesterday")
-    page.wait_for_timeout(600)  # until the draft is kept
+    kept(page, '"name":"yesterday"')
     later = visitor.open()
     recent = later.get_by_role("button", name="yesterday")
     expect(recent).to_contain_text("just now")

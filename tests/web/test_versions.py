@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, expect
 
 from tests.web.conftest import Visitor
-from tests.web.graphs import opened, picture
+from tests.web.graphs import kept, opened, picture
 from tests.web.test_access import violations
 from tests.web.test_runs import node, run
 
@@ -99,7 +99,7 @@ def test_versions_outlive_a_reload_and_each_run_is_one(page: Page):
     keep(page, "one")
     set_steps(page, 5)
     keep(page, "two")
-    page.wait_for_timeout(600)  # until the draft is kept
+    kept(page, '"steps":5')
     page.reload()
     page.get_by_role("button", name="Versions").click()
     expect(versions(page).get_by_role("listitem")).to_have_count(3)
