@@ -44,6 +44,7 @@ class Place(Struct, eq=False):
         has_all: its `needs` wants no more.
         unfilled: what it returned, while its expansion is computed.
         children: the places of its expansion.
+        shows_inside: something is shown in its expansion, or in one in it.
         seconds: of its own running time.
         announced: it was told that it runs.
         idle: so many of its runs wait for a lazy input.
@@ -64,6 +65,7 @@ class Place(Struct, eq=False):
     has_all: bool = False
     unfilled: Result | None = None
     children: list[Place] = field(default_factory=list["Place"])
+    shows_inside: bool = False
     seconds: float = 0.0
     announced: bool = False
     idle: int = 0
@@ -74,24 +76,30 @@ class Place(Struct, eq=False):
     @property
     def root(self) -> Place:
         """The place of the prompt that it came from by expansion; itself if it is one."""
-        place = self
-        while place.parent is not None:
-            place = place.parent
-        return place
+        *_, outermost = self.around()
+        return outermost
 
-    def outputs_inside(self) -> Iterator[Place]:
-        """The output nodes in its expansion, and in those in it."""
+    def inside(self) -> Iterator[Place]:
+        """The places of its expansion, and of those in it."""
         waiting = [*self.children]
         while waiting:
             place = waiting.pop()
             waiting += place.children
-            if place.node.spec.shows:
-                yield place
+            yield place
 
-    @property
-    def shows_inside(self) -> bool:
-        """Whether there are output nodes in its expansion, or in one in it."""
-        return next(self.outputs_inside(), None) is not None
+    def around(self) -> Iterator[Place]:
+        """Itself, and what it lies in: the place whose expansion it is part of, and so on."""
+        place: Place | None = self
+        while place is not None:
+            yield place
+            place = place.parent
+
+    def mark_showing(self) -> None:
+        """Something is shown inside of it, and so of what it lies in."""
+        for place in self.around():
+            if place.shows_inside:
+                return
+            place.shows_inside = True
 
     @property
     def at_hand(self) -> bool:
@@ -165,6 +173,7 @@ class Board:
             child.display = growth.display.get(child.node.id, child.display)
             if child.node.spec.shows:
                 self.aim(child)
+                place.mark_showing()
         awaited = [self.places[link.node] for link in dict.fromkeys(holes(made.outputs))]
         for source in dict.fromkeys(awaited):
             source.users += 1

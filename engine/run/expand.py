@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -16,6 +18,8 @@ from engine.graph.prompt import GraphNode, Link, as_link, graph_node, origin, pa
 from engine.run.turns import Hole
 
 MOST_NODES = 100_000
+LONGEST_ID = 200
+READABLE_ID = 80
 PLAIN = (str, int, float, bool, type(None))
 
 
@@ -41,7 +45,7 @@ class Grown:
 
 
 def grown(
-    parent: GraphNode, returned: Sequence[Any], registry: Registry, known: Mapping[str, GraphNode]
+    parent: GraphNode, returned: Sequence[Any], registry: Registry, known: dict[str, GraphNode]
 ) -> Grown:
     """Read what the runs of a node returned.
 
@@ -83,7 +87,7 @@ class _Reader:
         turn: int,
         expansion: Expansion,
         registry: Registry,
-        known: Mapping[str, GraphNode],
+        known: dict[str, GraphNode],
     ) -> None:
         self._expansion = expansion
         self._registry = registry
@@ -91,7 +95,7 @@ class _Reader:
         self._ids: dict[str, str] = {}
         for id in map(str, expansion.graph):
             own = id.startswith(f"{parent.id}.")
-            self._ids[id] = id if own else f"{parent.id}.{turn}.0.{id}"
+            self._ids[id] = shortened(id if own else f"{parent.id}.{turn}.0.{id}")
         self.display: dict[str, str] = {}
 
     def nodes(self) -> dict[str, GraphNode]:
@@ -106,14 +110,14 @@ class _Reader:
             nodes[full] = self._node(full, entry)
             if "override_display_id" in entry:
                 self.display[full] = str(entry["override_display_id"])
-        everything = {**self._known, **nodes}
+        everything = ChainMap(nodes, self._known)
         for id, node in nodes.items():
             for name, link in node.links.items():
                 self._check(link, f"input {name!r} of its node {id!r} ({node.spec.id})", everything)
             nodes[id] = past_passing(node, everything)
         return nodes
 
-    def outputs(self, nodes: Mapping[str, GraphNode]) -> Artifact:
+    def outputs(self, nodes: dict[str, GraphNode]) -> Artifact:
         """What the run returned, with a hole for each link."""
         values: list[Any] = []
         for number, value in enumerate(self._expansion.outputs):
@@ -121,7 +125,7 @@ class _Reader:
             if link is None:
                 values.append(value)
                 continue
-            link, everything = self._inside(link), {**self._known, **nodes}
+            link, everything = self._inside(link), ChainMap(nodes, self._known)
             self._check(link, f"its output {number}", everything)
             found = origin(link, everything)
             values.append(Hole(found) if isinstance(found, Link) else found.value)
@@ -160,6 +164,13 @@ class _Reader:
                 f"{where} links to output {link.slot} of node {link.node!r} ({source.spec.id}), "
                 f"which has {len(source.spec.outputs)}"
             )
+
+
+def shortened(id: str) -> str:
+    """An id of bearable length: those of a loop hold those of all its turns so far."""
+    if len(id) <= LONGEST_ID:
+        return id
+    return f"{id[:READABLE_ID]}~{hashlib.blake2b(id.encode(), digest_size=12).hexdigest()}"
 
 
 def is_plain(value: Any) -> bool:

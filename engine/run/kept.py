@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, cast
 
 from engine.authoring.protocols import File
@@ -17,6 +18,7 @@ from engine.run.loop import Loop
 from engine.store.cache import WORTH_KEEPING_SECONDS, Result
 
 SLOW_SECONDS = 0.2
+DEEPEST_SHOWING = 8
 
 
 class Kept:
@@ -125,6 +127,8 @@ class Kept:
             known = self._cache.get(inside(places[id].key))
             if known is None or known.shown is None:
                 continue
+            if (around := places[id].parent) is not None:
+                around.mark_showing()
             display = {id + suffix: places[id].display for suffix in known.shown}
             self._loop.note(Expanded(id, display))
             for suffix, (shown,) in known.shown.items():
@@ -148,23 +152,35 @@ class Kept:
         await asyncio.to_thread(self._cache.save, place.key, made)
 
     def keep_expanded(self, place: Place, made: Result) -> None:
-        """Keep the result of a node whose expansion is done."""
-        if place.shows_inside:
-            self._showing_inside.append((place, made))
-        else:
+        """Keep the result of a node whose expansion is done.
+
+        The turns of a loop lie in each other; of those that show something only the outer ones are
+        kept, as each keeps what is shown in all that lie in it.
+        """
+        if not place.shows_inside:
             self._put(place.key, made, place.seconds)
+        elif sum(1 for _ in islice(place.around(), DEEPEST_SHOWING + 1)) <= DEEPEST_SHOWING:
+            self._showing_inside.append((place, made))
 
     def finish(self) -> None:
         """Everything ran: keep the nodes inside of which something is shown."""
         for place, made in self._showing_inside:
-            shown: dict[str, list[Any]] = {}
-            for child in place.outputs_inside():
-                known = self._cache.get(child.key)
-                suffix = child.node.id.removeprefix(place.node.id)
-                shown[suffix] = [known.shown or {}] if known is not None else []
+            shown = dict(self._shown_in(place))
             if all(shown.values()):
                 self._put(place.key, made, place.seconds)
                 self._put(inside(place.key), Result([], shown), place.seconds)
+
+    def _shown_in(self, place: Place) -> Iterator[tuple[str, list[Any]]]:
+        """What was shown inside of a node, by what follows its id; empty if that is not known."""
+        for child in place.inside():
+            suffix = child.node.id.removeprefix(place.node.id)
+            if child.node.spec.shows:
+                known = self._cache.get(child.key)
+                yield suffix, [known.shown or {}] if known is not None else []
+            elif not child.children:
+                known = self._cache.get(inside(child.key))
+                for more, told in ((known and known.shown) or {}).items():
+                    yield suffix + more, told
 
     def _put(self, key: str, made: Result, seconds: float) -> None:
         self._cache.remember(key, made)

@@ -155,6 +155,26 @@ async def test_expansions_expand_and_their_output_nodes_show(local: Opener):
     assert all(id.startswith("1.") for id in entry.outcome.shown if id != "out")
 
 
+async def test_a_loop_runs_turn_by_turn_and_shows_each(local: Opener):
+    bench, turns = await local(), 25
+    prompt = {
+        "begin": n("V1While", first=0),
+        "sum": n("V1Add", a=["begin", 1], b=1),
+        "each": n("V1ShowAndPass", value=["sum", 0]),
+        "more": n("V1Below", value=["sum", 0], limit=turns),
+        "end": n("V1EndWhile", flow=["begin", 0], condition=["more", 0], first=["each", 0]),
+        "out": n("V1Show", value=["end", 0]),
+    }
+    for _ in range(2):
+        entry = await bench.run(prompt)
+        assert entry.outcome.failure is None
+        assert entry.outcome.shown["out"] == {"text": [str(turns)]}
+        told = {id: shown["text"][0] for id, shown in entry.outcome.shown.items() if id != "out"}
+        assert sorted(map(int, told.values())) == list(range(1, turns + 1))
+        assert max(map(len, told)) < 500, "ids do not grow with each turn"
+        assert set(entry.outcome.display.values()) == {"end"}
+
+
 async def test_an_expansion_that_bites_its_tail_is_blamed_on_its_node(local: Opener):
     bench = await local()
     entry = await bench.run(shown_by(n("V1Snake")))

@@ -49,6 +49,12 @@ def shows_inside(*, value: int, log: str = "") -> int | Expansion:
     return Expansion(graph, [value])
 
 
+@node("Around", category="test")
+def around(*, value: int, log: str = "") -> int | Expansion:
+    """Expands into a node that expands into an output node."""
+    return Expansion({"in": entry("ShowsInside", value=value, log=log)}, [["in", 0]])
+
+
 class Pair(NamedTuple):
     """Two outputs, the second one a list."""
 

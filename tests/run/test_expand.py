@@ -29,7 +29,7 @@ def spec(function: object) -> NodeSpec:
 def test_an_output_is_taken_from_where_it_is_made_past_those_who_only_pass_it_on():
     registry = Registry()
     registry.add_nodes([spec(number), spec(look)])
-    known = Graph.of({"5": {"class_type": "Number", "inputs": {"value": 7}}}, registry).nodes
+    known = dict(Graph.of({"5": {"class_type": "Number", "inputs": {"value": 7}}}, registry).nodes)
     graph = {
         "made": {"class_type": "Number", "inputs": {"value": 8}},
         "seen": {"class_type": "Look", "inputs": {"value": ["made", 0]}},

@@ -51,7 +51,8 @@ async def test_new_nodes_are_named_after_their_parent_and_shown_as_it(local: Ope
 
 async def test_an_expansion_may_expand_again_to_any_depth(local: Opener):
     bench = await local()
-    assert await shown(bench, {"1": n("ToZero", value=60), "show": SHOW}) == [str(60 * 61 // 2)]
+    prompt = {"1": n("ToZero", value=600), "show": SHOW}
+    assert await shown(bench, prompt) == [str(600 * 601 // 2)]
 
 
 async def test_each_item_of_a_list_expands_by_itself(local: Opener):
@@ -124,6 +125,16 @@ async def test_what_an_expansion_showed_is_shown_again_when_it_is_repeated(
     assert entry.outcome.cached == ["1", "show"]
     again = [event.node for event in bench.events(id) if isinstance(event, NodeShown)]
     assert sorted(again) == ["1.0.0.shown", "show"]
+    assert lines(log) == ["ShowsInside 5", "Show 5"], "nothing is run again"
+
+
+async def test_what_was_shown_deeper_inside_is_shown_again_too(local: Opener, tmp_path: Path):
+    bench, log = await local(), tmp_path / "log"
+    await bench.run({"1": n("ShowsInside", value=5, log=str(log)), "show": SHOW})
+    for _ in range(3):
+        entry = await bench.run({"1": n("Around", value=5, log=str(log)), "show": SHOW})
+        assert entry.outcome.shown["1.0.0.in.0.0.shown"] == {"text": ["5"]}
+        assert entry.outcome.display == {"1.0.0.in.0.0.shown": "1"}
     assert lines(log) == ["ShowsInside 5", "Show 5"], "nothing is run again"
 
 
