@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from nodes.models.brownian import Brownian
 from nodes.models.guidance import Guide, Request, answer
 from nodes.models.noise import initial_noise, step_noise
-from nodes.models.samplers import Sampling, Way
+from nodes.models.samplers import BROWNIAN, UNGUIDED, Noise, Sampling, Way
 from nodes.models.unet import Model
 
 OTHER_NOISE = frozenset({"ddim"})
@@ -73,11 +74,12 @@ def denoise(
     clean = latents.float().to(device) * model.latent_scale
     strength = (1 + sigmas[0] ** 2).sqrt() if model.levels.is_largest(sigmas[0]) else sigmas[0]
     way = Way(sampler) if isinstance(sampler, str) else sampler
-    steps = way.steps(noise * strength + clean, sigmas, step_noise(noise, seed))
+    fresh = _fresh(way, noise, sigmas, seed)
+    steps = way.steps(noise * strength + clean, sigmas, fresh, model.levels)
     if way.name in OTHER_NOISE:
         noise = initial_noise(latents, seed + 1, batch_index).to(device)
     keep = None if mask is None else _Keep(clean, noise, _fitted(mask, clean))
-    end, last = yield from _walk(guide, steps, sigmas, keep)
+    end, last = yield from _walk(guide, steps, sigmas, keep, unguided=way.name in UNGUIDED)
     return Finished((end / model.latent_scale).cpu(), (last / model.latent_scale).cpu())
 
 
@@ -118,11 +120,19 @@ class _Keep:
         return denoised * self.mask + self.clean * (1 - self.mask)
 
 
+def _fresh(way: Way, noise: Tensor, sigmas: Tensor, seed: int) -> Noise:
+    """What a sampler puts on between two levels."""
+    if way.name not in BROWNIAN:
+        return step_noise(noise, seed)
+    return Brownian(noise, seed, float(sigmas[sigmas > 0].min()), float(sigmas.max()))
+
+
 def _walk(
-    guide: Guide, steps: Sampling, sigmas: Tensor, keep: _Keep | None
+    guide: Guide, steps: Sampling, sigmas: Tensor, keep: _Keep | None, *, unguided: bool
 ) -> Generator[Turn, Tensor, tuple[Tensor, Tensor]]:
     """Pass the sampler's questions on, and the answers back."""
     total = len(sigmas) - 1
+    asked = guide.with_unguided() if unguided else guide
     question = next(steps)
     denoised = None
     while True:
@@ -130,11 +140,12 @@ def _walk(
         index = int((sigmas > sigma).sum())
         if keep is not None:
             x = keep.before(x, sigma)
-        denoised = yield Turn(index, total, Request(guide, x, sigma), denoised)
+        told = yield Turn(index, total, Request(asked, x, sigma), denoised)
         if keep is not None:
-            denoised = keep.after(denoised)
+            told = keep.after(told)
+        denoised = told[0] if unguided else told
         try:
-            question = steps.send(denoised)
+            question = steps.send(told)
         except StopIteration as end:
             return end.value, denoised
 

@@ -35,11 +35,13 @@ class Guide:
         groups: conditionings that are answered for themselves; within one, texts share the
             picture by their weights.
         combine: makes one answer of those to the groups.
+        negative: what is not wanted; samplers that go without guidance in part ask for it alone.
     """
 
     model: Model
     groups: Sequence[Sequence[Cue]]
     combine: Combine
+    negative: Sequence[Cue] = ()
     _places: dict[tuple[int, torch.Size], Place] = field(
         default_factory=dict[tuple[int, torch.Size], Place], init=False, repr=False
     )
@@ -70,6 +72,18 @@ class Guide:
             return at(end) <= level <= at(start)
 
         return [[cue for cue in group if counts(cue)] for group in self.cues]
+
+    def with_unguided(self) -> Guide:
+        """One whose answers come with those to the negative alone, as [2, B, C, H, W]."""
+        negative = self.negative or self.groups[-1]
+        places = [place for place, group in enumerate(self.groups) if group is negative]
+        groups = self.groups if places else [*self.groups, negative]
+        count, place = len(self.groups), places[0] if places else -1
+
+        def both(answers: Sequence[Tensor]) -> Tensor:
+            return torch.stack([self.combine(answers[:count]), answers[place]])
+
+        return replace(self, groups=groups, combine=both)
 
     @property
     def key(self) -> str:
@@ -106,14 +120,15 @@ def guide(
     model: Model, positive: Conditioning, negative: Conditioning = (), scale: float = 1.0
 ) -> Guide:
     """What is wanted, and what is not: at a scale of 1 the latter is never evaluated."""
+    unwanted = cues(negative)
     if scale == 1:
-        return Guide(model, [cues(positive)], lambda answers: answers[0])
+        return Guide(model, [cues(positive)], lambda answers: answers[0], unwanted)
 
     def combine(answers: Sequence[Tensor]) -> Tensor:
         without, with_text = answers
         return without + (with_text - without) * scale
 
-    return Guide(model, [cues(negative), cues(positive)], combine)
+    return Guide(model, [unwanted, cues(positive)], combine, unwanted)
 
 
 def dual_guide(
@@ -137,7 +152,8 @@ def dual_guide(
         guided = none + (two - none) * lower
         return guided + (one - (guided if nested else two)) * upper
 
-    return Guide(model, [cues(negative), cues(first), cues(second)], combine)
+    unwanted = cues(negative)
+    return Guide(model, [unwanted, cues(first), cues(second)], combine, unwanted)
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,13 +32,13 @@ def initial_noise(like: Tensor, seed: int, batch_index: Sequence[int] | None = N
     return torch.cat([drawn[index] for index in batch_index])
 
 
-def step_noise(like: Tensor, seed: int) -> Callable[[], Tensor]:
-    """Fresh noise for each step of an ancestral sampler, where and as `like` is.
+def step_noise(like: Tensor, seed: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """Fresh noise for the way between any two levels, where and as `like` is.
 
     Its generator starts from the same seed as the initial noise, so the first draw equals it.
     """
     generator = _generator(seed)
-    return lambda: torch.randn(like.shape, generator=generator).to(like.device)
+    return lambda sigma, to: torch.randn(like.shape, generator=generator).to(like.device)
 
 
 def _generator(seed: int) -> torch.Generator:

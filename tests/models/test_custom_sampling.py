@@ -296,7 +296,9 @@ def test_the_noise_of_lcm_changes_evenly_and_is_cut():
     sigmas = torch.tensor([4.0, 3.0, 2.0, 0.0])
 
     def ends(**numbers_: float) -> list[float]:
-        walk = Way("lcm", numbers_).steps(torch.zeros(1), sigmas, lambda: torch.tensor([1.0]))
+        walk = Way("lcm", numbers_).steps(
+            torch.zeros(1), sigmas, lambda sigma, to: torch.ones(1), known_levels({})
+        )
         next(walk)
         found = [float(walk.send(torch.zeros(1)).x) for _ in range(2)]
         with pytest.raises(StopIteration):
@@ -307,7 +309,8 @@ def test_the_noise_of_lcm_changes_evenly_and_is_cut():
     assert ends(s_noise=2.0, s_noise_end=0.0) == [6, 2]
     assert ends(s_noise=2.0) == [6, 4]
     spread = torch.tensor([-10.0, 0.0, 0.0, 0.0, 10.0])
-    walk = Way("lcm", {"noise_clip_std": 1.0}).steps(torch.zeros(5), sigmas, lambda: spread)
+    cutting = Way("lcm", {"noise_clip_std": 1.0})
+    walk = cutting.steps(torch.zeros(5), sigmas, lambda sigma, to: spread, known_levels({}))
     next(walk)
     cut = walk.send(torch.zeros(5)).x / 3
     assert numbers(cut)[-1] == pytest.approx(float(spread.std()), rel=1e-5)

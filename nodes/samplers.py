@@ -1,0 +1,206 @@
+"""Samplers with their numbers, as parts of custom sampling."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+from engine import Choice, Range, Tooltip, node
+from nodes.sampling import SamplerName
+from nodes.sockets import Model, Sampler
+
+LcmNoise = Annotated[float, Range(0.0, 64.0, 0.01)]
+Number = Annotated[float, Range(0.0, 100.0, 0.01, False)]
+Eta = Annotated[Number, Tooltip("How much fresh noise; 0 is none.")]
+Fresh = Annotated[Number, Tooltip("How strong fresh noise is.")]
+NoiseDevice = Annotated[
+    str, Choice(("gpu", "cpu")), Tooltip("Noise is always drawn on the CPU: a seed means the same.")
+]
+Part = Annotated[float, Range(0.0, 1.0, 0.001)]
+
+
+@node("KSamplerSelect", category="sampling/custom_sampling/samplers")
+def select_sampler(*, sampler_name: SamplerName) -> Sampler:
+    """A sampler by its name."""
+    from nodes.models.samplers import Way
+
+    return Way(sampler_name)
+
+
+@node("SamplerEulerAncestral", category="sampling/custom_sampling/samplers")
+def euler_ancestral(*, eta: Eta = 1.0, s_noise: Fresh = 1.0) -> Sampler:
+    """Euler's steps with fresh noise after each."""
+    from nodes.models.samplers import Way
+
+    return Way("euler_ancestral", {"eta": eta, "s_noise": s_noise})
+
+
+@node("SamplerLMS", category="sampling/custom_sampling/samplers")
+def lms(
+    *, order: Annotated[int, Range(1, 100), Tooltip("From so many steps the next one.")] = 4
+) -> Sampler:
+    """Linear multistep: one question for each step, answered from the last ones too."""
+    from nodes.models.samplers import Way
+
+    return Way("lms", {"order": order})
+
+
+@node("SamplerDPMPP_2S_Ancestral", category="sampling/custom_sampling/samplers")
+def dpmpp_2s_ancestral(*, eta: Eta = 1.0, s_noise: Fresh = 1.0) -> Sampler:
+    """DPM-Solver++(2S) with fresh noise after each step."""
+    from nodes.models.samplers import Way
+
+    return Way("dpmpp_2s_ancestral", {"eta": eta, "s_noise": s_noise})
+
+
+@node("SamplerLCM", category="model/sampling/samplers")
+def lcm(
+    *,
+    s_noise: Annotated[LcmNoise, Tooltip("How strong fresh noise is at first.")] = 1.0,
+    s_noise_end: Annotated[LcmNoise, Tooltip("How strong it is at the end.")] = 1.0,
+    noise_clip_std: Annotated[
+        float, Range(0.0, 10.0, 0.01), Tooltip("Cut at so many deviations; 0 cuts nothing.")
+    ] = 0.0,
+) -> Sampler:
+    """For models that go all the way in each step (LCM): fresh noise after each."""
+    from nodes.models.samplers import Way
+
+    numbers = {"s_noise": s_noise, "s_noise_end": s_noise_end, "noise_clip_std": noise_clip_std}
+    return Way("lcm", numbers)
+
+
+@node("SamplerEulerAncestralCFGPP", category="sampling/custom_sampling/samplers")
+def euler_ancestral_cfg_pp(
+    *,
+    eta: Annotated[float, Range(0.0, 1.0, 0.01, False), Tooltip("How much fresh noise.")] = 1.0,
+    s_noise: Annotated[float, Range(0.0, 10.0, 0.01, False), Tooltip("How strong it is.")] = 1.0,
+) -> Sampler:
+    """CFG++: guided on the way, but with the noise that the model finds without guidance."""
+    from nodes.models.samplers import Way
+
+    return Way("euler_ancestral_cfg_pp", {"eta": eta, "s_noise": s_noise})
+
+
+@node("SamplerDPMPP_SDE", category="sampling/custom_sampling/samplers")
+def dpmpp_sde(
+    *,
+    eta: Eta = 1.0,
+    s_noise: Fresh = 1.0,
+    r: Annotated[Number, Tooltip("Where in a step the model is asked again.")] = 0.5,
+    noise_device: NoiseDevice,
+) -> Sampler:
+    """DPM-Solver++ with noise, two questions for each step."""
+    from nodes.models.samplers import Way
+
+    if r == 0:
+        raise ValueError("r: it must be above 0; 0.5 asks in the middle of a step")
+    return Way("dpmpp_sde", {"eta": eta, "s_noise": s_noise, "r": r})
+
+
+@node("SamplerDPMPP_2M_SDE", category="sampling/custom_sampling/samplers")
+def dpmpp_2m_sde(
+    *,
+    solver_type: Annotated[str, Choice(("midpoint", "heun"))],
+    eta: Eta = 1.0,
+    s_noise: Fresh = 1.0,
+    noise_device: NoiseDevice,
+) -> Sampler:
+    """DPM-Solver++(2M) with noise, from the last two answers."""
+    from nodes.models.samplers import Way
+
+    numbers = {"eta": eta, "s_noise": s_noise, "heun": solver_type == "heun"}
+    return Way("dpmpp_2m_sde", numbers)
+
+
+@node("SamplerDPMPP_3M_SDE", category="sampling/custom_sampling/samplers")
+def dpmpp_3m_sde(*, eta: Eta = 1.0, s_noise: Fresh = 1.0, noise_device: NoiseDevice) -> Sampler:
+    """DPM-Solver++(3M) with noise, from the last three answers."""
+    from nodes.models.samplers import Way
+
+    return Way("dpmpp_3m_sde", {"eta": eta, "s_noise": s_noise})
+
+
+@node("SamplerDPMAdaptative", category="sampling/custom_sampling/samplers")
+def dpm_adaptive(
+    *,
+    order: Annotated[int, Range(2, 3), Tooltip("So many questions make a step.")] = 3,
+    rtol: Annotated[Number, Tooltip("How far two orders may differ, in parts.")] = 0.05,
+    atol: Annotated[Number, Tooltip("How far they may differ anyway.")] = 0.0078,
+    h_init: Annotated[Number, Tooltip("The first step.")] = 0.05,
+    pcoeff: Annotated[Number, Tooltip("What the last error counts.")] = 0.0,
+    icoeff: Annotated[Number, Tooltip("What all errors count.")] = 1.0,
+    dcoeff: Annotated[Number, Tooltip("What their change counts.")] = 0.0,
+    accept_safety: Annotated[Number, Tooltip("Lower takes worse steps.")] = 0.81,
+    eta: Eta = 0.0,
+    s_noise: Fresh = 1.0,
+) -> Sampler:
+    """DPM-Solver that chooses its steps: only the first level counts and the last above 0."""
+    from nodes.models.samplers import Way
+
+    return Way(
+        "dpm_adaptive",
+        {
+            "order": order,
+            "rtol": rtol,
+            "atol": atol,
+            "h_init": h_init,
+            "pcoeff": pcoeff,
+            "icoeff": icoeff,
+            "dcoeff": dcoeff,
+            "accept_safety": accept_safety,
+            "eta": eta,
+            "s_noise": s_noise,
+        },
+    )
+
+
+@node("SamplerER_SDE", category="sampling/custom_sampling/samplers")
+def er_sde(
+    *,
+    solver_type: Annotated[str, Choice(("ER-SDE", "Reverse-time SDE", "ODE"))],
+    max_stage: Annotated[int, Range(1, 3), Tooltip("So many answers make a step.")] = 3,
+    eta: Annotated[Number, Tooltip("How much fresh noise, in the reverse-time SDE.")] = 1.0,
+    s_noise: Fresh = 1.0,
+) -> Sampler:
+    """ER-SDE: the extended reverse-time equation, from up to three answers."""
+    from nodes.models.samplers import Way
+    from nodes.models.samplers.stochastic import er_scale, reverse_scale
+
+    if solver_type == "ER-SDE":
+        scale = er_scale
+    else:
+        eta = eta if solver_type == "Reverse-time SDE" else 0.0
+        scale = partial(reverse_scale, eta=eta)
+    strength = s_noise if solver_type == "ER-SDE" or eta > 0 else 0.0
+    return Way("er_sde", {"max_stage": max_stage, "s_noise": strength, "scale": scale})
+
+
+@node("SamplerSASolver", category="sampling/custom_sampling/samplers")
+def sa_solver(
+    *,
+    model: Model,
+    eta: Annotated[float, Range(0.0, 10.0, 0.01, False), Tooltip("How much fresh noise.")] = 1.0,
+    sde_start_percent: Annotated[Part, Tooltip("Fresh noise from here on.")] = 0.2,
+    sde_end_percent: Annotated[Part, Tooltip("No fresh noise from here on.")] = 0.8,
+    s_noise: Fresh = 1.0,
+    predictor_order: Annotated[int, Range(1, 6), Tooltip("So many answers predict.")] = 3,
+    corrector_order: Annotated[int, Range(0, 6), Tooltip("So many correct; 0 for none.")] = 4,
+    use_pece: Annotated[bool, Tooltip("Ask the model again after each correction.")],
+    simple_order_2: Annotated[bool, Tooltip("Weigh two answers as simpler solvers do.")],
+) -> Sampler:
+    """SA-Solver: Adams' rules, with fresh noise in a part of the way."""
+    from nodes.models.samplers import Way
+
+    return Way(
+        "sa_solver",
+        {
+            "start": model.levels.at(sde_start_percent),
+            "end": model.levels.at(sde_end_percent),
+            "eta": eta,
+            "s_noise": s_noise,
+            "predictor_order": predictor_order,
+            "corrector_order": corrector_order,
+            "use_pece": use_pece,
+            "simple_order_2": simple_order_2,
+        },
+    )
