@@ -156,6 +156,11 @@ class Board:
             self.open += 1
             self.want(place)
 
+    def aim_at(self, *ids: str) -> None:
+        """The job is not over before these nodes are done."""
+        for id in ids:
+            self.aim(self.places[id])
+
     def expand(
         self, place: Place, growth: Grown, made: Result, keys: Mapping[str, str]
     ) -> dict[str, str]:

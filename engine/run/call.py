@@ -125,7 +125,6 @@ class Errand(Struct, frozen=True):
     Attributes:
         tell: sends an event from any thread.
         cancelled: set when nobody wants results any more.
-        previews: somebody wants to see pictures as they form.
         nodes, parents: see `NodeRun`.
     """
 
@@ -133,9 +132,13 @@ class Errand(Struct, frozen=True):
     job: Job
     tell: Callable[[Event], object]
     cancelled: threading.Event
-    previews: bool
     nodes: Mapping[str, GraphNode]
     parents: Mapping[str, str]
+
+    @property
+    def previews(self) -> bool:
+        """Whether somebody wants to see pictures as they form."""
+        return self.job.extra.get("preview_method", "none") != "none"
 
 
 class NodeCall:

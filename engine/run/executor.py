@@ -62,13 +62,10 @@ class JobRun:
         self.flush = self._loop.flush
         self._over = over
         self._ended: Ended | None = None
-        self._cancelled = threading.Event()
-        previews = job.extra.get("preview_method", "none") != "none"
+        cancelled = self._cancelled = threading.Event()
         self._nodes: dict[str, GraphNode] = {}
         self._parents: dict[str, str] = {}
-        self._errand = Errand(
-            bench, job, self._loop.tell, self._cancelled, previews, self._nodes, self._parents
-        )
+        self._errand = Errand(bench, job, self._loop.tell, cancelled, self._nodes, self._parents)
         self._goes_on = job.extra.get("node_failure_policy") == CONTINUE
         self._lock = threading.Lock()
         self._graph = Graph({})
@@ -116,8 +113,7 @@ class JobRun:
             self._board.add(nodes, made)
             whole, gone = self._kept.shown_inside(nodes, made)
             self._kept.retell(whole, self._board.places)
-            for id in (*self._job.outputs, *gone):
-                self._board.aim(self._board.places[id])
+            self._board.aim_at(*self._job.outputs, *gone)
         self._go_on()
 
     def _go_on(self) -> None:
@@ -321,8 +317,7 @@ class JobRun:
                 display = self._board.expand(place, growth, made, keys)
                 self._loop.note(Expanded(place.node.id, display))
                 self._kept.retell(whole, places)
-                for id in gone:
-                    self._board.aim(places[id])
+                self._board.aim_at(*gone)
         self._go_on()
 
     def _fill(self, place: Place, unfilled: Result) -> None:
