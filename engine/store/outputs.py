@@ -127,6 +127,10 @@ class Outputs:
             except FileExistsError:
                 with self._lock:
                     self._counters.forget(folder, place.stem)
+            except OSError:
+                with self._lock:
+                    self._counters.give_back(folder, place.stem, number)
+                raise
             else:
                 return found
 
@@ -201,6 +205,12 @@ class Counters:
         self._last[stem] = last + 1
         self._unwritten.add(stem)
         return last + 1
+
+    def give_back(self, folder: str, name: str, number: int) -> None:
+        """A number was not used, after all: it is the next one, unless others came after it."""
+        stem = f"{folder}/{name}"
+        if self._last.get(stem) == number:
+            self._last[stem] = number - 1
 
     def write(self) -> None:
         """Write down the numbers given since the last time."""

@@ -100,6 +100,7 @@ def test_numbers_that_were_written_down_are_never_given_again(
 def test_a_folder_that_was_removed_is_made_again(outputs: Callable[[], Outputs], tmp_path: Path):
     made = outputs()
     made.save("sub/pic", "png", b"", "output")
+    made.prepare()
     shutil.rmtree(tmp_path / "output")
     assert made.save("sub/pic", "png", b"x", "output") == File("pic_00002_.png", "sub", "output")
     assert names(tmp_path / "output") == ["sub/pic_00002_.png"]
