@@ -6,7 +6,6 @@ It ends when the other end of the socket closes, so it never outlives its server
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -76,15 +75,7 @@ class Child:
             else:
                 asyncio.run_coroutine_threadsafe(self._do(frame), loop)
 
-        setting_aside = asyncio.create_task(self._set_aside())
         await Reading(frames, take, self._worker.flush).serve()
-        setting_aside.cancel()
-
-    async def _set_aside(self) -> None:
-        """Spare jobs the garbage collector's rounds through all modules: 0.2 s each with torch."""
-        with suppress(Exception):  # a worker without its equipment says so in every job
-            await self._worker.warmed()
-            gc.freeze()
 
     async def _do(self, frame: Frame) -> None:
         match frame:

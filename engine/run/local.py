@@ -165,10 +165,6 @@ class LocalWorker:
             **backend.facts(),
         }
 
-    async def warmed(self) -> None:
-        """Wait until the slow imports are done."""
-        await asyncio.to_thread((await self._equipment()).warming.join)
-
     async def close(self) -> None:
         """Interrupt what runs, end the lanes."""
         for running in [*self._jobs.values()]:
