@@ -6,6 +6,7 @@ from typing import Annotated
 
 from engine import Artifact, Choice, Range, Run, Tooltip, node
 from nodes.sockets import Image
+from nodes.widgets import Prefix
 
 Rate = Annotated[float, Range(0.01, 1000.0, 0.01), Tooltip("Pictures for each second.")]
 
@@ -15,11 +16,15 @@ def save_webp(
     run: Run,
     *,
     images: Image,
-    filename_prefix: str = "ComfyUI",
+    filename_prefix: Prefix = "ComfyUI",
     fps: Rate = 6.0,
-    lossless: bool = True,
-    quality: Annotated[int, Range(0, 100)] = 80,
-    method: Annotated[str, Choice(("default", "fastest", "slowest"))],
+    lossless: Annotated[
+        bool, Tooltip("Every pixel stays as it is; quality does not count.")
+    ] = True,
+    quality: Annotated[int, Range(0, 100), Tooltip("0 is small, 100 is good.")] = 80,
+    method: Annotated[
+        str, Choice(("default", "fastest", "slowest")), Tooltip("Slower makes smaller files.")
+    ],
 ) -> Artifact:
     """Keep a batch as the frames of one WebP file, the workflow inside."""
     from nodes.models.animations import EFFORTS, webp
@@ -35,7 +40,7 @@ def save_png(
     run: Run,
     *,
     images: Image,
-    filename_prefix: str = "ComfyUI",
+    filename_prefix: Prefix = "ComfyUI",
     fps: Rate = 6.0,
     compress_level: Annotated[int, Range(0, 9), Tooltip("0 is quick, 9 makes small files.")] = 4,
 ) -> Artifact:

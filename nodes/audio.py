@@ -5,15 +5,34 @@ from __future__ import annotations
 import json
 from typing import Annotated
 
-from engine import Artifact, Choice, File, Files, FolderKind, Option, Run, Upload, node
+from engine import Artifact, Choice, File, Files, FolderKind, Option, Run, Tooltip, Upload, node
 from nodes.sockets import Audio
+from nodes.widgets import Prefix
 
 SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".au", ".caf")
+
+Mp3Quality = Annotated[
+    str,
+    Choice(("V0", "128k", "320k")),
+    Tooltip("V0 varies with the sound; the others are bits for each second."),
+]
+OpusQuality = Annotated[
+    str,
+    Choice(("64k", "96k", "128k", "192k", "320k")),
+    Tooltip("Bits for each second; 128k is hard to tell from the original."),
+]
 
 
 @node("LoadAudio", category="audio", display_name="Load Audio")
 def load_audio(
-    run: Run, *, audio: Annotated[str, Choice(Files("input", suffixes=SOUNDS)), Upload("audio")]
+    run: Run,
+    *,
+    audio: Annotated[
+        str,
+        Choice(Files("input", suffixes=SOUNDS)),
+        Upload("audio"),
+        Tooltip("A file of the input folder; drop one here, or record it."),
+    ],
 ) -> Audio:
     """Read a sound of the input folder."""
     from nodes.models.waves import decode
@@ -22,7 +41,7 @@ def load_audio(
 
 
 @node("SaveAudio", category="audio", display_name="Save Audio (FLAC)")
-def save_audio(run: Run, *, audio: Audio, filename_prefix: str = "audio/ComfyUI") -> Artifact:
+def save_audio(run: Run, *, audio: Audio, filename_prefix: Prefix = "audio/ComfyUI") -> Artifact:
     """Save sound as FLAC, without loss, the graph inside."""
     return Artifact(audio=_saved(run, audio, filename_prefix, "flac"))
 
@@ -32,8 +51,8 @@ def save_mp3(
     run: Run,
     *,
     audio: Audio,
-    filename_prefix: str = "audio/ComfyUI",
-    quality: Annotated[str, Choice(("V0", "128k", "320k"))] = "V0",
+    filename_prefix: Prefix = "audio/ComfyUI",
+    quality: Mp3Quality = "V0",
 ) -> Artifact:
     """Save sound as MP3, the graph inside."""
     return Artifact(audio=_saved(run, audio, filename_prefix, "mp3", quality))
@@ -44,8 +63,8 @@ def save_opus(
     run: Run,
     *,
     audio: Audio,
-    filename_prefix: str = "audio/ComfyUI",
-    quality: Annotated[str, Choice(("64k", "96k", "128k", "192k", "320k"))] = "128k",
+    filename_prefix: Prefix = "audio/ComfyUI",
+    quality: OpusQuality = "128k",
 ) -> Artifact:
     """Save sound as Opus, the graph inside."""
     return Artifact(audio=_saved(run, audio, filename_prefix, "opus", quality))
@@ -58,13 +77,13 @@ class Flac(Option, key="flac"):
 class Mp3(Option, key="mp3"):
     """Small, for every program."""
 
-    quality: Annotated[str, Choice(("V0", "128k", "320k"))] = "V0"
+    quality: Mp3Quality = "V0"
 
 
 class Opus(Option, key="opus"):
     """Smaller."""
 
-    quality: Annotated[str, Choice(("64k", "96k", "128k", "192k", "320k"))] = "128k"
+    quality: OpusQuality = "128k"
 
 
 @node(
@@ -74,8 +93,10 @@ def save_advanced(
     run: Run,
     *,
     audio: Audio,
-    filename_prefix: str = "audio/ComfyUI",
-    format: Flac | Mp3 | Opus,
+    filename_prefix: Prefix = "audio/ComfyUI",
+    format: Annotated[
+        Flac | Mp3 | Opus, Tooltip("flac keeps all; mp3 plays everywhere; opus is the smallest.")
+    ],
 ) -> Artifact:
     """Save sound as FLAC, MP3 or Opus, the graph inside."""
     quality = None if isinstance(format, Flac) else format.quality
@@ -83,7 +104,7 @@ def save_advanced(
 
 
 @node("SaveAudioWAV", category="audio", display_name="Save Audio (WAV)")
-def save_wav(run: Run, *, audio: Audio, filename_prefix: str = "audio/ComfyUI") -> Artifact:
+def save_wav(run: Run, *, audio: Audio, filename_prefix: Prefix = "audio/ComfyUI") -> Artifact:
     """Save sound as WAV, which every program reads, the graph inside."""
     return Artifact(audio=_saved(run, audio, filename_prefix, "wav"))
 

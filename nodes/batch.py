@@ -9,11 +9,13 @@ from engine import All, Choice, Each, Range, Slots, Tooltip, node
 from nodes.sockets import Image, Latent
 from nodes.widgets import BatchSize
 
-FewLatents = Annotated[int, Range(1, 64)]
+FewLatents = Annotated[int, Range(1, 64), Tooltip("How many.")]
+First = Annotated[Image, Tooltip("The first pictures, which give the size.")]
+Second = Annotated[Image, Tooltip("The second pictures.")]
 
 
 @node("ImageBatch", category="image", display_name="Batch Images")
-def batch_images(*, image1: Image, image2: Image) -> Image:
+def batch_images(*, image1: First, image2: Second) -> Image:
     """Both in one batch, the second at the size of the first."""
     from nodes.models.batches import joined
 
@@ -21,7 +23,12 @@ def batch_images(*, image1: Image, image2: Image) -> Image:
 
 
 @node("BatchImagesNode", category="image/batch", display_name="Batch Images")
-def batch_many(*, images: Annotated[dict[str, Image], Slots("image", max=50)]) -> Image:
+def batch_many(
+    *,
+    images: Annotated[
+        dict[str, Image], Slots("image", max=50), Tooltip("Pictures, 50 batches at most.")
+    ],
+) -> Image:
     """Pictures in one batch, all at the size of the first."""
     from nodes.models.batches import joined
 
@@ -42,7 +49,9 @@ def image_from_batch(
 
 
 @node("RepeatImageBatch", category="image/batch")
-def repeat_images(*, image: Image, amount: BatchSize = 1) -> Image:
+def repeat_images(
+    *, image: Image, amount: Annotated[BatchSize, Tooltip("How many times.")] = 1
+) -> Image:
     """A batch several times in a row."""
     return image.repeat(amount, 1, 1, 1)
 
@@ -69,7 +78,9 @@ def latent_from_batch(
 
 
 @node("RepeatLatentBatch", category="latent/batch")
-def repeat_latents(*, samples: Latent, amount: FewLatents = 1) -> Latent:
+def repeat_latents(
+    *, samples: Latent, amount: Annotated[FewLatents, Tooltip("How many times.")] = 1
+) -> Latent:
     """A batch of latents several times in a row."""
     from nodes.models.latents import multiplied
 
@@ -77,7 +88,11 @@ def repeat_latents(*, samples: Latent, amount: FewLatents = 1) -> Latent:
 
 
 @node("LatentBatch", category="latent/batch")
-def batch_latents(*, samples1: Latent, samples2: Latent) -> Latent:
+def batch_latents(
+    *,
+    samples1: Annotated[Latent, Tooltip("The first, which give the size.")],
+    samples2: Annotated[Latent, Tooltip("The second.")],
+) -> Latent:
     """Both in one batch, the second at the size of the first."""
     from nodes.models.latents import joined
 

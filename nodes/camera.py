@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
 
-from engine import Range, Socket, node
+from engine import Range, Socket, Tooltip, node
 from nodes.sockets import Image
 
 if TYPE_CHECKING:
@@ -34,11 +34,15 @@ class Composed(NamedTuple):
 @node("CameraAngle", category="3d", display_name="Compose Camera Angle Prompt")
 def camera_angle(
     *,
-    horizontal_angle: Annotated[int, Range(0, 360, 1)] = 0,
-    vertical_angle: Annotated[int, Range(-30, 60, 1)] = 0,
-    zoom: Annotated[float, Range(0.0, 10.0, 0.1)] = 5.0,
+    horizontal_angle: Annotated[
+        int, Range(0, 360, 1), Tooltip("In degrees round the thing; 0 is its front, 90 its right.")
+    ] = 0,
+    vertical_angle: Annotated[
+        int, Range(-30, 60, 1), Tooltip("In degrees; above 0 it looks down.")
+    ] = 0,
+    zoom: Annotated[float, Range(0.0, 10.0, 0.1), Tooltip("0 is far away, 10 near.")] = 5.0,
     image: Image | None = None,
-    view: str | None = "",
+    view: Annotated[str, Tooltip("For the editor alone.")] | None = "",
 ) -> Composed:
     """A camera about a thing, and the words for a prompt; the picture is for the editor alone."""
     turn, rise = math.radians(horizontal_angle), math.radians(vertical_angle)

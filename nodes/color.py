@@ -11,9 +11,9 @@ from nodes.sockets import Image, Mask
 if TYPE_CHECKING:
     Histogram: TypeAlias = list[int]
 else:
-    Histogram = Socket("HISTOGRAM")
+    Histogram = Socket("HISTOGRAM", "How often each of 256 levels occurs.")
 
-Color = Annotated[str, Widget("COLOR")]
+Color = Annotated[str, Widget("COLOR"), Tooltip("As #RRGGBB.")]
 # As nodes.models.colors.METHODS, which needs torch.
 METHODS = ("reinhard_lab", "mkl_lab", "histogram")
 
@@ -35,7 +35,12 @@ def to_yuv(*, image: Image) -> Planes:
 
 
 @node("ImageYUVToRGB", category="image/batch")
-def from_yuv(*, Y: Image, U: Image, V: Image) -> Image:
+def from_yuv(
+    *,
+    Y: Annotated[Image, Tooltip("How bright.")],
+    U: Annotated[Image, Tooltip("How blue.")],
+    V: Annotated[Image, Tooltip("How red.")],
+) -> Image:
     """Pictures of luma, and of how blue and how red they are."""
     from nodes.models.colors import from_yuv as pictures
 
@@ -53,7 +58,7 @@ class Uniform(Option, key="uniform"):
 class TargetFrame(Option, key="target_frame"):
     """All pictures by the colours of one of them."""
 
-    target_index: Annotated[int, Range(0, 10000)] = 0
+    target_index: Annotated[int, Range(0, 10000), Tooltip("Which one, counted from 0.")] = 0
 
 
 class Transferred(NamedTuple):
@@ -67,9 +72,13 @@ def transfer_color(
     *,
     image_target: Annotated[Image, Tooltip("The pictures to change.")],
     image_ref: Annotated[Image, Tooltip("The picture whose colours they get.")],
-    method: Annotated[str, Choice(METHODS)],
-    source_stats: PerFrame | Uniform | TargetFrame,
-    strength: Annotated[float, Range(0.0, 10.0, 0.01)] = 1.0,
+    method: Annotated[
+        str, Choice(METHODS), Tooltip("reinhard_lab: mean and spread; mkl_lab: axes too.")
+    ],
+    source_stats: Annotated[
+        PerFrame | Uniform | TargetFrame, Tooltip("Whose colours are compared with the others.")
+    ],
+    strength: Annotated[float, Range(0.0, 10.0, 0.01), Tooltip("0 changes nothing.")] = 1.0,
 ) -> Transferred:
     """Pictures in the colours of another."""
     import torch
@@ -141,13 +150,23 @@ class Curve(NamedTuple):
 
 
 @node("CurveEditor", category="utilities", display_name="Curve Editor")
-def curve(*, curve: Annotated[Any, Widget("CURVE")], histogram: Histogram | None = None) -> Curve:
+def curve(
+    *,
+    curve: Annotated[Any, Widget("CURVE"), Tooltip("The curve.")],
+    histogram: Histogram | None = None,
+) -> Curve:
     """A tone curve that was drawn in the editor."""
     return Curve(curve)
 
 
 @node("ImageCropV2", category="image/transform", display_name="Crop Image")
-def crop(*, image: Image, crop_region: Annotated[Any, Widget("BOUNDING_BOX")]) -> Image:
+def crop(
+    *,
+    image: Image,
+    crop_region: Annotated[
+        Any, Widget("BOUNDING_BOX"), Tooltip("x, y, width and height in pixels.")
+    ],
+) -> Image:
     """A part of pictures, drawn in the editor: {"x": 0, "y": 0, "width": 64, "height": 64}.
 
     Raises:
@@ -175,8 +194,8 @@ def crop_to_mask(
     *,
     images: Image,
     masks: Annotated[Mask, Tooltip("Where the thing is.")],
-    width: Annotated[int, Range(64, 4096, 8)] = 1024,
-    height: Annotated[int, Range(64, 4096, 8)] = 1024,
+    width: Annotated[int, Range(64, 4096, 8), Tooltip("In pixels.")] = 1024,
+    height: Annotated[int, Range(64, 4096, 8), Tooltip("In pixels.")] = 1024,
     pad_factor: Annotated[float, Range(1.0, 2.0, 0.01), Tooltip("2 leaves as much room.")] = 1.0,
     grow_mask: Annotated[int, Range(-32, 32, 1), Tooltip("In pixels; negative shrinks.")] = 0,
     background: Color = "#000000",

@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 
 from engine import Choice, Range, Tooltip, node
 from nodes.sockets import Image, Mask
-from nodes.widgets import Place, Share
+from nodes.widgets import Left, Share, Top
 
 # As nodes.models.compositing has them, which needs torch.
 BLEND_MODES = ("normal", "multiply", "screen", "overlay", "soft_light", "difference")
@@ -23,8 +23,10 @@ def blend(
     *,
     image1: Annotated[Image, Tooltip("The lower picture, which gives the size.")],
     image2: Annotated[Image, Tooltip("The upper picture.")],
-    blend_factor: Share = 0.5,
-    blend_mode: Annotated[str, Choice(BLEND_MODES)],
+    blend_factor: Annotated[Share, Tooltip("How much of the mixture; 0 is the lower alone.")] = 0.5,
+    blend_mode: Annotated[
+        str, Choice(BLEND_MODES), Tooltip("How the upper colours meet the lower ones.")
+    ],
 ) -> Image:
     """Two pictures mixed; difference takes the second from the first, down to black."""
     from nodes.models.compositing import blended
@@ -36,9 +38,9 @@ def blend(
 def composite(
     *,
     destination: Annotated[Image, Tooltip("The lower picture, which gives the size.")],
-    source: Image,
-    x: Place = 0,
-    y: Place = 0,
+    source: Annotated[Image, Tooltip("The upper picture.")],
+    x: Left = 0,
+    y: Top = 0,
     resize_source: Annotated[bool, Tooltip("Bring it to the size of the lower one.")] = False,
     mask: Annotated[Mask | None, Tooltip("Where the upper picture shows.")] = None,
 ) -> Image:
@@ -54,16 +56,16 @@ def composite(
 @node("ImageStitch", category="image/transform")
 def stitch(
     *,
-    image1: Image,
+    image1: Annotated[Image, Tooltip("The first picture.")],
     direction: Annotated[
         str, Choice(("right", "down", "left", "up")), Tooltip("Where the second stands.")
     ] = "right",
     match_image_size: Annotated[
         bool, Tooltip("Bring the second to the first's height or width.")
     ] = True,
-    spacing_width: Annotated[int, Range(0, 1024, 2)] = 0,
-    spacing_color: Annotated[str, Choice(COLORS)] = "white",
-    image2: Image | None = None,
+    spacing_width: Annotated[int, Range(0, 1024, 2), Tooltip("Between them, in pixels.")] = 0,
+    spacing_color: Annotated[str, Choice(COLORS), Tooltip("Of what is between them.")] = "white",
+    image2: Annotated[Image | None, Tooltip("The second picture.")] = None,
 ) -> Image:
     """Two pictures side by side; the first alone if there is no second."""
     from nodes.models.compositing import stitched
@@ -116,7 +118,9 @@ def porter_duff(
     source_alpha: Annotated[Mask, Tooltip("1 where it is transparent.")],
     destination: Annotated[Image, Tooltip("The lower picture.")],
     destination_alpha: Annotated[Mask, Tooltip("1 where it is transparent.")],
-    mode: Annotated[str, Choice(PORTER_DUFF)] = "DST",
+    mode: Annotated[
+        str, Choice(PORTER_DUFF), Tooltip("SRC is the upper, DST the lower picture.")
+    ] = "DST",
 ) -> Split:
     """Two pictures, each with its transparency, in one of the ways that drawing programs know."""
     from nodes.models.porter_duff import composed

@@ -23,13 +23,17 @@ from engine import (
     node,
 )
 from nodes.sockets import Clip, Conditioning, Image, Latent, Mask
-from nodes.widgets import LatentPlace, LatentSide, Share
+from nodes.widgets import LatentLeft, LatentSide, LatentTop, Share
 
 log = logging.getLogger(__name__)
 
 REFERENCE_METHODS = ("offset", "index", "uxo/uno", "index_timestep_zero")
 EMBEDDINGS = Files("embeddings", suffixes=(".safetensors", ".pt", ".bin"))
 
+Wanted = Annotated[Conditioning, Tooltip("What is wanted.")]
+Unwanted = Annotated[Conditioning, Tooltip("What is not.")]
+First = Annotated[Conditioning, Tooltip("The first text.")]
+Second = Annotated[Conditioning, Tooltip("The second text.")]
 Percent = Annotated[float, Range(0.0, 1.0, 0.001)]
 Strength = Annotated[float, Range(0.0, 10.0, 0.01), Tooltip("Against others that overlap.")]
 
@@ -75,13 +79,13 @@ def set_last_layer(
 
 
 @node("ConditioningCombine", category="conditioning", display_name="Conditioning (Combine)")
-def combine(*, conditioning_1: Conditioning, conditioning_2: Conditioning) -> Conditioning:
+def combine(*, conditioning_1: First, conditioning_2: Second) -> Conditioning:
     """Both, each answered for itself and mixed where they overlap."""
     return [*conditioning_1, *conditioning_2]
 
 
 @node("ConditioningConcat", category="conditioning", display_name="Conditioning (Concat)")
-def concat(*, conditioning_to: Conditioning, conditioning_from: Conditioning) -> Conditioning:
+def concat(*, conditioning_to: First, conditioning_from: Second) -> Conditioning:
     """One text behind the other, as if they were written in one prompt."""
     from nodes.models.conditionings import behind
 
@@ -91,8 +95,8 @@ def concat(*, conditioning_to: Conditioning, conditioning_from: Conditioning) ->
 @node("ConditioningAverage", category="conditioning", display_name="ConditioningAverage")
 def average(
     *,
-    conditioning_to: Conditioning,
-    conditioning_from: Conditioning,
+    conditioning_to: First,
+    conditioning_from: Second,
     conditioning_to_strength: Annotated[
         Share, Tooltip("How much of the first; the rest is the second.")
     ] = 1.0,
@@ -117,8 +121,8 @@ def set_area(
     conditioning: Conditioning,
     width: LatentSide = 64,
     height: LatentSide = 64,
-    x: LatentPlace = 0,
-    y: LatentPlace = 0,
+    x: LatentLeft = 0,
+    y: LatentTop = 0,
     strength: Strength = 1.0,
 ) -> Conditioning:
     """A text for a rectangle of the picture."""
@@ -134,10 +138,10 @@ def set_area(
 def set_area_percentage(
     *,
     conditioning: Conditioning,
-    width: Share = 1.0,
-    height: Share = 1.0,
-    x: Share = 0,
-    y: Share = 0,
+    width: Annotated[Share, Tooltip("1 is the whole width.")] = 1.0,
+    height: Annotated[Share, Tooltip("1 is the whole height.")] = 1.0,
+    x: Annotated[Share, Tooltip("Of the left edge: 0 is the left, 1 the right.")] = 0,
+    y: Annotated[Share, Tooltip("Of the top edge: 0 is the top, 1 the bottom.")] = 0,
     strength: Strength = 1.0,
 ) -> Conditioning:
     """A text for a rectangle of the picture, in parts of its sides."""
@@ -185,7 +189,11 @@ def set_span(
 
 @node("FluxGuidance", category="advanced/conditioning/flux")
 def flux_guidance(
-    *, conditioning: Conditioning, guidance: Annotated[float, Range(0.0, 100.0, 0.1)] = 3.5
+    *,
+    conditioning: Conditioning,
+    guidance: Annotated[
+        float, Range(0.0, 100.0, 0.1), Tooltip("How strongly the text is followed.")
+    ] = 3.5,
 ) -> Conditioning:
     """How strongly a model that was distilled for it follows the text."""
     return _with(conditioning, guidance=guidance)
@@ -198,7 +206,11 @@ def flux_without_guidance(*, conditioning: Conditioning) -> Conditioning:
 
 
 @node("ReferenceLatent", category="advanced/conditioning/edit_models")
-def reference_latent(*, conditioning: Conditioning, latent: Latent | None = None) -> Conditioning:
+def reference_latent(
+    *,
+    conditioning: Conditioning,
+    latent: Annotated[Latent | None, Tooltip("The picture to look at.")] = None,
+) -> Conditioning:
     """A picture that an editing model looks at, beside those it has already."""
     if latent is None:
         return conditioning
@@ -222,14 +234,22 @@ def reference_method(
 
 
 @node("StableCascade_StageB_Conditioning", category="conditioning/stable_cascade")
-def stage_b(*, conditioning: Conditioning, stage_c: Latent) -> Conditioning:
+def stage_b(
+    *,
+    conditioning: Conditioning,
+    stage_c: Annotated[Latent, Tooltip("What the first stage made.")],
+) -> Conditioning:
     """A text, and what the first stage of Stable Cascade made of it, for the second."""
     return _with(conditioning, stable_cascade_prior=stage_c["samples"])
 
 
 @node("ConditioningLoader", category="model/loaders", display_name="Load Conditioning")
 def load_conditioning(
-    run: Run, *, conditioning_name: Annotated[str, Choice(Files("embeddings"))]
+    run: Run,
+    *,
+    conditioning_name: Annotated[
+        str, Choice(Files("embeddings")), Tooltip("A file in models/embeddings.")
+    ],
 ) -> Conditioning:
     """Read a text's encoding that was saved, from models/embeddings."""
     from nodes.models.conditionings import read
@@ -247,9 +267,11 @@ class Pair(NamedTuple):
 @node("LTXVConditioning", category="advanced/conditioning/video")
 def frame_rate(
     *,
-    positive: Conditioning,
-    negative: Conditioning,
-    frame_rate: Annotated[float, Range(0.0, 1000.0, 0.01)] = 25.0,
+    positive: Wanted,
+    negative: Unwanted,
+    frame_rate: Annotated[
+        float, Range(0.0, 1000.0, 0.01), Tooltip("Frames for each second.")
+    ] = 25.0,
 ) -> Pair:
     """Texts for a video of so many frames for each second."""
     return Pair(_with(positive, frame_rate=frame_rate), _with(negative, frame_rate=frame_rate))
@@ -262,9 +284,13 @@ def frame_rate(
 )
 def reference_images(
     *,
-    positive: Conditioning,
-    negative: Conditioning,
-    images: Annotated[dict[str, Image], Slots(tuple(f"image_{n}" for n in range(1, 11)))],
+    positive: Wanted,
+    negative: Unwanted,
+    images: Annotated[
+        dict[str, Image],
+        Slots(tuple(f"image_{n}" for n in range(1, 11))),
+        Tooltip("The pictures to look at, ten at most."),
+    ],
 ) -> Pair:
     """Pictures that HiDream-O1, which works on pixels, looks at."""
     seen = [*images.values()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from engine import CPU, GPU, Choice, Tooltip, node
-from nodes.sampling import Cfg, NoiseSeed
+from nodes.sampling import Cfg, NoiseSeed, Unwanted, Wanted
 from nodes.sockets import Conditioning, Guider, Latent, Model, Noise, Sigmas
 
 
@@ -34,9 +34,7 @@ def basic_guider(*, model: Model, conditioning: Conditioning) -> Guider:
 
 
 @node("CFGGuider", category="sampling/custom_sampling/guiders")
-def cfg_guider(
-    *, model: Model, positive: Conditioning, negative: Conditioning, cfg: Cfg = 8.0
-) -> Guider:
+def cfg_guider(*, model: Model, positive: Wanted, negative: Unwanted, cfg: Cfg = 8.0) -> Guider:
     """Towards the positive conditioning and away from the negative."""
     from nodes.models.guidance import guide
 
@@ -47,12 +45,16 @@ def cfg_guider(
 def dual_cfg_guider(
     *,
     model: Model,
-    cond1: Conditioning,
-    cond2: Conditioning,
-    negative: Conditioning,
+    cond1: Annotated[Conditioning, Tooltip("The first text.")],
+    cond2: Annotated[Conditioning, Tooltip("The second text.")],
+    negative: Unwanted,
     cfg_conds: Annotated[Cfg, Tooltip("Of the first over the second.")] = 8.0,
     cfg_cond2_negative: Annotated[Cfg, Tooltip("Of the second over the negative.")] = 8.0,
-    style: Annotated[str, Choice(("regular", "nested"))],
+    style: Annotated[
+        str,
+        Choice(("regular", "nested")),
+        Tooltip("nested: the first beyond what the others make."),
+    ],
 ) -> Guider:
     """Towards the first conditioning beyond the second, and that beyond the negative."""
     from nodes.models.guidance import dual_guide

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
 
-from engine import Choice, Mark, Socket, node
+from engine import Choice, Mark, Socket, Tooltip, node
 from nodes.sockets import Image
 
 if TYPE_CHECKING:
@@ -20,7 +20,11 @@ class Drawn(NamedTuple):
 
 
 @node("DrawBBoxes", category="image/detection", display_name="Draw BBoxes")
-def draw_boxes(*, image: Image | None = None, bboxes: Annotated[Boxes, Mark.SOCKET]) -> Drawn:
+def draw_boxes(
+    *,
+    image: Image | None = None,
+    bboxes: Annotated[Boxes, Mark.SOCKET, Tooltip("Boxes with their labels.")],
+) -> Drawn:
     """Boxes with their labels, on pictures or on black."""
     from nodes.models.boxes import canvas, drawn, per_frame
 
@@ -34,7 +38,9 @@ def draw_boxes(*, image: Image | None = None, bboxes: Annotated[Boxes, Mark.SOCK
     display_name="Marigold V2 Post-Process",
 )
 def marigold(
-    *, image: Image, prediction: Annotated[str, Choice(("depth", "normals", "albedo"))]
+    *,
+    image: Image,
+    prediction: Annotated[str, Choice(("depth", "normals", "albedo")), Tooltip("What was drawn.")],
 ) -> Image:
     """What Marigold V2 drew, as depth (near is bright), normals of length 1, or colours."""
     from nodes.models.measures import albedo, depth, normals

@@ -14,7 +14,7 @@ Side16 = Annotated[int, Range(16, 16384, 16), Tooltip("In pixels.")]
 Side32 = Annotated[int, Range(64, 16384, 32), Tooltip("In pixels.")]
 By4 = Annotated[int, Range(1, 16384, 4), Tooltip("In frames.")]
 By8 = Annotated[int, Range(1, 16384, 8), Tooltip("In frames.")]
-Seconds = Annotated[float, Range(1.0, 1000.0, 0.1)]
+Seconds = Annotated[float, Range(1.0, 1000.0, 0.1), Tooltip("How long, in seconds.")]
 
 
 def _blank(*shape: int) -> Latent:
@@ -86,8 +86,8 @@ def qwen_layered(
 )
 def hidream(
     *,
-    width: Annotated[int, Range(64, 4096, 32)] = 2048,
-    height: Annotated[int, Range(64, 4096, 32)] = 2048,
+    width: Annotated[int, Range(64, 4096, 32), Tooltip("In pixels.")] = 2048,
+    height: Annotated[int, Range(64, 4096, 32), Tooltip("In pixels.")] = 2048,
     batch_size: FewCount = 1,
 ) -> Latent:
     """Pictures of HiDream-O1, which works on pixels."""
@@ -104,9 +104,11 @@ class Stages(NamedTuple):
 @node("StableCascade_EmptyLatentImage", category="latent/stable_cascade")
 def stable_cascade(
     *,
-    width: Annotated[int, Range(256, 16384, 8)] = 1024,
-    height: Annotated[int, Range(256, 16384, 8)] = 1024,
-    compression: Annotated[int, Range(4, 128, 1)] = 42,
+    width: Annotated[int, Range(256, 16384, 8), Tooltip("In pixels.")] = 1024,
+    height: Annotated[int, Range(256, 16384, 8), Tooltip("In pixels.")] = 1024,
+    compression: Annotated[
+        int, Range(4, 128, 1), Tooltip("Pixels for each latent of the first stage.")
+    ] = 42,
     batch_size: BatchSize = 1,
 ) -> Stages:
     """Pictures of Stable Cascade, for its first and its second stage."""
@@ -182,7 +184,9 @@ def ace_step(*, seconds: Seconds = 120.0, batch_size: BatchSize = 1) -> Latent:
     display_name="Empty Ace Step 1.5 Latent Audio",
 )
 def ace_step_15(
-    *, seconds: Annotated[float, Range(1.0, 1000.0, 0.01)] = 120.0, batch_size: BatchSize = 1
+    *,
+    seconds: Annotated[float, Range(1.0, 1000.0, 0.01), Tooltip("How long, in seconds.")] = 120.0,
+    batch_size: BatchSize = 1,
 ) -> Latent:
     """Music of ACE-Step 1.5."""
     made = _silent(batch_size, 64, round(seconds * 48000 / 1920))
@@ -191,7 +195,9 @@ def ace_step_15(
 
 @node("EmptyYuE2LatentAudio", category="model/latent/yue2", display_name="Empty YuE2 Latent Audio")
 def yue2(
-    *, seconds: Annotated[float, Range(0.04, 1000.0, 0.04)] = 120.0, batch_size: BatchSize = 1
+    *,
+    seconds: Annotated[float, Range(0.04, 1000.0, 0.04), Tooltip("How long, in seconds.")] = 120.0,
+    batch_size: BatchSize = 1,
 ) -> Latent:
     """Music of YuE2."""
     made = _silent(batch_size, 64, max(1, round(seconds * 25)))
@@ -204,7 +210,9 @@ def yue2(
     display_name="Empty MiniMax Music3 Latent Audio",
 )
 def minimax_music(
-    *, seconds: Annotated[float, Range(0.04, 360.0, 0.04)] = 120.0, batch_size: BatchSize = 1
+    *,
+    seconds: Annotated[float, Range(0.04, 360.0, 0.04), Tooltip("How long, in seconds.")] = 120.0,
+    batch_size: BatchSize = 1,
 ) -> Latent:
     """Music of MiniMax Music 3."""
     tokens = min(9000, max(1, round(seconds * 25)))
@@ -214,7 +222,9 @@ def minimax_music(
 
 @node("EmptyLatentHunyuan3Dv2", category="latent/3d")
 def hunyuan_3d(
-    *, resolution: Annotated[int, Range(1, 8192)] = 3072, batch_size: BatchSize = 1
+    *,
+    resolution: Annotated[int, Range(1, 8192), Tooltip("How many tokens.")] = 3072,
+    batch_size: BatchSize = 1,
 ) -> Latent:
     """Shapes of Hunyuan 3D 2."""
     return {**_blank(batch_size, 64, resolution), "type": "hunyuan3dv2"}

@@ -13,7 +13,7 @@ DITHERS = ("none", "floyd-steinberg", "bayer-2", "bayer-4", "bayer-8", "bayer-16
 # As nodes.models.shapes.OPERATIONS.
 OPERATIONS = ("erode", "dilate", "open", "close", "gradient", "bottom_hat", "top_hat")
 
-Radius = Annotated[int, Range(1, 31, 1)]
+Radius = Annotated[int, Range(1, 31, 1), Tooltip("How far it reaches, in pixels.")]
 
 
 @node("ImageBlur", category="image/postprocessing")
@@ -51,8 +51,10 @@ def sharpen(
 def quantize(
     *,
     image: Image,
-    colors: Annotated[int, Range(1, 256, 1)] = 256,
-    dither: Annotated[str, Choice(DITHERS)],
+    colors: Annotated[int, Range(1, 256, 1), Tooltip("How many at most.")] = 256,
+    dither: Annotated[
+        str, Choice(DITHERS), Tooltip("How colours between are made of dots; none: flat areas.")
+    ],
 ) -> Image:
     """Pictures of few colours."""
     from nodes.models.filters import quantized
@@ -64,8 +66,8 @@ def quantize(
 def add_noise(
     *,
     image: Image,
-    seed: Seed = 0,
-    strength: Annotated[float, Range(0.0, 1.0, 0.01)] = 0.5,
+    seed: Annotated[Seed, Tooltip("The same seed gives the same grain.")] = 0,
+    strength: Annotated[float, Range(0.0, 1.0, 0.01), Tooltip("0 adds none.")] = 0.5,
 ) -> Image:
     """Pictures with grain."""
     from nodes.models.filters import noisy
@@ -77,7 +79,9 @@ def add_noise(
 def morphology(
     *,
     image: Image,
-    operation: Annotated[str, Choice(OPERATIONS)],
+    operation: Annotated[
+        str, Choice(OPERATIONS), Tooltip("dilate grows what is bright, erode what is dark.")
+    ],
     kernel_size: Annotated[int, Range(3, 999, 1), Tooltip("Side of the square, in pixels.")] = 3,
 ) -> Image:
     """Pictures whose bright parts grow, shrink or stand alone."""

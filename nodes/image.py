@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 
 from engine import Artifact, Choice, Files, FolderKind, Run, Tooltip, Upload, node
 from nodes.sockets import Image, Mask
-from nodes.widgets import BatchSize, ColorNumber, Crop, FreeSide, Length, ScaleMethod
+from nodes.widgets import BatchSize, ColorNumber, Crop, FreeSide, Length, Prefix, ScaleMethod
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 
@@ -16,9 +16,7 @@ def save_image(
     run: Run,
     *,
     images: Annotated[Image, Tooltip("The pictures to keep.")],
-    filename_prefix: Annotated[
-        str, Tooltip("Begins the names; may hold subfolders and %width%, %year%, %batch_num% ...")
-    ] = "ComfyUI",
+    filename_prefix: Prefix = "ComfyUI",
 ) -> Artifact:
     """Keep pictures as PNG files, with their workflow inside, in the output folder."""
     return _saved(run, images, filename_prefix, "output", compression=4)
@@ -61,7 +59,14 @@ class Loaded(NamedTuple):
 
 @node("LoadImage", category="image", display_name="Load Image")
 def load_image(
-    run: Run, *, image: Annotated[str, Choice(Files("input", suffixes=PICTURES)), Upload("image")]
+    run: Run,
+    *,
+    image: Annotated[
+        str,
+        Choice(Files("input", suffixes=PICTURES)),
+        Upload("image"),
+        Tooltip("A file of the input folder; drop or paste one here."),
+    ],
 ) -> Loaded:
     """Read a picture of the input folder; the mask is where it is transparent."""
     from nodes.models.pictures import read
@@ -71,7 +76,14 @@ def load_image(
 
 @node("LoadImageOutput", category="image", display_name="Load Image (from Outputs)")
 def load_output(
-    run: Run, *, image: Annotated[str, Choice(Files("output", suffixes=PICTURES)), Upload("image")]
+    run: Run,
+    *,
+    image: Annotated[
+        str,
+        Choice(Files("output", suffixes=PICTURES)),
+        Upload("image"),
+        Tooltip("A file of the output folder; drop or paste one here."),
+    ],
 ) -> Loaded:
     """Read a picture of the output folder; the mask is where it is transparent."""
     return load_image(run, image=image)

@@ -6,6 +6,7 @@ from typing import Annotated, NamedTuple
 
 from engine import CPU, GPU, Artifact, Mark, Range, Run, Tooltip, node
 from nodes.sockets import Conditioning, Image, Latent, Mask, Vae
+from nodes.widgets import Prefix
 
 
 @node("VAEDecode", category="latent", display_name="VAE Decode", on=GPU | CPU)
@@ -90,11 +91,11 @@ class Inpainting(NamedTuple):
 @node("InpaintModelConditioning", category="conditioning/inpaint", on=GPU | CPU)
 def for_inpaint_model(
     *,
-    positive: Conditioning,
-    negative: Conditioning,
+    positive: Annotated[Conditioning, Tooltip("What is wanted.")],
+    negative: Annotated[Conditioning, Tooltip("What is not.")],
     vae: Vae,
-    pixels: Image,
-    mask: Mask,
+    pixels: Annotated[Image, Tooltip("The picture to change.")],
+    mask: Annotated[Mask, Tooltip("Where something new is painted.")],
     noise_mask: Annotated[bool, Tooltip("Change only what the mask covers.")] = True,
 ) -> Inpainting:
     """Texts and latents for a model that was trained to fill in what a mask covers."""
@@ -113,13 +114,17 @@ def for_inpaint_model(
 
 
 @node("SetLatentNoiseMask", category="latent/inpaint", display_name="Set Latent Noise Mask")
-def set_noise_mask(*, samples: Latent, mask: Mask) -> Latent:
+def set_noise_mask(
+    *, samples: Latent, mask: Annotated[Mask, Tooltip("Where the latents change.")]
+) -> Latent:
     """Let a sampler change latents only where the mask is."""
     return {**samples, "noise_mask": mask.reshape(-1, 1, *mask.shape[-2:])}
 
 
 @node("SaveLatent", category="latent", display_name="Save Latent")
-def save_latent(run: Run, *, samples: Latent, filename_prefix: str = "latents/ComfyUI") -> Artifact:
+def save_latent(
+    run: Run, *, samples: Latent, filename_prefix: Prefix = "latents/ComfyUI"
+) -> Artifact:
     """Keep latents in a file of the output folder."""
     from nodes.models.tensor_files import latent_file
 

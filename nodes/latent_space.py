@@ -6,19 +6,30 @@ from typing import Annotated
 
 from engine import Choice, Files, Range, Run, Tooltip, node
 from nodes.sockets import Latent, Mask
-from nodes.transform import FLIPS, TURNS
-from nodes.widgets import Crop, LatentPlace, LatentSide, Share
+from nodes.transform import FLIPS, Flip, Turn
+from nodes.widgets import Crop, LatentLeft, LatentPlace, LatentSide, LatentTop, Share
 
 # As nodes.models.latents.SCALE_METHODS, which needs torch.
 SCALE_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "bislerp")
 
-Method = Annotated[str, Choice(SCALE_METHODS)]
+Method = Annotated[
+    str,
+    Choice(SCALE_METHODS),
+    Tooltip("How numbers between are found; bislerp mixes by direction and strength."),
+]
+First = Annotated[Latent, Tooltip("The first latents, which give the size.")]
+Second = Annotated[Latent, Tooltip("The second latents.")]
+Upper = Annotated[Latent, Tooltip("The upper latents.")]
 FreeSide = Annotated[LatentPlace, Tooltip("Of the picture, in pixels; 0 keeps the proportions.")]
 
 
 @node("LoadLatent", category="latent", display_name="Load Latent")
 def load_latent(
-    run: Run, *, latent: Annotated[str, Choice(Files("input", suffixes=(".latent",)))]
+    run: Run,
+    *,
+    latent: Annotated[
+        str, Choice(Files("input", suffixes=(".latent",))), Tooltip("A file of the input folder.")
+    ],
 ) -> Latent:
     """Read latents that were saved, from the input folder."""
     from nodes.models.latents import read
@@ -62,8 +73,8 @@ def crop(
     samples: Latent,
     width: LatentSide = 512,
     height: LatentSide = 512,
-    x: LatentPlace = 0,
-    y: LatentPlace = 0,
+    x: LatentLeft = 0,
+    y: LatentTop = 0,
 ) -> Latent:
     """A part of latents, at least 64 pixels each way; what would be outside is left off."""
     from nodes.models.latents import cropped
@@ -72,14 +83,14 @@ def crop(
 
 
 @node("LatentFlip", category="latent/transform", display_name="Flip Latent")
-def flip(*, samples: Latent, flip_method: Annotated[str, Choice(FLIPS)]) -> Latent:
+def flip(*, samples: Latent, flip_method: Flip) -> Latent:
     """Latents upside down, or as in a mirror."""
     axis = 2 if flip_method == FLIPS[0] else 3
     return {**samples, "samples": samples["samples"].flip(axis)}
 
 
 @node("LatentRotate", category="latent/transform", display_name="Rotate Latent")
-def rotate(*, samples: Latent, rotation: Annotated[str, Choice(TURNS)]) -> Latent:
+def rotate(*, samples: Latent, rotation: Turn) -> Latent:
     """Latents turned clockwise."""
     from nodes.models.arranging import turned
 
@@ -90,9 +101,9 @@ def rotate(*, samples: Latent, rotation: Annotated[str, Choice(TURNS)]) -> Laten
 def composite(
     *,
     samples_to: Annotated[Latent, Tooltip("The lower latents, which give the size.")],
-    samples_from: Latent,
-    x: LatentPlace = 0,
-    y: LatentPlace = 0,
+    samples_from: Upper,
+    x: LatentLeft = 0,
+    y: LatentTop = 0,
     feather: Annotated[LatentPlace, Tooltip("Over how many pixels the upper ones fade in.")] = 0,
 ) -> Latent:
     """Latents upon others; what stands out is cut off."""
@@ -106,9 +117,9 @@ def composite(
 def composite_masked(
     *,
     destination: Annotated[Latent, Tooltip("The lower latents, which give the size.")],
-    source: Latent,
-    x: LatentPlace = 0,
-    y: LatentPlace = 0,
+    source: Upper,
+    x: LatentLeft = 0,
+    y: LatentTop = 0,
     resize_source: Annotated[bool, Tooltip("Bring them to the size of the lower ones.")] = False,
     mask: Annotated[Mask | None, Tooltip("Where the upper latents show.")] = None,
 ) -> Latent:
@@ -123,8 +134,8 @@ def composite_masked(
 @node("LatentBlend", category="latent")
 def blend(
     *,
-    samples1: Latent,
-    samples2: Latent,
+    samples1: First,
+    samples2: Second,
     blend_factor: Annotated[Share, Tooltip("How much of the first.")] = 0.5,
 ) -> Latent:
     """Two latents mixed, the second at the size of the first."""
@@ -136,7 +147,7 @@ def blend(
 
 
 @node("LatentAdd", category="latent/advanced")
-def add(*, samples1: Latent, samples2: Latent) -> Latent:
+def add(*, samples1: First, samples2: Second) -> Latent:
     """Both added up, the second at the size of the first."""
     from nodes.models.latents import like
 
@@ -145,7 +156,7 @@ def add(*, samples1: Latent, samples2: Latent) -> Latent:
 
 
 @node("LatentSubtract", category="latent/advanced")
-def subtract(*, samples1: Latent, samples2: Latent) -> Latent:
+def subtract(*, samples1: First, samples2: Second) -> Latent:
     """The second, at the size of the first, taken from it."""
     from nodes.models.latents import like
 
@@ -155,7 +166,9 @@ def subtract(*, samples1: Latent, samples2: Latent) -> Latent:
 
 @node("LatentMultiply", category="latent/advanced")
 def multiply(
-    *, samples: Latent, multiplier: Annotated[float, Range(-10.0, 10.0, 0.01)] = 1.0
+    *,
+    samples: Latent,
+    multiplier: Annotated[float, Range(-10.0, 10.0, 0.01), Tooltip("1 changes nothing.")] = 1.0,
 ) -> Latent:
     """Latents a number of times as strong."""
     return {**samples, "samples": samples["samples"] * multiplier}
@@ -164,8 +177,8 @@ def multiply(
 @node("LatentInterpolate", category="latent/advanced")
 def interpolate(
     *,
-    samples1: Latent,
-    samples2: Latent,
+    samples1: First,
+    samples2: Second,
     ratio: Annotated[Share, Tooltip("How much of the first.")] = 1.0,
 ) -> Latent:
     """Two latents mixed by direction and by strength, so that neither gets weak."""
@@ -178,8 +191,8 @@ def interpolate(
 @node("LatentConcat", category="latent/advanced")
 def concat(
     *,
-    samples1: Latent,
-    samples2: Latent,
+    samples1: First,
+    samples2: Second,
     dim: Annotated[
         str,
         Choice(("x", "-x", "y", "-y", "t", "-t")),
@@ -197,7 +210,7 @@ def concat(
 def cut(
     *,
     samples: Latent,
-    dim: Annotated[str, Choice(("x", "y", "t"))],
+    dim: Annotated[str, Choice(("x", "y", "t")), Tooltip("Across, down or in time.")],
     index: Annotated[
         int, Range(-16384, 16384, 1), Tooltip("In latent pixels; negative counts from the end.")
     ] = 0,

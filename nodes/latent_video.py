@@ -20,7 +20,7 @@ def trim(
 def cut_to_batch(
     *,
     samples: Latent,
-    dim: Annotated[str, Choice(("t", "x", "y"))],
+    dim: Annotated[str, Choice(("t", "x", "y")), Tooltip("In time, across or down.")],
     slice_size: Annotated[int, Range(1, 16384, 1), Tooltip("In latent pixels or frames.")] = 1,
 ) -> Latent:
     """Slices of latents as a batch; what is left over is dropped."""
@@ -36,8 +36,8 @@ def cut_to_batch(
 )
 def replace_frames(
     *,
-    destination: Latent,
-    source: Latent | None = None,
+    destination: Annotated[Latent, Tooltip("The video to change.")],
+    source: Annotated[Latent | None, Tooltip("The frames to put in.")] = None,
     index: Annotated[
         int, Range(-16384, 16384, 1), Tooltip("Where; negative counts from the end.")
     ] = 0,
@@ -61,8 +61,12 @@ class Normalized(NamedTuple):
 def normalize_start(
     *,
     latent: Latent,
-    start_frame_count: Annotated[int, Range(1, 16384, 1)] = 4,
-    reference_frame_count: Annotated[int, Range(1, 16384, 1)] = 5,
+    start_frame_count: Annotated[
+        int, Range(1, 16384, 1), Tooltip("How many frames of the start change.")
+    ] = 4,
+    reference_frame_count: Annotated[
+        int, Range(1, 16384, 1), Tooltip("How many of those that follow are measured.")
+    ] = 5,
 ) -> Normalized:
     """The first frames of a video with the mean and the spread of those that follow."""
     from nodes.models.latents import with_steady_start

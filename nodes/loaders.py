@@ -66,7 +66,9 @@ def load_checkpoint_by_config(
     run: Run,
     *,
     config_name: Annotated[str, Choice(CONFIGS), Tooltip("Ignored: the file says what it is.")],
-    ckpt_name: Annotated[str, Choice(Files("checkpoints"))],
+    ckpt_name: Annotated[
+        str, Choice(Files("checkpoints")), Tooltip("A file in models/checkpoints.")
+    ],
 ) -> Checkpoint:
     """Take the parts out of a checkpoint; Load Checkpoint does the same."""
     return load_checkpoint(run, ckpt_name=ckpt_name)

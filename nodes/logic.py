@@ -6,7 +6,7 @@ import json
 from inspect import isawaitable
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
-from engine import Artifact, Lazy, Mark, Widget, node
+from engine import Artifact, Lazy, Mark, Tooltip, Widget, node
 
 T = TypeVar("T")
 
@@ -21,7 +21,10 @@ class Chosen(NamedTuple, Generic[T]):
     "ComfySwitchNode", category="utilities/logic", display_name="If/Else Switch", experimental=True
 )
 async def switch(
-    *, switch: bool, on_false: Lazy[T] | None = None, on_true: Lazy[T] | None = None
+    *,
+    switch: Annotated[bool, Tooltip("Which one: on takes on_true.")],
+    on_false: Annotated[Lazy[T], Tooltip("What is given when the switch is off.")] | None = None,
+    on_true: Annotated[Lazy[T], Tooltip("What is given when the switch is on.")] | None = None,
 ) -> Chosen[T]:
     """One of two values; what the other comes from is never computed."""
     chosen = on_true if switch else on_false
@@ -39,7 +42,7 @@ class Previewed(NamedTuple):
 
 
 @node("PreviewAny", category="utils", display_name="Preview as Text")
-def preview_any(*, source: Any) -> Previewed:
+def preview_any(*, source: Annotated[Any, Tooltip("Whatever is to be shown.")]) -> Previewed:
     """Show any value: texts as they are, what JSON can say as JSON, else a description."""
     text = source if isinstance(source, str) else _described(source)
     return Previewed(text, Artifact(text=[text]))
@@ -55,8 +58,8 @@ class Picked(NamedTuple):
 @node("CustomCombo", category="utilities", display_name="Custom Combo", experimental=True)
 def custom_choice(
     *,
-    choice: Annotated[str, Widget("COMBO", {"options": []})],
-    index: Annotated[int, Mark.ADVANCED] | None = 0,
+    choice: Annotated[str, Widget("COMBO", {"options": []}), Tooltip("The text that is given.")],
+    index: Annotated[int, Mark.ADVANCED, Tooltip("Which option it is, from 0.")] | None = 0,
 ) -> Picked:
     """One of several texts, which are written in the editor."""
     return Picked(str(choice), index or 0)

@@ -7,17 +7,25 @@ from typing import Annotated
 from engine import Artifact, Choice, Files, Range, Run, Tooltip, Upload, node
 from nodes.image import PICTURES, preview_image
 from nodes.sockets import Image, Mask
-from nodes.widgets import ColorNumber, Length, Place, Share
+from nodes.widgets import ColorNumber, Left, Length, Place, Share, Top
 
 # As nodes.models.masks.OPERATIONS, which needs torch.
 OPERATIONS = ("multiply", "add", "subtract", "and", "or", "xor")
+
+
+Fade = Annotated[Place, Tooltip("How far from this edge it fades, in pixels.")]
 
 
 @node("LoadImageMask", category="mask", display_name="Load Image (as Mask)")
 def load_mask(
     run: Run,
     *,
-    image: Annotated[str, Choice(Files("input", suffixes=PICTURES)), Upload("image")],
+    image: Annotated[
+        str,
+        Choice(Files("input", suffixes=PICTURES)),
+        Upload("image"),
+        Tooltip("A file of the input folder; drop or paste one here."),
+    ],
     channel: Annotated[
         str,
         Choice(("alpha", "red", "green", "blue")),
@@ -35,7 +43,7 @@ def load_mask(
 @node("SolidMask", category="mask")
 def solid_mask(
     *,
-    value: Share = 1.0,
+    value: Annotated[Share, Tooltip("Of each pixel: 0 is nothing, 1 is all of it.")] = 1.0,
     width: Length = 512,
     height: Length = 512,
 ) -> Mask:
@@ -53,7 +61,7 @@ def invert_mask(*, mask: Mask) -> Mask:
 
 @node("CropMask", category="mask")
 def crop_mask(
-    *, mask: Mask, x: Place = 0, y: Place = 0, width: Length = 512, height: Length = 512
+    *, mask: Mask, x: Left = 0, y: Top = 0, width: Length = 512, height: Length = 512
 ) -> Mask:
     """A part of a mask; what would be outside is left off."""
     from nodes.models.arranging import cropped
@@ -66,9 +74,9 @@ def crop_mask(
 def combine_masks(
     *,
     destination: Annotated[Mask, Tooltip("Gives the size.")],
-    source: Mask,
-    x: Place = 0,
-    y: Place = 0,
+    source: Annotated[Mask, Tooltip("The mask that is laid on it.")],
+    x: Left = 0,
+    y: Top = 0,
     operation: Annotated[
         str, Choice(OPERATIONS), Tooltip("and, or, xor round both to 0 or 1 first.")
     ],
@@ -81,7 +89,7 @@ def combine_masks(
 
 @node("FeatherMask", category="mask")
 def feather_mask(
-    *, mask: Mask, left: Place = 0, top: Place = 0, right: Place = 0, bottom: Place = 0
+    *, mask: Mask, left: Fade = 0, top: Fade = 0, right: Fade = 0, bottom: Fade = 0
 ) -> Mask:
     """A mask that fades out towards the edges of the picture, over so many pixels."""
     from nodes.models.masks import feathered
@@ -122,7 +130,13 @@ def mask_to_image(*, mask: Mask) -> Image:
 
 @node("ImageToMask", category="mask", display_name="Convert Image to Mask")
 def image_to_mask(
-    *, image: Image, channel: Annotated[str, Choice(("red", "green", "blue", "alpha"))]
+    *,
+    image: Image,
+    channel: Annotated[
+        str,
+        Choice(("red", "green", "blue", "alpha")),
+        Tooltip("Of the picture; alpha needs one that has it."),
+    ],
 ) -> Mask:
     """One channel of pictures as a mask; alpha is 1 where they are opaque."""
     from nodes.models.masks import of_channel

@@ -37,7 +37,11 @@ def expression(
         Text(multiline=True),
         Tooltip("In Python's notation: a * 2, max(a, b), a if b > 0 else c, values[0] ..."),
     ] = "a + b",
-    values: Annotated[dict[str, float | int | bool], Slots(tuple(ascii_lowercase))],
+    values: Annotated[
+        dict[str, float | int | bool],
+        Slots(tuple(ascii_lowercase)),
+        Tooltip("Numbers, by a letter."),
+    ],
 ) -> Result:
     """What an expression comes to; connected values are a, b, c ..., and all of them `values`."""
     from nodes.models.expressions import value_of
@@ -54,7 +58,9 @@ class Numbers(NamedTuple):
 
 
 @node("ComfyNumberConvert", category="utilities", display_name="Convert Number")
-def convert_number(*, value: int | float | str | bool) -> Numbers:
+def convert_number(
+    *, value: Annotated[int | float | str | bool, Tooltip("A number, or a text such as 12.5.")]
+) -> Numbers:
     """A number, yes or no, or a text that reads as a number; what is behind the point is cut off.
 
     Raises:
@@ -90,7 +96,7 @@ class Size(NamedTuple):
 @node("ResolutionSelector", category="utilities", display_name="Resolution Selector")
 def select_resolution(
     *,
-    aspect_ratio: Annotated[str, Choice([*ASPECTS])] = "1:1 (Square)",
+    aspect_ratio: Annotated[str, Choice([*ASPECTS]), Tooltip("Width to height.")] = "1:1 (Square)",
     megapixels: Annotated[
         float, Range(0.1, 16.0, 0.1), Tooltip("1 is as many pixels as 1024 x 1024 have.")
     ] = 1.0,
@@ -98,7 +104,8 @@ def select_resolution(
         int, Range(8, 128, 4), Tooltip("Both sides become multiples of it."), Mark.ADVANCED
     ]
     | None = 8,
-    preview: Annotated[Any, Widget("RESOLUTION_PREVIEW")] | None = None,
+    preview: Annotated[Any, Widget("RESOLUTION_PREVIEW"), Tooltip("For the editor alone.")]
+    | None = None,
 ) -> Size:
     """Sides of the wanted proportions that make about so many pixels."""
     wide, high = ASPECTS[aspect_ratio]

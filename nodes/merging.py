@@ -8,7 +8,7 @@ from engine import Range, Tooltip, node
 from nodes.sockets import Clip, Model
 
 Ratio = Annotated[float, Range(0.0, 1.0, 0.01), Tooltip("How much of the first.")]
-Multiplier = Annotated[float, Range(-10.0, 10.0, 0.01)]
+Multiplier = Annotated[float, Range(-10.0, 10.0, 0.01), Tooltip("How many times the difference.")]
 CATEGORY = "advanced/model_merging"
 
 

@@ -11,6 +11,9 @@ from nodes.sockets import Audio
 MERGE_METHODS = ("add", "mean", "subtract", "multiply")
 ENDLESS = 2**64 - 1
 
+First = Annotated[Audio, Tooltip("The first sound.")]
+Second = Annotated[Audio, Tooltip("The second sound.")]
+
 
 @node("EmptyAudio", category="audio", display_name="Empty Audio")
 def empty_audio(
@@ -58,8 +61,8 @@ def split_channels(*, audio: Audio) -> Channels:
 @node("AudioConcat", category="audio", display_name="Audio Concat")
 def concat(
     *,
-    audio1: Audio,
-    audio2: Audio,
+    audio1: First,
+    audio2: Second,
     direction: Annotated[
         str, Choice(("after", "before")), Tooltip("Where the second goes.")
     ] = "after",
@@ -72,7 +75,12 @@ def concat(
 
 @node("AudioMerge", category="audio", display_name="Audio Merge")
 def merge(
-    *, audio1: Audio, audio2: Audio, merge_method: Annotated[str, Choice(MERGE_METHODS)]
+    *,
+    audio1: First,
+    audio2: Second,
+    merge_method: Annotated[
+        str, Choice(MERGE_METHODS), Tooltip("add mixes them; mean does so at half the volume.")
+    ],
 ) -> Audio:
     """Two sounds at once, as long as the first; made quieter where they would be too loud."""
     from nodes.models.mixing import merged

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, NamedTuple, TypeAlias, TypeVar
 
-from engine import Option, Range, node
+from engine import Option, Range, Tooltip, node
 from nodes.sockets import Image, Mask
 from nodes.widgets import Crop, FreeSide, Length, Place, ScaleMethod
 
@@ -22,7 +22,7 @@ class ToDimensions(Option, key="scale dimensions"):
 class By(Option, key="scale by multiplier"):
     """How many times as long each side."""
 
-    multiplier: Annotated[float, Range(0.01, 8.0, 0.01)] = 1.0
+    multiplier: Annotated[float, Range(0.01, 8.0, 0.01), Tooltip("2 doubles each side.")] = 1.0
 
 
 class LongerTo(Option, key="scale longer dimension"):
@@ -52,13 +52,15 @@ class HeightTo(Option, key="scale height"):
 class ToPixels(Option, key="scale total pixels"):
     """How many pixels, in units of 1024 x 1024."""
 
-    megapixels: Annotated[float, Range(0.01, 16.0, 0.01)] = 1.0
+    megapixels: Annotated[
+        float, Range(0.01, 16.0, 0.01), Tooltip("1 is as many pixels as 1024 x 1024 have.")
+    ] = 1.0
 
 
 class Like(Option, key="match size"):
     """The size of another picture or mask."""
 
-    match: Image | Mask
+    match: Annotated[Image | Mask, Tooltip("Whose size it gets.")]
     crop: Crop = "center"
 
 
@@ -82,8 +84,8 @@ class Resized(NamedTuple):
 @node("ResizeImageMaskNode", category="image/transform", display_name="Resize Image/Mask")
 def resize(
     *,
-    input: Resizable,  # pyright: ignore[reportInvalidTypeVarUse] - how a matching type is spelled
-    resize_type: Wanted,
+    input: Annotated[Resizable, Tooltip("Pictures or masks.")],  # pyright: ignore[reportInvalidTypeVarUse] - how a matching type is spelled
+    resize_type: Annotated[Wanted, Tooltip("How the size is told.")],
     scale_method: ScaleMethod = "area",
 ) -> Resized:
     """Pictures or masks at another size."""

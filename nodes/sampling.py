@@ -78,7 +78,9 @@ def k_sampler(
 def k_sampler_advanced(
     *,
     model: Model,
-    add_noise: Annotated[str, Choice(SWITCH)],
+    add_noise: Annotated[
+        str, Choice(SWITCH), Tooltip("disable: the latents bring the noise along.")
+    ],
     noise_seed: NoiseSeed = 0,
     steps: StepCount = 20,
     cfg: Cfg = 8.0,
@@ -122,7 +124,7 @@ class Sampled(NamedTuple):
 def sampler_custom(
     *,
     model: Model,
-    add_noise: bool = True,
+    add_noise: Annotated[bool, Tooltip("Off: the latents bring the noise along.")] = True,
     noise_seed: NoiseSeed = 0,
     cfg: Cfg = 8.0,
     positive: Wanted,

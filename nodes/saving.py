@@ -4,28 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from engine import Artifact, Choice, File, Mark, Option, Range, Run, Widget, node
+from engine import Artifact, Choice, File, Mark, Option, Range, Run, Tooltip, Widget, node
 from nodes.image import preview_image
 from nodes.sockets import Image
+from nodes.widgets import Prefix
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
+Space = Tooltip("What the numbers of the pictures mean.")
+
+
 class Png(Option, key="png"):
     """Without loss, for every program."""
 
-    bit_depth: Annotated[str, Choice(("8-bit", "16-bit")), Mark.ADVANCED] = "8-bit"
-    input_color_space: Annotated[str, Choice(("sRGB",)), Mark.ADVANCED] = "sRGB"
+    bit_depth: Annotated[
+        str, Choice(("8-bit", "16-bit")), Mark.ADVANCED, Tooltip("Of each colour.")
+    ] = "8-bit"
+    input_color_space: Annotated[str, Choice(("sRGB",)), Mark.ADVANCED, Space] = "sRGB"
 
 
 class Exr(Option, key="exr"):
     """Numbers as they are, scene-linear."""
 
-    bit_depth: Annotated[str, Choice(("16-bit float", "32-bit float")), Mark.ADVANCED] = (
-        "16-bit float"
+    bit_depth: Annotated[
+        str,
+        Choice(("16-bit float", "32-bit float")),
+        Mark.ADVANCED,
+        Tooltip("Of each colour; 32 keeps every digit."),
+    ] = "16-bit float"
+    input_color_space: Annotated[str, Choice(("sRGB", "HDR", "linear")), Mark.ADVANCED, Space] = (
+        "sRGB"
     )
-    input_color_space: Annotated[str, Choice(("sRGB", "HDR", "linear")), Mark.ADVANCED] = "sRGB"
 
 
 class Stills(Option, key="still images"):
@@ -35,17 +46,24 @@ class Stills(Option, key="still images"):
 class Animated(Option, key="animated"):
     """All pictures in one file."""
 
-    fps: Annotated[float, Range(0.01, 1000.0)] = 6.0
-    loop_count: Annotated[int, Range(0, 1000)] = 0
+    fps: Annotated[float, Range(0.01, 1000.0), Tooltip("Pictures for each second.")] = 6.0
+    loop_count: Annotated[int, Range(0, 1000), Tooltip("0 goes on for ever.")] = 0
 
 
 class Avif(Option, key="avif"):
     """Small."""
 
-    bit_depth: Annotated[str, Choice(("auto", "8-bit YUV420", "10-bit YUV420"))] = "auto"
-    input_color_space: Annotated[str, Choice(("sRGB", "HDR", "HDR PQ"))] = "sRGB"
-    crf: Annotated[int, Range(1, 63)] = 18
-    save_mode: Stills | Animated
+    bit_depth: Annotated[
+        str, Choice(("auto", "8-bit YUV420", "10-bit YUV420")), Tooltip("Of each colour.")
+    ] = "auto"
+    input_color_space: Annotated[str, Choice(("sRGB", "HDR", "HDR PQ")), Space] = "sRGB"
+    crf: Annotated[int, Range(1, 63), Tooltip("Lower is better and larger.")] = 18
+    save_mode: Annotated[Stills | Animated, Tooltip("A file for each picture, or one film of all.")]
+
+
+Format = Annotated[
+    Png | Exr | Avif, Tooltip("png for every program, exr for more than white, avif the smallest.")
+]
 
 
 @node(
@@ -55,7 +73,7 @@ class Avif(Option, key="avif"):
     passes=("images",),
 )
 def save_image(
-    run: Run, *, images: Image, filename_prefix: str = "ComfyUI", format: Png | Exr | Avif
+    run: Run, *, images: Image, filename_prefix: Prefix = "ComfyUI", format: Format
 ) -> Artifact:
     """Keep pictures as PNG of 8 or 16 bits, OpenEXR or AVIF, with their workflow inside."""
     if isinstance(format, Avif) and isinstance(format.save_mode, Animated):
@@ -120,9 +138,9 @@ def send_image(run: Run, *, images: Image) -> Artifact:
 def compare(
     run: Run,
     *,
-    image_a: Image | None = None,
-    image_b: Image | None = None,
-    compare_view: Annotated[Any, Widget("IMAGECOMPARE")],
+    image_a: Annotated[Image | None, Tooltip("Seen left of the slider.")] = None,
+    image_b: Annotated[Image | None, Tooltip("Seen right of the slider.")] = None,
+    compare_view: Annotated[Any, Widget("IMAGECOMPARE"), Tooltip("For the editor alone.")],
 ) -> Artifact:
     """Show two batches of pictures over each other."""
     shown = {

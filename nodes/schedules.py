@@ -11,7 +11,12 @@ from nodes.sockets import Latent, Model, Sigmas
 from nodes.widgets import Share
 
 Level = Annotated[float, Range(0.0, 5000.0, 0.01, False)]
-Rho = Annotated[float, Range(0.0, 100.0, 0.01, False)]
+Highest = Annotated[Level, Tooltip("The level to begin with: as a rule, the model's highest.")]
+Lowest = Annotated[Level, Tooltip("The last level before 0: as a rule, the model's lowest.")]
+Part = Annotated[Share, Tooltip("Below 1 only the last part of the levels.")]
+Rho = Annotated[
+    float, Range(0.0, 100.0, 0.01, False), Tooltip("Higher puts more of the levels at the end.")
+]
 Shift = Annotated[float, Range(0.0, 100.0, 0.01)]
 Shape = Annotated[float, Range(0.0, 50.0, 0.01, False)]
 LARGEST, SMALLEST = 14.614642, 0.0291675  # levels of Stable Diffusion
@@ -24,7 +29,7 @@ def basic_schedule(
     model: Model,
     scheduler: Schedule,
     steps: StepCount = 20,
-    denoise: Share = 1.0,
+    denoise: Part = 1.0,
 ) -> Sigmas:
     """The levels of noise that a model knows, by a named schedule."""
     from nodes.models.schedules import sigmas
@@ -37,8 +42,8 @@ def beta_schedule(
     *,
     model: Model,
     steps: StepCount = 20,
-    alpha: Shape = 0.6,
-    beta: Shape = 0.6,
+    alpha: Annotated[Shape, Tooltip("Lower puts more of them at the end.")] = 0.6,
+    beta: Annotated[Shape, Tooltip("Lower puts more of them at the beginning.")] = 0.6,
 ) -> Sigmas:
     """Levels by quantiles of a beta distribution: with 0.6 more of them at both ends."""
     from nodes.models.schedules import beta as by_quantiles
@@ -50,8 +55,8 @@ def beta_schedule(
 def karras_schedule(
     *,
     steps: StepCount = 20,
-    sigma_max: Level = LARGEST,
-    sigma_min: Level = SMALLEST,
+    sigma_max: Highest = LARGEST,
+    sigma_min: Lowest = SMALLEST,
     rho: Rho = 7.0,
 ) -> Sigmas:
     """Levels whose rho-th roots are evenly spaced."""
@@ -62,7 +67,7 @@ def karras_schedule(
 
 @node("ExponentialScheduler", category="sampling/custom_sampling/schedulers")
 def exponential_schedule(
-    *, steps: StepCount = 20, sigma_max: Level = LARGEST, sigma_min: Level = SMALLEST
+    *, steps: StepCount = 20, sigma_max: Highest = LARGEST, sigma_min: Lowest = SMALLEST
 ) -> Sigmas:
     """Levels whose logarithms are evenly spaced."""
     from nodes.models.schedules import log_ramp
@@ -74,8 +79,8 @@ def exponential_schedule(
 def polyexponential_schedule(
     *,
     steps: StepCount = 20,
-    sigma_max: Level = LARGEST,
-    sigma_min: Level = SMALLEST,
+    sigma_max: Highest = LARGEST,
+    sigma_min: Lowest = SMALLEST,
     rho: Rho = 1.0,
 ) -> Sigmas:
     """Levels whose logarithms fall as a power."""
@@ -88,10 +93,16 @@ def polyexponential_schedule(
 def laplace_schedule(
     *,
     steps: StepCount = 20,
-    sigma_max: Level = LARGEST,
-    sigma_min: Level = SMALLEST,
-    mu: Annotated[float, Range(-10.0, 10.0, 0.1, False)] = 0.0,
-    beta: Annotated[float, Range(0.0, 10.0, 0.1, False)] = 0.5,
+    sigma_max: Highest = LARGEST,
+    sigma_min: Lowest = SMALLEST,
+    mu: Annotated[
+        float,
+        Range(-10.0, 10.0, 0.1, False),
+        Tooltip("Where the middle is: a logarithm of a level."),
+    ] = 0.0,
+    beta: Annotated[
+        float, Range(0.0, 10.0, 0.1, False), Tooltip("How far they spread about the middle.")
+    ] = 0.5,
 ) -> Sigmas:
     """Levels spread as a Laplace distribution, most of them about the middle."""
     from nodes.models.schedules import laplace_ramp
@@ -103,9 +114,11 @@ def laplace_schedule(
 def vp_schedule(
     *,
     steps: StepCount = 20,
-    beta_d: Level = 19.9,
-    beta_min: Level = 0.1,
-    eps_s: Annotated[float, Range(0.0, 1.0, 0.0001, False)] = 0.001,
+    beta_d: Annotated[Level, Tooltip("How fast noise comes on, beyond beta_min.")] = 19.9,
+    beta_min: Annotated[Level, Tooltip("How fast noise comes on at first.")] = 0.1,
+    eps_s: Annotated[
+        float, Range(0.0, 1.0, 0.0001, False), Tooltip("The time of the last level but 0.")
+    ] = 0.001,
 ) -> Sigmas:
     """Levels of the variance preserving process, evenly spaced in its time."""
     from nodes.models.schedules import variance_preserving
@@ -115,7 +128,10 @@ def vp_schedule(
 
 @node("SDTurboScheduler", category="sampling/custom_sampling/schedulers")
 def turbo_schedule(
-    *, model: Model, steps: Annotated[int, Range(1, 10)] = 1, denoise: Share = 1.0
+    *,
+    model: Model,
+    steps: Annotated[int, Range(1, 10), Tooltip("How many, ten at most.")] = 1,
+    denoise: Part = 1.0,
 ) -> Sigmas:
     """The few levels that turbo models were distilled for."""
     from nodes.models.schedules import turbo
@@ -126,9 +142,9 @@ def turbo_schedule(
 @node("Flux2Scheduler", category="model/sampling/schedulers")
 def flux2_schedule(
     *,
-    steps: Annotated[int, Range(1, 4096)] = 20,
-    width: Annotated[int, Range(16, 16384, 1)] = 1024,
-    height: Annotated[int, Range(16, 16384, 1)] = 1024,
+    steps: Annotated[int, Range(1, 4096), Tooltip("How many.")] = 20,
+    width: Annotated[int, Range(16, 16384, 1), Tooltip("Of the picture, in pixels.")] = 1024,
+    height: Annotated[int, Range(16, 16384, 1), Tooltip("Of the picture, in pixels.")] = 1024,
 ) -> Sigmas:
     """The levels of FLUX.2 for pictures of a size."""
     from nodes.models.schedules import flux2
@@ -143,7 +159,9 @@ def ltxv_schedule(
     max_shift: Annotated[Shift, Tooltip("Of a large video.")] = 2.05,
     base_shift: Annotated[Shift, Tooltip("Of a small one.")] = 0.95,
     stretch: Annotated[bool, Tooltip("Make the last level but 0 the terminal one.")] = True,
-    terminal: Annotated[float, Range(0.0, 0.99, 0.01)] = 0.1,
+    terminal: Annotated[
+        float, Range(0.0, 0.99, 0.01), Tooltip("The last level but 0, where they are stretched.")
+    ] = 0.1,
     latent: Annotated[Latent | None, Tooltip("Says how large; a large one without it.")] = None,
 ) -> Sigmas:
     """The levels of LTX Video for a size of videos."""
@@ -156,9 +174,9 @@ def ltxv_schedule(
 @node("AlignYourStepsScheduler", category="sampling/custom_sampling/schedulers")
 def aligned_schedule(
     *,
-    model_type: Annotated[str, Choice(("SD1", "SDXL", "SVD"))],
+    model_type: Annotated[str, Choice(("SD1", "SDXL", "SVD")), Tooltip("The kind of the model.")],
     steps: StepCount = 10,
-    denoise: Share = 1.0,
+    denoise: Part = 1.0,
 ) -> Sigmas:
     """Levels that were found best for few steps with a kind of model."""
     from nodes.models.schedules import aligned
@@ -187,13 +205,19 @@ class Halves(NamedTuple):
 
 
 @node("SplitSigmas", category="sampling/custom_sampling/sigmas")
-def split_sigmas(*, sigmas: Sigmas, step: Annotated[int, Range(0, 10000)] = 0) -> Halves:
+def split_sigmas(
+    *,
+    sigmas: Sigmas,
+    step: Annotated[int, Range(0, 10000), Tooltip("How many steps are before the point.")] = 0,
+) -> Halves:
     """The levels up to a step, and those from there."""
     return Halves(sigmas[: step + 1], sigmas[step:])
 
 
 @node("SplitSigmasDenoise", category="sampling/custom_sampling/sigmas")
-def split_sigmas_by_share(*, sigmas: Sigmas, denoise: Share = 1.0) -> Halves:
+def split_sigmas_by_share(
+    *, sigmas: Sigmas, denoise: Annotated[Share, Tooltip("How much goes to the second part.")] = 1.0
+) -> Halves:
     """The levels before a share of the last steps, and those of the share."""
     last = round((len(sigmas) - 1) * denoise)
     cut = max(0, len(sigmas) - 1 - last)
@@ -210,7 +234,11 @@ def flip_sigmas(*, sigmas: Sigmas) -> Sigmas:
 
 @node("SetFirstSigma", category="sampling/custom_sampling/sigmas")
 def set_first_sigma(
-    *, sigmas: Sigmas, sigma: Annotated[float, Range(0.0, 20000.0, 0.001, False)] = 136.0
+    *,
+    sigmas: Sigmas,
+    sigma: Annotated[
+        float, Range(0.0, 20000.0, 0.001, False), Tooltip("The level to begin with.")
+    ] = 136.0,
 ) -> Sigmas:
     """The levels with another one to begin with."""
     changed = sigmas.clone()
@@ -228,7 +256,9 @@ class SigmaValue(NamedTuple):
 def percent_to_sigma(
     *,
     model: Model,
-    sampling_percent: Annotated[float, Range(0.0, 1.0, 0.0001)] = 0.0,
+    sampling_percent: Annotated[
+        float, Range(0.0, 1.0, 0.0001), Tooltip("0 is the beginning, 1 the end.")
+    ] = 0.0,
     return_actual_sigma: Annotated[
         bool, Tooltip("At the ends the model's own levels, not endless noise and none.")
     ] = False,

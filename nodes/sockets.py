@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     Mask: TypeAlias = Tensor
     Sigmas: TypeAlias = Tensor
 else:
-    Image = Socket("IMAGE")
-    Mask = Socket("MASK")
-    Latent = Socket("LATENT")
-    Conditioning = Socket("CONDITIONING")
-    Audio = Socket("AUDIO")
-    Model = Socket("MODEL")
-    Clip = Socket("CLIP")
-    Vae = Socket("VAE")
-    VoiceModel = Socket("VOICE_MODEL")
-    Guider = Socket("GUIDER")
-    Noise = Socket("NOISE")
-    Sampler = Socket("SAMPLER")
-    Sigmas = Socket("SIGMAS")
+    Image = Socket("IMAGE", "A picture, or a batch of pictures of one size.")
+    Mask = Socket("MASK", "How much of each pixel is meant: 0 is nothing, 1 is all of it.")
+    Latent = Socket("LATENT", "Pictures, sounds or films as a model works on them.")
+    Conditioning = Socket("CONDITIONING", "What guides the denoiser: an encoded text as a rule.")
+    Audio = Socket("AUDIO", "A sound, mono or stereo, or a batch of sounds of one length.")
+    Model = Socket("MODEL", "The denoiser of a checkpoint.")
+    Clip = Socket("CLIP", "The text encoder of a checkpoint.")
+    Vae = Socket("VAE", "The autoencoder between pictures and latents.")
+    VoiceModel = Socket("VOICE_MODEL", "A model that speaks.")
+    Guider = Socket("GUIDER", "A model, and which way it is guided.")
+    Noise = Socket("NOISE", "The noise to begin with, by its seed.")
+    Sampler = Socket("SAMPLER", "How each step is taken.")
+    Sigmas = Socket("SIGMAS", "The levels of noise, one more than there are steps.")
 
 __all__ = [
     "Audio",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
-from engine import Choice, Files, Prompt, Range, Run, Step, Steps, node
+from engine import Choice, Files, Prompt, Range, Run, Step, Steps, Tooltip, node
 from nodes.models.voices import FASTEST, SAMPLE_RATE, SLOWEST, VOICES
 from nodes.sockets import Audio, VoiceModel
 
@@ -14,7 +14,11 @@ KokoroFiles = Files("kokoro", suffixes=(".onnx",))
 
 @node("KokoroLoader", category="speech", display_name="Load Kokoro")
 def load_kokoro(
-    run: Run, *, model_name: Annotated[str, Choice(KokoroFiles)] = "kokoro-v1.0.int8.onnx"
+    run: Run,
+    *,
+    model_name: Annotated[
+        str, Choice(KokoroFiles), Tooltip("A file in models/kokoro; int8 is small and quick.")
+    ] = "kokoro-v1.0.int8.onnx",
 ) -> VoiceModel:
     """A Kokoro voice model; its file of voices lies beside it."""
     from nodes.models.kokoro import VoiceModel
@@ -26,9 +30,15 @@ def load_kokoro(
 def speak(
     *,
     voice_model: VoiceModel,
-    text: Prompt,
-    voice: Annotated[str, Choice(VOICES)] = "af_heart",
-    speed: Annotated[float, Range(SLOWEST, FASTEST, 0.05)] = 1.0,
+    text: Annotated[Prompt, Tooltip("What to say; [word](/phonemes/) says how a word sounds.")],
+    voice: Annotated[
+        str,
+        Choice(VOICES),
+        Tooltip(
+            "First a letter for the language (a: American, b: British), then f or m, then a name."
+        ),
+    ] = "af_heart",
+    speed: Annotated[float, Range(SLOWEST, FASTEST, 0.05), Tooltip("2 is twice as fast.")] = 1.0,
 ) -> Steps[Audio]:
     """Speak a text, sentence by sentence; [word](/phonemes/) says how a word sounds."""
     import numpy as np

@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
 
-from engine import All, Each, Option, Range, Slots, Socket, Text, Widget, node
+from engine import All, Each, Option, Range, Slots, Socket, Text, Tooltip, Widget, node
 
 if TYPE_CHECKING:
     Array: TypeAlias = list[Any]
     Dictionary: TypeAlias = dict[str, Any]
 else:
-    Array = Socket("ARRAY")
-    Dictionary = Socket("DICT")
+    Array = Socket("ARRAY", "A list of values, as JSON has them.")
+    Dictionary = Socket("DICT", "Values by name, as JSON has them.")
 
 Long = Annotated[str, Text(multiline=True)]
-Indent = Annotated[int, Range(0, 8)]
+Json = Annotated[Long, Tooltip("An object as JSON.")]
+Indent = Annotated[int, Range(0, 8), Tooltip("Spaces for each level; 0: all on one line.")]
 
 
 @node("JsonExtractString", category="text", display_name="Extract Text from JSON")
-def extract_json(*, json_string: Long, key: str) -> str:
+def extract_json(
+    *, json_string: Json, key: Annotated[str, Tooltip("The name of the value.")]
+) -> str:
     """One value of a JSON object as text; empty where there is none."""
     try:
         found = json.loads(json_string)
@@ -55,13 +58,19 @@ class Made(NamedTuple):
 
 
 @node("CreateList", category="utilities", display_name="Create List")
-def create_list(*, inputs: Annotated[dict[str, All[Any]], Slots("input")]) -> Made:
+def create_list(
+    *, inputs: Annotated[dict[str, All[Any]], Slots("input"), Tooltip("Values, or lists of them.")]
+) -> Made:
     """All values in one list, those of lists one by one."""
     return Made([item for items in inputs.values() for item in items])
 
 
 @node("GetItemFromList", category="utilities", display_name="Get Item From List")
-def item_of_list(*, list: All[Any], index: int = 0) -> Any:
+def item_of_list(
+    *,
+    list: Annotated[All[Any], Tooltip("The list.")],
+    index: Annotated[int, Tooltip("From 0; negative counts from the end.")] = 0,
+) -> Any:
     """One item of a list, counted from 0, or from the end if negative.
 
     Raises:
@@ -103,13 +112,13 @@ class Prompted(NamedTuple):
 def ideogram_prompt(
     *,
     element: Array,
-    high_level_description: Long = "",
-    background: Long = "",
-    style: Plain | Photo | ArtStyle,
-    aesthetics: str = "",
-    lighting: str = "",
-    medium: str = "",
-    color_palette: Annotated[Any, Widget("COLORS")],
+    high_level_description: Annotated[Long, Tooltip("The whole in a sentence.")] = "",
+    background: Annotated[Long, Tooltip("What is behind everything.")] = "",
+    style: Annotated[Plain | Photo | ArtStyle, Tooltip("A photograph, an art, or not told.")],
+    aesthetics: Annotated[str, Tooltip("Words for the style, such as calm or minimal.")] = "",
+    lighting: Annotated[str, Tooltip("Where light comes from, and how hard it is.")] = "",
+    medium: Annotated[str, Tooltip("What it is made with, such as film or oil.")] = "",
+    color_palette: Annotated[Any, Widget("COLORS"), Tooltip("Colours as #RRGGBB.")],
 ) -> Prompted:
     """A prompt as Ideogram's models know it, from its parts."""
     prompt: dict[str, Any] = {}

@@ -8,6 +8,7 @@ from string import ascii_lowercase
 from typing import Annotated, Any, NamedTuple
 
 from engine import Artifact, Choice, Mark, Range, Run, Slots, Text, Tooltip, node
+from nodes.widgets import Prefix
 
 CASES: Mapping[str, Callable[[str], str]] = {
     "UPPERCASE": str.upper,
@@ -28,10 +29,13 @@ COMPARISONS: Mapping[str, Callable[[str, str], bool]] = {
 # As nodes.models.patterns.MODES.
 EXTRACTIONS = ("First Match", "All Matches", "First Group", "All Groups")
 
-Long = Annotated[str, Text(multiline=True)]
+Long = Annotated[str, Text(multiline=True), Tooltip("The text.")]
+First = Annotated[Long, Tooltip("The first text.")]
+Second = Annotated[Long, Tooltip("The second text.")]
 Pattern = Annotated[
     str, Text(multiline=True), Tooltip("A regular expression in Python's notation.")
 ]
+CaseSensitive = Annotated[bool, Tooltip("a is not A.")]
 CaseInsensitive = Annotated[bool, Tooltip("a is also A.")]
 Multiline = Annotated[bool, Tooltip("^ and $ also stand at the ends of lines.")]
 DotAll = Annotated[bool, Tooltip("The dot also stands for the end of a line.")]
@@ -57,7 +61,7 @@ class Matches(NamedTuple):
 
 @node("StringConcatenate", category="utils/string", display_name="Concatenate")
 def concatenate(
-    *, string_a: Long, string_b: Long, delimiter: Annotated[str, Tooltip("Goes between them.")]
+    *, string_a: First, string_b: Second, delimiter: Annotated[str, Tooltip("Goes between them.")]
 ) -> str:
     """Two texts in one."""
     return string_a + delimiter + string_b
@@ -81,25 +85,39 @@ def length(*, string: Long) -> Length:
 
 
 @node("CaseConverter", category="utils/string", display_name="Case Converter")
-def convert_case(*, string: Long, mode: Annotated[str, Choice([*CASES])]) -> str:
+def convert_case(
+    *,
+    string: Long,
+    mode: Annotated[str, Choice([*CASES]), Tooltip("Which letters become capitals.")],
+) -> str:
     """A text in capitals, or without."""
     return CASES[mode](string)
 
 
 @node("StringTrim", category="utils/string", display_name="Trim")
-def trim(*, string: Long, mode: Annotated[str, Choice([*TRIMS])]) -> str:
+def trim(*, string: Long, mode: Annotated[str, Choice([*TRIMS]), Tooltip("At which end.")]) -> str:
     """A text without white space at its ends."""
     return TRIMS[mode](string)
 
 
 @node("StringReplace", category="utils/string", display_name="Replace")
-def replace(*, string: Long, find: Long, replace: Long) -> str:
+def replace(
+    *,
+    string: Long,
+    find: Annotated[Long, Tooltip("What is replaced.")],
+    replace: Annotated[Long, Tooltip("What comes in its place.")],
+) -> str:
     """A text with each occurrence of another replaced."""
     return string.replace(find, replace)
 
 
 @node("StringContains", category="utils/string", display_name="Contains")
-def contains(*, string: Long, substring: Long, case_sensitive: bool = True) -> Contains:
+def contains(
+    *,
+    string: Long,
+    substring: Annotated[Long, Tooltip("What is looked for.")],
+    case_sensitive: CaseSensitive = True,
+) -> Contains:
     """Whether a text is in another."""
     text, part = _comparable(string, substring, case_sensitive)
     return Contains(part in text)
@@ -108,10 +126,10 @@ def contains(*, string: Long, substring: Long, case_sensitive: bool = True) -> C
 @node("StringCompare", category="utils/string", display_name="Compare")
 def compare(
     *,
-    string_a: Long,
-    string_b: Long,
-    mode: Annotated[str, Choice([*COMPARISONS])],
-    case_sensitive: bool = True,
+    string_a: First,
+    string_b: Second,
+    mode: Annotated[str, Choice([*COMPARISONS]), Tooltip("What the second text is to the first.")],
+    case_sensitive: CaseSensitive = True,
 ) -> bool:
     """Whether the first text begins or ends with the second, or is the same."""
     return COMPARISONS[mode](*_comparable(string_a, string_b, case_sensitive))
@@ -187,7 +205,9 @@ def regex_replace(
 @node("StringFormat", category="text", display_name="Format Text")
 def format_text(
     *,
-    values: Annotated[dict[str, Any], Slots(tuple(ascii_lowercase), min=0)],
+    values: Annotated[
+        dict[str, Any], Slots(tuple(ascii_lowercase), min=0), Tooltip("Put in by letter.")
+    ],
     f_string: Annotated[
         str, Text(multiline=True), Tooltip("{a} is the value of a, {a:.2f} with two decimals.")
     ] = "{a}",
@@ -202,9 +222,11 @@ def format_text(
 def save_text(
     run: Run,
     *,
-    text: Annotated[str, Mark.SOCKET],
-    filename_prefix: str = "ComfyUI",
-    format: Annotated[str, Choice(("txt", "csv", "md", "json"))] = "txt",
+    text: Annotated[str, Mark.SOCKET, Tooltip("The text to keep.")],
+    filename_prefix: Prefix = "ComfyUI",
+    format: Annotated[
+        str, Choice(("txt", "csv", "md", "json")), Tooltip("Of the file; json is indented.")
+    ] = "txt",
 ) -> Artifact:
     """Keep a text as a file of the output folder; JSON is indented."""
     written = _indented(text) if format == "json" else text

@@ -6,11 +6,15 @@ from typing import Annotated, NamedTuple
 
 from engine import Choice, Range, Tooltip, node
 from nodes.sockets import Image, Mask
-from nodes.widgets import LatentPlace, Length, Place, ScaleMethod
+from nodes.widgets import LatentPlace, Left, Length, Place, ScaleMethod, Top
 
 FLIPS = ("x-axis: vertically", "y-axis: horizontally")
 # As nodes.models.arranging.TURNS, which needs torch.
 TURNS = ("none", "90 degrees", "180 degrees", "270 degrees")
+
+Flip = Annotated[str, Choice(FLIPS), Tooltip("vertically: upside down; horizontally: a mirror.")]
+Turn = Annotated[str, Choice(TURNS), Tooltip("Clockwise.")]
+Room = Annotated[LatentPlace, Tooltip("How much is added at this side, in pixels.")]
 
 
 @node("ImageScaleBy", category="image/upscaling", display_name="Upscale Image By")
@@ -58,7 +62,9 @@ def scale_to_max_dimension(
     *,
     image: Image,
     upscale_method: Annotated[
-        str, Choice(("area", "lanczos", "bilinear", "nearest-exact", "bilinear", "bicubic"))
+        str,
+        Choice(("area", "lanczos", "bilinear", "nearest-exact", "bilinear", "bicubic")),
+        Tooltip("How pixels are found: area for smaller, lanczos for larger pictures."),
     ],
     largest_size: Annotated[Place, Tooltip("Of the longer side; 0 changes nothing.")] = 512,
 ) -> Image:
@@ -106,8 +112,8 @@ def crop(
     image: Image,
     width: Length = 512,
     height: Length = 512,
-    x: Annotated[Place, Tooltip("Of the left edge.")] = 0,
-    y: Annotated[Place, Tooltip("Of the top edge.")] = 0,
+    x: Left = 0,
+    y: Top = 0,
 ) -> Image:
     """A part of pictures; what would be outside is left off."""
     from nodes.models.arranging import cropped
@@ -116,13 +122,13 @@ def crop(
 
 
 @node("ImageFlip", category="image/transform")
-def flip(*, image: Image, flip_method: Annotated[str, Choice(FLIPS)]) -> Image:
+def flip(*, image: Image, flip_method: Flip) -> Image:
     """Pictures upside down, or as in a mirror."""
     return image.flip(1 if flip_method == FLIPS[0] else 2)
 
 
 @node("ImageRotate", category="image/transform")
-def rotate(*, image: Image, rotation: Annotated[str, Choice(TURNS)]) -> Image:
+def rotate(*, image: Image, rotation: Turn) -> Image:
     """Pictures turned clockwise."""
     from nodes.models.arranging import turned
 
@@ -140,10 +146,10 @@ class Padded(NamedTuple):
 def pad_for_outpaint(
     *,
     image: Image,
-    left: LatentPlace = 0,
-    top: LatentPlace = 0,
-    right: LatentPlace = 0,
-    bottom: LatentPlace = 0,
+    left: Room = 0,
+    top: Room = 0,
+    right: Room = 0,
+    bottom: Room = 0,
     feathering: Annotated[
         Place,
         Tooltip("How far the mask reaches into the picture, fading; less than half of it."),
@@ -160,11 +166,15 @@ def pad_for_outpaint(
 def resize_and_pad(
     *,
     image: Image,
-    target_width: Length = 512,
-    target_height: Length = 512,
-    padding_color: Annotated[str, Choice(("white", "black"))],
+    target_width: Annotated[Length, Tooltip("Of the whole, in pixels.")] = 512,
+    target_height: Annotated[Length, Tooltip("Of the whole, in pixels.")] = 512,
+    padding_color: Annotated[
+        str, Choice(("white", "black")), Tooltip("Of what stays free about the picture.")
+    ],
     interpolation: Annotated[
-        str, Choice(("area", "bicubic", "nearest-exact", "bilinear", "lanczos"))
+        str,
+        Choice(("area", "bicubic", "nearest-exact", "bilinear", "lanczos")),
+        Tooltip("How pixels are found: area for smaller, lanczos for larger pictures."),
     ],
 ) -> Image:
     """Pictures as large as they fit into a size, in the middle of one colour."""

@@ -10,7 +10,7 @@ from nodes.sockets import Image
 if TYPE_CHECKING:
     from nodes.models.upscaler import Upscaler
 else:
-    Upscaler = Socket("UPSCALE_MODEL")
+    Upscaler = Socket("UPSCALE_MODEL", "A network that makes pictures larger.")
 
 
 @node("UpscaleModelLoader", category="loaders", display_name="Load Upscale Model")

@@ -79,7 +79,7 @@ def read_input(name: str, hint: Any, default: Any, blame: Blame) -> Input:
         choice=choice,
         text=text,
         upload=upload.kind if upload else None,
-        tooltip=tooltip.text if tooltip else None,
+        tooltip=tooltip.text if tooltip else _words(hint),
         later=Mark.LATER in marks,
         mentions=_mark(marks, Mentions),
         advanced=Mark.ADVANCED in marks,
@@ -209,6 +209,11 @@ def _unannotated(hint: Any) -> tuple[Any, tuple[Any, ...]]:
 def _mark(marks: tuple[Any, ...], kind: type[MarkT]) -> MarkT | None:
     """The outermost mark of a kind: who uses a named hint may say more of it than its name."""
     return next((mark for mark in reversed(marks) if isinstance(mark, kind)), None)
+
+
+def _words(hint: Any) -> str | None:
+    """What a type says of itself."""
+    return (hint.words or None) if isinstance(hint, Socket) else None
 
 
 def _type_name(hint: Any) -> str | None:

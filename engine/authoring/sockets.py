@@ -20,9 +20,14 @@ ANY = "*"
 
 @dataclass(frozen=True)
 class Socket:
-    """A type of link, known by the name it has on the wire ("IMAGE"); "*" fits every type."""
+    """A type of link, known by the name it has on the wire ("IMAGE"); "*" fits every type.
+
+    Attributes:
+        words: what flows, in a sentence: the tooltip of inputs that have none of their own.
+    """
 
     name: str
+    words: str = ""
 
     def __or__(self, other: Any) -> Any:
         return Union[self, other]  # noqa: UP007 - `|` is what is being defined

@@ -40,8 +40,10 @@ from tests.conftest import CHECKOUT
 
 if TYPE_CHECKING:
     Image: TypeAlias = list[float]
+    Sound: TypeAlias = list[float]
 else:
     Image = Socket("IMAGE")
+    Sound = Socket("SOUND", "What is heard.")
 
 T = TypeVar("T")
 Part = Annotated[float, Range(0.0, 1.0), Tooltip("A part.")]
@@ -302,3 +304,12 @@ def test_who_uses_a_named_hint_may_say_more_of_it():
 
     assert [input.tooltip for input in spec(mix).inputs] == ["A part.", "Of the second."]
     assert [input.range for input in spec(mix).inputs] == [Range(0.0, 1.0)] * 2
+
+
+def test_an_input_without_a_tooltip_has_what_its_type_says():
+    @node("Blend", category="test")
+    def blend(*, first: Sound, second: Annotated[Sound, Tooltip("The other.")]) -> int:
+        """Two sounds."""
+        raise NotImplementedError
+
+    assert [input.tooltip for input in spec(blend).inputs] == ["What is heard.", "The other."]

@@ -126,3 +126,14 @@ def visitor(browser: Browser, editor: Service) -> Iterator[Visitor]:
 def page(visitor: Visitor) -> Page:
     """The editor's start page."""
     return visitor.open()
+
+
+def pinch(page: Page, middle: tuple[float, float], before: float, after: float) -> None:
+    """Two fingers that go from so far from a point to so far from it."""
+    x, y = middle
+    session: Any = page.context.new_cdp_session(page)
+    fingers = [[{"x": x + way * far, "y": y} for way in (-1, 1)] for far in (before, after)]
+    events = [("touchStart", fingers[0][:1]), ("touchStart", fingers[0])]
+    for type, points in [*events, ("touchMove", fingers[1]), ("touchEnd", [])]:
+        session.send("Input.dispatchTouchEvent", {"type": type, "touchPoints": points})
+    session.detach()

@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Locator, Page, ViewportSize, expect
 
 from tests.conftest import Service
-from tests.web.conftest import Visitor, visit
+from tests.web.conftest import Visitor, pinch, visit
 from tests.web.graphs import Prompt, opened, picture
 from tests.web.test_access import violations
 
@@ -177,17 +177,6 @@ def test_a_mask_is_painted_with_keys_alone(page: Page, editor: Service, scene: s
     with Image.open(io.BytesIO(made(editor, run(page, editor), "3"))) as mask:
         seen = [mask.convert("L").getpixel(at) for at in ((60, 40), (5, 5))]
     assert seen == [0, 255]  # one of the two inversions was undone
-
-
-def pinch(page: Page, middle: tuple[float, float], before: float, after: float) -> None:
-    """Two fingers that go from so far from a point to so far from it."""
-    x, y = middle
-    session = page.context.new_cdp_session(page)
-    fingers = [[{"x": x + way * far, "y": y} for way in (-1, 1)] for far in (before, after)]
-    events = [("touchStart", fingers[0][:1]), ("touchStart", fingers[0])]
-    for type, points in [*events, ("touchMove", fingers[1]), ("touchEnd", [])]:
-        session.send("Input.dispatchTouchEvent", {"type": type, "touchPoints": points})
-    session.detach()
 
 
 def test_a_mask_is_painted_with_a_finger(browser: Browser, editor: Service, scene: str):
