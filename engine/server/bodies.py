@@ -213,8 +213,14 @@ def count(request: web.Request, name: str) -> int | None:
     text = request.query.get(name)
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
+    value = whole(text)
+    if value is None:
         raise BadInput(
             f"invalid_{name}", f"{name} must be a whole number, 0 or more.", input_name=name
         )
-    return int(text)
+    return value
+
+
+def whole(text: str) -> int | None:
+    """The whole number that a text is, of at most 16 digits; None if it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 17 else None

@@ -16,7 +16,7 @@ from engine.authoring.errors import MissingFile
 from engine.authoring.protocols import FolderKind
 from engine.server import wire, wire_assets
 from engine.server.answers import json_response
-from engine.server.bodies import BadInput
+from engine.server.bodies import BadInput, whole
 from engine.server.forms import received
 from engine.server.keys import ENGINE
 from engine.server.pictures import CHANNELS, rendered
@@ -26,6 +26,7 @@ from engine.store.folders import ANNOTATED
 
 SHOWN_INLINE = ("image/", "audio/", "video/", "text/plain", "application/json")
 NEVER_INLINE = ("image/svg+xml",)
+LARGEST_SIDE = 99_999
 
 
 async def view(request: web.Request) -> web.StreamResponse:
@@ -56,9 +57,10 @@ def _mark(*facts: object) -> ETag:
 def _size(text: str | None) -> int | None:
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and 0 < len(text) < 6 and int(text) > 0):
+    size = whole(text)
+    if not size or size > LARGEST_SIDE:
         raise BadInput("invalid_size", "size must be a number of pixels.", input_name="size")
-    return int(text)
+    return size
 
 
 async def _viewed(request: web.Request) -> tuple[Path, str]:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from aiohttp import web
 
 from engine.server.answers import json_response
-from engine.server.bodies import BadInput
+from engine.server.bodies import BadInput, whole
 from engine.server.keys import ENGINE
 from engine.store.gallery import Kind, Page, Shown, Wanted
 
@@ -24,7 +24,7 @@ async def get_gallery(request: web.Request) -> web.Response:
 
 async def delete_file(request: web.Request) -> web.Response:
     """DELETE /gallery/{id}: delete the file from the output or temp folder."""
-    await request.app[ENGINE].gallery.remove(_number({"id": request.match_info["id"]}, "id", 0))
+    await request.app[ENGINE].gallery.remove(_number({"id": request.match_info["id"]}, "id"))
     return web.Response(status=204)
 
 
@@ -48,16 +48,17 @@ def wanted(query: dict[str, str]) -> Wanted:
         workflow=query.get("workflow") or None,
         node=query.get("node") or None,
         file=None if name is None else (query.get("type", "output"), place, name),
-        before=_number(query, "before", 0) if "before" in query else None,
-        limit=min(_number(query, "limit", USUAL_PAGE), LONGEST_PAGE),
+        before=_number(query, "before") if "before" in query else None,
+        limit=min(_number(query, "limit", USUAL_PAGE, least=1), LONGEST_PAGE),
     )
 
 
-def _number(query: dict[str, str], name: str, default: int) -> int:
-    text = query.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and 0 < len(text) < 16):
-        raise BadInput(f"invalid_{name}", f"{name} must be a whole number.", input_name=name)
-    return int(text)
+def _number(query: dict[str, str], name: str, default: int = 0, *, least: int = 0) -> int:
+    value = whole(query.get(name, str(default)))
+    if value is None or value < least:
+        must = f"{name} must be a whole number, {least} or more."
+        raise BadInput(f"invalid_{name}", must, input_name=name)
+    return value
 
 
 def page(found: Page) -> dict[str, Any]:

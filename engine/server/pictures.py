@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.server.bodies import BadInput
+from engine.server.bodies import BadInput, whole
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -71,7 +71,8 @@ def _channels(picture: Image.Image, channel: str) -> Image.Image:
 
 
 def _quality(text: str) -> int:
-    return min(int(text), 100) if text.isascii() and text.isdigit() else DEFAULT_QUALITY
+    quality = whole(text)
+    return DEFAULT_QUALITY if quality is None else min(quality, 100)
 
 
 def _encoded(picture: Image.Image, kind: str, **options: int) -> tuple[bytes, str]:

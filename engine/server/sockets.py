@@ -19,7 +19,7 @@ from engine.run.engine import Engine
 from engine.run.events import Ended, Event, NodePreview, NodeSound, NodeText
 from engine.run.scheduler import QueueChanged
 from engine.server import wire
-from engine.server.bodies import BadInput
+from engine.server.bodies import BadInput, whole
 from engine.server.crowd import Crowd
 from engine.server.frames import BINARY, TEXT, framed
 from engine.server.replay import Replays
@@ -223,6 +223,7 @@ def _since(request: web.Request) -> int | None:
     text = request.query.get("since")
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 17):
+    value = whole(text)
+    if value is None:
         raise BadInput("invalid_since", "since must be the seq of a message.", input_name="since")
-    return int(text)
+    return value

@@ -12,6 +12,7 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 from engine.authoring.errors import SoundstageError
+from engine.server.bodies import whole
 from engine.store.assets import Asset, Filter, Page, Slice, Sort, Tagged
 from engine.store.survey import Survey
 
@@ -118,9 +119,10 @@ def number(query: dict[str, str], name: str, default: int, *, least: int, most: 
     text = query.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) < 17 and least <= int(text) <= most):
+    value = whole(text)
+    if value is None or not least <= value <= most:
         raise Refused("INVALID_QUERY", f"{name} must be a whole number from {least} to {most}")
-    return int(text)
+    return value
 
 
 def _position(text: str, sort: Sort, order: str) -> tuple[str | int, int]:

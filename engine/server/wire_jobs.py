@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from engine.run.scheduler import Record
 from engine.server import wire
-from engine.server.bodies import BadInput
+from engine.server.bodies import BadInput, whole
 from engine.store.history import Entry, Job, Outcome, Standing, Status
 from engine.store.listing import STATUSES, Order, Page, Wanted
 
@@ -77,9 +77,10 @@ def _number(query: dict[str, str], name: str, must: str, *, least: int) -> int |
     text = query.get(name)
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 16 and int(text) >= least):
+    value = whole(text)
+    if value is None or value < least:
         raise BadInput(f"invalid_{name}", must)
-    return int(text)
+    return value
 
 
 def job_ids(body: dict[str, Any]) -> list[str]:

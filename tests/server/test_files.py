@@ -175,7 +175,8 @@ async def test_previews_and_channels_are_encoded_anew(call: Caller, service: Ser
             assert answer.status == 200
             return Image.open(io.BytesIO(await answer.read()))
 
-    assert (await view("preview=webp;90")).format == "WEBP"
+    for quality in ("90", "0", "", "high", "9" * 5000):
+        assert (await view(f"preview=webp;{quality}")).format == "WEBP"
     jpeg = await view("preview=jpeg;50")
     assert (jpeg.format, jpeg.mode, jpeg.size) == ("JPEG", "RGB", (8, 4))
     rgb = await view("channel=rgb")

@@ -165,7 +165,13 @@ async def test_what_was_made_before_a_restart_is_there(server: ServerFactory, fo
 
 @pytest.mark.parametrize(
     ("query", "named"),
-    [("limit=x", "limit"), ("before=-1", "before"), ("kind=smell", "kind"), ("limit=", "limit")],
+    [
+        ("limit=x", "limit"),
+        ("before=-1", "before"),
+        ("kind=smell", "kind"),
+        ("limit=", "limit"),
+        ("limit=0", "limit"),
+    ],
 )
 async def test_a_wrong_question_is_refused_by_name(call: Caller, query: str, named: str):
     status, told = await call.get(f"/api/gallery?{query}")
@@ -180,7 +186,7 @@ async def test_only_what_is_listed_can_be_deleted(call: Caller, id: str, status:
 
 
 NAMES = ("query", "kind", "limit", "before", "workflow", "node", "filename", "subfolder", "type")
-WORDS = st.text(max_size=12) | st.sampled_from(["1", "picture", "%", "..", "../x", "output"])
+WORDS = st.text(max_size=12) | st.sampled_from(["0", "1", "picture", "%", "..", "../x", "output"])
 
 
 @settings(max_examples=150, deadline=None)
