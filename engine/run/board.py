@@ -175,7 +175,8 @@ class Board:
         place.unfilled = made
         place.children = self.add(growth.nodes, keys, place)
         for child in place.children:
-            child.display = growth.display.get(child.node.id, child.display)
+            wished = growth.display.get(child.node.id, child.display)
+            child.display = self.places[wished].display if wished in self.places else wished
             if child.node.spec.shows:
                 self.aim(child)
                 place.mark_showing()

@@ -67,8 +67,8 @@ def grown(
             read.append(item)
             continue
         reader = _Reader(parent, turn, item, registry, known)
-        display |= reader.display
         nodes |= reader.nodes()
+        display |= reader.display
         read.append(reader.outputs(nodes))
     if len(known) + len(nodes) > MOST_NODES:
         raise ExpansionError(f"the job grew to over {MOST_NODES} nodes; does its loop ever end?")

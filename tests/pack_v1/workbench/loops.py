@@ -47,7 +47,8 @@ class EndWhile:
         graph = GraphBuilder()
         turn = {id: prompt.get_node(id) for id in between(prompt, begin, own)}
         for id, node in turn.items():
-            graph.node(node["class_type"], "next" if id == own else id)
+            copy = graph.node(node["class_type"], "next" if id == own else id)
+            copy.set_override_display_id(id)
         for id, node in turn.items():
             copy = graph.lookup_node("next" if id == own else id)
             for name, value in node["inputs"].items():
