@@ -205,7 +205,9 @@ class Cache:
             return
         memory.nbytes += size
         memory.results[key] = (result, size)
-        while memory.nbytes > self._memory_bytes or len(memory.results) > self._most:
+        while len(memory.results) > self._most:
+            self._forget(next(iter(memory.results)))
+        while memory.nbytes > self._memory_bytes:
             _, (_, freed) = memory.results.popitem(last=False)
             memory.nbytes -= freed
 
@@ -239,6 +241,9 @@ class Cache:
             with self._lock:
                 if self._latest is not None and key not in self._latest.needed:
                     return  # another job began meanwhile
+                memory = self._memory.results
+                if key not in memory and len(memory) >= self._most:
+                    return  # as many as are kept were used meanwhile
                 self._forget_on_disk(key)
                 if not inline:
                     part.replace(self._file(key))

@@ -12,7 +12,7 @@ class Keeping:
 
     Attributes:
         latest: only those of the jobs that began last.
-        most: so many in memory and on disk; 0 keeps none.
+        most: so many, those that were used last; 0 keeps none.
     """
 
     latest: bool = False

@@ -182,7 +182,7 @@ def test_ctrl_c_stops_the_job_too(service: Service, tmp_path: Path):
         while not client.queue()[0]:
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        assert process.wait(90) == 130
         patience = time.monotonic() + 30
         while client.queue() != ([], []):
             assert time.monotonic() < patience

@@ -103,7 +103,7 @@ async def test_choices_follow_the_files_and_so_does_the_etag(call: Caller, servi
 async def test_packs_that_cannot_be_loaded_are_told_of_and_the_others_load(call: Caller):
     await call.get("/object_info")
     failures: dict[str, str] = {}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not failures:
             _, stats = await call.get("/system_stats")
             failures = stats["failures"]
@@ -247,7 +247,7 @@ async def test_native_prompts_do_not_wait_for_packs(tmp_path: Path):
     engine = await Engine.open(tmp_path / "home", guests=guests)
     try:
         bench = Bench(engine)
-        await asyncio.wait_for(bench.submit({"1": n("PreviewAny", source="x")}), 20)
+        await asyncio.wait_for(bench.submit({"1": n("PreviewAny", source="x")}), 60)
     finally:
         await engine.close()
 

@@ -51,7 +51,7 @@ BODIES = st.fixed_dictionaries(
 
 def answer(url: str, data: bytes | None = None) -> tuple[int, bytes]:
     try:
-        with urllib.request.urlopen(url, data, timeout=30) as got:
+        with urllib.request.urlopen(url, data, timeout=60) as got:
             return got.status, got.read()
     except urllib.error.HTTPError as error:
         with error:

@@ -258,7 +258,7 @@ NAMES = st.text(max_size=30) | st.lists(
 def answered(method: str, url: str, data: bytes | None = None) -> tuple[int, bytes]:
     request = urllib.request.Request(url, data, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=30) as got:
+        with urllib.request.urlopen(request, timeout=60) as got:
             return got.status, got.read()
     except urllib.error.HTTPError as error:
         with error:

@@ -311,9 +311,19 @@ def test_the_most_results_are_kept_that_were_used_last(cache: Opener):
     assert [kept.has(key) for key in "abc"] == [False, True, True]
     assert kept.get("b") is not None
     put(kept, "d", result(1), QUICK)
-    assert [kept.has(key) for key in "bcd"] == [True, True, True], "two in memory, two on disk"
+    assert [kept.has(key) for key in "bcd"] == [True, False, True], "neither here nor on disk"
     kept.clear_memory()
-    assert [kept.has(key) for key in "bcd"] == [True, True, False]
+    assert [kept.has(key) for key in "bcd"] == [True, False, False]
+
+
+def test_what_is_written_late_is_not_among_the_most_used_last(cache: Opener):
+    kept = cache(keeping=Keeping(most=2))
+    for key in "abc":
+        kept.remember(key, result(key))
+    for key in "ca":
+        kept.save(key, result(key))
+    kept.clear_memory()
+    assert [kept.has(key) for key in "ac"] == [False, True]
 
 
 def test_the_most_may_be_none(cache: Opener, tmp_path: Path):

@@ -115,7 +115,7 @@ def test_training_goes_on_from_its_checkpoint(tmp_path: Path):
         return torch.load(tmp_path / "model.pt", weights_only=True)
 
     first = run(0.001)
-    second = run(0.002)
+    second = run(first["spent"] / 60 + 0.001)
     assert second["step"] > first["step"] > 0
     assert second["spent"] > first["spent"]
 
