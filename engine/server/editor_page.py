@@ -6,12 +6,14 @@ checkout on a machine without Node has none, and shows the plain page instead.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from aiohttp import web
 
-from engine.authoring.errors import MissingFile
+from engine.authoring.errors import BadPath, MissingFile
 from engine.server import system
+from engine.store.folders import inside
 
 STATIC = Path(__file__).parent / "static"
 PAGE = STATIC / "index.html"
@@ -48,18 +50,18 @@ async def page(request: web.Request) -> web.StreamResponse:
 
 async def icon(_request: web.Request) -> web.StreamResponse:
     """GET /icon.svg: the editor's mark."""
-    return _file(STATIC / "icon.svg", "no-cache")
+    return _file(STATIC, "icon.svg", "no-cache")
 
 
 async def asset(request: web.Request) -> web.StreamResponse:
     """GET /editor/{name}: a file whose name changes whenever its contents do."""
     name = request.match_info["name"]
-    if name.startswith("."):
-        raise MissingFile(f"there is no asset {name[:100]!r}; load the page at / again")
-    return _file(STATIC / "editor" / name, "public, max-age=31536000, immutable")
+    return _file(STATIC / "editor", name, "public, max-age=31536000, immutable")
 
 
-def _file(path: Path, cached: str) -> web.FileResponse:
-    if not path.is_file():
-        raise MissingFile(f"there is no asset {path.name[:100]!r}; load the page at / again")
-    return web.FileResponse(path, headers={"Cache-Control": cached})
+def _file(folder: Path, name: str, cached: str) -> web.FileResponse:
+    with suppress(BadPath):
+        path = inside(folder, name)
+        if path.is_file():
+            return web.FileResponse(path, headers={"Cache-Control": cached})
+    raise MissingFile(f"there is no asset {name[:100]!r}; load the page at / again")
