@@ -15,7 +15,7 @@ from aiohttp import web
 from engine.authoring.errors import BadPath, MissingFile
 from engine.server import wire_assets
 from engine.server.answers import json_response
-from engine.server.bodies import BadInput, json_object
+from engine.server.bodies import BadInput, json_object, says_yes
 from engine.server.files import file_headers
 from engine.server.forms import received
 from engine.server.keys import ENGINE, SURVEY
@@ -94,7 +94,7 @@ async def put_asset(request: web.Request) -> web.Response:
 async def delete_asset(request: web.Request) -> web.Response:
     """DELETE /assets/{id}: list it no more; with delete_content=true its file goes, too."""
     asset, assets = await _asset(request), request.app[ENGINE].assets
-    wanted = request.query.get("delete_content", "").lower() in ("true", "1")
+    wanted = says_yes(request.query, "delete_content")
     if wanted and asset.folder.startswith("models/"):
         raise Refused("FORBIDDEN", "models are not deleted by this route; remove the file itself")
     assets.hide(asset)
@@ -232,7 +232,7 @@ async def post_seed(request: web.Request) -> web.Response:
     survey = request.app[SURVEY]
     if not survey.begin():
         return json_response({"status": "already_running"}, status=409)
-    if request.query.get("wait", "").lower() not in ("true", "1"):
+    if not says_yes(request.query, "wait"):
         return json_response({"status": "started"}, status=202)
     await survey.wait()
     return json_response({"status": "completed", **wire_assets.survey(survey)})

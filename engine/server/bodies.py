@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import Any, cast
 
 import msgspec
@@ -202,6 +203,11 @@ def flag(body: dict[str, Any], name: str) -> bool:
     if not isinstance(value, bool):
         raise BadInput(f"invalid_{name}", f"{name} must be true or false.", input_name=name)
     return value
+
+
+def says_yes(given: Mapping[str, str], name: str) -> bool:
+    """Whether a parameter, or a field of a form, is "true" or "1"."""
+    return given.get(name, "").lower() in ("true", "1")
 
 
 def count(request: web.Request, name: str) -> int | None:

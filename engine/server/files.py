@@ -16,7 +16,7 @@ from engine.authoring.errors import MissingFile
 from engine.authoring.protocols import FolderKind
 from engine.server import wire, wire_assets
 from engine.server.answers import json_response
-from engine.server.bodies import BadInput, whole
+from engine.server.bodies import BadInput, says_yes, whole
 from engine.server.forms import received
 from engine.server.keys import ENGINE
 from engine.server.pictures import CHANNELS, rendered
@@ -124,29 +124,20 @@ def _named(name: str) -> str:
 
 async def upload_image(request: web.Request) -> web.Response:
     """POST /upload/image: stream a file to disk, then give it its name."""
-    folders = request.app[ENGINE].folders
-    upload = Upload(folders.root("temp"))
+    upload = Upload(request.app[ENGINE].folders.root("temp"))
     try:
-        fields = await received(request, upload)
-        kind = folder_kind(fields.get("type") or "input")
-        subfolder = fields.get("subfolder", "")
-        stored = await asyncio.to_thread(
-            store,
-            upload,
-            folders.root(kind),
-            subfolder,
-            overwrite=fields.get("overwrite", "").lower() in ("true", "1"),
-        )
+        return await kept(request, upload, await received(request, upload))
     finally:
         await asyncio.to_thread(upload.discard)
-    return await stored_answer(request, upload, stored, subfolder, kind)
 
 
-async def stored_answer(
-    request: web.Request, upload: Upload, name: str, subfolder: str, kind: FolderKind
-) -> web.Response:
-    """Where an upload was put, and the asset that it is from now on."""
+async def kept(request: web.Request, upload: Upload, fields: dict[str, str]) -> web.Response:
+    """Give an upload its name where the form says; tells that, and the asset that it is now."""
+    engine = request.app[ENGINE]
+    kind, subfolder = folder_kind(fields.get("type") or "input"), fields.get("subfolder", "")
+    root, overwrite = engine.folders.root(kind), says_yes(fields, "overwrite")
+    name = await asyncio.to_thread(store, upload, root, subfolder, overwrite=overwrite)
     place = posixpath.normpath(posixpath.join(kind, subfolder))
-    asset = await request.app[ENGINE].assets.add(place, name, upload.close(), name, [])
+    asset = await engine.assets.add(place, name, upload.close(), name, [])
     told = wire.stored(name, subfolder, kind)
     return json_response({**told, "asset": wire_assets.brief(asset)})

@@ -12,11 +12,11 @@ from aiohttp import web
 
 from engine.authoring.errors import MissingFile
 from engine.server.bodies import BadInput
-from engine.server.files import folder_kind, stored_answer
+from engine.server.files import folder_kind, kept
 from engine.server.forms import received
 from engine.server.keys import ENGINE
 from engine.server.pictures import MOST_PIXELS
-from engine.server.uploads import Upload, store
+from engine.server.uploads import Upload
 from engine.store.folders import Folders
 
 REFERENCE = {"filename": "", "subfolder": "", "type": "output"}
@@ -34,18 +34,12 @@ async def upload_mask(request: web.Request) -> web.Response:
     try:
         fields = await received(request, upload)
         original = _original(folders, fields.get("original_ref"))
-        kind = folder_kind(fields.get("type") or "input")
-        subfolder = fields.get("subfolder", "")
         upload.close()
         await asyncio.to_thread(_write, masked, upload, original)
-        overwrite = fields.get("overwrite", "").lower() in ("true", "1")
-        stored = await asyncio.to_thread(
-            store, masked, folders.root(kind), subfolder, overwrite=overwrite
-        )
+        return await kept(request, masked, fields)
     finally:
         await asyncio.to_thread(upload.discard)
         await asyncio.to_thread(masked.discard)
-    return await stored_answer(request, masked, stored, subfolder, kind)
 
 
 def _original(folders: Folders, reference: str | None) -> Path:

@@ -15,11 +15,9 @@ from aiohttp import web
 
 from engine.server import wire_files
 from engine.server.answers import json_response
-from engine.server.bodies import BadInput, json_object, json_value
+from engine.server.bodies import BadInput, json_object, json_value, says_yes
 from engine.server.files import file_headers
 from engine.server.keys import SETTINGS, USERDATA
-
-TRUE = ("true", "1")
 
 
 async def get_users(request: web.Request) -> web.Response:
@@ -64,11 +62,11 @@ async def get_listing(request: web.Request) -> web.Response:
     if not folder:
         raise BadInput("invalid_dir", "dir is missing; it names the folder.", input_name="dir")
     found = await asyncio.to_thread(
-        request.app[USERDATA].files, folder, recurse=_asked(request, "recurse")
+        request.app[USERDATA].files, folder, recurse=says_yes(request.query, "recurse")
     )
-    if _asked(request, "full_info"):
+    if says_yes(request.query, "full_info"):
         return json_response([wire_files.user_file(name, stat) for name, stat in found])
-    if _asked(request, "split"):
+    if says_yes(request.query, "split"):
         return json_response([[name, *name.split("/")] for name, _ in found])
     return json_response([name for name, _ in found])
 
@@ -116,12 +114,8 @@ async def move_file(request: web.Request) -> web.Response:
 
 def _told(request: web.Request, name: str, stat: os.stat_result) -> web.Response:
     plain = posixpath.normpath(name)
-    told = wire_files.user_file(plain, stat) if _asked(request, "full_info") else plain
+    told = wire_files.user_file(plain, stat) if says_yes(request.query, "full_info") else plain
     return json_response(told)
-
-
-def _asked(request: web.Request, name: str) -> bool:
-    return request.query.get(name, "").lower() in TRUE
 
 
 def _overwrites(request: web.Request) -> bool:
