@@ -12,8 +12,8 @@ from typing import Any
 
 from engine.authoring.spec import NodeSpec
 from engine.compat.call import Call, during
+from engine.compat.hidden import hidden_value
 from engine.compat.results import returned
-from engine.compat.standins.graph import DynamicPrompt, Grown
 from engine.run.call import NodeRun, residents
 from engine.run.guests import RUN_PARAMETER, GuestNode, spec_of
 
@@ -114,21 +114,6 @@ class Adapter:
         """The hidden inputs; lists of one where all inputs are lists."""
         values = {name: hidden_value(kind, run) for name, kind in self._hidden.items()}
         return {n: [value] for n, value in values.items()} if self._node.collects else values
-
-
-def hidden_value(kind: str, run: NodeRun) -> Any:
-    """What fills a hidden input."""
-    match kind:
-        case "PROMPT":
-            return run.prompt
-        case "EXTRA_PNGINFO":
-            return run.extra_pnginfo
-        case "UNIQUE_ID":
-            return run.node
-        case "DYNPROMPT":
-            return DynamicPrompt(run.prompt, Grown(run.nodes, run.parents), run.parents)
-        case _:  # keys of a paid service that this one does not use
-            return None
 
 
 def accepted(

@@ -64,7 +64,8 @@ def declared(kind: Any, source: Source) -> tuple[GuestNode, dict[str, str]]:
     """
     function = _function(kind)
     types = _input_types(kind)
-    hidden = _hidden(types.get("hidden") or {})
+    filled = getattr(kind, "FILLS_HIDDEN", False)  # as a class of the newer kind does itself
+    hidden = {} if filled else _hidden(types.get("hidden") or {})
     outputs = _outputs(kind)
     checks, checks_types = _checks(kind, [*types["required"], *types["optional"]])
     node = GuestNode(

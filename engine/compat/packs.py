@@ -18,6 +18,7 @@ from engine.authoring.registry import Registry
 from engine.compat.adapter import Adapter, Instances
 from engine.compat.attempts import Attempts
 from engine.compat.declared import Misdeclared, Source, declared
+from engine.compat.newer import newer_classes
 from engine.compat.plain import text, without_folders
 from engine.compat.standins.install import install
 from engine.run.guests import GuestNode
@@ -29,6 +30,9 @@ PACKAGE = "custom_nodes"
 """Packs are imported as modules of this package, as they expect."""
 DISABLED = ".disabled"
 ATTEMPTS_FILE = ".packs"
+EARLY_PACKAGE = "prestartup_scripts"
+EARLY_SCRIPT = "prestartup_script.py"
+"""Of a pack that has one, it runs before any pack is imported."""
 DEADLY_TEXT = (
     "the worker process was killed while it loaded this pack; it is left out until the service "
     "starts again"
@@ -40,7 +44,7 @@ class Deadly(Misdeclared):
 
 
 class NoPack(Misdeclared):
-    """A module that brings no V1 nodes."""
+    """A module that brings no nodes."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,10 @@ def load(directories: Sequence[Path], registry: Registry, folders: Folders) -> P
     classes = install(registry, folders, directories)
     packs = registry.guests = Packs(registry)
     attempts = Attempts(folders.root("temp") / ATTEMPTS_FILE)
+    for name, path in found(directories):
+        if name not in attempts.deadly and (path / EARLY_SCRIPT).is_file():
+            with attempts.attempt(name):
+                packs.prepare(name, path / EARLY_SCRIPT)
     seen: set[str] = set()
     for name, path in found(directories):
         if name in attempts.deadly:
@@ -122,6 +130,15 @@ class Packs:
         """Ask a node's VALIDATE_INPUTS."""
         check = self._registry.nodes[id].check
         return True if check is None else check(**given)
+
+    def prepare(self, name: str, script: Path) -> None:
+        """Run a pack's script that comes before everything; one that fails is only told."""
+        log.info("running %s of the node pack %s", script.name, name)
+        try:
+            module_of(script, f"{EARLY_PACKAGE}.{name.replace('.', '_')}")
+        except (Exception, SystemExit) as error:
+            log.exception("%s of the node pack %s failed", script.name, name)
+            self.fail(f"{name}: {script.name}", error)
 
     def add(self, name: str, path: Path, known: dict[str, Any]) -> None:
         """Import one pack; `known` gets its classes, by id."""
@@ -184,13 +201,16 @@ def imported(name: str, path: Path) -> Pack:
     module = module_of(path, f"{PACKAGE}.{name.replace('.', '_')}")
     classes = getattr(module, "NODE_CLASS_MAPPINGS", None)
     web = web_folder(path, getattr(module, "WEB_DIRECTORY", None))
+    newer: dict[str, Any] = {}
+    if classes is None and hasattr(module, "comfy_entrypoint"):
+        classes = newer = newer_classes(module.comfy_entrypoint)
     if classes is None and web is not None:
         classes = {}
-    if classes is None and hasattr(module, "comfy_entrypoint"):
-        raise NoPack("has comfy_entrypoint, as V3 packs do; only V1 packs are understood")
     if not isinstance(classes, Mapping):
         raise NoPack("has no NODE_CLASS_MAPPINGS, a dict of names to classes")
     titles = getattr(module, "NODE_DISPLAY_NAME_MAPPINGS", None)
+    if newer:
+        titles = {id: kind.DISPLAY_NAME or id for id, kind in newer.items()}
     return Pack(
         name=name,
         version=code_version(path),

@@ -182,7 +182,8 @@ async def test_a_pack_draws_by_the_programs_nodes_what_they_draw_themselves(loca
     with Image.open(bench.engine.folders.root("output") / "own_00001_.png") as file:
         expected = file.tobytes()
     links = {"model": ["m", 0], "clip": ["m", 1], "vae": ["m", 2]}
-    for way, given in (("class", {}), ("class", links), ("function", links), ("steps", links)):
+    ways = ("class", "function", "steps", "noise", "object")
+    for way, given in (("class", {}), *((way, links) for way in ways)):
         name = f"{way}{len(given)}"
         made, id = await pixels(
             bench, n("V1Draws", text="a red circle", way=way, seed=1, **given), name

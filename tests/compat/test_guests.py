@@ -118,7 +118,9 @@ async def test_packs_that_cannot_be_loaded_are_told_of_and_the_others_load(call:
         "careless: V1OddInput": ('has input \'value\' = 5; write ("INT", {...}) or (["a", "b"],)'),
         "careless: V1Raises": "RuntimeError: the disk is not there",
         "empty": "has no NODE_CLASS_MAPPINGS, a dict of names to classes",
-        "newer": "has comfy_entrypoint, as V3 packs do; only V1 packs are understood",
+        "newer: Growing": (
+            "NotUnderstood: io.Autogrow: inputs that a prompt makes are not here for packs"
+        ),
         "quits": "SystemExit: 3",
     }
 

@@ -34,6 +34,7 @@ from engine.compat.standins.graph import (
     is_link,
 )
 from engine.compat.standins.node_helpers import conditioning_set_values, pillow
+from engine.compat.standins.sampling import UnknownNoise, prepare_noise, sampler, sampling
 from engine.compat.standins.server import server
 from engine.store.folders import Folders
 
@@ -157,12 +158,28 @@ def test_a_prompt_that_grows_knows_where_nodes_come_from():
 
 
 def test_modules_are_found_as_packs_import_them():
-    made: dict[str, ModuleType] = comfy(Registry()) | comfy_api() | comfy_execution() | server()
+    made: dict[str, ModuleType] = comfy(Registry()) | comfy_api({}) | comfy_execution() | server()
     assert made["comfy"].utils is made["comfy.utils"]
     assert made["comfy_api"].latest is made["comfy_api.latest"]
+    made |= sampling(Registry(), {"common_ksampler": None})
     assert made["comfy.samplers"].KSampler.SAMPLERS == []
+    with pytest.raises(AttributeError, match=r"comfy\.sd\.load_lora is not here"):
+        made["comfy"].sd.load_lora()
     assert made["comfy.cli_args"].args.disable_metadata is False
     assert made["comfy.model_management"].get_free_memory() > 0
+
+
+def test_noise_is_that_of_its_seed_or_refused():
+    latents = torch.zeros(3, 4, 2, 2)
+    whole = prepare_noise(latents, 5)
+    assert torch.equal(prepare_noise(latents, 5), whole)
+    assert torch.equal(prepare_noise(latents[:2], 5, [0, 2])[0], whole[0])
+    sample = sampler(lambda *_, **given: [{"samples": given["disable_noise"]}])
+    texts = ("euler", "normal", None, None)
+    assert sample(None, whole, 4, 1.0, *texts, latents, seed=5) is False
+    assert sample(None, torch.zeros_like(latents), 4, 1.0, *texts, latents) is True
+    with pytest.raises(UnknownNoise, match="not that of the seed"):
+        sample(None, whole, 4, 1.0, *texts, latents, seed=6)
 
 
 def test_types_are_their_names():

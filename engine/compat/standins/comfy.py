@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +10,6 @@ from typing import Any, ClassVar
 
 from engine.authoring.backend import Backend
 from engine.authoring.errors import Interrupted
-from engine.authoring.markers import Files
 from engine.authoring.registry import Registry
 from engine.compat.call import CURRENT
 
@@ -73,7 +71,9 @@ class CheckLazyMixin:
 
 
 class ProgressBar:
-    """Reports the progress of the node that runs, and ends it when its job was interrupted.
+    """Reports the progress of the node that makes it, and ends it when its job was interrupted.
+
+    It may be used in threads that the node starts.
 
     Args:
         total: steps in all.
@@ -84,6 +84,7 @@ class ProgressBar:
         self.total = total
         self.current = 0.0
         self.node_id = node_id
+        self._call = CURRENT.get()
 
     def update_absolute(
         self, value: float, total: float | None = None, preview: Any = None
@@ -91,9 +92,8 @@ class ProgressBar:
         """So many steps are done; `preview` is (format, PIL picture, longest side)."""
         self.total = self.total if total is None else total
         self.current = min(value, self.total)
-        call = CURRENT.get()
-        if call is not None:
-            call.progress(self.current, self.total, preview)
+        if self._call is not None:
+            self._call.progress(self.current, self.total, preview)
 
     def update(self, value: float) -> None:
         """So many more steps are done."""
@@ -238,23 +238,24 @@ class Flags:
         return False
 
 
-def options(registry: Registry, id: str, name: str) -> Sequence[str]:
-    """The choices of a node's input; none where there is no such node."""
-    spec = registry.get(id)
-    input = spec.by_name.get(name) if spec is not None else None
-    choice = input.choice if input is not None else None
-    return () if choice is None or isinstance(choice.options, Files) else choice.options
+ABSENT = (
+    *("clip_vision", "controlnet", "latent_formats", "lora", "model_base", "model_patcher"),
+    *("ops", "sd"),
+)
+"""Modules that packs import at their top and use in some of their nodes: models are not opened."""
 
 
-def samplers(registry: Registry) -> ModuleType:
-    """`comfy.samplers`: the names of samplers and schedulers."""
-    module = ModuleType("comfy.samplers")
-    names = [*options(registry, "KSampler", "sampler_name")]
-    schedulers = [*options(registry, "KSampler", "scheduler")]
-    lists = {"SAMPLERS": names, "SCHEDULERS": schedulers}
-    vars(module).update(
-        KSampler=type("KSampler", (), lists), SAMPLER_NAMES=names, SCHEDULER_NAMES=schedulers
-    )
+def absent(name: str) -> ModuleType:
+    """A module that can be imported and holds nothing."""
+
+    def missing(wanted: str) -> Any:
+        raise AttributeError(
+            f"{name}.{wanted} is not here: packs cannot open this service's models, "
+            "only pass them to its nodes"
+        )
+
+    module = ModuleType(name)
+    vars(module).update(__getattr__=missing)
     return module
 
 
@@ -279,7 +280,8 @@ def comfy(registry: Registry) -> dict[str, ModuleType]:
     management = ModelManagement(registry)
     flags = ModuleType("comfy.cli_args")
     vars(flags).update(args=Flags())
-    made = (package, utils, types, typing, management, samplers(registry), flags)
-    for module in made[1:]:
+    known_modules = (utils, types, typing, management, flags)
+    made = [*known_modules, *(absent(f"comfy.{name}") for name in ABSENT)]
+    for module in made:
         setattr(package, module.__name__.rpartition(".")[2], module)
-    return {module.__name__: module for module in made}
+    return {module.__name__: module for module in (package, *made)}

@@ -1,11 +1,14 @@
-"""`comfy_api`: of the newer API what V1 packs call: the progress of the node that runs."""
+"""`comfy_api`: nodes of the newer kind, and the progress of the node that runs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
 from engine.compat.call import CURRENT
+from engine.compat.standins.comfy_io import ComfyExtension, comfy_io
+from engine.compat.standins.comfy_ui import comfy_ui
 
 VERSIONS = ("v0_0_1", "v0_0_2", "latest")
 LONGEST_SIDE = 512
@@ -63,14 +66,23 @@ class ComfyAPISync:
         self.execution = ExecutionSync()
 
 
-def comfy_api() -> dict[str, ModuleType]:
-    """The package and its versions by name."""
+def comfy_api(classes: Mapping[str, Any]) -> dict[str, ModuleType]:
+    """The package and its versions by name.
+
+    Args:
+        classes: our own nodes, as in the module `nodes`.
+    """
     package = ModuleType("comfy_api")
     package.__path__ = []
     made: dict[str, ModuleType] = {"comfy_api": package}
     for version in VERSIONS:
         module = ModuleType(f"comfy_api.{version}")
-        vars(module).update(ComfyAPI=ComfyAPI, ComfyAPISync=ComfyAPISync)
+        module.__path__ = []
+        io, ui = comfy_io(f"{module.__name__}.io"), comfy_ui(f"{module.__name__}.ui", classes)
+        vars(module).update(
+            ComfyAPI=ComfyAPI, ComfyAPISync=ComfyAPISync, ComfyExtension=ComfyExtension
+        )
+        vars(module).update(io=io, IO=io, ui=ui, UI=ui)
         setattr(package, version, module)
-        made[module.__name__] = module
+        made |= {each.__name__: each for each in (module, io, ui)}
     return made

@@ -21,43 +21,20 @@ KEPT_TEXTS = {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}
 FUNCTION = "run"
 METHODS: Mapping[str, str] = {
     "CheckpointLoaderSimple": "load_checkpoint",
-    "CLIPLoader": "load_clip",
-    "CLIPSetLastLayer": "set_last_layer",
     "CLIPTextEncode": "encode",
-    "ConditioningCombine": "combine",
-    "ConditioningConcat": "concat",
-    "ConditioningZeroOut": "zero_out",
-    "EmptyImage": "generate",
     "EmptyLatentImage": "generate",
     "ImageBatch": "batch",
-    "ImageInvert": "invert",
-    "ImagePadForOutpaint": "expand_image",
-    "ImageScale": "upscale",
-    "ImageScaleBy": "upscale",
     "KSampler": "sample",
     "KSamplerAdvanced": "sample",
-    "LatentUpscale": "upscale",
-    "LatentUpscaleBy": "upscale",
     "LoadImage": "load_image",
-    "LoadImageMask": "load_image",
-    "LoraLoader": "load_lora",
-    "LoraLoaderModelOnly": "load_lora_model_only",
     "PreviewImage": "save_images",
     "SaveImage": "save_images",
-    "SetLatentNoiseMask": "set_mask",
-    "UNETLoader": "load_unet",
     "VAEDecode": "decode",
-    "VAEDecodeTiled": "decode",
-    "VAEEncode": "encode",
-    "VAEEncodeForInpaint": "encode",
-    "VAELoader": "load_vae",
 }
-"""What packs call the method of a node that they call by name; else it is `FUNCTION`."""
+"""The method of a node that packs call by its name; of all others it is `FUNCTION`."""
 ORDERS: Mapping[str, tuple[str, ...]] = {
     "CLIPTextEncode": ("clip", "text"),
     "VAEDecode": ("vae", "samples"),
-    "VAEEncode": ("vae", "pixels"),
-    "VAEEncodeForInpaint": ("vae", "pixels", "mask", "grow_mask_by"),
 }
 """Arguments without names, where they are not in the order of the inputs."""
 TEMPORARY = ("PreviewImage", "PreviewAudio", "MaskPreview")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -219,6 +220,25 @@ class Grown(Mapping[str, Entry]):
         return len(self._grown)
 
 
+@dataclass(frozen=True)
+class ExecutionContext:
+    """What runs now.
+
+    Attributes:
+        list_index: which of the node's runs over a list it is.
+    """
+
+    prompt_id: str
+    node_id: str
+    list_index: int
+
+
+def get_executing_context() -> ExecutionContext | None:
+    """What runs in this thread or task; None outside of a node."""
+    call = CURRENT.get()
+    return None if call is None else ExecutionContext(call.run.job, call.run.node, call.run.turn)
+
+
 def comfy_execution() -> dict[str, ModuleType]:
     """The package and its modules by name."""
     package = ModuleType("comfy_execution")
@@ -239,5 +259,9 @@ def comfy_execution() -> dict[str, ModuleType]:
         DependencyCycleError=DependencyCycleError,
         is_link=is_link,
     )
-    vars(package).update(graph_utils=utils, graph=graph)
-    return {module.__name__: module for module in (package, utils, graph)}
+    context = ModuleType("comfy_execution.utils")
+    vars(context).update(
+        ExecutionContext=ExecutionContext, get_executing_context=get_executing_context
+    )
+    vars(package).update(graph_utils=utils, graph=graph, utils=context)
+    return {module.__name__: module for module in (package, utils, graph, context)}

@@ -15,6 +15,7 @@ from engine.compat.standins.core_nodes import core_nodes
 from engine.compat.standins.folder_paths import FolderPaths
 from engine.compat.standins.graph import comfy_execution
 from engine.compat.standins.node_helpers import node_helpers
+from engine.compat.standins.sampling import sampling
 from engine.compat.standins.server import server
 from engine.store.folders import Folders
 
@@ -25,13 +26,16 @@ def install(registry: Registry, folders: Folders, packs: Sequence[Path]) -> dict
     Returns:
         NODE_CLASS_MAPPINGS of the module `nodes`: gets the classes of packs as they load.
     """
+    core = core_nodes(registry, folders)
     sys.modules.update(comfy_execution())
-    sys.modules.update(comfy_api())
-    sys.modules.update(comfy(registry))
+    sys.modules.update(comfy_api(core))
+    sys.modules.update(comfy(registry) | sampling(registry, core))
+    for name in ("sample", "samplers"):
+        setattr(sys.modules["comfy"], name, sys.modules[f"comfy.{name}"])
     sys.modules.update(server())
     sys.modules.update(node_helpers())
     sys.modules["folder_paths"] = FolderPaths(folders, packs)
     # What packs know as `nodes` is a pack of ours here: it gets their names besides.
     module = sys.modules.setdefault("nodes", ModuleType("nodes"))
-    vars(module).update(core_nodes(registry, folders))
+    vars(module).update(core)
     return vars(module)["NODE_CLASS_MAPPINGS"]

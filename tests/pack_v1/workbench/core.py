@@ -2,7 +2,10 @@
 
 import json
 
+import comfy.sample
+import comfy.samplers
 import folder_paths
+import latent_preview
 from node_helpers import conditioning_set_values
 
 import nodes
@@ -92,7 +95,7 @@ class Draws:
         return {
             "required": {
                 "text": ("STRING",),
-                "way": (["class", "function", "steps"],),
+                "way": (["class", "function", "steps", "noise", "object"],),
                 "seed": ("INT", {"default": 1}),
             },
             "optional": {"model": ("MODEL",), "clip": ("CLIP",), "vae": ("VAE",)},
@@ -111,6 +114,18 @@ class Draws:
             (made,) = KSampler().sample(model, seed, 4, 2.0, *rest)
         elif way == "function":
             (made,) = common_ksampler(model, seed, 4, 2.0, *rest)
+        elif way in ("noise", "object"):
+            start = comfy.sample.fix_empty_latent_channels(model, latent["samples"])
+            noise = comfy.sample.prepare_noise(start, seed)
+            show = latent_preview.prepare_callback(model, 4)
+            if way == "noise":
+                made = comfy.sample.sample(
+                    model, noise, 4, 2.0, *rest[:-1], start, callback=show, seed=seed
+                )
+            else:
+                sampler = comfy.samplers.KSampler(model, 4, "cpu", "euler", "normal", 1.0)
+                made = sampler.sample(noise, wanted, unwanted, 2.0, start, seed=seed)
+            made = {"samples": made}
         else:
             (half,) = common_ksampler(model, seed, 4, 2.0, *rest, last_step=2)
             (made,) = common_ksampler(
@@ -139,7 +154,8 @@ class TwoLayers:
         return {"required": {"clip": ("CLIP",)}}
 
     def run(self, clip):
-        (changed,) = nodes.CLIPSetLastLayer().set_last_layer(clip, -2)
+        layer = nodes.CLIPSetLastLayer()
+        (changed,) = getattr(layer, layer.FUNCTION)(clip, -2)
         encode = nodes.CLIPTextEncode().encode
         return encode(clip, "a")[0], encode(changed, "a")[0]
 
