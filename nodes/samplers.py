@@ -100,7 +100,9 @@ def dpmpp_sde(
 @node("SamplerDPMPP_2M_SDE", category="sampling/custom_sampling/samplers")
 def dpmpp_2m_sde(
     *,
-    solver_type: Annotated[str, Choice(("midpoint", "heun"))],
+    solver_type: Annotated[
+        str, Choice(("midpoint", "heun")), Tooltip("How the last two answers are weighed.")
+    ],
     eta: Eta = 1.0,
     s_noise: Fresh = 1.0,
     noise_device: NoiseDevice,
@@ -157,7 +159,11 @@ def dpm_adaptive(
 @node("SamplerER_SDE", category="sampling/custom_sampling/samplers")
 def er_sde(
     *,
-    solver_type: Annotated[str, Choice(("ER-SDE", "Reverse-time SDE", "ODE"))],
+    solver_type: Annotated[
+        str,
+        Choice(("ER-SDE", "Reverse-time SDE", "ODE")),
+        Tooltip("What noise counts on the way; ODE has none."),
+    ],
     max_stage: Annotated[int, Range(1, 3), Tooltip("So many answers make a step.")] = 3,
     eta: Annotated[Number, Tooltip("How much fresh noise, in the reverse-time SDE.")] = 1.0,
     s_noise: Fresh = 1.0,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from nodes.models.clip import Clip
     from nodes.models.conditionings import Conditioning
+    from nodes.models.films import Film as Video
     from nodes.models.guidance import Guide as Guider
     from nodes.models.kokoro import VoiceModel
     from nodes.models.latents import Latents as Latent
@@ -41,6 +42,7 @@ else:
     Noise = Socket("NOISE", "The noise to begin with, by its seed.")
     Sampler = Socket("SAMPLER", "How each step is taken.")
     Sigmas = Socket("SIGMAS", "The levels of noise, one more than there are steps.")
+    Video = Socket("VIDEO", "A film: pictures one after another, and their sound.")
 
 __all__ = [
     "Audio",
@@ -55,5 +57,6 @@ __all__ = [
     "Sampler",
     "Sigmas",
     "Vae",
+    "Video",
     "VoiceModel",
 ]

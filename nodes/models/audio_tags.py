@@ -8,13 +8,13 @@ a chunk of WAV.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
+
+from nodes.models.ogg import paged, pages
 
 VENDOR = b"soundstage"
 _FLAC_COMMENT, _FLAC_LAST = 4, 0x80
-_OGG_CONTINUED = 1
-_OGG_LARGEST = 255 * 255
 
 
 def tagged_flac(data: bytes, tags: Mapping[str, str]) -> bytes:
@@ -68,15 +68,15 @@ def _id3(tags: Mapping[str, str]) -> bytes:
 
 def tagged_opus(data: bytes, tags: Mapping[str, str]) -> bytes:
     """An Ogg Opus file with these tags instead of its own."""
-    pages = list(_pages(data))
-    head, *rest = pages
+    found = list(pages(data))
+    head, *rest = found
     audio = [page for page in rest if page.granule]  # headers stand at time 0
-    headers = [head, *_paged(b"OpusTags" + _comments(tags), head)]
+    headers = [head, *paged(b"OpusTags" + _comments(tags), head)]
     followed = len(rest) - len(audio) + 1
     if len(headers) != followed:
         audio = [replace(page, number=page.number - followed + len(headers)) for page in audio]
         return b"".join(page.written() for page in [*headers, *audio])
-    size = sum(len(page.raw) for page in pages[:followed])
+    size = sum(len(page.raw) for page in found[:followed])
     return b"".join([*(page.written() for page in headers), data[size:]])
 
 
@@ -96,68 +96,3 @@ def _seven_bit(number: int) -> bytes:
     if number >= 1 << 28:
         raise ValueError("the tags are longer than the 256 MB that an ID3 tag can hold")
     return bytes(number >> shift & 0x7F for shift in (21, 14, 7, 0))
-
-
-@dataclass(frozen=True)
-class _Page:
-    """One page of an Ogg stream (RFC 3533, 6)."""
-
-    flags: int
-    granule: int
-    serial: int
-    number: int
-    lacing: bytes
-    body: bytes
-    raw: bytes = b""
-
-    def written(self) -> bytes:
-        front = struct.pack(
-            "<4sBBqII", b"OggS", 0, self.flags, self.granule, self.serial, self.number
-        )
-        back = bytes([len(self.lacing)]) + self.lacing + self.body
-        return front + struct.pack("<I", _crc(front + b"\0\0\0\0" + back)) + back
-
-
-def _pages(data: bytes) -> Iterator[_Page]:
-    at = 0
-    while at < len(data):
-        magic, _, flags, granule, serial, number, _, segments = struct.unpack_from(
-            "<4sBBqIIIB", data, at
-        )
-        if magic != b"OggS":
-            raise ValueError("this is no Ogg stream")
-        lacing = data[at + 27 : at + 27 + segments]
-        end = at + 27 + segments + sum(lacing)
-        body = data[at + 27 + segments : end]
-        yield _Page(flags, granule, serial, number, lacing, body, data[at:end])
-        at = end
-
-
-def _paged(packet: bytes, head: _Page) -> Iterator[_Page]:
-    """A header packet in as many pages as it takes, behind the first page of the stream."""
-    lacing = bytes([255] * (len(packet) // 255) + [len(packet) % 255])
-    for index in range((len(lacing) + 254) // 255):
-        body = packet[index * _OGG_LARGEST : (index + 1) * _OGG_LARGEST]
-        part = lacing[index * 255 : (index + 1) * 255]
-        flags = _OGG_CONTINUED if index else 0
-        yield _Page(flags, 0, head.serial, index + 1, part, body)
-
-
-def _crc_table() -> list[int]:
-    table: list[int] = []
-    for byte in range(256):
-        value = byte << 24
-        for _ in range(8):
-            value = (value << 1) ^ (0x04C11DB7 if value & 0x80000000 else 0)
-        table.append(value & 0xFFFFFFFF)
-    return table
-
-
-_CRC = _crc_table()
-
-
-def _crc(data: bytes) -> int:
-    value = 0
-    for byte in data:
-        value = (value << 8 & 0xFFFFFFFF) ^ _CRC[value >> 24 ^ byte]
-    return value

@@ -88,7 +88,7 @@ def read(path: Path) -> tuple[Tensor, Tensor]:
             for frame in ImageSequence.Iterator(file):
                 upright = ImageOps.exif_transpose(frame)
                 deep = upright.mode.startswith("I")
-                picture = _pixels(_deep(upright) if deep else upright.convert("RGB"))
+                picture = from_image(_deep(upright) if deep else upright.convert("RGB"))
                 if pictures and picture.shape != pictures[0].shape:
                     continue
                 pictures.append(picture)
@@ -105,7 +105,8 @@ def read(path: Path) -> tuple[Tensor, Tensor]:
     return torch.stack(pictures), torch.stack(masks)
 
 
-def _pixels(image: Image.Image) -> Tensor:
+def from_image(image: Image.Image) -> Tensor:
+    """A picture as float32 [H, W, C] or [H, W] in 0..1."""
     return torch.as_tensor(np.asarray(image, dtype=np.float32) / 255)
 
 
@@ -121,7 +122,7 @@ def _transparency(image: Image.Image) -> Tensor:
         image = image.convert("RGBA")
     if "A" not in image.getbands():
         return torch.zeros(NO_MASK)
-    return 1 - _pixels(image.getchannel("A"))
+    return 1 - from_image(image.getchannel("A"))
 
 
 def scaled(pictures: Tensor, method: str, width: int, height: int, *, crop: bool) -> Tensor:
@@ -159,5 +160,5 @@ def _lanczos(picture: Tensor, width: int, height: int) -> Tensor:
     pixels = to_bytes(picture)
     single = pixels.shape[-1] == 1
     image = Image.fromarray(pixels[..., 0] if single else pixels)
-    resized = _pixels(image.resize((width, height), Image.Resampling.LANCZOS))
+    resized = from_image(image.resize((width, height), Image.Resampling.LANCZOS))
     return resized.unsqueeze(-1) if single else resized

@@ -11,25 +11,14 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from engine.client.blocking import Blocking
-from tests.conftest import Service, start_service
+from tests.conftest import Service
 from tests.web.conftest import Visitor
-from tests.web.films import A_FILM, FILM_PACK
 from tests.web.graphs import drop, picture
 from tests.web.test_access import AXE, violations
 
 Prompt = dict[str, Any]
 
 TIMES = "\N{MULTIPLICATION SIGN}"
-
-
-@pytest.fixture(scope="module")
-def editor(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service with a pack that keeps films."""
-    packs = tmp_path_factory.mktemp("packs")
-    (packs / "films.py").write_text(FILM_PACK)
-    started = start_service(home, "--custom-nodes", str(packs))
-    yield started
-    started.stop()
 
 
 @pytest.fixture(scope="module")
@@ -274,14 +263,19 @@ def test_a_sound_is_drawn_and_played(page: Page, client: Blocking):
     expect(place).to_have_attribute("aria-valuetext", "0:30 / 0:30")
 
 
-def test_a_film_is_shown(page: Page, client: Blocking, home: Path):
-    (home / "input" / "kite.webm").write_bytes(bytes(page.evaluate(A_FILM)))
-    made(client, {"1": {"class_type": "KeepFilm", "inputs": {"name": "kite.webm"}}})
+def test_a_film_is_shown(page: Page, client: Blocking):
+    images = {"width": 64, "height": 48, "batch_size": 10, "color": 0x3366CC}
+    kept = {"images": ["1", 0], "filename_prefix": "kite", "codec": "av1", "fps": 25.0, "crf": 32.0}
+    prompt = {
+        "1": {"class_type": "EmptyImage", "inputs": images},
+        "2": {"class_type": "SaveWEBM", "inputs": kept},
+    }
+    made(client, prompt)
     panel = gallery(page)
     panel.get_by_role("button", name="Films").click()
-    panel.get_by_role("button", name="Look at kite.webm").click()
-    expect(viewer(page, "kite.webm").get_by_text(f"64 {TIMES} 48")).to_be_visible()
-    film = viewer(page, "kite.webm").locator("video")
+    panel.get_by_role("button", name="Look at kite_00001_.webm").click()
+    expect(viewer(page, "kite_00001_.webm").get_by_text(f"64 {TIMES} 48")).to_be_visible()
+    film = viewer(page, "kite_00001_.webm").locator("video")
     assert film.evaluate(
         "(film) => new Promise((done) => { film.ontimeupdate = () => done(true); film.play(); })"
     )

@@ -52,7 +52,13 @@ export const Shown = memo(function Shown({ run }: { run: NodeRun }) {
       ))}
       {films.map((file) => (
         // biome-ignore lint/a11y/useMediaCaption: nobody knows what is said in it
-        <video key={viewAddress(file)} controls loop src={viewAddress(file)} />
+        <video
+          key={viewAddress(file)}
+          className="node-picture"
+          controls
+          loop
+          src={viewAddress(file)}
+        />
       ))}
       {sounds.map((file) => (
         <Sound key={viewAddress(file)} address={viewAddress(file)} name={file.filename} />

@@ -1,5 +1,8 @@
 /** English: what widgets say. */
 
+type FileKind = "image" | "audio" | "video";
+const FILES: Record<FileKind, string> = { image: "picture", audio: "sound", video: "film" };
+
 export const widget = {
   filter: (label: string) => `Search ${label}`,
   none: "Nothing is called that",
@@ -7,9 +10,8 @@ export const widget = {
   notThere: (value: string) => `${value || "Nothing"} is not among the choices`,
   long: (length: number, seen: number) =>
     `${length.toLocaleString("en")} characters are too many to edit here; these are the first ${seen.toLocaleString("en")}.`,
-  upload: (kind: string) => `Upload ${kind === "image" ? "a picture" : "a sound"}`,
-  wrongFile: (name: string, kind: string) =>
-    `${name} is no ${kind === "image" ? "picture" : "sound"}.`,
+  upload: (kind: FileKind) => `Upload a ${FILES[kind]}`,
+  wrongFile: (name: string, kind: FileKind) => `${name} is no ${FILES[kind]}.`,
   notSent: (name: string, why: string) => `${name} was not uploaded: ${why}`,
   pick: (label: string) => `Pick ${label}`,
   tip: {

@@ -79,7 +79,7 @@ export function Field({ node, input, widget, value, after }: FieldProps) {
       return <ColourField {...editing} value={String(value ?? "#000000")} />;
     case "choice": {
       const chosen = typeof value === "object" || typeof value === "bigint" ? "" : value;
-      if (widget.upload && widget.upload !== "video") {
+      if (widget.upload) {
         return (
           <FileField
             {...editing}

@@ -20,7 +20,7 @@ interface FileProps extends Editing<string> {
   upload: FileKind;
 }
 
-/** A picture or a sound of the input folder: chosen, uploaded, dropped, pasted; masked. */
+/** A picture, a sound or a film of the input folder: chosen, uploaded, dropped, pasted; masked. */
 export function FileField(props: FileProps) {
   const { node, input, label, tip, value, widget, upload, change, done } = props;
   const [busy, setBusy] = useState(false);
@@ -123,6 +123,10 @@ function Look({ name, upload }: { name: string; upload: FileKind }) {
   const file = fileNamed(name);
   if (upload === "audio") {
     return <Sound address={viewAddress(file)} name={name} />;
+  }
+  if (upload === "video") {
+    // biome-ignore lint/a11y/useMediaCaption: films of the user have none beside them
+    return <video className="node-picture" controls loop src={viewAddress(file)} title={name} />;
   }
   return (
     <img

@@ -10,7 +10,7 @@ import { useDocuments } from "../stores/documents";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
 
-export type FileKind = "image" | "audio";
+export type FileKind = "image" | "audio" | "video";
 
 const kindOf = (file: File): string => file.type.split("/")[0] ?? "";
 
