@@ -13,6 +13,9 @@ from engine.authoring.registry import Registry
 from engine.authoring.spec import MISSING, NodeSpec
 from engine.graph.plan import ordered
 
+MOST_NODES = 100_000
+"""Of one job, those that its nodes expand into included."""
+
 
 class Link(Struct, frozen=True):
     """Output number `slot` of node `node`."""

@@ -17,12 +17,14 @@ from engine.authoring.spec import Input, NodeSpec
 from engine.graph.errors import InputError, NodeErrors, PromptError
 from engine.graph.literals import SHOWN_CHARACTERS, FileLists, Unfit, fitted, short
 from engine.graph.plan import Walk
-from engine.graph.prompt import as_link, literal, written
+from engine.graph.prompt import MOST_NODES, as_link, literal, written
 
 InputConfig: TypeAlias = Callable[[Input], Any]
 
 WALKED_NODES = 100
 DEPENDENT_OUTPUTS = 100
+WRONG_NODES = 5000
+"""So many of the nodes with errors are told of; further ones only keep outputs from running."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,9 @@ async def validate(
     Raises:
         PromptError: nothing of it can run.
     """
+    if len(prompt) > MOST_NODES:
+        over = f"The prompt has {len(prompt)} nodes, over the limit of {MOST_NODES}."
+        raise PromptError("invalid_prompt", over)
     specs = _specs(prompt, registry)
     wanted = specs.keys() if targets is None else frozenset(targets)
     outputs = [id for id, spec in specs.items() if spec.shows and id in wanted]
@@ -71,7 +76,7 @@ async def validate(
     if not good:
         details = [
             f"{error.message}: {error.details}"
-            for output in outputs
+            for output in outputs[:WRONG_NODES]
             for error in check.errors.get(output, ())
         ]
         raise PromptError(
@@ -158,16 +163,17 @@ class _Check:
     ) -> tuple[list[str], dict[str, NodeErrors]]:
         """The outputs that can run; of each node with errors what is wrong and what hangs on it."""
         wrong = [id for id in walk.order if self.errors[id]]
-        made = {id: NodeErrors(self.errors[id], [], self.specs[id].id) for id in wrong}
+        told = wrong[:WRONG_NODES]
+        made = {id: NodeErrors(self.errors[id], [], self.specs[id].id) for id in told}
         if not wrong:
             return [*outputs], made
         upstream = self._upstream(wrong, walk)
-        room = (1 << len(wrong)) - 1  # nodes of which not enough outputs are told yet
+        room = (1 << len(told)) - 1  # nodes of which not enough outputs are told yet
         for output in outputs:
-            told = upstream[output] & room
-            while told:
-                bit = told & -told
-                told ^= bit
+            needed = upstream[output] & room
+            while needed:
+                bit = needed & -needed
+                needed ^= bit
                 dependents = made[wrong[bit.bit_length() - 1]].dependent_outputs
                 dependents.append(output)
                 if len(dependents) == DEPENDENT_OUTPUTS:
@@ -175,8 +181,8 @@ class _Check:
         return [output for output in outputs if not upstream[output]], made
 
     def _upstream(self, wrong: Sequence[str], walk: Walk) -> dict[str, int]:
-        """For each node, which of the wrong ones it needs, one bit for each."""
-        own = {id: 1 << place for place, id in enumerate(wrong)}
+        """For each node, which wrong ones it needs: a bit for each told of, one for the others."""
+        own = {id: 1 << min(place, WRONG_NODES) for place, id in enumerate(wrong)}
         found: dict[str, int] = {}
         for id in walk.order:
             bits = own.get(id, 0)

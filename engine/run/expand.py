@@ -14,10 +14,17 @@ from engine.authoring.errors import SoundstageError
 from engine.authoring.protocols import Artifact, Expansion
 from engine.authoring.registry import Registry
 from engine.graph.plan import ordered
-from engine.graph.prompt import GraphNode, Link, as_link, graph_node, origin, past_passing
+from engine.graph.prompt import (
+    MOST_NODES,
+    GraphNode,
+    Link,
+    as_link,
+    graph_node,
+    origin,
+    past_passing,
+)
 from engine.run.turns import Hole
 
-MOST_NODES = 100_000
 LONGEST_ID = 200
 READABLE_ID = 80
 PLAIN = (str, int, float, bool, type(None))

@@ -315,6 +315,16 @@ def test_a_chain_of_ten_thousand_nodes_is_checked(check: Checker):
     assert list(check.refused(prompt).node_errors) == ["10000"]
 
 
+def test_of_very_many_wrong_nodes_some_are_told(check: Checker):
+    wrong = {str(i): n("Show") for i in range(6000)}
+    valid = check({**wrong, "1": n("Number", value=1), "end": n("Show", value=["1", 0])})
+    assert valid.outputs == ["end"]
+    assert len(valid.errors) == 5000
+    assert (
+        check.refused(dict.fromkeys(map(str, range(100_001)), n("Show"))).type == "invalid_prompt"
+    )
+
+
 def test_a_choice_over_files_is_what_is_there_now(check: Checker, tmp_path: Path):
     folder = tmp_path / "models" / "checkpoints"
     (folder / "sub").mkdir()
