@@ -153,7 +153,7 @@ def test_a_subgraphs_sockets_are_named_moved_removed_and_made(page: Page):
     assert prompt_of(page) == before
 
 
-# How many pixels of the far sheet are painted.
+# How many pixels of the sheet are painted.
 PAINTED = """(canvas) => canvas.getContext("2d")
   .getImageData(0, 0, canvas.width, canvas.height)
   .data.reduce((count, value, at) => count + (at % 4 === 3 && value > 0 ? 1 : 0), 0)"""
@@ -165,11 +165,12 @@ def test_from_far_away_nodes_are_painted_and_still_taken_by_the_hand(page: Page)
     page.mouse.move(720, 800)
     for _ in range(12):
         page.mouse.wheel(0, 60)
-    sheet = page.locator(".far-sheet")
-    expect(sheet).to_be_attached()
+    sheet = page.locator(".painted-sheet")
+    expect(sheet).to_be_visible()
     expect(page.get_by_role("spinbutton", name="steps")).to_be_hidden()
     assert sheet.evaluate(PAINTED) > 5000
     expect(links(page)).to_have_count(0)
+    expect(enlarge).to_be_visible()  # the sheet rests
     before = enlarge.bounding_box()
     assert before is not None
     x, y = before["x"] + before["width"] / 2, before["y"] + before["height"] / 2
@@ -188,6 +189,41 @@ def test_from_far_away_nodes_are_painted_and_still_taken_by_the_hand(page: Page)
     expect(page.get_by_role("spinbutton", name="steps")).to_be_visible()
     expect(links(page)).to_have_count(10)
     assert prompt_of(page) == picture()
+
+
+def test_many_nodes_are_painted_while_they_move(page: Page):
+    places = [(column * 300, row * 220) for column in range(6) for row in range(5)]
+    some = [
+        {"id": id, "type": "EmptyLatentImage", "pos": place, "widgets_values": [64, 64, 1]}
+        for id, place in enumerate(places, 1)
+    ]
+    opened(page, {"nodes": some, "links": [], "version": 0.4})
+    width = page.get_by_role("spinbutton", name="width").first
+    sheet = page.locator(".painted-sheet")
+    expect(width).to_be_visible()
+    expect(sheet).to_be_hidden()
+    before = nodes(page).first.bounding_box()
+    page.mouse.move(30, 450)
+    page.mouse.down()
+    page.mouse.move(80, 430)
+    page.mouse.move(100, 420)
+    expect(sheet).to_be_visible()
+    expect(width).to_be_hidden()
+    assert sheet.evaluate(PAINTED) > 100_000
+    page.mouse.up()
+    expect(sheet).to_be_hidden()
+    expect(width).to_be_visible()
+    after = nodes(page).first.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert (after["x"], after["y"]) != (before["x"], before["y"])
+    width.focus()
+    zoom = page.locator(".view-zoom")
+    percent = zoom.inner_text()
+    page.mouse.wheel(0, 60)
+    expect(zoom).not_to_have_text(percent)
+    expect(sheet).to_be_hidden()
+    expect(width).to_be_focused()
 
 
 def test_a_menu_is_walked_with_the_keyboard(page: Page):

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, inject, it } from "vitest";
 import { openText } from "../src/graph/files";
 import { readJson, writeJson } from "../src/graph/json";
-import { type Limits, limited, stepped, typed } from "../src/graph/numbers";
+import { type Limits, limited, shown, stepped, typed } from "../src/graph/numbers";
 import { problems } from "../src/graph/problems";
 import { toPrompt } from "../src/graph/prompt";
 import { toEditor } from "../src/graph/write_editor";
@@ -73,6 +73,13 @@ describe("a number", () => {
     expect(stepped(512, 1, "fine", { whole: true, min: 16, max: 8192, step: 8 })).toBe(513);
     expect(typed("1,5", CFG)).toBe(1.5);
     expect(limited(-3, CFG)).toBe(0);
+  });
+});
+
+describe("a number that is shown", () => {
+  it("has the decimals of its step, or all that it needs", () => {
+    expect([8, 7.25, 0.1].map((value) => shown(value, CFG))).toEqual(["8.0", "7.25", "0.1"]);
+    expect(shown(LARGEST, SEED)).toBe("18446744073709551615");
   });
 });
 

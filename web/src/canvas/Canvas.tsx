@@ -8,7 +8,6 @@ import {
   ReactFlowProvider,
   useReactFlow,
   useStore,
-  useStoreApi,
 } from "@xyflow/react";
 import {
   lazy,
@@ -41,8 +40,7 @@ import { useUi } from "../stores/ui";
 import { t } from "../strings";
 import { refused } from "../strings/refused";
 import { End } from "./End";
-import { FarSheet } from "./FarSheet";
-import { isFar } from "./far";
+import { isSmall } from "./far";
 import { type FlowEdge, type FlowNode, useFlow } from "./flow";
 import { GroupBox } from "./GroupBox";
 import { drawn, inputOf, slotOf } from "./keys";
@@ -50,6 +48,8 @@ import { Link, LinkInAir } from "./Link";
 import { MiniMap } from "./MiniMap";
 import { Node } from "./Node";
 import { Note } from "./Note";
+import { PaintedSheet } from "./PaintedSheet";
+import { FarAway, usePainted } from "./painted";
 import { Reroute } from "./Reroute";
 import { Turns, TurnsOfSheet } from "./turns";
 import { ViewButtons } from "./ViewButtons";
@@ -74,12 +74,11 @@ function SheetCanvas({ tab }: { tab: Tab }) {
   const compared = useCompared(tab) !== undefined;
   const flow = useFlow(tab.history.present, sheet, tab.selection, tab.sheet !== ROOT);
   const { screenToFlowPosition } = useReactFlow();
-  const store = useStoreApi();
-  const far = useStore(isFar);
   const linking = useStore((state) => state.connection.inProgress);
+  const small = useStore(isSmall);
   useView(tab);
   const [turns] = useState(() => new Turns());
-  const moving = (now: boolean) => store.getState().domNode?.toggleAttribute("data-moving", now);
+  const { far, painted, moving, move, rest } = usePainted(turns);
   const [first] = useState(() => firstView(tab.history.present, sheet, catalogNow()));
   const held = useRef<Held | null>(null);
 
@@ -95,77 +94,91 @@ function SheetCanvas({ tab }: { tab: Tab }) {
     [search],
   );
 
-  const classes = ["canvas", linking && "canvas-linking", far && "canvas-far"];
+  const classes = [
+    "canvas",
+    linking && "canvas-linking",
+    far && "canvas-far",
+    painted && "canvas-painted",
+    moving && "canvas-moving",
+    small && "canvas-small",
+  ];
   return (
     <TurnsOfSheet value={turns}>
-      <ReactFlow<FlowNode, FlowEdge>
-        className={classes.filter(Boolean).join(" ")}
-        nodes={flow.nodes}
-        edges={far ? NO_EDGES : flow.edges}
-        nodeTypes={NODE_TYPES}
-        edgeTypes={EDGE_TYPES}
-        onNodesChange={flow.onNodesChange}
-        onEdgesChange={flow.onEdgesChange}
-        onConnect={draw}
-        onConnectEnd={onConnectEnd}
-        isValidConnection={isAllowed}
-        connectionLineComponent={LinkInAir}
-        connectionLineType={ConnectionLineType.Bezier}
-        connectionRadius={24}
-        onReconnect={redraw}
-        onReconnectEnd={(_event, edge, _side, state) => {
-          if (!state.isValid && !state.toHandle) cut(edge);
-        }}
-        onEdgeDoubleClick={(event, edge) =>
-          bend(edge, screenToFlowPosition(pointOf(event.nativeEvent)))
-        }
-        onNodeDragStart={(_event, node, dragged) => {
-          useDocuments.getState().settle();
-          held.current = grab(sheet, node, dragged);
-        }}
-        onNodeDrag={(_event, node) => held.current && flow.carry(held.current.at(node.position))}
-        onNodeDragStop={(_event, node) => {
-          const carried = held.current?.at(node.position);
-          held.current = null;
-          if (!carried || carried.size === 0) return;
-          moveAlong(node, carried);
-          flow.release(carried.keys());
-        }}
-        onNodeContextMenu={(event, node) => menu(event, node.id)}
-        onPaneContextMenu={(event) => menu(event)}
-        onPaneClick={() => useUi.getState().search(null)}
-        onDoubleClick={(event) => {
-          if ((event.target as HTMLElement).classList.contains("react-flow__pane")) {
-            search({ x: event.clientX, y: event.clientY });
+      <FarAway value={far}>
+        <ReactFlow<FlowNode, FlowEdge>
+          className={classes.filter(Boolean).join(" ")}
+          nodes={flow.nodes}
+          edges={far ? NO_EDGES : flow.edges}
+          nodeTypes={NODE_TYPES}
+          edgeTypes={EDGE_TYPES}
+          onNodesChange={flow.onNodesChange}
+          onEdgesChange={flow.onEdgesChange}
+          onConnect={draw}
+          onConnectEnd={onConnectEnd}
+          isValidConnection={isAllowed}
+          connectionLineComponent={LinkInAir}
+          connectionLineType={ConnectionLineType.Bezier}
+          connectionRadius={24}
+          onReconnect={redraw}
+          onReconnectEnd={(_event, edge, _side, state) => {
+            if (!state.isValid && !state.toHandle) cut(edge);
+          }}
+          onEdgeDoubleClick={(event, edge) =>
+            bend(edge, screenToFlowPosition(pointOf(event.nativeEvent)))
           }
-        }}
-        zoomOnDoubleClick={false}
-        deleteKeyCode={null}
-        selectionKeyCode={BOX_KEYS}
-        multiSelectionKeyCode="Shift"
-        onMoveStart={() => moving(true)}
-        onMove={() => turns.moved()}
-        onMoveEnd={() => moving(false)}
-        onlyRenderVisibleElements={!far}
-        elevateNodesOnSelect={false}
-        minZoom={MIN_ZOOM}
-        defaultViewport={first}
-        maxZoom={2.5}
-        snapToGrid
-        snapGrid={SNAP}
-        proOptions={ATTRIBUTION}
-        ariaLabelConfig={t.canvas.aria}
-        aria-label={t.canvas.label}
-      >
-        {far && <FarSheet workflow={tab.history.present} nodes={flow.nodes} edges={flow.edges} />}
-        <MiniMap nodes={flow.nodes} />
-        <ViewButtons />
-        {compared && (
-          <Suspense fallback={null}>
-            <Comparison tab={tab} />
-          </Suspense>
-        )}
-      </ReactFlow>
+          onNodeDragStart={(_event, node, dragged) => {
+            useDocuments.getState().settle();
+            held.current = grab(sheet, node, dragged);
+          }}
+          onNodeDrag={(_event, node) => held.current && flow.carry(held.current.at(node.position))}
+          onNodeDragStop={(_event, node) => {
+            const carried = held.current?.at(node.position);
+            held.current = null;
+            if (!carried || carried.size === 0) return;
+            moveAlong(node, carried);
+            flow.release(carried.keys());
+          }}
+          onNodeContextMenu={(event, node) => menu(event, node.id)}
+          onPaneContextMenu={(event) => menu(event)}
+          onPaneClick={() => useUi.getState().search(null)}
+          onDoubleClick={(event) => {
+            if ((event.target as HTMLElement).classList.contains("react-flow__pane")) {
+              search({ x: event.clientX, y: event.clientY });
+            }
+          }}
+          zoomOnDoubleClick={false}
+          deleteKeyCode={null}
+          selectionKeyCode={BOX_KEYS}
+          multiSelectionKeyCode="Shift"
+          onMove={move}
+          onMoveEnd={rest}
+          onlyRenderVisibleElements={!far}
+          elevateNodesOnSelect={false}
+          minZoom={MIN_ZOOM}
+          defaultViewport={first}
+          maxZoom={2.5}
+          snapToGrid
+          snapGrid={SNAP}
+          proOptions={ATTRIBUTION}
+          ariaLabelConfig={t.canvas.aria}
+          aria-label={t.canvas.label}
+        >
+          <PaintedSheet
+            workflow={tab.history.present}
+            sheet={sheet}
+            nodes={flow.nodes}
+            edges={flow.edges}
+            shown={painted}
+          />
+          <MiniMap nodes={flow.nodes} />
+          <ViewButtons />
+          {compared && (
+            <Suspense fallback={null}>
+              <Comparison tab={tab} />
+            </Suspense>
+          )}
+        </ReactFlow>
+      </FarAway>
     </TurnsOfSheet>
   );
 }

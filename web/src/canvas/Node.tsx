@@ -3,7 +3,6 @@ import {
   type NodeProps,
   NodeResizeControl,
   Position,
-  useStore,
   useStoreApi,
   useUpdateNodeInternals,
 } from "@xyflow/react";
@@ -18,10 +17,10 @@ import { Field } from "../widgets/Field";
 import { tipOf, tipped } from "../widgets/tip";
 import { Complaints } from "./Complaints";
 import { typeStyle } from "./colours";
-import { isFar } from "./far";
 import type { FlowNode } from "./flow";
 import { Header } from "./Header";
 import { inputKey, inputOf, outputKey } from "./keys";
+import { FarAway } from "./painted";
 import { useFolded, useLinked } from "./parts";
 import { Shown } from "./Shown";
 import { Speaking } from "./Speaking";
@@ -29,7 +28,7 @@ import { TurnsOfSheet } from "./turns";
 
 /** A node on the canvas. What is inside is rendered again only when the node itself changes. */
 export const Node = memo(function Node({ data, selected, height }: NodeProps<FlowNode>) {
-  const far = useStore(isFar);
+  const far = useContext(FarAway);
   const { node } = data;
   if (!node) return null;
   // What is seen of it is painted by the sheet.
@@ -73,7 +72,7 @@ function PlainNode({ node, selected, height }: Part & { height?: number }) {
   const title = useTab((tab) => titleOf(tab.history.present, node, catalog), node.type);
   const tint = typeStyle(catalog.get(node.type)?.outputs[0]?.type ?? "*");
   return (
-    <div className={classesOf(node, selected)} style={{ height }}>
+    <div className={`${classesOf(node, selected)} node-plain`} style={{ height }}>
       <header className="node-header" style={tint}>
         <span className="node-title">{title}</span>
       </header>

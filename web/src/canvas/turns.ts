@@ -8,13 +8,14 @@ const AT_ONCE = 24;
 /** Of a frame. */
 const MILLISECONDS = 8;
 /** So long after the sheet moved it stands still: a node drawn before would make a frame late. */
-const REST = 100;
+export const REST = 100;
 
 export class Turns {
   private readonly waiting = new Set<() => void>();
   private granted = 0;
   private last = 0;
   private frame = 0;
+  private after: (() => void) | undefined;
 
   /** Whether a node that appears now may be drawn in full at once. */
   take(): boolean {
@@ -29,6 +30,15 @@ export class Turns {
     this.waiting.add(turn);
     this.next();
     return () => this.waiting.delete(turn);
+  }
+
+  /** Calls back when nobody waits any more, once; the returned function withdraws. */
+  done(call: () => void): () => void {
+    this.after = call;
+    this.next();
+    return () => {
+      if (this.after === call) this.after = undefined;
+    };
   }
 
   /** Tells that the sheet was moved: what comes into sight waits until it rests. */
@@ -50,7 +60,9 @@ export class Turns {
         flushSync(turn);
         if (performance.now() - began > MILLISECONDS) break;
       }
-      if (this.waiting.size > 0) this.next();
+      if (this.waiting.size > 0 || this.moves()) return this.next();
+      this.after?.();
+      this.after = undefined;
     });
   }
 }

@@ -28,11 +28,13 @@ export interface Size {
 
 export const NODE_WIDTH = 260;
 export const NOTE_SIZE: Size = { width: 220, height: 120 };
-const ROW = 26;
+/** Of a row with sockets. */
+export const ROW = 26;
 const TALL_ROW = 92;
 /** A file below the widget that names it; pictures are of any height. */
 const SHOWN = { image: 190, audio: 60, video: 0 };
-const HEADER = 37;
+/** All above the first row. */
+export const HEADER = 37;
 const GRID = 10;
 
 /** Where the middle of each socket will be drawn, from the top of its node. */

@@ -60,3 +60,11 @@ function written(text: string): Numeric | undefined {
   const value = plain === "" ? Number.NaN : Number(plain);
   return Number.isFinite(value) ? value : undefined;
 }
+
+/** A number as its widget shows it: with as many decimals as a step has. */
+export function shown(value: Numeric, { whole, step }: Limits): string {
+  const plain = String(value);
+  if (whole || typeof value === "bigint" || Number.isNaN(value)) return plain;
+  const digits = Math.min(4, Math.max(1, Math.ceil(-Math.log10(step))));
+  return (plain.split(".")[1]?.length ?? 0) > digits ? plain : value.toFixed(digits);
+}

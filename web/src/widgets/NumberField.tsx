@@ -1,6 +1,6 @@
 import { type KeyboardEvent, type PointerEvent, useRef, useState } from "react";
 import type { Widget } from "../graph/kinds";
-import { type Numeric, type Pace, stepped, typed } from "../graph/numbers";
+import { type Numeric, type Pace, shown, stepped, typed } from "../graph/numbers";
 import type { Editing } from "./Field";
 import { tipped } from "./tip";
 
@@ -114,11 +114,4 @@ export function NumberField(props: Editing<Numeric> & { widget: NumberWidget }) 
       />
     </div>
   );
-}
-
-function shown(value: Numeric, widget: NumberWidget): string {
-  const plain = String(value);
-  if (widget.whole || typeof value === "bigint" || Number.isNaN(value)) return plain;
-  const digits = Math.min(4, Math.max(1, Math.ceil(-Math.log10(widget.step))));
-  return (plain.split(".")[1]?.length ?? 0) > digits ? plain : value.toFixed(digits);
 }
