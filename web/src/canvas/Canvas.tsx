@@ -1,10 +1,7 @@
 import {
-  type Connection,
   ConnectionLineType,
-  type Edge,
   type FinalConnectionState,
   ReactFlow,
-  type Node as ReactFlowNode,
   ReactFlowProvider,
   useReactFlow,
   useStore,
@@ -17,34 +14,19 @@ import {
   useRef,
   useState,
 } from "react";
-import { type Drawn, freeInput, type Loose, refusal } from "../graph/connect";
-import { disconnect, linkKey, reroute } from "../graph/edits";
-import { link } from "../graph/ends";
-import { outputType, socketsOf } from "../graph/kinds";
-import {
-  ENTRY,
-  EXIT,
-  type Group,
-  linkedInputs,
-  onSheet,
-  type Point,
-  ROOT,
-  type Sheet,
-  sheetOf,
-  subgraphOf,
-} from "../graph/model";
+import type { Loose } from "../graph/connect";
+import { type Group, type Point, ROOT, type Sheet, sheetOf } from "../graph/model";
 import { catalogNow } from "../stores/catalog";
 import { useCompared } from "../stores/comparison";
 import { type Tab, tabNow, useDocuments } from "../stores/documents";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
-import { refused } from "../strings/refused";
 import { End } from "./End";
 import { isSmall } from "./far";
 import { type FlowEdge, type FlowNode, useFlow } from "./flow";
 import { GroupBox } from "./GroupBox";
-import { drawn, inputOf, slotOf } from "./keys";
 import { Link, LinkInAir } from "./Link";
+import { bend, cut, draw, dropped, isAllowed, redraw } from "./linking";
 import { MiniMap } from "./MiniMap";
 import { Node } from "./Node";
 import { Note } from "./Note";
@@ -61,6 +43,7 @@ const NODE_TYPES = { node: Node, note: Note, reroute: Reroute, group: GroupBox, 
 const EDGE_TYPES = { link: Link };
 const BOX_KEYS = ["Control", "Meta"];
 
+/** The sheet of a tab that is looked at. */
 export function Canvas({ tab }: { tab: Tab }) {
   return (
     <ReactFlowProvider key={`${tab.id}/${tab.sheet}`}>
@@ -196,54 +179,6 @@ const pointOf = (event: MouseEvent | TouchEvent): Point => {
   return { x: clientX, y: clientY };
 };
 
-function isAllowed(connection: Connection | Edge): boolean {
-  const [tab, link] = [
-    tabNow(),
-    drawn({
-      ...connection,
-      sourceHandle: connection.sourceHandle ?? null,
-      targetHandle: connection.targetHandle ?? null,
-    }),
-  ];
-  if (!tab || !link) return false;
-  const workflow = tab.history.present;
-  return refusal(workflow, sheetOf(workflow, tab.sheet), catalogNow(), link) === null;
-}
-
-function draw(connection: Connection): void {
-  const [tab, made] = [tabNow(), drawn(connection)];
-  if (tab && made) join(tab, made);
-}
-
-function join(tab: Tab, drawn: Drawn): void {
-  useDocuments
-    .getState()
-    .edit(t.edits.connect, (workflow) => link(workflow, tab.sheet, catalogNow(), drawn));
-}
-
-const idOf = (edge: Edge): string => edge.id.slice(linkKey("").length);
-
-function cut(edge: Edge): void {
-  useDocuments.getState().editSheet(t.edits.disconnect, (sheet) => disconnect(sheet, idOf(edge)));
-}
-
-function redraw(edge: Edge, connection: Connection): void {
-  const [tab, redrawn] = [tabNow(), drawn(connection)];
-  if (!tab || !redrawn) return;
-  useDocuments.getState().edit(t.edits.connect, (workflow) => {
-    const without = onSheet(workflow, tab.sheet, (sheet) => disconnect(sheet, idOf(edge)));
-    return link(without, tab.sheet, catalogNow(), redrawn);
-  });
-}
-
-function bend(edge: Edge, at: Point): void {
-  useDocuments
-    .getState()
-    .editSheet(t.edits.reroute, (sheet) =>
-      reroute(sheet, idOf(edge), { x: at.x - 20, y: at.y - 15 }, catalogNow()),
-    );
-}
-
 /** The menu of a node, or of the canvas. */
 function menu(event: MouseEvent | ReactMouseEvent, id?: string): void {
   event.preventDefault();
@@ -252,82 +187,6 @@ function menu(event: MouseEvent | ReactMouseEvent, id?: string): void {
   const at = { x: event.clientX, y: event.clientY };
   useUi.getState().set({ menu: { at, of: id === undefined ? "pane" : "node" } });
 }
-
-/** A link let go where no socket takes it: on a node, into the void, or where it is refused. */
-function dropped(
-  at: Point,
-  state: FinalConnectionState,
-  search: (at: Point, loose: Loose) => void,
-): void {
-  const tab = tabNow();
-  const { fromHandle, fromNode, toHandle } = state;
-  if (!tab || !fromHandle || !fromNode) return;
-  const loose = looseEnd(tab, fromNode, fromHandle.id ?? "");
-  if (!loose) return;
-  if (toHandle) {
-    const outward = loose.side === "output";
-    const link = drawn({
-      source: outward ? fromNode.id : toHandle.nodeId,
-      sourceHandle: (outward ? fromHandle.id : toHandle.id) ?? null,
-      target: outward ? toHandle.nodeId : fromNode.id,
-      targetHandle: (outward ? toHandle.id : fromHandle.id) ?? null,
-    });
-    if (link) explain(tab, link);
-    return;
-  }
-  const under = document.elementFromPoint(at.x, at.y);
-  const target = under?.closest<HTMLElement>(".react-flow__node")?.dataset.id;
-  if (target === undefined || target.startsWith("group:")) search(at, loose);
-  else if (loose.side === "output") dropOn(tab, loose, target);
-  else if (target === ENTRY) {
-    const slot = subgraphOf(tab.history.present, sheetNow(tab))?.inputs.length ?? 0;
-    join(tab, { from: ENTRY, slot, to: loose.node, input: loose.input });
-  }
-}
-
-function explain(tab: Tab, link: ReturnType<typeof drawn> & object): void {
-  const workflow = tab.history.present;
-  const why = refusal(workflow, sheetOf(workflow, tab.sheet), catalogNow(), link);
-  if (why) useUi.getState().say(refused(why), "error");
-}
-
-function looseEnd(tab: Tab, node: ReactFlowNode, key: string): Loose | undefined {
-  const workflow = tab.history.present;
-  const sheet = sheetOf(workflow, tab.sheet);
-  const catalog = catalogNow();
-  if (key.startsWith("out:")) {
-    const slot = slotOf(key);
-    return {
-      side: "output",
-      node: node.id,
-      slot,
-      type: outputType(workflow, sheet, catalog, node.id, slot),
-    };
-  }
-  const own = sheet.nodes[node.id];
-  const input = inputOf(key);
-  const linked = linkedInputs(sheet, node.id);
-  const sockets = own ? socketsOf(workflow, own, catalog, linked).inputs : [];
-  const socket = sockets.find(({ name }) => name === input);
-  return socket && { side: "input", node: node.id, input, type: socket.type };
-}
-
-function dropOn(tab: Tab, loose: Loose & { side: "output" }, target: string): void {
-  if (target === loose.node) return;
-  const workflow = tab.history.present;
-  const sheet = sheetNow(tab);
-  const input =
-    target === EXIT
-      ? String(subgraphOf(workflow, sheet)?.outputs.length ?? 0)
-      : freeInput(workflow, sheet, catalogNow(), loose, target);
-  if (input === undefined) {
-    useUi.getState().say(t.refused.noInput(loose.type), "error");
-    return;
-  }
-  join(tab, { from: loose.node, slot: loose.slot, to: target, input });
-}
-
-const sheetNow = (tab: Tab): Sheet => sheetOf(tab.history.present, tab.sheet);
 
 interface Held {
   at(position: Point): Map<string, Point>;

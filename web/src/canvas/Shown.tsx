@@ -74,6 +74,7 @@ export const Shown = memo(function Shown({ run }: { run: NodeRun }) {
 
 const side = (file: File, name: string) => ({ address: viewAddress(file), name });
 
+/** The files under some keys of what a node showed. */
 export function files(shown: Record<string, unknown> | undefined, keys: readonly string[]): File[] {
   return keys.flatMap((key) => {
     const list = shown?.[key];

@@ -3,6 +3,7 @@ import { Maximize, Minus, Plus } from "lucide-react";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
 
+/** Nearer, further away, and everything. */
 export function ViewButtons() {
   const zoom = useStore((state) => Math.round(state.transform[2] * 100));
   const view = useUi((state) => state.view);

@@ -52,6 +52,7 @@ export function add(type: string, at: Point, loose?: Loose): void {
   useUi.getState().announce(t.said.added(kind?.title ?? type));
 }
 
+/** Removes the selected nodes, links and groups. */
 export function removeSelected(): void {
   const tab = tabNow();
   if (!tab || tab.selection.size === 0) return;
@@ -88,6 +89,7 @@ export function paste(text: string, at: Point): boolean {
   }
 }
 
+/** Puts copies of the selected nodes beside them. */
 export function duplicate(): void {
   const tab = tabNow();
   if (!tab || tab.selection.size === 0) return;
@@ -101,6 +103,7 @@ export function duplicate(): void {
   documents().select(ids);
 }
 
+/** Selects all nodes of the sheet. */
 export function selectAll(): void {
   const tab = tabNow();
   if (tab) documents().select(Object.keys(sheetOf(tab.history.present, tab.sheet).nodes));
@@ -117,6 +120,7 @@ export function toggleMode(mode: Mode): void {
   useUi.getState().announce(t.modes[next]);
 }
 
+/** Collapses the selected nodes, or opens them where all are collapsed. */
 export function toggleCollapsed(): void {
   const [tab, ids] = [tabNow(), selectedNodes()];
   if (!tab || ids.length === 0) return;
@@ -184,6 +188,7 @@ export function unfoldSelected(): void {
   if (all.length > 0) documents().select(all);
 }
 
+/** Puts one side of the selected nodes on one line. */
 export function alignSelected(side: Side, sizes: ReadonlyMap<string, Size>): void {
   const ids = selectedNodes();
   documents().editSheet(t.edits.align, (sheet) => align(sheet, ids, sizes, side));

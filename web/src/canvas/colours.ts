@@ -20,6 +20,7 @@ const HUES: Record<string, number> = {
   VIDEO: 270,
 };
 
+/** The hue of a type; undefined for one that stands for any. */
 export function hue(type: string): number | undefined {
   if (type === "*" || type === "") return undefined;
   const [first = type] = type.split(",");

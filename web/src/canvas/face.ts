@@ -37,6 +37,7 @@ export interface Row {
   filled: number;
 }
 
+/** All that is painted of a node. */
 export interface Face extends Size {
   node: GraphNode;
   title: string;

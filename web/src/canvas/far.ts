@@ -13,5 +13,7 @@ interface Viewed {
   transform: [x: number, y: number, zoom: number];
 }
 
+/** Whether the sheet is seen from far away. */
 export const isFar = ({ transform }: Viewed): boolean => transform[2] < FAR;
+/** Whether the ground is seen without dots. */
 export const isSmall = ({ transform }: Viewed): boolean => transform[2] < SMALL;

@@ -18,12 +18,15 @@ import {
   type Workflow,
 } from "../graph/model";
 import { useCatalog } from "../stores/catalog";
-import { useDocuments } from "../stores/documents";
+import { tabNow, useDocuments } from "../stores/documents";
 import { t } from "../strings";
 import { inputKey, outputKey } from "./keys";
 
+/** What stands behind an element of React Flow. */
 export type NodeData = { node: GraphNode; group?: undefined } | { group: Group; node?: undefined };
+/** A node, a note, a group, or an end of a subgraph. */
 export type FlowNode = Node<NodeData & Record<string, unknown>>;
+/** A link, with the type of what flows through it. */
 export type FlowEdge = Edge<{ type: string }>;
 
 interface Local {
@@ -42,6 +45,7 @@ interface Cached {
   flow: FlowNode;
 }
 
+/** Nodes and links of a sheet, and what React Flow tells of them. */
 export function useFlow(
   workflow: Workflow,
   sheet: Sheet,
@@ -183,7 +187,7 @@ export function drop(moved: ReadonlyMap<string, Point>): void {
     (sheet) => {
       let next = place(sheet, moved);
       for (const [id, at] of moved) {
-        const group = Object.values(sheet.groups).find((one) => groupKey(one.id) === id);
+        const group = groupOf(sheet, id);
         if (group && (group.x !== at.x || group.y !== at.y)) next = changeGroup(next, group.id, at);
       }
       return next;
@@ -192,12 +196,15 @@ export function drop(moved: ReadonlyMap<string, Point>): void {
   );
 }
 
+const groupOf = (sheet: Sheet, key: string): Group | undefined =>
+  Object.values(sheet.groups).find(({ id }) => groupKey(id) === key);
+
 function resize(sizes: ReadonlyMap<string, { width: number; height: number }>): void {
   useDocuments.getState().editSheet(t.edits.resize, (sheet) => {
     let next = sheet;
     for (const [id, { width, height }] of sizes) {
       const node = sheet.nodes[id];
-      const group = Object.values(sheet.groups).find((one) => groupKey(one.id) === id);
+      const group = groupOf(sheet, id);
       if (group) next = changeGroup(next, group.id, { width, height });
       else if (node) next = change(next, id, isNote(node.type) ? { width, height } : { width });
     }
@@ -209,9 +216,7 @@ function resize(sizes: ReadonlyMap<string, { width: number; height: number }>): 
 function selectionAfter(changes: { type: string; id?: string; selected?: boolean }[]) {
   const chosen = changes.filter(({ type }) => type === "select");
   if (chosen.length === 0) return undefined;
-  const documents = useDocuments.getState();
-  const tab = documents.tabs.find(({ id }) => id === documents.active);
-  const selection = new Set(tab?.selection);
+  const selection = new Set(tabNow()?.selection);
   for (const { id = "", selected } of chosen) {
     if (selected) selection.add(id);
     else selection.delete(id);

@@ -2,6 +2,7 @@
 
 import { hue } from "./colours";
 
+/** Colours as a canvas takes them. */
 export interface Inks {
   /** Of a box whose first output has this type. */
   fill(type: string): string;

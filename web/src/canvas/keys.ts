@@ -9,7 +9,8 @@ export const inputKey = (name: string): string => `in:${name}`;
 export const slotOf = (key: string): number => Number(key.slice("out:".length));
 export const inputOf = (key: string): string => key.slice("in:".length);
 
-type Ends = Pick<Connection, "source" | "sourceHandle" | "target" | "targetHandle">;
+type Ends = Pick<Connection, "source" | "target"> &
+  Partial<Pick<Connection, "sourceHandle" | "targetHandle">>;
 
 /** A link as the canvas tells of it; undefined where an end is missing. */
 export function drawn(ends: Ends): Drawn | undefined {

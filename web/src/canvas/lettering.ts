@@ -18,6 +18,7 @@ const LEGIBLE = 5;
 /** Titles are drawn anew when they would be seen larger than this. */
 const STEP = 1.5;
 
+/** Titles of one colour, each painted once for a zoom. */
 export class Lettering {
   private readonly made = new Map<string, Title>();
   private step = 0;

@@ -8,6 +8,7 @@ import { REST, type Turns } from "./turns";
 /** Whether nodes are seen from so far away that they draw nothing themselves. */
 export const FarAway = createContext(false);
 
+/** What is seen of the sheet now. */
 export interface Painted {
   far: boolean;
   painted: boolean;
@@ -41,7 +42,9 @@ export function usePainted(turns: Turns): Painted {
   const move = (): void => {
     turns.moved();
     window.clearTimeout(timer.current);
-    const { domNode } = store.getState();
+    const { domNode, connection } = store.getState();
+    // A link has to be let go on something.
+    if (connection.inProgress) return;
     if (domNode && domNode.getElementsByClassName("react-flow__node").length > MANY) setMany(true);
     if (moving) return;
     const { activeElement } = document;

@@ -9,6 +9,7 @@ import { FAR } from "./far";
 import type { Inks } from "./inks";
 import type { Lettering } from "./lettering";
 
+/** A node, a note or a group. */
 export interface PaintedBox extends Box {
   id: string;
   title: string;
@@ -23,6 +24,7 @@ export interface PaintedBox extends Box {
   near?: { node: GraphNode; face: () => Face };
 }
 
+/** A link, from socket to socket. */
 export interface PaintedLink {
   from: Point;
   to: Point;
@@ -62,6 +64,7 @@ const COARSE = 2;
 /** Of a frame, for faces that are seen for the first time, or larger than before. */
 const MILLISECONDS = 4;
 
+/** Makes ready what is to be painted. */
 export function picture(
   boxes: readonly PaintedBox[],
   links: readonly PaintedLink[],

@@ -10,6 +10,7 @@ const MILLISECONDS = 8;
 /** So long after the sheet moved it stands still: a node drawn before would make a frame late. */
 export const REST = 100;
 
+/** Who comes next to be drawn. */
 export class Turns {
   private readonly waiting = new Set<() => void>();
   private granted = 0;
@@ -67,4 +68,5 @@ export class Turns {
   }
 }
 
+/** The turns of the nodes on this sheet. */
 export const TurnsOfSheet = createContext(new Turns());

@@ -20,6 +20,7 @@ export function firstView(workflow: Workflow, sheet: Sheet, catalog: Catalog): V
   return getViewportForBounds(boundsOf(boxes), width, height - BAR, MIN_ZOOM, 1, PADDING);
 }
 
+/** The smallest box around some boxes. */
 export function boundsOf(boxes: readonly Box[]): Box {
   const x = Math.min(...boxes.map((box) => box.x));
   const y = Math.min(...boxes.map((box) => box.y));
@@ -28,11 +29,13 @@ export function boundsOf(boxes: readonly Box[]): Box {
   return { x, y, width: right - x, height: bottom - y };
 }
 
+/** The whole of a sheet with thousands of nodes is seen from here. */
 export const MIN_ZOOM = 0.05;
 const PADDING = 0.12;
 const BAR = 44;
 const STILL = "(prefers-reduced-motion: reduce)";
 
+/** Offers the canvas to menus and shortcuts, and looks at the whole of each sheet first. */
 export function useView(tab: Tab): void {
   const flow = useReactFlow();
   const store = useStoreApi();
