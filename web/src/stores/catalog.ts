@@ -1,8 +1,7 @@
 /** The kinds of nodes, as the service has them: read once, and again when it comes back. */
 
 import { create } from "zustand";
-import type { Catalog } from "../graph/kinds";
-import { OWN_KINDS } from "../graph/kinds";
+import { type Catalog, OWN_KINDS } from "../graph/kinds";
 import { fetchCatalog } from "../server/service";
 
 interface CatalogState {
@@ -11,6 +10,7 @@ interface CatalogState {
   load(): Promise<void>;
 }
 
+/** At first it has the kinds of the editor alone. */
 export const useCatalog = create<CatalogState>()((set) => ({
   catalog: new Map(OWN_KINDS.map((kind) => [kind.id, kind])),
   ready: false,
@@ -20,4 +20,5 @@ export const useCatalog = create<CatalogState>()((set) => ({
   },
 }));
 
+/** The catalog as it is now, for handlers. */
 export const catalogNow = (): Catalog => useCatalog.getState().catalog;

@@ -6,6 +6,7 @@ import { type Change, diff } from "../graph/diff";
 import type { Workflow } from "../graph/model";
 import type { Tab } from "./documents";
 
+/** An earlier state that a tab is compared with. */
 export interface Compared {
   /** The tab that is compared. */
   tab: string;
@@ -20,6 +21,7 @@ interface Comparison {
   stop(): void;
 }
 
+/** One tab at a time is compared. */
 export const useComparison = create<Comparison>()((set) => ({
   compared: null,
   compare: (compared) => set({ compared }),

@@ -4,6 +4,7 @@ import { create } from "zustand";
 import { begin, commit, type History, redo, settle, undo } from "../graph/history";
 import { onSheet, ROOT, type Sheet, sheetOf, type Workflow } from "../graph/model";
 
+/** An open workflow. */
 export interface Tab {
   /** The workflow's id. */
   id: string;
@@ -51,6 +52,7 @@ export const AT_ROOT: Pick<Tab, "sheet" | "path" | "selection"> = {
   selection: NOTHING,
 };
 
+/** All that is open, and what is done to it. */
 export const useDocuments = create<Documents>()((set, get) => {
   const update = (id: string | null, change: (tab: Tab) => Tab): void =>
     set(({ tabs }) => ({ tabs: tabs.map((tab) => (tab.id === id ? change(tab) : tab)) }));
@@ -141,9 +143,11 @@ function reselected(tab: Tab): Tab {
   return { ...tab, selection };
 }
 
+/** The tab that is looked at; undefined: the start page is. */
 export const activeTab = (state: Documents): Tab | undefined =>
   state.tabs.find((tab) => tab.id === state.active);
 
+/** Whether a tab has what was not saved under its name. */
 export const isDirty = (tab: Tab): boolean => tab.history.present !== tab.saved;
 
 /** The active tab as it is now, for handlers. */

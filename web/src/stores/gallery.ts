@@ -28,6 +28,7 @@ interface Gallery {
 
 const NONE: ReadonlySet<number> = new Set();
 
+/** The results that were looked at. */
 export const useGallery = create<Gallery>()((set, get) => {
   let asking: Promise<void> | undefined;
   const isAsked = (query: string, kind: Kind | undefined): boolean =>

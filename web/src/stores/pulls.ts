@@ -24,6 +24,7 @@ interface Pulls {
 
 const PAUSE = 500;
 
+/** What the service fetches now, and what it may. */
 export const usePulls = create<Pulls>()((set, get) => {
   let timer = 0;
   let known = false;
@@ -34,16 +35,16 @@ export const usePulls = create<Pulls>()((set, get) => {
     );
     try {
       set(await fetchPulls());
+      for (const pull of get().pulls) {
+        if (!running.has(pull.id) || pull.state !== "done") continue;
+        await useCatalog.getState().load();
+        useUi.getState().say(t.widget.model.here(pull.name));
+      }
     } catch {
       // The service is away; what it was told to fetch is asked for when it is back.
     }
-    const { pulls } = get();
-    for (const pull of pulls) {
-      if (!running.has(pull.id) || pull.state !== "done") continue;
-      await useCatalog.getState().load();
-      useUi.getState().say(t.widget.model.here(pull.name));
-    }
-    if (pulls.some(({ state }) => state === "running")) timer = window.setTimeout(refresh, PAUSE);
+    if (get().pulls.some(({ state }) => state === "running"))
+      timer = window.setTimeout(refresh, PAUSE);
   };
   return {
     pulls: [],

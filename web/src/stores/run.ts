@@ -64,6 +64,7 @@ export function clientId(): string {
   return made;
 }
 
+/** Jobs as this page hears of them. */
 export const useRun = create<Run>()((set, get) => {
   let refreshing: Promise<void> | undefined;
   let asked = false;
@@ -102,6 +103,7 @@ export const useRun = create<Run>()((set, get) => {
     if (!detail || !known) return;
     const job = joined(known, remembered(detail, known.workflow));
     set({ jobs: { ...get().jobs, [id]: job } });
+    freePreviews(known, job);
   };
   const hear = (message: Message): void => {
     if (message.type === "status") {
@@ -109,10 +111,13 @@ export const useRun = create<Run>()((set, get) => {
       void get().refresh();
       return;
     }
-    const jobs = told(get().jobs, message, Date.now());
-    if (jobs !== get().jobs) set({ jobs });
+    const before = get().jobs;
+    const jobs = told(before, message, Date.now());
+    if (jobs !== before) set({ jobs });
     if (ENDS.has(message.type) || message.type === "execution_start") {
-      if (ENDS.has(message.type)) useSpeech.getState().end(message.data.prompt_id ?? "");
+      const id = message.data.prompt_id ?? "";
+      freePreviews(before[id], jobs[id]);
+      if (ENDS.has(message.type)) useSpeech.getState().end(id);
       forget();
       void get().refresh();
     }
@@ -126,9 +131,9 @@ export const useRun = create<Run>()((set, get) => {
     const all = Object.values(jobs);
     for (const [position, job] of all.entries()) {
       const kept = shown.has(job.id) || position >= all.length - UNCLAIMED;
-      if (!isOver(job)) left[job.id] = job;
-      else if (kept) left[job.id] = withoutPreviews(job);
-      else withoutPreviews(job);
+      const now = isOver(job) ? withoutPreviews(job) : job;
+      freePreviews(job, now);
+      if (kept || !isOver(job)) left[job.id] = now;
     }
     set({ jobs: left });
     for (const id of own) if (!left[id]) own.delete(id);
@@ -216,10 +221,16 @@ function withoutPreviews(job: JobRun): JobRun {
   const nodes: Record<string, NodeRun> = {};
   for (const [id, node] of Object.entries(job.nodes)) {
     const { preview, ...rest } = node;
-    if (preview) URL.revokeObjectURL(preview);
     nodes[id] = preview ? rest : node;
   }
   return { ...job, nodes };
+}
+
+/** Lets go of the previews that a job had and has no more. */
+function freePreviews(before: JobRun | undefined, now: JobRun | undefined): void {
+  for (const [id, { preview }] of Object.entries(before?.nodes ?? {})) {
+    if (preview && now?.nodes[id]?.preview !== preview) URL.revokeObjectURL(preview);
+  }
 }
 
 /** Jobs of the list taken up: whose they are, and the end of those whose end was missed. */

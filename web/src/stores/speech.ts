@@ -28,6 +28,7 @@ interface Speeches {
 /** By which the speech of a node of a job is known. */
 export const speechKey = (job: string, node: string): string => `${job} ${node}`;
 
+/** All speech that came, by job and node. */
 export const useSpeech = create<Speeches>()((set, get) => {
   const players = new Map<string, Player>();
   const update = (key: string, part: Partial<Speech>): void => {
@@ -146,7 +147,7 @@ class Player {
 
   private schedule(context: AudioContext, file: ArrayBuffer): void {
     this.waiting += 1;
-    this.decoding = this.decoding.then(async () => {
+    const played = this.decoding.then(async () => {
       const buffer = await context.decodeAudioData(file.slice(0));
       const source = new AudioBufferSourceNode(context, { buffer });
       source.connect(context.destination);
@@ -155,10 +156,15 @@ class Player {
       this.cursor = Math.max(soonest, this.cursor);
       source.start(this.cursor);
       this.cursor += buffer.duration;
-      source.onended = () => {
-        this.waiting -= 1;
-        if (this.waiting === 0) this.ranOut();
-      };
+      source.onended = () => this.over();
     });
+    // A piece that is broken is left out; when the clock is gone, so are all.
+    this.decoding = played.catch(() => this.over());
+  }
+
+  /** One piece was heard. */
+  private over(): void {
+    this.waiting -= 1;
+    if (this.waiting === 0) this.ranOut();
   }
 }

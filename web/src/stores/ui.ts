@@ -6,6 +6,7 @@ import type { Size } from "../graph/layout";
 import type { Point } from "../graph/model";
 import type { File } from "../server/service";
 
+/** What the canvas can do for menus and shortcuts. */
 export interface View {
   fit(ids?: readonly string[]): void;
   zoom(factor: number): void;
@@ -29,6 +30,7 @@ export interface Palette {
   loose?: Loose;
 }
 
+/** Words that are shown for some seconds. */
 export interface Notice {
   id: number;
   text: string;
@@ -86,6 +88,7 @@ function storedTheme(): Theme {
   return stored === "light" || stored === "dark" ? stored : "system";
 }
 
+/** What this browser tab shows. */
 export const useUi = create<Ui>()((set, get) => ({
   panel: null,
   palette: null,
