@@ -107,11 +107,12 @@ class JobRun:
         self._keys.add(nodes, prints)
         self._kept.begin(self._job.id, self._keys.made.values())
         made = self._keys.made
-        cached = [n.id for n in nodes if self._kept.has(made[n.id], shows=n.spec.shows)]
+        whole, gone = self._kept.shown_inside(nodes, made)
+        has = self._kept.has
+        cached = [n.id for n in nodes if n.id in whole or has(made[n.id], shows=n.spec.shows)]
         self._loop.note(Started(cached, now_ms()))
         with self._lock:
             self._board.add(nodes, made)
-            whole, gone = self._kept.shown_inside(nodes, made)
             self._kept.retell(whole, self._board.places)
             self._board.aim_at(*self._job.outputs, *gone)
         self._go_on()

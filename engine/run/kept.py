@@ -19,6 +19,8 @@ from engine.store.cache import WORTH_KEEPING_SECONDS, Result
 
 SLOW_SECONDS = 0.2
 DEEPEST_SHOWING = 8
+OWN = ""
+"""Among what was shown inside of a node: what it showed itself."""
 
 
 class Kept:
@@ -41,6 +43,7 @@ class Kept:
         self._loop = loop
         self._unsaved: deque[tuple[str, Result]] = deque()
         self._showing_inside: list[tuple[Place, Result]] = []
+        self._retold: set[str] = set()
 
     def begin(self, job: str, keys: Iterable[str]) -> None:
         """The job needs the results of these keys."""
@@ -88,12 +91,16 @@ class Kept:
 
     def find(self, place: Place) -> Result | None:
         """The result of a place, told like one that was made now."""
-        if not self.has(place.key, shows=place.node.spec.shows):
+        if self.has(place.key, shows=place.node.spec.shows):
+            known = self._cache.get(place.key)
+            if known is not None and known.shown is not None:
+                self._tell(place.node.id, known.shown)
+            return known
+        if not self.has(inside(place.key), shows=True):
             return None
-        known = self._cache.get(place.key)
-        if known is not None and known.shown is not None:
-            self._tell(place.node.id, known.shown)
-        return known
+        self.retell([place.node.id], {place.node.id: place})
+        known = self._cache.get(inside(place.key))
+        return Result(known.outputs, (known.shown or {}).get(OWN, [None])[0]) if known else None
 
     def _tell(self, id: str, shown: Mapping[str, list[Any]]) -> None:
         if shown:
@@ -105,31 +112,26 @@ class Kept:
     ) -> tuple[list[str], list[str]]:
         """Ids of cached nodes inside of which something was shown: to be retold, and to run again.
 
-        Those must run again whose result is gone, or a file that was shown; they are forgotten.
+        Those must run again that showed a file which is gone; they are forgotten.
         """
         whole: list[str] = []
         gone: list[str] = []
         for node in nodes:
-            key, key_inside = keys[node.id], inside(keys[node.id])
-            if not self._cache.has(key_inside):
-                continue
-            if self._cache.has(key) and self.has(key_inside, shows=True):
-                whole.append(node.id)
-            else:
-                self._cache.forget(key)
-                self._cache.forget(key_inside)
-                gone.append(node.id)
+            key = inside(keys[node.id])
+            if self._cache.has(key):
+                (whole if self.has(key, shows=True) else gone).append(node.id)
         return whole, gone
 
     def retell(self, ids: Iterable[str], places: Mapping[str, Place]) -> None:
-        """Tell what was shown inside of cached nodes."""
+        """Tell what was shown inside of cached nodes, once of each."""
         for id in ids:
             known = self._cache.get(inside(places[id].key))
-            if known is None or known.shown is None:
+            if known is None or known.shown is None or id in self._retold:
                 continue
+            self._retold.add(id)
             if (around := places[id].parent) is not None:
                 around.mark_showing()
-            display = {id + suffix: places[id].display for suffix in known.shown}
+            display = {id + suffix: places[id].display for suffix in known.shown if suffix}
             self._loop.note(Expanded(id, display))
             for suffix, (shown,) in known.shown.items():
                 self._tell(id + suffix, shown)
@@ -166,21 +168,26 @@ class Kept:
         """Everything ran: keep the nodes inside of which something is shown."""
         for place, made in self._showing_inside:
             shown = dict(self._shown_in(place))
+            if made.shown is not None:
+                shown[OWN] = [made.shown]
             if all(shown.values()):
-                self._put(place.key, made, place.seconds)
-                self._put(inside(place.key), Result([], shown), place.seconds)
+                self._put(inside(place.key), Result(made.outputs, shown), place.seconds)
 
     def _shown_in(self, place: Place) -> Iterator[tuple[str, list[Any]]]:
         """What was shown inside of a node, by what follows its id; empty if that is not known."""
         for child in place.inside():
             suffix = child.node.id.removeprefix(place.node.id)
-            if child.node.spec.shows:
-                known = self._cache.get(child.key)
-                yield suffix, [known.shown or {}] if known is not None else []
-            elif not child.children:
-                known = self._cache.get(inside(child.key))
-                for more, told in ((known and known.shown) or {}).items():
-                    yield suffix + more, told
+            known = self._cache.get(child.key) if child.node.spec.shows else None
+            if known is not None:
+                yield suffix, [known.shown or {}]
+                continue
+            around = self._cache.get(inside(child.key))
+            told = (around.shown if around is not None else None) or {}
+            if child.node.spec.shows and OWN not in told:
+                yield suffix, []
+            for more, shown in told.items():
+                if more == OWN or not child.children:
+                    yield suffix + more, shown
 
     def _put(self, key: str, made: Result, seconds: float) -> None:
         self._cache.remember(key, made)
@@ -203,7 +210,7 @@ class Kept:
 
 
 def inside(key: str) -> str:
-    """Where it is kept what was shown inside of a node of that key."""
+    """Where the result of a node of that key is kept with what was shown inside of it."""
     return f"{key}+"
 
 

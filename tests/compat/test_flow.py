@@ -156,7 +156,7 @@ async def test_expansions_expand_and_their_output_nodes_show(local: Opener):
 
 
 async def test_a_loop_runs_turn_by_turn_and_shows_each(local: Opener):
-    bench, turns = await local(), 25
+    bench, turns = await local(), 15
     prompt = {
         "begin": n("V1While", first=0),
         "sum": n("V1Add", a=["begin", 1], b=1),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,22 @@ from engine.run.engine import Engine
 from engine.run.events import Ended
 from engine.run.local import LocalWorker
 from engine.store.folders import Folders
+from engine.store.history import Outcome
 from engine.store.keeping import Keeping
 from tests.run.conftest import Bench, Prompt, registry
 from tests.run.conftest import whole as n
 
 BLOCKED = "blocked"
 Values = list[Any]
-KEEPING = [Keeping(), Keeping(latest=True), Keeping(most=3), Keeping(most=0)]
+FEW = Keeping(most=3)
+KEEPING = [Keeping(), Keeping(latest=True), FEW, Keeping(most=0)]
 KINDS = ["Number", "Add", "Tens", "BlockOdd", "Twice", "ToZero", "EitherAfter", "Total", "Nap"]
+SHOWING = ["ShowAndGive", "ShowsInside", "Around"]
 
 
 @st.composite
 def graphs(draw: st.DrawFn) -> tuple[Prompt, dict[str, Values]]:
-    """A prompt, and what each of its outputs shall show."""
+    """A prompt in any order, and what each of its nodes shall show, itself or inside of it."""
     prompt: Prompt = {}
     meaning: dict[str, Values] = {}
     for number in range(draw(st.integers(1, 14))):
@@ -36,7 +40,7 @@ def graphs(draw: st.DrawFn) -> tuple[Prompt, dict[str, Values]]:
         sources = st.sampled_from(sorted(meaning)).map(lambda id: [id, 0])
         small = st.integers(-3, 3)
         value = st.one_of(small, sources) if meaning else small
-        kind = draw(st.sampled_from(KINDS))
+        kind = draw(st.sampled_from(KINDS + SHOWING))
         inputs = {
             "Number": {"value": value},
             "Add": {"a": value, "b": value},
@@ -47,16 +51,60 @@ def graphs(draw: st.DrawFn) -> tuple[Prompt, dict[str, Values]]:
             "EitherAfter": {"condition": st.booleans(), "yes": value, "no": value},
             "Total": {"values": value},
             "Nap": {"value": value, "seconds": st.just(0.0)},
+            **{showing: {"value": value} for showing in SHOWING},
         }[kind]
         drawn = {name: draw(strategy) for name, strategy in inputs.items()}
         prompt[id] = n(kind, **drawn)
         meaning[id] = meant(kind, drawn, meaning)
-    shown: dict[str, Values] = {}
     for number in range(draw(st.integers(1, 4))):
         source = draw(st.sampled_from(sorted(meaning)))
         prompt[f"show{number}"] = n("Show", value=[source, 0])
-        shown[f"show{number}"] = [str(v) for v in meaning[source] if v != BLOCKED]
-    return prompt, shown
+    mixed = dict(draw(st.permutations(sorted(prompt.items()))))
+    return mixed, {id: what_it_shows(prompt[id], meaning) for id in needed(prompt)}
+
+
+def what_it_shows(node: dict[str, Any], meaning: dict[str, Values]) -> Values:
+    """The texts that a node shows, itself or inside of it."""
+    if node["class_type"] not in ("Show", *SHOWING):
+        return []
+    value = node["inputs"]["value"]
+    items = meaning[value[0]] if isinstance(value, list) else [value]
+    return sorted(str(item) for item in items if item != BLOCKED)
+
+
+def needed(prompt: Prompt) -> set[str]:
+    """The nodes that run: outputs, and what they take from."""
+    waiting = [id for id in prompt if shows(prompt, id)]
+    found: set[str] = set()
+    while waiting:
+        id = waiting.pop()
+        found.add(id)
+        inputs = dict(prompt[id]["inputs"])
+        if prompt[id]["class_type"] == "EitherAfter":
+            del inputs["no" if inputs["condition"] else "yes"]
+        waiting += [value[0] for value in inputs.values() if isinstance(value, list)]
+    return found
+
+
+def shows(prompt: Prompt, id: str) -> bool:
+    """Whether it is an output node."""
+    return prompt[id]["class_type"] in ("Show", "ShowAndGive")
+
+
+def of_outputs(prompt: Prompt, shown: dict[str, Values]) -> dict[str, Values]:
+    """What output nodes of the prompt show, without what is shown inside of others."""
+    return {id: texts for id, texts in shown.items() if shows(prompt, id)}
+
+
+def shown_by_node(outcome: Outcome, needed: Collection[str]) -> dict[str, Values]:
+    """The texts of a job by the node of the prompt that shows them.
+
+    One that is not needed, as a lazy input is not, may be told of if it ran in an earlier job.
+    """
+    texts: dict[str, Values] = {}
+    for id, found in outcome.shown.items():
+        texts.setdefault(outcome.display.get(id, id), []).extend(found["text"])
+    return {id: sorted(found) for id, found in texts.items() if id in needed}
 
 
 def meant(kind: str, inputs: dict[str, Any], meaning: dict[str, Values]) -> Values:
@@ -89,6 +137,8 @@ def computed(kind: str, taken: dict[str, Any]) -> Any:
             return taken["a"] + taken["b"]
         case "Twice":
             return 2 * taken["value"]
+        case "ShowAndGive":
+            return taken["value"] + 1
         case "ToZero":
             return taken["total"] + taken["value"] * (taken["value"] + 1) // 2
         case _:
@@ -102,11 +152,13 @@ async def test_any_graph_means_what_it_says(keeping: Keeping):
         worker = LocalWorker(nodes, Folders(home), keeping=keeping)
         bench = Bench(await Engine.open(home, registry=nodes, worker=worker))
         try:
-            for prompt, shown in examples(60):
+            for prompt, shown in examples(50):
                 for _ in range(2):
                     entry = await bench.run(prompt)
                     assert entry.outcome.status == "success", (prompt, entry.outcome.failure)
-                    told = {id: found["text"] for id, found in entry.outcome.shown.items()}
+                    told = shown_by_node(entry.outcome, shown)
+                    if keeping is FEW:  # what was shown inside of a node may be forgotten
+                        told, shown = of_outputs(prompt, told), of_outputs(prompt, shown)
                     assert told == {id: texts for id, texts in shown.items() if texts}, prompt
         finally:
             await bench.engine.close()
@@ -129,7 +181,7 @@ async def test_jobs_that_are_interrupted_at_any_time_end_and_harm_no_other(tmp_p
     nodes = registry()
     worker = LocalWorker(nodes, Folders(tmp_path))
     bench = Bench(await Engine.open(tmp_path, registry=nodes, worker=worker))
-    graphs = examples(80)
+    graphs = examples(60)
     chance = random.Random(len(graphs))
     try:
         submitted = [await bench.submit(prompt) for prompt, _ in graphs]
@@ -140,7 +192,8 @@ async def test_jobs_that_are_interrupted_at_any_time_end_and_harm_no_other(tmp_p
             outcome = (await bench.ended(id)).outcome
             assert outcome.status in ("success", "interrupted"), (prompt, outcome.failure)
             if outcome.status == "success":
-                told = {name: found["text"] for name, found in outcome.shown.items()}
+                told = of_outputs(prompt, shown_by_node(outcome, shown))
+                shown = of_outputs(prompt, shown)
                 assert told == {name: texts for name, texts in shown.items() if texts}, prompt
             assert [type(event) for event in bench.events(id)].count(Ended) == 1
     finally:
