@@ -20,26 +20,36 @@ def picture(steps: int = 4, seed: int = 7) -> Prompt:
     return kept
 
 
-# Whether a workflow with these words is among those that the browser keeps. The store is the
-# page's to make: where there is none yet, none is made.
-KEPT = """(words) => new Promise((tell) => {
-  const opening = indexedDB.open("keyval-store");
-  opening.onupgradeneeded = () => opening.transaction.abort();
-  opening.onerror = () => tell(false);
-  opening.onsuccess = () => {
-    const store = opening.result.transaction("keyval").objectStore("keyval");
-    store.getAll().onsuccess = ({ target }) => {
-      opening.result.close();
-      const plain = (_, value) => (typeof value === "bigint" ? String(value) : value);
-      tell(JSON.stringify(target.result, plain).includes(words));
+# Looks, until it finds it or so many milliseconds are over, for a workflow with these words among
+# those that the browser keeps. The store is the page's to make: where there is none yet, none is
+# made. (A page's `wait_for_function` would take the promise itself for a yes.)
+KEPT = """async ([words, patience]) => {
+  const there = () => new Promise((tell) => {
+    const opening = indexedDB.open("keyval-store");
+    opening.onupgradeneeded = () => opening.transaction.abort();
+    opening.onerror = () => tell(false);
+    opening.onsuccess = () => {
+      const store = opening.result.transaction("keyval").objectStore("keyval");
+      store.getAll().onsuccess = ({ target }) => {
+        opening.result.close();
+        const plain = (_, value) => (typeof value === "bigint" ? String(value) : value);
+        tell(JSON.stringify(target.result, plain).includes(words));
+      };
     };
-  };
-})"""
+  });
+  const end = performance.now() + patience;
+  while (!(await there())) {
+    if (performance.now() > end) return false;
+    await new Promise((next) => setTimeout(next, 50));
+  }
+  return true;
+}"""
+PATIENCE = 90_000
 
 
 def kept(page: Page, words: str) -> None:
     """Wait until the browser keeps a workflow with these words in its JSON."""
-    page.wait_for_function(KEPT, arg=words)
+    assert page.evaluate(KEPT, [words, PATIENCE]), f"no draft with {words} is kept"
 
 
 def drop(page: Page, name: str, data: bytes, kind: str) -> None:

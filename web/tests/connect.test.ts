@@ -71,6 +71,7 @@ describe("the search for nodes", () => {
   it("offers what takes a link, exact types first", () => {
     const loose = { side: "output", node: "1", slot: 0, type: "LATENT" } as const;
     const kinds = search(catalog, "", loose).map(({ kind }) => kind);
+    expect(kinds[0]?.id, "the most usual").toBe("KSampler");
     expect(kinds.some(({ id }) => id === "VAEDecode")).toBe(true);
     expect(kinds.some(({ id }) => id === "SaveImage")).toBe(false);
     expect(kinds[0]?.inputs.some(({ type }) => type === "LATENT")).toBe(true);

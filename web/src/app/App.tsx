@@ -26,6 +26,7 @@ import { Trail } from "./Trail";
 
 const Timeline = lazy(() => import("../panels/Timeline"));
 
+/** The whole page. */
 export function App() {
   const ready = useStarted();
   const tab = useDocuments(activeTab);

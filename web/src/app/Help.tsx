@@ -2,10 +2,12 @@ import { X } from "lucide-react";
 import { useEffect, useRef } from "react";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
+import { IconButton } from "../widgets/IconButton";
 import { COMMANDS } from "./commands";
 
 const MAC = navigator.platform.startsWith("Mac");
 
+/** Keys of a command as they stand on this machine's keyboard. */
 export const keyText = (keys: string): string =>
   keys
     .replace("Mod", MAC ? "⌘" : "Ctrl")
@@ -28,9 +30,9 @@ export function Help() {
     <dialog ref={dialog} className="help" aria-label={t.commands.help} onClose={close}>
       <header>
         <h2>{t.commands.help}</h2>
-        <button type="button" className="icon-button" aria-label={t.close} onClick={close}>
+        <IconButton label={t.close} act={close}>
           <X size={16} />
-        </button>
+        </IconButton>
       </header>
       <div className="help-groups">
         {groups.map(([group, title]) => (

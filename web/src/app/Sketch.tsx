@@ -1,6 +1,7 @@
 import { typeStyle } from "../canvas/colours";
 import type { Box } from "../graph/model";
 
+/** A node in small, coloured by its type. */
 export type SketchBox = Box & { type: string };
 
 /** A graph in small: its nodes as boxes. */

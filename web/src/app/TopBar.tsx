@@ -26,11 +26,13 @@ import { activeTab, isDirty, type Tab, useDocuments } from "../stores/documents"
 import { useLatestJob, useRun } from "../stores/run";
 import { type Panel, type Theme, useUi } from "../stores/ui";
 import { t } from "../strings";
+import { IconButton } from "../widgets/IconButton";
 import { Popover } from "../widgets/Popover";
 import { shareForm } from "./address";
 import { download, fileName, newWorkflow, pickFiles, save } from "./files";
 import { run, stop } from "./run";
 
+/** What stands above everything: the open workflows, the panels, and Run. */
 export function TopBar() {
   const tab = useDocuments(activeTab);
   const form = useUi((ui) => ui.form);
@@ -73,15 +75,9 @@ function Tabs() {
           </button>
         </div>
       ))}
-      <button
-        type="button"
-        className="icon-button"
-        aria-label={t.commands.new}
-        title={t.commands.new}
-        onClick={newWorkflow}
-      >
+      <IconButton label={t.commands.new} act={newWorkflow}>
         <Plus size={16} />
-      </button>
+      </IconButton>
     </nav>
   );
 }
@@ -197,21 +193,10 @@ function Edits({ tab }: { tab: Tab }) {
 function FormToggle() {
   const { form, set } = useUi();
   const label = form ? t.form.graph : t.form.show;
-  const toggle = () => {
-    useDocuments.getState().leave(0);
-    set({ form: !form });
-  };
   return (
-    <button
-      type="button"
-      className="icon-button"
-      aria-pressed={form}
-      aria-label={label}
-      title={label}
-      onClick={toggle}
-    >
+    <IconButton label={label} pressed={form} act={() => set({ form: !form })}>
       {form ? <Workflow size={16} /> : <LayoutList size={16} />}
-    </button>
+    </IconButton>
   );
 }
 
@@ -241,16 +226,13 @@ function TimelineToggle() {
   const shown = useUi((ui) => ui.timeline !== null);
   const label = t.commands.timeline;
   return (
-    <button
-      type="button"
-      className="icon-button"
-      aria-pressed={shown}
-      aria-label={label}
-      title={label}
-      onClick={() => useUi.getState().set({ timeline: shown ? null : "latest" })}
+    <IconButton
+      label={label}
+      pressed={shown}
+      act={() => useUi.getState().set({ timeline: shown ? null : "latest" })}
     >
       <ChartGantt size={16} />
-    </button>
+    </IconButton>
   );
 }
 

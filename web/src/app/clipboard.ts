@@ -9,6 +9,8 @@ import { giveTo, openFiles } from "./files";
 const isWriting = (event: Event): boolean =>
   (event.target as HTMLElement).closest?.("input, textarea, [contenteditable]") !== null;
 
+/** Copies, cuts and pastes nodes as long as the page is there; files that are pasted are
+ * opened. */
 export function useClipboard(): void {
   useEffect(() => {
     const copy = (event: ClipboardEvent): void => {

@@ -21,6 +21,7 @@ import { t } from "../strings";
 import { newWorkflow, pickFiles, save } from "./files";
 import { run, stop } from "./run";
 
+/** Something that can be done, and how to ask for it. */
 export interface Command {
   label: string;
   /** "Mod" is Ctrl, or Cmd on a Mac. */
@@ -60,6 +61,7 @@ function hasSubgraph(): boolean {
 
 const c = t.commands;
 
+/** All of them, in the order of the list of help. */
 export const COMMANDS: readonly Command[] = [
   { group: "run", label: c.run, keys: ["Mod+Enter"], run: () => void run() },
   { group: "run", label: c.runFirst, keys: ["Mod+Shift+Enter"], run: () => void run(true) },

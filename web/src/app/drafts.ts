@@ -41,12 +41,14 @@ export async function restore(): Promise<void> {
   useDocuments.setState({ tabs, active: tabs.some(({ id }) => id === active) ? active : null });
 }
 
-/** Keeps every change from now on. */
+/** Keeps every change from now on, until the function that it gives is called. */
 export function keep(): () => void {
   const kept = new Map<string, Workflow>();
   let timer = 0;
   const write = (): void => {
-    for (const { id, name, history } of useDocuments.getState().tabs) {
+    const { tabs } = useDocuments.getState();
+    for (const id of kept.keys()) if (!tabs.some((tab) => tab.id === id)) kept.delete(id);
+    for (const { id, name, history } of tabs) {
       if (kept.get(id) === history.present) continue;
       kept.set(id, history.present);
       const draft: Draft = { version: 1, id, name, workflow: history.present, changed: Date.now() };
@@ -65,6 +67,7 @@ export function keep(): () => void {
   window.addEventListener("pagehide", write);
   return () => {
     stop();
+    window.clearTimeout(timer);
     window.removeEventListener("pagehide", write);
   };
 }

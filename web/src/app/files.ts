@@ -36,6 +36,7 @@ function show(workflow: Workflow, name: string, saved = false): void {
   useDocuments.getState().open(workflow, name, { saved });
 }
 
+/** Opens an empty workflow under a name that no open one has. */
 export function newWorkflow(): void {
   const taken = new Set(useDocuments.getState().tabs.map((tab) => tab.name));
   let name = t.untitled;
@@ -69,6 +70,7 @@ async function openOne(file: globalThis.File): Promise<void> {
   show(open ? { ...workflow, id: uuid() } : workflow, plain(file.name));
 }
 
+/** Opens a workflow that comes with the service, as a new one; whether that went well. */
 export function openTemplate(pack: string, name: string): Promise<boolean> {
   let opened = false;
   return tell(async () => {
@@ -82,6 +84,7 @@ export function openTemplate(pack: string, name: string): Promise<boolean> {
 /** A name without what would be folders. */
 export const fileName = (name: string): string => name.replace(/[/\\]/g, " ").trim();
 
+/** Opens a workflow that the service keeps, by the name of its file. */
 export function openSaved(name: string): Promise<void> {
   return tell(async () => {
     const workflow = openDocument(await savedFile(name), name, catalogNow());
@@ -120,6 +123,7 @@ async function showJob(id: string): Promise<void> {
   show({ ...workflow, id: uuid() }, name);
 }
 
+/** Keeps the open workflow on the service, under its name. */
 export function save(): Promise<void> {
   return tell(async () => {
     const tab = tabNow();

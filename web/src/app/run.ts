@@ -59,6 +59,7 @@ export async function stop(): Promise<void> {
   if (id) await cancel(id);
 }
 
+/** Stops a job, or takes it out of the queue. */
 export function cancel(id: string): Promise<void> {
   return guarded(
     () => cancelJob(id),

@@ -32,7 +32,11 @@ export function Header({ node, run }: { node: GraphNode; run: NodeRun | undefine
     <header
       className="node-header"
       style={typeStyle(type)}
-      {...tipped({ words: kind?.description ?? "", facts: factsOf(node.type, kind) })}
+      {...tipped(
+        subgraph
+          ? { words: t.node.enterHint, facts: t.subgraph.name }
+          : { words: kind?.description ?? "", facts: factsOf(node.type, kind) },
+      )}
       onDoubleClick={() => (subgraph ? enter(node.id, node.type) : setRenaming(true))}
     >
       <button

@@ -24,6 +24,7 @@ export function lookInto(sheet: string, nodes: readonly string[]): boolean {
 
 function go(tab: Tab, { sheet, path }: Pick<Place, "sheet" | "path">, nodes: readonly string[]) {
   const { enter, leave, select } = useDocuments.getState();
+  useUi.getState().set({ form: false });
   if (tab.sheet !== sheet) {
     leave(0);
     for (const step of path) enter(step.host, step.sheet);

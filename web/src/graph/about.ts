@@ -6,6 +6,7 @@ import type { JsonObject, Workflow } from "./model";
 
 /** An input that a form asks for, under a name for people. */
 const Ask = z.object({ node: z.string(), input: z.string(), name: z.string() });
+/** An input that a form asks for, under a name for people. */
 export type Ask = z.infer<typeof Ask>;
 
 const Form = z.object({ first: z.array(Ask), settings: z.array(Ask) });
@@ -24,6 +25,7 @@ const About = z.object({
   /** undefined: the form is made from the graph. */
   form: Form.optional().catch(undefined),
 });
+/** What a workflow says of itself. */
 export type About = z.infer<typeof About>;
 
 const Extra = z.looseObject({ extra: z.looseObject({ soundstage: About }) });

@@ -4,6 +4,7 @@ import { place } from "./edits";
 import type { Size } from "./layout";
 import type { Point, Sheet } from "./model";
 
+/** Which edges come into line, or which way nodes are put apart. */
 export type Side = "left" | "right" | "top" | "bottom" | "columns" | "rows";
 
 interface Sized extends Point, Size {
@@ -12,6 +13,7 @@ interface Sized extends Point, Size {
 
 const GAP = 40;
 
+/** The sheet with some nodes in line, or apart by equal gaps; of fewer than two, as it is. */
 export function align(
   sheet: Sheet,
   ids: readonly string[],

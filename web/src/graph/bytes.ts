@@ -3,7 +3,9 @@
 const UTF8 = new TextDecoder();
 const LATIN = new TextDecoder("latin1");
 
+/** Reads text; what is no UTF-8 becomes signs that say so. */
 export const utf8 = (bytes: Uint8Array): string => UTF8.decode(bytes);
+/** Reads text of one byte for each letter. */
 export const latin = (bytes: Uint8Array): string => LATIN.decode(bytes);
 /** A few bytes, each as the character of its number: the name of a part, say. */
 export const letters = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
@@ -12,12 +14,15 @@ export const letters = (bytes: Uint8Array): string => String.fromCharCode(...byt
 export const spells = (data: Uint8Array, magic: string, at = 0): boolean =>
   letters(data.subarray(at, at + magic.length)) === magic;
 
+/** A whole number, its largest byte first. */
 export const bigEndian = (bytes: Uint8Array): number =>
   bytes.reduce((sum, byte) => sum * 256 + byte, 0);
 
+/** A whole number, its smallest byte first. */
 export const littleEndian = (bytes: Uint8Array): number =>
   bytes.reduceRight((sum, byte) => sum * 256 + byte, 0);
 
+/** Pieces of bytes as one. */
 export function joined(parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
@@ -28,6 +33,7 @@ export function joined(parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
+/** A part of a file: what it is called, and what is in it. */
 export interface Chunk {
   type: string;
   body: Uint8Array;

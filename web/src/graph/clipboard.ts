@@ -41,6 +41,7 @@ function pick<T>(all: Record<string, T>, wanted: (entry: T) => boolean): Record<
   return Object.fromEntries(Object.entries(all).filter(([, entry]) => wanted(entry)));
 }
 
+/** An excerpt as it is put on the clipboard. */
 export const asText = (part: Workflow, catalog: Catalog): string =>
   writeJson(toEditor(part, catalog), 1);
 

@@ -14,8 +14,10 @@ import {
   type Workflow,
 } from "./model";
 
+/** A link that somebody draws. */
 export type Drawn = Omit<Link, "id" | "type">;
 
+/** Why a link may not be drawn. */
 export type Refusal =
   | { reason: "missing" }
   | { reason: "itself" }

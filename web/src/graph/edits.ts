@@ -45,6 +45,7 @@ function untouched(widget: Widget): Json | undefined {
   }
 }
 
+/** With one more node, or with one of the same id replaced. */
 export function addNode(sheet: Sheet, node: GraphNode): Sheet {
   return { ...sheet, nodes: { ...sheet.nodes, [node.id]: node } };
 }
@@ -78,6 +79,7 @@ function changeAll(
   return changed ? { ...sheet, nodes } : sheet;
 }
 
+/** With another value of a widget. */
 export function setValue(sheet: Sheet, id: string, input: string, value: Json): Sheet {
   return change(sheet, id, (node) =>
     Object.is(node.values[input], value)
@@ -86,20 +88,24 @@ export function setValue(sheet: Sheet, id: string, input: string, value: Json): 
   );
 }
 
+/** With something else that happens to a number after a run. */
 export function setAfter(sheet: Sheet, id: string, input: string, after: AfterRun): Sheet {
   return change(sheet, id, (node) => ({ ...node, after: { ...node.after, [input]: after } }));
 }
 
+/** With nodes that run, are muted or are bypassed. */
 export function setMode(sheet: Sheet, ids: Iterable<string>, mode: Mode): Sheet {
   return changeAll(sheet, ids, (node) => (node.mode === mode ? node : { ...node, mode }));
 }
 
+/** With nodes collapsed, or expanded. */
 export function setCollapsed(sheet: Sheet, ids: Iterable<string>, collapsed: boolean): Sheet {
   return changeAll(sheet, ids, (node) =>
     node.collapsed === collapsed ? node : { ...node, collapsed },
   );
 }
 
+/** With nodes in another colour; undefined: in that of their type. */
 export function setColour(sheet: Sheet, ids: Iterable<string>, colour: string | undefined): Sheet {
   return changeAll(sheet, ids, (node) => ({ ...node, colour }));
 }
@@ -160,6 +166,7 @@ export function connect(sheet: Sheet, drawn: Omit<Link, "id">): Sheet {
   return { ...sheet, links };
 }
 
+/** Without a link, by its id. */
 export function disconnect(sheet: Sheet, link: string): Sheet {
   if (!sheet.links[link]) return sheet;
   const { [link]: _, ...links } = sheet.links;
@@ -177,11 +184,13 @@ export function reroute(sheet: Sheet, linkId: string, at: Point, catalog: Catalo
   return connect(next, { ...link, from: id, slot: 0 });
 }
 
+/** With one more group, under an id of its own. */
 export function addGroup(sheet: Sheet, group: Omit<Group, "id">): Sheet {
   const id = freshId(sheet.groups);
   return { ...sheet, groups: { ...sheet.groups, [id]: { ...group, id } } };
 }
 
+/** With some fields of a group changed; an unknown id changes nothing. */
 export function changeGroup(sheet: Sheet, id: string, edit: Partial<Group>): Sheet {
   const group = sheet.groups[id];
   if (!group) return sheet;

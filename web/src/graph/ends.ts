@@ -17,6 +17,7 @@ import {
   type Workflow,
 } from "./model";
 
+/** Which of a subgraph's sockets. */
 export type Side = "inputs" | "outputs";
 
 function change(workflow: Workflow, id: string, edit: (subgraph: Subgraph) => Subgraph): Workflow {

@@ -59,6 +59,8 @@ function parsed(text: string): unknown {
   }
 }
 
+/** A document in one of the formats that are known, as a workflow; throws `Unusable` where it is
+ * in none. */
 export function openDocument(document: unknown, name: string, catalog: Catalog): Workflow {
   if (isEditorFile(document)) return fromEditor(document, catalog);
   if (isPrompt(document)) return fromPrompt(document, catalog);

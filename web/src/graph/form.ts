@@ -13,11 +13,13 @@ export interface FormPart {
   inputs: InputKind[];
 }
 
+/** What a form asks for. */
 export interface Form {
   first: FormPart[];
   settings: FormPart[];
 }
 
+/** What a workflow's form asks for: as its author chose, else made from the graph. */
 export function formOf(workflow: Workflow, catalog: Catalog): Form {
   const open = openInputs(workflow, catalog);
   const { first, settings } = asksOf(workflow, catalog);
@@ -42,6 +44,7 @@ export function asksOf(workflow: Workflow, catalog: Catalog): FormAsks & { hidde
   return { first: asks(true), settings: asks(false), hidden: [] };
 }
 
+/** One word for an input of a node. */
 export const keyOf = ({ node, input }: Ask): string => `${node} ${input}`;
 
 type Open = Map<string, { node: GraphNode; title: string; inputs: InputKind[] }>;

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { ENTRY, EXIT } from "./model";
 import { Unusable } from "./places";
+import { uuid } from "./uuid";
 
 const PREFIX = /^workflow[>/]/;
 const REMEDY = "Open and save it where it was made, with a subgraph in place of the group.";
@@ -50,7 +51,7 @@ export function withoutGroups(document: unknown): unknown {
     const told = `Node ${String(node.id)} (${node.type})`;
     const [host, group] = [Host.safeParse(node), Group.safeParse(groupNodes[name])];
     if (!host.success || !group.success) throw new Unusable(`${told} cannot be read. ${REMEDY}`);
-    const id = crypto.randomUUID();
+    const id = uuid();
     subgraphs.push({ id, name, ...inside(host.data, group.data, told) });
     return { ...host.data, type: id, widgets_values: [] };
   });

@@ -1,11 +1,13 @@
 /** Undo and redo over whole values: snapshots share what they have in common. */
 
+/** A state, and how it came to be. */
 export interface Step<T> {
   value: T;
   /** What was done to come here, in words. */
   label: string;
 }
 
+/** A document with what it was and what was undone. */
 export interface History<T> {
   past: readonly Step<T>[];
   present: T;
@@ -15,8 +17,10 @@ export interface History<T> {
   merge: string | null;
 }
 
+/** Older steps are forgotten. */
 export const MOST_STEPS = 300;
 
+/** The history of a document to which nothing happened yet. */
 export function begin<T>(value: T): History<T> {
   return { past: [], present: value, label: "", future: [], merge: null };
 }
@@ -36,6 +40,7 @@ export function commit<T>(
   return { past: past.slice(-MOST_STEPS), present: value, label, future: [], merge };
 }
 
+/** One step back; itself where there is none. */
 export function undo<T>(history: History<T>): History<T> {
   const last = history.past.at(-1);
   if (!last) return history;
@@ -48,6 +53,7 @@ export function undo<T>(history: History<T>): History<T> {
   };
 }
 
+/** One step forward again; itself where there is none. */
 export function redo<T>(history: History<T>): History<T> {
   const [next, ...future] = history.future;
   if (!next) return history;

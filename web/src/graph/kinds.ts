@@ -14,8 +14,10 @@ import {
 import type { Numeric } from "./numbers";
 import { promoted } from "./promoted";
 
+/** One of the values of a choice. */
 export type Option = string | number | boolean;
 
+/** How a value is asked for. */
 export type Widget =
   | {
       kind: "number";
@@ -40,6 +42,7 @@ export type Widget =
   /** A value that the editor keeps without a control of its own for it. */
   | { kind: "kept" };
 
+/** An input that a kind declares. */
 export interface InputKind {
   name: string;
   type: string;
@@ -59,12 +62,14 @@ export interface InputKind {
   slots?: { names: string[]; least: number; slot: InputKind };
 }
 
+/** An output that a kind declares. */
 export interface OutputKind {
   name: string;
   type: string;
   tooltip?: string;
 }
 
+/** A kind of node. */
 export interface NodeKind {
   id: string;
   title: string;
@@ -84,16 +89,23 @@ export interface NodeKind {
   dynamic?: boolean;
 }
 
+/** All kinds by their id. */
 export type Catalog = ReadonlyMap<string, NodeKind>;
 
+/** A bend in a link. */
 export const REROUTE = "Reroute";
+/** Words on the canvas. */
 export const NOTE = "Note";
+/** The same in files of ComfyUI, with marks for headings and links. */
 export const MARKDOWN_NOTE = "MarkdownNote";
+/** A value that stands beside the inputs it goes into. */
 export const PRIMITIVE = "PrimitiveNode";
 const REROUTES = new Set([REROUTE, "Reroute (rgthree)"]);
 const NOTES = new Set([NOTE, MARKDOWN_NOTE]);
 
+/** Whether nodes of a type are bends in a link. */
 export const isReroute = (type: string): boolean => REROUTES.has(type);
+/** Whether nodes of a type are words on the canvas. */
 export const isNote = (type: string): boolean => NOTES.has(type);
 /** Whether a prompt leaves out nodes of this type. */
 export const isEditorOnly = (type: string): boolean =>

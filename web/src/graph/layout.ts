@@ -21,18 +21,21 @@ import {
   type Workflow,
 } from "./model";
 
+/** In pixels of the canvas. */
 export interface Size {
   width: number;
   height: number;
 }
 
+/** Of a node to which nobody gave another one. */
 export const NODE_WIDTH = 260;
+/** Of a note to which nobody gave another one. */
 export const NOTE_SIZE: Size = { width: 220, height: 120 };
 /** Of a row with sockets. */
 export const ROW = 26;
 const TALL_ROW = 92;
-/** A file below the widget that names it; pictures are of any height. */
-const SHOWN = { image: 190, audio: 60, video: 0 };
+/** A file below the widget that names it; pictures are of any height, most often square. */
+const SHOWN = { image: 250, audio: 60, video: 0 };
 /** All above the first row. */
 export const HEADER = 37;
 const GRID = 10;

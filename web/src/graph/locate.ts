@@ -2,6 +2,7 @@
 
 import { type GraphNode, ordered, ROOT, sheetOf, type Workflow } from "./model";
 
+/** A node of a prompt in its workflow. */
 export interface Place {
   node: GraphNode;
   /** The sheet it stands on. */

@@ -2,18 +2,23 @@
 
 import { uuid } from "./uuid";
 
+/** A value as JSON has it, whole numbers of any length included. */
 export type Json = null | boolean | number | bigint | string | Json[] | { [name: string]: Json };
+/** A JSON object. */
 export type JsonObject = { [name: string]: Json };
 
+/** Whether a node runs; a bypassed one hands on what it gets. */
 export type Mode = "run" | "muted" | "bypassed";
 /** What happens to a number after a run. */
 export type AfterRun = "fixed" | "increment" | "decrement" | "randomize";
 
+/** In pixels of the canvas, from the left and from the top. */
 export interface Point {
   x: number;
   y: number;
 }
 
+/** A place and a size. */
 export interface Box extends Point {
   width: number;
   height: number;
@@ -28,6 +33,7 @@ export interface Socket {
   widget?: boolean;
 }
 
+/** A node of a sheet. */
 export interface GraphNode extends Point {
   id: string;
   /** A kind of the catalog, one of the editor's own, or the id of a subgraph. */
@@ -60,6 +66,7 @@ export interface Link {
   type: string;
 }
 
+/** A frame about nodes. */
 export interface Group extends Box {
   id: string;
   title: string;
@@ -67,6 +74,7 @@ export interface Group extends Box {
   kept?: JsonObject;
 }
 
+/** Nodes, links and groups by their ids: what is seen at once. */
 export interface Sheet {
   nodes: Record<string, GraphNode>;
   links: Record<string, Link>;
@@ -84,6 +92,7 @@ export interface Subgraph {
   kept?: JsonObject;
 }
 
+/** A document: its sheet, and the subgraphs that are used there. */
 export interface Workflow {
   /** A UUID: by it the service's jobs are known to belong to this workflow. */
   id: string;
@@ -94,15 +103,20 @@ export interface Workflow {
 
 /** The key of the root among sheets; other sheets go by their subgraph's id. */
 export const ROOT = "";
+/** The node that a subgraph's inputs come from, inside of it. */
 export const ENTRY = "-10";
+/** The node that a subgraph's outputs go to, inside of it. */
 export const EXIT = "-20";
 
+/** Where nothing is yet. */
 export const EMPTY_SHEET: Sheet = { nodes: {}, links: {}, groups: {} };
 
+/** A new document. */
 export function emptyWorkflow(): Workflow {
   return { id: uuid(), root: EMPTY_SHEET, subgraphs: {} };
 }
 
+/** The sheet of a key: the root, or a subgraph's; empty where there is none. */
 export function sheetOf(workflow: Workflow, sheet: string): Sheet {
   return sheet === ROOT ? workflow.root : (workflow.subgraphs[sheet]?.sheet ?? EMPTY_SHEET);
 }

@@ -3,6 +3,7 @@
 
 import type { GraphNode, Json } from "./model";
 
+/** Where a model can be fetched, and how to know that it is the right one. */
 export interface ModelSource {
   url: string;
   sha256?: string;

@@ -1,7 +1,9 @@
 /** Numbers of widgets: whole ones keep every digit, also beyond 2^53. */
 
+/** A number; a bigint where a number would lose digits. */
 export type Numeric = number | bigint;
 
+/** What a number may be. */
 export interface Limits {
   whole: boolean;
   min: Numeric;
@@ -21,6 +23,7 @@ export function exact(value: bigint): Numeric {
   return Number.isSafeInteger(plain) ? plain : value;
 }
 
+/** Whether a value is a number. */
 export const isNumeric = (value: unknown): value is Numeric =>
   typeof value === "number" || typeof value === "bigint";
 

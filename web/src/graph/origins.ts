@@ -5,6 +5,7 @@ import { ENTRY, type GraphNode, type Json, type Link, type Workflow } from "./mo
 import { leaving, type Place, Unusable } from "./places";
 import { shown } from "./promoted";
 
+/** What a link brings in the end. */
 export type Origin =
   | { kind: "link"; node: string; slot: number }
   | { kind: "value"; value: Json }

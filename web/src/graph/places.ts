@@ -12,6 +12,7 @@ import {
 } from "./model";
 import { proxies } from "./promoted";
 
+/** What a person gave cannot be used; the message says why, and what to do. */
 export class Unusable extends Error {}
 
 /** The root or one use of a subgraph. */
@@ -36,6 +37,8 @@ const MOST_NODES = 100_000;
 
 const runs = (node: GraphNode): boolean => node.mode === "run";
 
+/** The root with every use of a subgraph inside of it; throws `Unusable` where one contains
+ * itself, or where there are too many. */
 export function unfold(workflow: Workflow): Place {
   let count = 0;
   const open = (place: Place, chain: string[]): Place => {

@@ -5,6 +5,7 @@ import { type Catalog, type Folded, isEditorOnly, type NodeKind, type Widget } f
 import { type GraphNode, type Json, linkedInputs, type Sheet } from "./model";
 import { type Numeric, numeric } from "./numbers";
 
+/** What is wrong with a node. */
 export type Problem =
   | { kind: "unknown"; type: string }
   | { kind: "missing"; input: string }

@@ -5,6 +5,7 @@ import { inputsOf } from "./dynamic";
 import type { Catalog, Folded, InputKind } from "./kinds";
 import { ENTRY, type GraphNode, type Subgraph } from "./model";
 
+/** A widget of a node inside that a host's file names. */
 export interface Proxy {
   /** The name under which the host keeps the value. */
   key: string;

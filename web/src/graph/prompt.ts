@@ -15,12 +15,14 @@ import {
 import { origin, shared } from "./origins";
 import { isSent, type Place, Unusable, unfold, walk } from "./places";
 
+/** A node as the service gets it. */
 export interface PromptNode {
   class_type: string;
   inputs: JsonObject;
   _meta: { title: string };
 }
 
+/** A graph in API format: nodes by their ids. */
 export type Prompt = Record<string, PromptNode>;
 
 /** The prompt to send: muted nodes left out, bypassed ones and reroutes followed, subgraphs

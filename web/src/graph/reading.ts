@@ -2,6 +2,7 @@
 
 import type { GraphNode, Sheet } from "./model";
 
+/** The nodes of a sheet, each after those it needs, else from left to right. */
 export function reading(sheet: Sheet): GraphNode[] {
   const sources = new Map<string, string[]>();
   for (const link of Object.values(sheet.links)) {

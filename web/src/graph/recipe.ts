@@ -5,6 +5,7 @@ import type { Catalog, Widget } from "./kinds";
 import type { Json } from "./model";
 import { isPrompt } from "./prompt";
 
+/** A value that went into a result, and where it stood. */
 export interface Value {
   /** Of the node, for people. */
   title: string;
@@ -12,6 +13,7 @@ export interface Value {
   text: string;
 }
 
+/** What a result was made of. */
 export interface Recipe {
   /** What somebody wrote. */
   texts: Value[];

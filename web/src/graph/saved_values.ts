@@ -7,6 +7,7 @@ import type { AfterRun, GraphNode, Json } from "./model";
 const CONTROLS = new Set<Json>(["fixed", "increment", "decrement", "randomize", "increment-wrap"]);
 const SEEDS = new Set(["seed", "noise_seed"]);
 
+/** Values of a node by input name, and what happens to numbers after a run. */
 export interface Saved {
   values: Record<string, Json>;
   after: Record<string, AfterRun>;

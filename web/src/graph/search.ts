@@ -3,11 +3,30 @@
 import { fitting, type Loose } from "./connect";
 import type { Catalog, NodeKind } from "./kinds";
 
+/** A kind that a search found. */
 export interface Found {
   kind: NodeKind;
   /** The link in the air can go into it. */
   fits: boolean;
 }
+
+/** What most graphs have, in the order of a graph: where nothing was typed yet, these come first. */
+const USUAL = [
+  "CheckpointLoaderSimple",
+  "LoadImage",
+  "CLIPTextEncode",
+  "EmptyLatentImage",
+  "KSampler",
+  "VAEDecode",
+  "VAEEncode",
+  "ImageScale",
+  "SaveImage",
+  "PreviewImage",
+  "KokoroLoader",
+  "KokoroSpeak",
+  "SaveAudio",
+  "LoraLoader",
+];
 
 /** Kinds that match all words of a query, best first; with a loose link only fitting ones. */
 export function search(catalog: Catalog, query: string, loose?: Loose): Found[] {
@@ -16,7 +35,7 @@ export function search(catalog: Catalog, query: string, loose?: Loose): Found[] 
   for (const kind of catalog.values()) {
     const fits = loose ? fitting(kind, loose) !== undefined : true;
     if (loose && !fits) continue;
-    const rank = score(kind, words);
+    const rank = words.length > 0 ? score(kind, words) : unasked(kind);
     if (rank !== undefined) ranked.push({ found: { kind, fits }, rank: rank + close(kind, loose) });
   }
   ranked.sort(
@@ -32,6 +51,12 @@ function close(kind: NodeKind, loose: Loose | undefined): number {
   const sockets =
     loose.side === "output" ? kind.inputs.filter(({ widget }) => !widget) : kind.outputs;
   return sockets.some(({ type }) => type === loose.type) ? 0 : 10;
+}
+
+/** The rank of a kind before anything was typed. */
+function unasked(kind: NodeKind): number | undefined {
+  const at = USUAL.indexOf(kind.id);
+  return at >= 0 ? at / USUAL.length - 1 : score(kind, []);
 }
 
 /** Lower is better; undefined: some word is nowhere. */

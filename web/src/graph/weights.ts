@@ -1,6 +1,7 @@
 /** Weights in a prompt, read as the service does (nodes/models/prompt_weights.py): `(word)` is 1.1
  * times as strong, `(word:1.3)` 1.3 times; `\(` is a mere bracket. */
 
+/** A part of a prompt that weighs the same all through. */
 export interface Piece {
   start: number;
   end: number;
@@ -96,6 +97,7 @@ function named(prompt: string, start: number, end: number): Omit<Piece, "weight"
   return [...found, { start: at, end, kind: "words" }];
 }
 
+/** A part of a text, by its first character and the one after its last. */
 export interface Selection {
   start: number;
   end: number;

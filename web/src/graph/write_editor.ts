@@ -21,6 +21,7 @@ import { writeList } from "./saved_values";
 
 const MODES: Record<Mode, number> = { run: 0, muted: 2, bypassed: 4 };
 
+/** A workflow as a file of the editor. */
 export function toEditor(workflow: Workflow, catalog: Catalog): JsonObject {
   const root = workflow.root;
   const subgraphs = Object.values(workflow.subgraphs).map((subgraph): JsonObject => {

@@ -9,6 +9,7 @@ import type { Tab } from "../stores/documents";
 import { useUi } from "../stores/ui";
 import { changeText, sign } from "../strings/changes";
 import { running } from "../strings/running";
+import { IconButton } from "../widgets/IconButton";
 
 const w = running.versions;
 
@@ -27,15 +28,9 @@ export function Changes({ tab, compared }: { tab: Tab; compared: Compared }) {
     <section className="changes" aria-label={w.changes}>
       <header className="changes-header">
         <h3>{w.since(compared.name, changes.length)}</h3>
-        <button
-          type="button"
-          className="icon-button"
-          aria-label={w.stop}
-          title={w.stop}
-          onClick={() => useComparison.getState().stop()}
-        >
+        <IconButton label={w.stop} act={() => useComparison.getState().stop()}>
           <X size={15} />
-        </button>
+        </IconButton>
       </header>
       <ul className="changes-list">
         {changes.map((change) => {

@@ -4,7 +4,7 @@ import { fileTexts } from "../graph/files";
 import { readJson } from "../graph/json";
 import { type Recipe, recipeOf, type Value } from "../graph/recipe";
 import { fetchPieces, kindOf, type Piece } from "../server/gallery";
-import { type File, fetchJob, smallAddress, viewAddress } from "../server/service";
+import { type File, fetchJob, fileNamed, smallAddress, viewAddress } from "../server/service";
 import { useCatalog } from "../stores/catalog";
 import { t } from "../strings";
 
@@ -112,7 +112,7 @@ async function fileBefore({ id, made, workflow, node, kind }: Piece): Promise<Fi
 
 function Inputs({ recipe, compare }: { recipe: Recipe; compare(other: File): void }) {
   const names = [...new Set(recipe.files.map(({ name }) => name))];
-  const pictures = names.map(inputFile).filter(({ filename }) => kindOf(filename) === "picture");
+  const pictures = names.map(fileNamed).filter(({ filename }) => kindOf(filename) === "picture");
   if (pictures.length === 0) return null;
   return (
     <section>
@@ -132,13 +132,6 @@ function Inputs({ recipe, compare }: { recipe: Recipe; compare(other: File): voi
       </div>
     </section>
   );
-}
-
-/** "sub/cat.png" or "cat.png [output]", as a node names a file. */
-function inputFile(text: string): File {
-  const [, name = text, type = "input"] = /^(.*) \[(input|output|temp)\]$/s.exec(text) ?? [];
-  const slash = name.lastIndexOf("/");
-  return { filename: name.slice(slash + 1), subfolder: name.slice(0, Math.max(0, slash)), type };
 }
 
 function Nodes({ recipe }: { recipe: Recipe }) {

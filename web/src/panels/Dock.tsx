@@ -3,6 +3,7 @@ import { lazy, Suspense } from "react";
 import type { Tab } from "../stores/documents";
 import { type Panel, useUi } from "../stores/ui";
 import { t } from "../strings";
+import { IconButton } from "../widgets/IconButton";
 import { Outline } from "./Outline";
 import { Problems } from "./Problems";
 import { Queue } from "./Queue";
@@ -19,14 +20,9 @@ export function Dock({ tab }: { tab: Tab | undefined }) {
     <aside className="dock" aria-label={t.panels[panel]}>
       <header className="dock-header">
         <h2>{t.panels[panel]}</h2>
-        <button
-          type="button"
-          className="icon-button"
-          aria-label={t.close}
-          onClick={() => show(null)}
-        >
+        <IconButton label={t.close} act={() => show(null)}>
           <X size={16} />
-        </button>
+        </IconButton>
       </header>
       <div className="dock-body">
         {tab && panel === "outline" && <Outline tab={tab} />}

@@ -10,6 +10,7 @@ import { type Tab, useDocuments } from "../stores/documents";
 import { useLatestJob } from "../stores/run";
 import { t } from "../strings";
 import { Field } from "../widgets/Field";
+import { IconButton } from "../widgets/IconButton";
 import { FormEditor } from "./FormEditor";
 import { FormResults } from "./FormResults";
 
@@ -30,25 +31,16 @@ export function Form({ tab, share }: FormProps) {
     <div className="form">
       <div className="form-head">
         <h1>{title || tab.name}</h1>
-        <button
-          type="button"
-          className="icon-button"
-          aria-label={t.form.link}
-          title={t.form.link}
-          onClick={() => share(tab)}
-        >
+        <IconButton label={t.form.link} act={() => share(tab)}>
           <Link2 size={16} />
-        </button>
-        <button
-          type="button"
-          className="icon-button"
-          aria-label={editing ? t.form.done : t.form.edit}
-          aria-pressed={editing}
-          title={editing ? t.form.done : t.form.edit}
-          onClick={() => setEditing(!editing)}
+        </IconButton>
+        <IconButton
+          label={editing ? t.form.done : t.form.edit}
+          pressed={editing}
+          act={() => setEditing(!editing)}
         >
           <Pencil size={15} />
-        </button>
+        </IconButton>
         {words && <p>{words}</p>}
       </div>
       <div className="form-asks">

@@ -5,6 +5,7 @@ import { shortName, titleOf } from "../graph/kinds";
 import { useCatalog } from "../stores/catalog";
 import { type Tab, useDocuments } from "../stores/documents";
 import { t } from "../strings";
+import { IconButton } from "../widgets/IconButton";
 
 const PLACES: readonly AskPlace[] = ["first", "settings", "hidden"];
 
@@ -50,24 +51,20 @@ export function FormEditor({ tab, done }: { tab: Tab; done(): void }) {
         </select>
         {place !== "hidden" && (
           <>
-            <button
-              type="button"
-              className="icon-button"
-              aria-label={t.form.up(input)}
+            <IconButton
+              label={t.form.up(input)}
               disabled={at === 0}
-              onClick={() => change({ form: moveAsk(asks, ask, -1) })}
+              act={() => change({ form: moveAsk(asks, ask, -1) })}
             >
               <ArrowUp size={15} />
-            </button>
-            <button
-              type="button"
-              className="icon-button"
-              aria-label={t.form.down(input)}
+            </IconButton>
+            <IconButton
+              label={t.form.down(input)}
               disabled={at === asks[place].length - 1}
-              onClick={() => change({ form: moveAsk(asks, ask, 1) })}
+              act={() => change({ form: moveAsk(asks, ask, 1) })}
             >
               <ArrowDown size={15} />
-            </button>
+            </IconButton>
           </>
         )}
       </li>

@@ -13,6 +13,7 @@ import type { Tab } from "../stores/documents";
 import { useLatestJob, useNodeRun, useRun } from "../stores/run";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
+import { IconButton } from "../widgets/IconButton";
 
 const EARLIER = 24;
 const FILES = ["images", "gifs", "audio"];
@@ -117,15 +118,9 @@ function Actions({ file }: { file: File }) {
   return (
     <span className="form-actions">
       {"share" in navigator && (
-        <button
-          type="button"
-          className="icon-button"
-          aria-label={t.form.share(name)}
-          title={t.form.share(name)}
-          onClick={() => void share(file)}
-        >
+        <IconButton label={t.form.share(name)} act={() => void share(file)}>
           <Share2 size={15} />
-        </button>
+        </IconButton>
       )}
       <a
         className="icon-button"

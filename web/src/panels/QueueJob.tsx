@@ -7,6 +7,7 @@ import { useRun } from "../stores/run";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
 import { running as words } from "../strings/running";
+import { IconButton } from "../widgets/IconButton";
 
 const w = words.queue;
 
@@ -37,7 +38,7 @@ export function QueueJob({ job, now, left, place }: Props) {
       <span className="queue-state">{stateOf(job, now, left, place)}</span>
       <span className="queue-tools">
         {place !== undefined && place > 0 && (
-          <Tool
+          <IconButton
             label={w.front}
             act={() =>
               void guarded(
@@ -47,17 +48,17 @@ export function QueueJob({ job, now, left, place }: Props) {
             }
           >
             <ArrowUpToLine size={14} />
-          </Tool>
+          </IconButton>
         )}
         {job.status !== "pending" && (
-          <Tool label={w.timeline} act={() => useUi.getState().set({ timeline: job.id })}>
+          <IconButton label={w.timeline} act={() => useUi.getState().set({ timeline: job.id })}>
             <ChartGantt size={14} />
-          </Tool>
+          </IconButton>
         )}
         {open && (
-          <Tool label={t.queue.cancel} act={() => void cancel(job.id)}>
+          <IconButton label={t.queue.cancel} act={() => void cancel(job.id)}>
             <X size={14} />
-          </Tool>
+          </IconButton>
         )}
       </span>
       {job.status === "in_progress" && <JobProgress id={job.id} />}
@@ -65,15 +66,6 @@ export function QueueJob({ job, now, left, place }: Props) {
         <p className="queue-error">{job.execution_error.exception_message}</p>
       )}
     </li>
-  );
-}
-
-function Tool(props: { label: string; act: () => void; children: React.ReactNode }) {
-  const { label, act, children } = props;
-  return (
-    <button type="button" className="icon-button" aria-label={label} title={label} onClick={act}>
-      {children}
-    </button>
   );
 }
 

@@ -6,6 +6,7 @@ import { useGallery } from "../stores/gallery";
 import { useRun } from "../stores/run";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
+import { IconButton } from "../widgets/IconButton";
 import { PieceTile } from "./PieceTile";
 
 const PAUSE_MS = 200;
@@ -220,15 +221,9 @@ function Picked() {
         <Trash2 size={14} />
         {t.results.remove}
       </button>
-      <button
-        type="button"
-        className="icon-button"
-        aria-label={t.results.unpick}
-        title={t.results.unpick}
-        onClick={unpick}
-      >
+      <IconButton label={t.results.unpick} act={unpick}>
         <X size={15} />
-      </button>
+      </IconButton>
     </div>
   );
 }

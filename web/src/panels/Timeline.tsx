@@ -10,6 +10,7 @@ import { remembered, useRun } from "../stores/run";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
 import { running } from "../strings/running";
+import { IconButton } from "../widgets/IconButton";
 import { clamped, Lanes } from "./Lanes";
 import { type Names, useNames } from "./names";
 import { TimelineTable } from "./TimelineTable";
@@ -49,18 +50,22 @@ function Run({ id, tab }: { id: string; tab: Tab }) {
         <span className="timeline-summary">
           {w.summary(shown.bars.length, shown.cached.length, shown.bars.length > 0 ? time : "")}
         </span>
-        <Tool label={w.out} disabled={table || zoom === 1} act={() => zoomBy(1 / 1.6)}>
+        <IconButton label={w.out} disabled={table || zoom === 1} act={() => zoomBy(1 / 1.6)}>
           <Minus size={15} />
-        </Tool>
-        <Tool label={w.in} disabled={table} act={() => zoomBy(1.6)}>
+        </IconButton>
+        <IconButton label={w.in} disabled={table} act={() => zoomBy(1.6)}>
           <Plus size={15} />
-        </Tool>
-        <Tool label={w.all} disabled={table || zoom === 1} act={() => setZoom(1)}>
+        </IconButton>
+        <IconButton label={w.all} disabled={table || zoom === 1} act={() => setZoom(1)}>
           <Maximize2 size={14} />
-        </Tool>
-        <Tool label={table ? w.picture : w.table} pressed={table} act={() => setTable(!table)}>
+        </IconButton>
+        <IconButton
+          label={table ? w.picture : w.table}
+          pressed={table}
+          act={() => setTable(!table)}
+        >
           <Table size={15} />
-        </Tool>
+        </IconButton>
         <CloseTool />
       </header>
       {shown.bars.length === 0 ? (
@@ -75,34 +80,10 @@ function Run({ id, tab }: { id: string; tab: Tab }) {
   );
 }
 
-interface ToolProps {
-  label: string;
-  act: () => void;
-  disabled?: boolean;
-  pressed?: boolean;
-  children: React.ReactNode;
-}
-
-function Tool({ label, act, disabled, pressed, children }: ToolProps) {
-  return (
-    <button
-      type="button"
-      className="icon-button"
-      aria-label={label}
-      title={label}
-      aria-pressed={pressed}
-      disabled={disabled}
-      onClick={act}
-    >
-      {children}
-    </button>
-  );
-}
-
 const CloseTool = () => (
-  <Tool label={t.close} act={() => useUi.getState().set({ timeline: null })}>
+  <IconButton label={t.close} act={() => useUi.getState().set({ timeline: null })}>
     <X size={16} />
-  </Tool>
+  </IconButton>
 );
 
 function Empty({ text }: { text: string }) {

@@ -3,6 +3,7 @@ import { viewAddress } from "../server/service";
 import type { Version } from "../server/versions";
 import { t } from "../strings";
 import { running } from "../strings/running";
+import { IconButton } from "../widgets/IconButton";
 import { Sure } from "./Sure";
 
 const w = running.versions;
@@ -52,12 +53,12 @@ export function VersionRow({ version, compared, compare, restore, forget }: Prop
         <span>{about}</span>
       </span>
       <span className="version-tools">
-        <Tool label={w.compare(name)} act={compare}>
+        <IconButton label={w.compare(name)} act={compare}>
           <GitCompareArrows size={15} />
-        </Tool>
-        <Tool label={w.restore(name)} act={restore}>
+        </IconButton>
+        <IconButton label={w.restore(name)} act={restore}>
           <History size={15} />
-        </Tool>
+        </IconButton>
         {kind === "named" && (
           <Sure label={w.forget(name)} ask={w.sureForget} act={forget}>
             <Trash2 size={14} />
@@ -65,14 +66,5 @@ export function VersionRow({ version, compared, compare, restore, forget }: Prop
         )}
       </span>
     </li>
-  );
-}
-
-function Tool(props: { label: string; act: () => void; children: React.ReactNode }) {
-  const { label, act, children } = props;
-  return (
-    <button type="button" className="icon-button" aria-label={label} title={label} onClick={act}>
-      {children}
-    </button>
   );
 }

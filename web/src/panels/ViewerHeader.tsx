@@ -7,13 +7,13 @@ import {
   Trash2,
   X,
 } from "lucide-react";
-import type { ReactNode } from "react";
 import { openPiece } from "../app/files";
 import { kindOf, type Piece } from "../server/gallery";
 import { type File, viewAddress } from "../server/service";
 import { useGallery } from "../stores/gallery";
 import { type Lightbox, useUi } from "../stores/ui";
 import { t } from "../strings";
+import { IconButton } from "../widgets/IconButton";
 import { copyPicture, takeAsInput } from "./results";
 
 interface HeaderProps {
@@ -46,17 +46,17 @@ export function ViewerHeader({ lightbox, file, piece, close }: HeaderProps) {
         </button>
       )}
       {piece && (
-        <Action label={t.results.graph} run={() => leave(() => void openPiece(piece))}>
+        <IconButton label={t.results.graph} act={() => leave(() => void openPiece(piece))}>
           <FolderOpen size={16} />
-        </Action>
+        </IconButton>
       )}
-      <Action label={t.results.input} run={() => leave(() => void takeAsInput(file))}>
+      <IconButton label={t.results.input} act={() => leave(() => void takeAsInput(file))}>
         <ImageUp size={16} />
-      </Action>
+      </IconButton>
       {picture && (
-        <Action label={t.results.copy} run={() => void copyPicture(file)}>
+        <IconButton label={t.results.copy} act={() => void copyPicture(file)}>
           <Copy size={16} />
-        </Action>
+        </IconButton>
       )}
       <a
         href={viewAddress(file)}
@@ -68,21 +68,13 @@ export function ViewerHeader({ lightbox, file, piece, close }: HeaderProps) {
         <Download size={16} />
       </a>
       {piece && (
-        <Action label={t.results.remove} run={() => useGallery.getState().doom([piece])}>
+        <IconButton label={t.results.remove} act={() => useGallery.getState().doom([piece])}>
           <Trash2 size={16} />
-        </Action>
+        </IconButton>
       )}
-      <Action label={t.close} run={close}>
+      <IconButton label={t.close} act={close}>
         <X size={16} />
-      </Action>
+      </IconButton>
     </header>
-  );
-}
-
-function Action({ label, run, children }: { label: string; run(): void; children: ReactNode }) {
-  return (
-    <button type="button" className="icon-button" aria-label={label} title={label} onClick={run}>
-      {children}
-    </button>
   );
 }

@@ -9,6 +9,7 @@ import type { Workflow } from "../graph/model";
 import { useCatalog } from "../stores/catalog";
 import type { Tab } from "../stores/documents";
 
+/** What a node of a job is called. */
 export interface Name {
   title: string;
   /** What flows out of it, for its colour. */
@@ -16,6 +17,7 @@ export interface Name {
   /** It stands in the open workflow. */
   here: boolean;
 }
+/** Names by a prompt's ids. */
 export type Names = (id: string) => Name;
 
 const Prompt = z.record(

@@ -38,6 +38,7 @@ function without({ at, among, beside }: Lightbox, gone: readonly string[]): Ligh
   return { at: place, among: left, beside: isGone(beside) ? undefined : beside };
 }
 
+/** Puts a picture on the clipboard. */
 export const copyPicture = (file: File): Promise<void> =>
   tell(async () => {
     try {

@@ -4,7 +4,9 @@ import { z } from "zod";
 import { get, request } from "./http";
 import { File } from "./service";
 
+/** What files are, to a browser. */
 export const KINDS = ["picture", "sound", "film", "other"] as const;
+/** What a file is, to a browser. */
 export type Kind = (typeof KINDS)[number];
 
 /** A file that a job made. */
@@ -24,11 +26,14 @@ const Piece = z.looseObject({
   /** How long the job ran, in ms. */
   took: z.number(),
 });
+/** A file that a job made. */
 export type Piece = z.infer<typeof Piece>;
 
 const Page = z.looseObject({ files: z.array(Piece), next: z.number().nullable() });
+/** Some files, and where the next ones begin. */
 export type Page = z.infer<typeof Page>;
 
+/** Which files are asked for. */
 export interface Wanted {
   /** Words of the texts that it was made from. */
   query?: string;

@@ -26,6 +26,7 @@ const NodeError = z.looseObject({
   details: z.string().catch(""),
   extra_info: z.looseObject({ input_name: z.string().optional() }).catch({}),
 });
+/** Why nodes of a prompt were refused, by their ids. */
 export const NodeErrors = z.record(
   z.string(),
   z.looseObject({ errors: z.array(NodeError), class_type: z.string().optional() }),
@@ -43,6 +44,7 @@ const Problem = z.looseObject({
 /** An address of the service, wherever the page is mounted. */
 export const address = (path: string): string => new URL(`api/${path}`, document.baseURI).href;
 
+/** An answer that says yes; throws `Refused` for another one and `Away` for none. */
 export async function request(path: string, init?: RequestInit): Promise<Response> {
   let answer: Response;
   try {
@@ -71,10 +73,12 @@ export async function fetchJson(path: string): Promise<unknown> {
   return readJson(await answer.text());
 }
 
+/** A JSON answer of a shape; throws as `request` does. */
 export async function get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
   return schema.parse(await fetchJson(path));
 }
 
+/** The answer to JSON; throws as `request` does. */
 export async function post(path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
   return request(path, {
     method: "POST",

@@ -9,8 +9,10 @@ const ModelFile = z.looseObject({
   size: z.number().catch(0),
   preview: z.boolean().catch(false),
 });
+/** A model file that is there. */
 export type ModelFile = z.infer<typeof ModelFile>;
 
+/** The models of a folder. */
 export const fetchModelFiles = (folder: string): Promise<ModelFile[]> =>
   get(`experiment/models/${encodeURIComponent(folder)}`, z.array(ModelFile));
 
@@ -30,6 +32,7 @@ const Pull = z.looseObject({
   total: z.number().nullable(),
   error: z.string().nullable(),
 });
+/** A model that comes, or came. */
 export type Pull = z.infer<typeof Pull>;
 
 /** What comes without an address. */
@@ -40,10 +43,12 @@ const Offer = z.looseObject({
   licence: z.string(),
   size: z.number(),
 });
+/** A model that the service knows where to get. */
 export type Offer = z.infer<typeof Offer>;
 
 const Pulls = z.looseObject({ pulls: z.array(Pull), offers: z.array(Offer) });
 
+/** What comes, and what is offered. */
 export const fetchPulls = (): Promise<z.infer<typeof Pulls>> => get("pulls", Pulls);
 
 /** A model file that is wanted; without an address it is one that the service offers. */
@@ -54,10 +59,12 @@ export interface Wanted {
   sha256?: string;
 }
 
+/** Fetches a model; throws `Refused` with the reason where it may not. */
 export async function beginPull(wanted: Wanted): Promise<void> {
   await post("pulls", wanted);
 }
 
+/** Ends a pull. */
 export async function stopPull(id: string): Promise<void> {
   await request(`pulls/${encodeURIComponent(id)}`, { method: "DELETE" });
 }

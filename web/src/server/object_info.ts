@@ -76,12 +76,14 @@ const Entry = z.looseObject({
 type Entry = z.infer<typeof Entry>;
 type Options = z.infer<typeof Options>;
 
+/** The kinds that could be read, and which could not. */
 export interface ReadCatalog {
   catalog: Catalog;
   /** Kinds whose entry could not be read. */
   unreadable: string[];
 }
 
+/** The answer of GET /object_info as a catalog; throws where it is no object at all. */
 export function readCatalog(document: unknown): ReadCatalog {
   const entries = z.record(z.string(), z.unknown()).parse(document);
   const catalog = new Map<string, NodeKind>(OWN_KINDS.map((kind) => [kind.id, kind]));

@@ -7,13 +7,16 @@ import { address, fetchJson, get, NodeErrors, post, request } from "./http";
 import { type ReadCatalog, readCatalog } from "./object_info";
 import { Spans } from "./socket";
 
+/** The kinds of nodes that there are. */
 export async function fetchCatalog(): Promise<ReadCatalog> {
   return readCatalog(await fetchJson("object_info"));
 }
 
 const Receipt = z.looseObject({ prompt_id: z.string(), node_errors: NodeErrors.catch({}) });
+/** That a job was queued, and which of its nodes were left out. */
 export type Receipt = z.infer<typeof Receipt>;
 
+/** Queues a prompt; throws `Refused` with what is wrong at which node. */
 export async function submit(
   prompt: Prompt,
   workflow: JsonObject,
@@ -31,6 +34,7 @@ export const File = z.looseObject({
   subfolder: z.string().catch(""),
   type: z.string().catch("output"),
 });
+/** A file that a node showed. */
 export type File = z.infer<typeof File>;
 
 const Job = z.looseObject({
@@ -51,6 +55,7 @@ const Job = z.looseObject({
     .optional()
     .catch(undefined),
 });
+/** A job as lists have it. */
 export type Job = z.infer<typeof Job>;
 
 const Jobs = z.looseObject({
@@ -65,6 +70,7 @@ async function fetchJobs(limit: number, ...states: Job["status"][]): Promise<z.i
   return get(`jobs?${new URLSearchParams(query)}`, Jobs);
 }
 
+/** The jobs of everybody. */
 export interface JobLists {
   /** The next ones, and how many there are in all. */
   waiting: Job[];
@@ -91,6 +97,7 @@ export async function fetchJobsOf(workflow: string, limit: number): Promise<Job[
 }
 
 const Shown = z.record(z.string(), z.record(z.string(), z.unknown()));
+/** What nodes showed, by their ids. */
 export type Shown = z.infer<typeof Shown>;
 
 const JobDetail = Job.extend({
@@ -101,11 +108,14 @@ const JobDetail = Job.extend({
     .looseObject({ prompt: z.unknown(), extra_data: z.looseObject({}).catch({}) })
     .optional(),
 });
+/** All that is known of a job. */
 export type JobDetail = z.infer<typeof JobDetail>;
 
+/** All that is known of a job; throws `Refused` where it is forgotten. */
 export const fetchJob = (id: string): Promise<JobDetail> =>
   get(`jobs/${encodeURIComponent(id)}`, JobDetail);
 
+/** Stops a job, or takes it out of the queue. */
 export async function cancelJob(id: string): Promise<void> {
   await post(`jobs/${encodeURIComponent(id)}/cancel`, {});
 }
@@ -150,6 +160,7 @@ export function fileNamed(name: string): File {
 }
 
 const Count = z.looseObject({ count: z.number(), chunk: z.number(), chunks: z.number() });
+/** How many tokens there are, in how many chunks of how many. */
 export type Count = z.infer<typeof Count>;
 
 /** How many tokens a prompt has, as a checkpoint's own vocabulary cuts it; without one, as most
@@ -195,6 +206,7 @@ export async function fetchTemplates(): Promise<{ pack: string; name: string }[]
   return Object.entries(packs).flatMap(([pack, names]) => names.map((name) => ({ pack, name })));
 }
 
+/** A workflow that comes with the service. */
 export async function fetchTemplate(pack: string, name: string): Promise<unknown> {
   const path = `workflow_templates/${encodeURIComponent(pack)}/${encodeURIComponent(name)}.json`;
   return fetchJson(path);
@@ -217,8 +229,10 @@ export async function fetchSaved(): Promise<string[]> {
 
 const saved = (name: string): string => `userdata/${encodeURIComponent(`${FOLDER}/${name}`)}`;
 
+/** One of the user's saved workflows. */
 export const fetchSavedFile = (name: string): Promise<unknown> => fetchJson(saved(name));
 
+/** Keeps a workflow under a name; what had that name is gone. */
 export async function saveFile(name: string, workflow: JsonObject): Promise<void> {
   await post(saved(name), workflow);
 }

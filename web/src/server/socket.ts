@@ -66,8 +66,10 @@ const Message = z.discriminatedUnion("type", [
     }),
   }),
 ]);
+/** What the service says of jobs. */
 export type Message = z.infer<typeof Message>;
 
+/** What a node is about to give. */
 export interface Preview {
   node: string;
   prompt: string;
@@ -83,6 +85,7 @@ export interface Sound {
   file: ArrayBuffer;
 }
 
+/** Who is told of what comes. */
 export interface Listener {
   message(message: Message): void;
   preview(preview: Preview): void;

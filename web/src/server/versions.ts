@@ -6,6 +6,7 @@ import { Unusable } from "../graph/places";
 import { fetchJson, get, post, request } from "./http";
 import { File, fetchJob, fetchJobsOf } from "./service";
 
+/** An earlier state of a workflow. */
 export interface Version {
   key: string;
   kind: "named" | "run";
@@ -101,6 +102,7 @@ export async function keepVersion(
   await post(`userdata/${encodeURIComponent(path)}?overwrite=false`, kept);
 }
 
+/** Deletes a version that was kept under a name. */
 export async function forgetVersion({ key }: Version): Promise<void> {
   await request(`userdata/${encodeURIComponent(key)}`, { method: "DELETE" });
 }

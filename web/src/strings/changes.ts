@@ -57,6 +57,7 @@ export function changeText(change: Change, name: (id: string) => string): string
   }
 }
 
+/** What is said of a changed node on the canvas. */
 export const markWords: Record<Mark, string> = {
   added: "+ new",
   removed: "− gone",

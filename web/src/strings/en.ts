@@ -9,6 +9,7 @@ import { widget } from "./widget";
 const count = (number: number, one: string, many: string): string =>
   `${number} ${number === 1 ? one : many}`;
 
+/** All words, in English. */
 export const en = {
   product: "Soundstage",
   untitled: "Untitled",
@@ -160,6 +161,7 @@ export const en = {
   node: {
     unknown: "The service does not know this type of node. It is kept as it is.",
     fold: (title: string) => `Collapse or expand ${title}`,
+    enterHint: "Double-click looks inside.",
     enter: (title: string) => `Look inside of ${title}`,
     title: "Title of the node",
     cached: "cached",

@@ -1,5 +1,4 @@
-/** Words of the form of a workflow. */
-
+/** English: what forms say. */
 export const form = {
   asks: "What to make",
   settings: "Settings",

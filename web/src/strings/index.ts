@@ -2,6 +2,8 @@
 
 import { en } from "./en";
 
+/** What every language has. */
 export type Strings = typeof en;
 
+/** The words of the page. */
 export const t: Strings = en;

@@ -1,4 +1,4 @@
-/** What the gallery says. */
+/** Words of the gallery. */
 
 const UNITS = ["bytes", "kB", "MB", "GB"];
 
@@ -8,6 +8,7 @@ function size(bytes: number): string {
   return `${value.toLocaleString("en", { maximumSignificantDigits: 3 })} ${UNITS[unit]}`;
 }
 
+/** English: what the gallery says. */
 export const results = {
   empty: "What your graphs make will be shown here.",
   search: "Search the words of prompts",

@@ -9,6 +9,7 @@ const roughly = (seconds: number): string =>
       ? `${Math.round(seconds / 60)} min`
       : `${(seconds / 3600).toFixed(1)} h`;
 
+/** English: what the queue, the timeline and the versions say. */
 export const running = {
   queue: {
     running: "Running",

@@ -7,6 +7,7 @@ const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["minute", 60],
 ];
 
+/** English: what the start page says. */
 export const start = {
   title: "Make pictures and voices",
   words:

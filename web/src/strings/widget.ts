@@ -1,8 +1,9 @@
-/** English: what widgets say. */
+/** Words of widgets. */
 
 type FileKind = "image" | "audio" | "video";
 const FILES: Record<FileKind, string> = { image: "picture", audio: "sound", video: "film" };
 
+/** English: what widgets say. */
 export const widget = {
   filter: (label: string) => `Search ${label}`,
   none: "Nothing is called that",

@@ -1,6 +1,7 @@
 import { useState } from "react";
 import { t } from "../strings";
 
+/** A picture on one side of the slider. */
 export interface Side {
   address: string;
   name: string;

@@ -3,6 +3,7 @@
 import type { InputKind, Widget } from "../graph/kinds";
 import { t } from "../strings";
 
+/** What is said of a thing. */
 export interface Tip {
   /** A sentence of the node's author, if there is one. */
   words: string;
@@ -15,6 +16,7 @@ const w = t.widget.tip;
 /** Marks an element as one that a tip belongs to; `Tips` shows it. */
 export const tipped = ({ words, facts }: Tip) => ({ "data-tip": words, "data-facts": facts });
 
+/** What is said of an input. */
 export function tipOf(input: InputKind): Tip {
   const facts = [input.name, input.type, ...limits(input.widget)];
   if (input.optional && !input.widget) facts.push(w.optional);

@@ -10,6 +10,7 @@ import { useDocuments } from "../stores/documents";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
 
+/** What can be uploaded. */
 export type FileKind = "image" | "audio" | "video";
 
 const kindOf = (file: File): string => file.type.split("/")[0] ?? "";

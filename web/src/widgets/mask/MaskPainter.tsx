@@ -15,6 +15,7 @@ import { createPortal } from "react-dom";
 import { type File, uploadMask, viewAddress } from "../../server/service";
 import { useUi } from "../../stores/ui";
 import { t } from "../../strings";
+import { IconButton } from "../IconButton";
 import type { Brush, Painting } from "./painting";
 import { Stage } from "./Stage";
 
@@ -103,24 +104,26 @@ export default function MaskPainter({ file, saved, close }: MaskProps) {
     >
       <header>
         <span>{w.of(file.filename)}</span>
-        <button type="button" className="icon-button" aria-label={t.close} onClick={leave}>
+        <IconButton label={t.close} act={leave}>
           <X size={16} />
-        </button>
+        </IconButton>
       </header>
       <div className="mask-tools" role="toolbar" aria-label={w.tools}>
         <div className="mask-group">
-          <Tool
-            icon={BrushIcon}
-            name={w.paint}
+          <IconButton
+            label={w.paint}
             pressed={!brush.erases}
             act={() => setBrush({ ...brush, erases: false })}
-          />
-          <Tool
-            icon={Eraser}
-            name={w.erase}
+          >
+            <BrushIcon size={16} />
+          </IconButton>
+          <IconButton
+            label={w.erase}
             pressed={brush.erases}
             act={() => setBrush({ ...brush, erases: true })}
-          />
+          >
+            <Eraser size={16} />
+          </IconButton>
         </div>
         <Slider
           name={w.size}
@@ -139,35 +142,45 @@ export default function MaskPainter({ file, saved, close }: MaskProps) {
           set={(part) => setBrush({ ...brush, hardness: part / 100 })}
         />
         <div className="mask-group">
-          <Tool
-            icon={Undo2}
-            name={w.undo}
-            off={!painting?.undoable}
+          <IconButton
+            label={w.undo}
+            disabled={!painting?.undoable}
             act={() => act(() => painting?.undo(), w.undo)}
-          />
-          <Tool
-            icon={Redo2}
-            name={w.redo}
-            off={!painting?.redoable}
+          >
+            <Undo2 size={16} />
+          </IconButton>
+          <IconButton
+            label={w.redo}
+            disabled={!painting?.redoable}
             act={() => act(() => painting?.redo(), w.redo)}
-          />
-          <Tool
-            icon={Blend}
-            name={w.invert}
-            off={!painting}
+          >
+            <Redo2 size={16} />
+          </IconButton>
+          <IconButton
+            label={w.invert}
+            disabled={!painting}
             act={() => act(() => painting?.invert(), w.invert)}
-          />
-          <Tool
-            icon={SquareDashed}
-            name={w.clear}
-            off={!painting}
+          >
+            <Blend size={16} />
+          </IconButton>
+          <IconButton
+            label={w.clear}
+            disabled={!painting}
             act={() => act(() => painting?.clear(), w.clear)}
-          />
+          >
+            <SquareDashed size={16} />
+          </IconButton>
         </div>
         <div className="mask-group">
-          <Tool icon={ZoomOut} name={w.zoomOut} act={() => setZoom((zoom ?? 1) / GROWTH)} />
-          <Tool icon={Maximize} name={w.fit} act={() => setZoom(null)} />
-          <Tool icon={ZoomIn} name={w.zoomIn} act={() => setZoom((zoom ?? 1) * GROWTH)} />
+          <IconButton label={w.zoomOut} act={() => setZoom((zoom ?? 1) / GROWTH)}>
+            <ZoomOut size={16} />
+          </IconButton>
+          <IconButton label={w.fit} act={() => setZoom(null)}>
+            <Maximize size={16} />
+          </IconButton>
+          <IconButton label={w.zoomIn} act={() => setZoom((zoom ?? 1) * GROWTH)}>
+            <ZoomIn size={16} />
+          </IconButton>
         </div>
         <div className="mask-group mask-ends">
           <button type="button" className="button" onClick={leave}>
@@ -197,30 +210,6 @@ export default function MaskPainter({ file, saved, close }: MaskProps) {
       <p className="mask-hint mask-hint-touch">{w.touch}</p>
     </dialog>,
     document.body,
-  );
-}
-
-interface ToolProps {
-  icon: typeof BrushIcon;
-  name: string;
-  pressed?: boolean;
-  off?: boolean;
-  act(): void;
-}
-
-function Tool({ icon: Icon, name, pressed, off, act }: ToolProps) {
-  return (
-    <button
-      type="button"
-      className="icon-button"
-      aria-label={name}
-      title={name}
-      aria-pressed={pressed}
-      disabled={off}
-      onClick={act}
-    >
-      <Icon size={16} />
-    </button>
   );
 }
 

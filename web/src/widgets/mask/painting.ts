@@ -2,6 +2,7 @@
 
 import type { Point } from "../../graph/model";
 
+/** What is painted with. */
 export interface Brush {
   /** Its diameter in pixels of the picture. */
   size: number;

@@ -2,6 +2,7 @@ import { Mic, Square, X } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { createPortal } from "react-dom";
 import { t } from "../../strings";
+import { IconButton } from "../IconButton";
 import { canListen, listen, type Take } from "./microphone";
 import { wav } from "./wav";
 
@@ -25,6 +26,8 @@ const FALL = 0.96;
 export default function Recorder({ use, close }: RecorderProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const take = useRef<Take | null>(null);
+  /** It was closed, perhaps while the browser still asked whether it may listen. */
+  const over = useRef(false);
   const parts = useRef<Float32Array[]>([]);
   const level = useRef(0);
   const [recording, setRecording] = useState(false);
@@ -34,8 +37,12 @@ export default function Recorder({ use, close }: RecorderProps) {
   const [busy, setBusy] = useState(false);
 
   useEffect(() => {
+    over.current = false;
     dialog.current?.showModal();
-    return () => take.current?.end();
+    return () => {
+      over.current = true;
+      take.current?.end();
+    };
   }, []);
   useEffect(() => () => URL.revokeObjectURL(made?.source ?? ""), [made]);
   useEffect(() => {
@@ -58,11 +65,13 @@ export default function Recorder({ use, close }: RecorderProps) {
     setMade(null);
     setWrong("");
     try {
-      take.current = await listen((part) => {
+      const begun = await listen((part) => {
         parts.current.push(part);
         const peak = part.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
         level.current = Math.max(peak, level.current * FALL);
       });
+      if (over.current) return begun.end();
+      take.current = begun;
       setRecording(true);
     } catch (error) {
       setWrong(
@@ -99,9 +108,9 @@ export default function Recorder({ use, close }: RecorderProps) {
     >
       <header>
         <span>{w.title}</span>
-        <button type="button" className="icon-button" aria-label={t.close} onClick={close}>
+        <IconButton label={t.close} act={close}>
           <X size={16} />
-        </button>
+        </IconButton>
       </header>
       <div className="recorder-body">
         <button

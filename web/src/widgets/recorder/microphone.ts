@@ -2,6 +2,7 @@
 
 import tap from "./tap.worklet.ts?worker&url";
 
+/** A recording that goes on. */
 export interface Take {
   /** Samples in a second. */
   rate: number;
