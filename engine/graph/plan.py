@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+BEGINNING = 10
+
 
 class CycleError(Exception):
     """Links form a cycle; `nodes` walks it, first and last are the same."""
@@ -19,36 +21,39 @@ class Walk:
     Attributes:
         order: every node, each after its `sources` unless they form a cycle.
         cycles: first and last node equal; of each tangle one or more. A source that comes later
-            in the order than its consumer is the first node of one.
+            in the order than its consumer is the first node of one. There may be as many as there
+            are nodes: of all but the first one only the beginning is told if it is long.
     """
 
     def __init__(self, outputs: Iterable[str], sources: Callable[[str], Iterable[str]]) -> None:
         self.order: list[str] = []
         self.cycles: list[list[str]] = []
-        done: dict[str, bool] = {}  # False while a node's sources are visited
+        place: dict[str, int] = {}  # in the stack while a node's sources are visited, then -1
         closed: set[str] = set()
         stack: list[tuple[str, Iterator[str]]] = []
 
         def enter(id: str) -> None:
-            done[id] = False
+            place[id] = len(stack)
             stack.append((id, iter(sources(id))))
 
         for output in outputs:
-            if output not in done:
+            if output not in place:
                 enter(output)
             while stack:
                 id, remaining = stack[-1]
                 source = next(remaining, None)
                 if source is None:
                     stack.pop()
-                    done[id] = True
+                    place[id] = -1
                     self.order.append(id)
-                elif source not in done:
+                elif source not in place:
                     enter(source)
-                elif not done[source] and source not in closed:
+                elif place[source] >= 0 and source not in closed:
                     closed.add(source)
-                    path = [node for node, _ in stack]
-                    self.cycles.append([*path[path.index(source) :], source])
+                    begin = place[source]
+                    end = begin + BEGINNING if self.cycles else len(stack)
+                    cycle = [node for node, _ in stack[begin:end]]
+                    self.cycles.append([*cycle, source] if end >= len(stack) else cycle)
 
 
 def ordered(outputs: Iterable[str], sources: Callable[[str], Iterable[str]]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -66,7 +66,8 @@ class Graph(Struct, frozen=True):
             if spec is not None and isinstance(inputs, dict):
                 changed = entry.get("is_changed", MISSING)
                 nodes[id] = graph_node(id, spec, inputs, changed)  # pyright: ignore[reportUnknownArgumentType] - JSON
-        return cls({id: past_passing(node, nodes) for id, node in nodes.items()})
+        known: Origins = {}
+        return cls({id: past_passing(node, nodes, known) for id, node in nodes.items()})
 
     def ordered(self, outputs: Iterable[str]) -> list[GraphNode]:
         """The nodes that `outputs` need, lazily needed ones too, each after its inputs."""
@@ -97,13 +98,13 @@ def graph_node(
     return GraphNode(id, spec, literals, links, changed)
 
 
-def past_passing(node: GraphNode, nodes: Mapping[str, GraphNode]) -> GraphNode:
-    """The node, what nodes only pass on taken from where that comes from."""
+def past_passing(node: GraphNode, nodes: Mapping[str, GraphNode], known: Origins) -> GraphNode:
+    """The node, what nodes only pass on taken from where that comes from; see `origin`."""
     if not any(_passed(link, nodes) for link in node.links.values()):
         return node
     literals, links = {**node.literals}, {**node.links}
     for name, link in node.links.items():
-        found = origin(link, nodes)
+        found = origin(link, nodes, known)
         if isinstance(found, Link):
             links[name] = found
         else:
@@ -118,18 +119,31 @@ class Given(Struct, frozen=True):
     value: Any
 
 
-def origin(link: Link, nodes: Mapping[str, GraphNode]) -> Link | Given:
-    """Where what comes by a link is made, past all nodes that only pass it on."""
-    seen = {link}
-    while passed := _passed(link, nodes):
+Origins: TypeAlias = dict[Link, Link | Given]
+"""Where what comes by a link is made, as far as somebody has looked."""
+
+
+def origin(link: Link, nodes: Mapping[str, GraphNode], known: Origins) -> Link | Given:
+    """Where what comes by a link is made, past all nodes that only pass it on.
+
+    Args:
+        link: of the graph.
+        nodes: of the graph, by id.
+        known: what was found in this graph before; what is found now is added.
+    """
+    way = {link}
+    while link not in known and (passed := _passed(link, nodes)):
         source, entry = passed
         if entry in source.literals:
-            return Given(source.literals[entry])
-        link = source.links.get(entry, link)
-        if link in seen:  # nodes in a circle, which do not run
+            known[link] = Given(source.literals[entry])
             break
-        seen.add(link)
-    return link
+        link = source.links.get(entry, link)
+        if link in way:  # nodes in a circle, which do not run
+            break
+        way.add(link)
+    found = known.get(link, link)
+    known.update(dict.fromkeys(way, found))
+    return found
 
 
 def _passed(link: Link, nodes: Mapping[str, GraphNode]) -> tuple[GraphNode, str] | None:

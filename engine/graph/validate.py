@@ -270,9 +270,10 @@ class _Check:
             )
 
     def _tell_cycle(self, cycle: list[str]) -> None:
+        nodes = list(dict.fromkeys(cycle))[:WALKED_NODES]
         walk = " -> ".join(f"{id} ({self.specs[id].id})" for id in cycle[:WALKED_NODES])
-        walk += " -> ..." if len(cycle) > WALKED_NODES else ""
-        facts: dict[str, Any] = {"node_id": cycle[0], "cycle_nodes": cycle[:-1][:WALKED_NODES]}
+        walk += " -> ..." if len(cycle) > WALKED_NODES or cycle[-1] != cycle[0] else ""
+        facts: dict[str, Any] = {"node_id": cycle[0], "cycle_nodes": nodes}
         error = InputError("dependency_cycle", "Dependency cycle detected", walk, facts)
         self.errors[cycle[0]].append(error)
 

@@ -18,6 +18,7 @@ from engine.graph.prompt import (
     MOST_NODES,
     GraphNode,
     Link,
+    Origins,
     as_link,
     graph_node,
     origin,
@@ -99,6 +100,7 @@ class _Reader:
         self._expansion = expansion
         self._registry = registry
         self._known = known
+        self._origins: Origins = {}
         self._ids: dict[str, str] = {}
         for id in map(str, expansion.graph):
             own = id.startswith(f"{parent.id}.")
@@ -121,7 +123,7 @@ class _Reader:
         for id, node in nodes.items():
             for name, link in node.links.items():
                 self._check(link, f"input {name!r} of its node {id!r} ({node.spec.id})", everything)
-            nodes[id] = past_passing(node, everything)
+            nodes[id] = past_passing(node, everything, self._origins)
         return nodes
 
     def outputs(self, nodes: dict[str, GraphNode]) -> Artifact:
@@ -134,7 +136,7 @@ class _Reader:
                 continue
             link, everything = self._inside(link), ChainMap(nodes, self._known)
             self._check(link, f"its output {number}", everything)
-            found = origin(link, everything)
+            found = origin(link, everything, self._origins)
             values.append(Hole(found) if isinstance(found, Link) else found.value)
         artifact = Artifact(values)
         artifact.shown = self._expansion.shown

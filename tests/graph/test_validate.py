@@ -299,6 +299,15 @@ def test_a_long_cycle_is_told_in_short(check: Checker):
     assert details.endswith(" -> 99 (Add) -> ...")
 
 
+def test_of_a_further_long_cycle_the_beginning_is_told(check: Checker):
+    prompt = {str(i): n("Add", a=[str((i + 1) % 100), 0], b=1) for i in range(100)}
+    prompt["50"] = n("Add", a=["51", 0], b=["20", 0])
+    told = cycles(check, {**prompt, "end": n("Show", value=["0", 0])})
+    assert told["0"][0].endswith(" -> 99 (Add) -> ...")
+    assert told["20"][0].startswith("20 (Add) -> 21 (Add) -> ")
+    assert told["20"][0].endswith(" -> 29 (Add) -> ...")
+
+
 def test_many_nested_cycles_are_told_in_short(check: Checker):
     prompt = {str(i): n("Add", a=[str(i + 1), 0], b=["0", 0]) for i in range(3000)}
     prompt["3000"] = n("Number", value=["0", 0])
