@@ -67,6 +67,10 @@ def test_a_model_that_is_not_there_is_a_missing_file_in_both_worlds(paths: Folde
             paths.get_full_path_or_raise("loras", "x")
 
 
+def test_the_home_is_found_by_the_modules_file(paths: FolderPaths, tmp_path: Path):
+    assert Path(str(paths.__file__)).parent == Path(paths.base_path) == tmp_path
+
+
 def test_older_names_of_folders_still_hold(paths: FolderPaths):
     assert paths.get_folder_paths("clip") == paths.get_folder_paths("text_encoders")
     with pytest.raises(KeyError):

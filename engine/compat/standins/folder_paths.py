@@ -31,6 +31,7 @@ class FolderPaths(ModuleType):
         super().__init__("folder_paths")
         self._folders = folders
         self.base_path = str(folders.home)
+        self.__file__ = str(folders.home / "folder_paths.py")  # packs take the folder of it
         self.models_dir = str(folders.root("models"))
         self.input_directory = self.get_input_directory()
         self.output_directory = self.get_output_directory()
