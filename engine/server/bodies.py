@@ -16,6 +16,7 @@ DEEPEST = 100
 LONGEST_INT = 4000
 MOST_PARTS = 1_000_000
 """Lists and objects of one body; to read more would keep everybody waiting for seconds."""
+MOST_STRINGS = 100_000
 READ_AT_ONCE = 256 * 1024
 """Bodies up to this many bytes are read in the event loop, larger ones beside it."""
 
@@ -167,7 +168,7 @@ def strings(body: dict[str, Any], name: str) -> list[str] | None:
     """A member that is a list of strings, or absent.
 
     Raises:
-        BadInput: it is something else.
+        BadInput: it is something else, or has very many.
     """
     value = body.get(name)
     if value is None:
@@ -176,7 +177,11 @@ def strings(body: dict[str, Any], name: str) -> list[str] | None:
         isinstance(item, str) for item in cast("list[Any]", value)
     ):
         raise BadInput(f"invalid_{name}", f"{name} must be a list of strings.", input_name=name)
-    return cast("list[str]", value)
+    found = cast("list[str]", value)
+    if len(found) > MOST_STRINGS:
+        over = f"{name} has {len(found)} entries; send {MOST_STRINGS} at a time."
+        raise BadInput(f"invalid_{name}", over, input_name=name)
+    return found
 
 
 def mapping(body: dict[str, Any], name: str) -> dict[str, Any] | None:

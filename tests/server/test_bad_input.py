@@ -146,6 +146,7 @@ async def test_an_id_may_be_used_once(call: Caller):
     [
         ("/queue", {"delete": "all"}, "invalid_delete"),
         ("/queue", {"delete": [1]}, "invalid_delete"),
+        ("/queue", {"delete": ["x"] * 100_001}, "invalid_delete"),
         ("/queue", {"clear": "yes"}, "invalid_clear"),
         ("/history", {"delete": {}}, "invalid_delete"),
         ("/history", {"clear": 1}, "invalid_clear"),
