@@ -14,7 +14,7 @@ export interface Painted {
   painted: boolean;
   moving: boolean;
   /** To be called when the view moves, and when it has come to rest. */
-  move(): void;
+  move(by: Event | null): void;
   rest(): void;
 }
 
@@ -28,6 +28,7 @@ export function usePainted(turns: Turns): Painted {
   const [far, setFar] = useState(tiny);
   const focused = useRef<HTMLElement>(null);
   const timer = useRef(0);
+  const jumps = useRef(0);
   if (!moving && far !== tiny) setFar(tiny);
   useEffect(() => () => window.clearTimeout(timer.current), []);
   // biome-ignore lint/correctness/useExhaustiveDependencies: near by, there are nodes to wait for
@@ -39,9 +40,12 @@ export function usePainted(turns: Turns): Painted {
     return turns.done(() => setMany(false));
   }, [moving, far, turns]);
 
-  const move = (): void => {
+  const move = (by: Event | null): void => {
     turns.moved();
     window.clearTimeout(timer.current);
+    // What nobody does by hand may be over with its first step.
+    if (by === null) jumps.current += 1;
+    if (by === null && jumps.current === 1) return;
     const { domNode, connection } = store.getState();
     // A link has to be let go on something.
     if (connection.inProgress) return;
@@ -52,8 +56,9 @@ export function usePainted(turns: Turns): Painted {
     focused.current = isHere ? activeElement : null;
     setMoving(true);
   };
-  // React Flow tells of an end after each step of a move that it makes by itself.
+  // The hand often takes hold again at once.
   const rest = (): void => {
+    jumps.current = 0;
     window.clearTimeout(timer.current);
     timer.current = window.setTimeout(() => setMoving(false), REST);
   };

@@ -173,7 +173,7 @@ function putCaption(context: CanvasRenderingContext2D, { x, y, title }: PaintedB
   context.font = `600 15px ${inks.of("font")}`;
   context.textBaseline = "middle";
   context.fillStyle = inks.of("text");
-  context.fillText(title, x + 12, y + 17);
+  context.fillText(title, x + 12, y + 18);
 }
 
 function putTitle(
