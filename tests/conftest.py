@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +66,14 @@ def models_home() -> Path:
     except PullError as error:
         pytest.skip(f"no voice: {error}")
     return home / "models"
+
+
+def free_port() -> int:
+    """A port for a service that starts again: none that a connection may take in between."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def start_service(home: Path, *flags: str) -> Service:

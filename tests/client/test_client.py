@@ -19,7 +19,7 @@ from engine.run.events import (
     Started,
 )
 from tests.client.cable import cable
-from tests.conftest import ServerFactory, Service
+from tests.conftest import ServerFactory, Service, free_port
 from tests.server.conftest import chain, node, slow
 
 
@@ -112,8 +112,8 @@ async def test_nothing_that_answers_is_unreachable():
 
 
 async def test_a_run_outlives_the_death_of_its_service(server: ServerFactory, tmp_path: Path):
-    first = server("--nodes", "tests.pack")
-    port = first.url.rpartition(":")[2]
+    flags = ("--nodes", "tests.pack", "--port", str(free_port()))
+    first = server(*flags)
     updates: list[Update] = []
     prompt = chain(node("Sleep", value=["1", 0], steps=20, seconds=1.0))
     async with Client(first.url) as client:
@@ -122,7 +122,7 @@ async def test_a_run_outlives_the_death_of_its_service(server: ServerFactory, tm
             if isinstance(update, NodeProgress) and first.process.poll() is None:
                 first.process.kill()
                 first.process.wait()
-                server("--nodes", "tests.pack", "--port", port)
+                server(*flags)
     result = updates[-1]
     assert isinstance(result, Result)
     assert result.status == "success"

@@ -84,7 +84,7 @@ def test_a_job_is_watched_listed_and_cancelled(comfy: Comfy):
     watched = comfy("jobs", "watch", short)
     assert watched.data["status"] == "completed"
     assert comfy("jobs", "status", short).data["status"] == "completed"
-    long = run(comfy, slow(60)).data["prompt_id"]
+    long = run(comfy, slow(600)).data["prompt_id"]
     listed = {job["prompt_id"]: job["status"] for job in comfy("jobs", "ls").data["jobs"]}
     assert (listed[short], long in listed) == ("completed", True)
     assert comfy("jobs", "cancel", long).data["found"] is True

@@ -16,7 +16,7 @@ from engine.authoring.registry import Registry
 from engine.graph.workflow import is_workflow, to_prompt
 from tests.clients.browser_app import PATIENCE_MS, App
 from tests.clients.drawings import flipped, plain, slow, workflow
-from tests.conftest import Service, start_service
+from tests.conftest import Service, free_port, start_service
 from tests.graph.test_workflow_corpus import templates
 from tests.server.conftest import Caller, node
 
@@ -115,7 +115,7 @@ async def test_a_workflow_runs_and_its_picture_is_shown(app: App, call: Caller):
 
 
 async def test_a_running_job_is_shown_and_cancelled(app: App, call: Caller):
-    await app.load("sleeping", slow(60))
+    await app.load("sleeping", slow(600))
     _, _, answer = await app.run()
     await app.page.get_by_text("1 active").wait_for()
     await app.page.get_by_label("Cancel current run").click()
@@ -228,19 +228,19 @@ async def test_a_job_outlives_the_service_before_the_eyes_of_the_app(
     page: Page, front_end: Path, tmp_path: Path
 ):
     page.set_default_timeout(PATIENCE_MS)
-    flags = ("--nodes", "tests.pack", "--front-end-root", str(front_end))
+    port = str(free_port())
+    flags = ("--nodes", "tests.pack", "--front-end-root", str(front_end), "--port", port)
     started = start_service(tmp_path / "home", *flags)
     try:
         app = App(page, started.url, tmp_path)
         await app.start()
         await page.keyboard.press("Escape")
-        await app.load("sleeping", slow(4))
+        await app.load("sleeping", slow(8))
         await app.run()
         await page.get_by_text("1 active").wait_for()
         started.stop()
-        port = started.url.rpartition(":")[2]
         async with page.expect_response("**/api/view?filename=slow_*") as shown:
-            started = start_service(tmp_path / "home", *flags, "--port", port)
+            started = start_service(tmp_path / "home", *flags)
         assert (await shown.value).status == 200
         await page.get_by_text("0 active").wait_for()
     finally:

@@ -46,7 +46,7 @@ def test_a_failure_reaches_the_client(stable_canvas: NodeTask):
 
 
 def test_a_running_job_is_interrupted(stable_canvas: NodeTask):
-    stopped = stable_canvas("stopped", slow(60))
+    stopped = stable_canvas("stopped", slow(600))
     assert stopped["listed"] == [stopped["running"]]
     assert stopped["interrupted"] == stopped["running"]
 

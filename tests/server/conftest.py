@@ -33,7 +33,7 @@ def chain(middle: dict[str, Any] | None = None) -> Prompt:
     }
 
 
-def slow(seconds: float = 60.0) -> Prompt:
+def slow(seconds: float = 600.0) -> Prompt:
     """A prompt that runs for a while."""
     return chain(node("Sleep", value=["1", 0], steps=int(seconds * 20), seconds=seconds))
 

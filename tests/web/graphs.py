@@ -52,8 +52,32 @@ def kept(page: Page, words: str) -> None:
     assert page.evaluate(KEPT, [words, PATIENCE]), f"no draft with {words} is kept"
 
 
+# Done when nothing of the sheet moves or comes from one frame to the next, and all is measured.
+RESTS = """async () => {
+  const frame = () => new Promise(requestAnimationFrame);
+  const look = () => {
+    const sheet = document.querySelector(".react-flow__viewport");
+    const parts = [...(sheet?.querySelectorAll(".react-flow__node, .react-flow__edge") ?? [])];
+    if (parts.some((part) => part.style.visibility === "hidden")) return null;
+    return [sheet?.style.transform, ...parts.map((part) => part.style.transform)].join();
+  };
+  for (let [before, now] = [null, look()]; now === null || now !== before; now = look()) {
+    before = now;
+    await frame();
+    await frame();
+  }
+  return true;
+}"""
+
+
+def rest(page: Page) -> None:
+    """Wait until the sheet, where there is one, rests: places on it can be read."""
+    page.wait_for_function(RESTS)
+
+
 def drop(page: Page, name: str, data: bytes, kind: str) -> None:
     """Let a file fall onto the page."""
+    page.locator(".page").wait_for()
     page.evaluate(
         """async ([name, kind, bytes]) => {
           const transfer = new DataTransfer();
@@ -72,3 +96,4 @@ def opened(page: Page, document: Any, name: str = "graph") -> None:
     expect(page.get_by_role("heading", name="Make pictures and voices")).to_be_visible()
     drop(page, f"{name}.json", json.dumps(document).encode(), "application/json")
     expect(page.get_by_role("button", name=name, exact=True)).to_be_visible()
+    rest(page)

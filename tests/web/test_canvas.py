@@ -9,8 +9,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from tests.web.graphs import Prompt, opened, picture
-from tests.web.test_editing import UNDO, add, links, nodes
+from tests.web.graphs import Prompt, opened, picture, rest
+from tests.web.test_editing import LINKS, UNDO, add, links, nodes, place
 
 
 def node(page: Page, title: str) -> Locator:
@@ -62,7 +62,9 @@ def test_a_group_takes_its_nodes_along(page: Page):
     page.keyboard.press("Control+g")
     title = page.get_by_label("Title of the group")
     title.fill("Finish")
-    before, box = node(page, "Enlarge").bounding_box(), title.bounding_box()
+    rest(page)
+    enlarge = node(page, "Enlarge")
+    stood, before, box = place(enlarge), enlarge.bounding_box(), title.bounding_box()
     assert before is not None
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] + 4
@@ -71,13 +73,13 @@ def test_a_group_takes_its_nodes_along(page: Page):
     page.mouse.move(x + 20, y + 40, steps=4)
     page.mouse.move(x + 30, y + 90, steps=4)
     page.mouse.up()
-    after = node(page, "Enlarge").bounding_box()
+    expect(enlarge).not_to_have_attribute("style", stood)
+    rest(page)
+    after = enlarge.bounding_box()
     assert after is not None
     assert after["y"] - before["y"] > 60
     page.keyboard.press(UNDO)
-    undone = node(page, "Enlarge").bounding_box()
-    assert undone is not None
-    assert abs(undone["y"] - before["y"]) < 1
+    expect(enlarge).to_have_attribute("style", stood)
 
 
 def test_a_note_is_kept_in_the_file_and_not_sent(page: Page):
@@ -89,10 +91,9 @@ def test_a_note_is_kept_in_the_file_and_not_sent(page: Page):
 
 def test_a_collapsed_node_keeps_its_links(page: Page):
     opened(page, picture())
-    count = links(page).count()
     page.get_by_role("button", name="Collapse or expand Draw").click()
     expect(page.get_by_role("spinbutton", name="steps")).to_be_hidden()
-    expect(links(page)).to_have_count(count)
+    expect(links(page)).to_have_count(LINKS)
     assert prompt_of(page) == picture()
 
 
@@ -168,7 +169,8 @@ def test_from_far_away_nodes_are_painted_and_still_taken_by_the_hand(page: Page)
     sheet = page.locator(".painted-sheet")
     expect(sheet).to_be_visible()
     expect(page.get_by_role("spinbutton", name="steps")).to_be_hidden()
-    assert sheet.evaluate(PAINTED) > 5000
+    rest(page)
+    page.wait_for_function(f"(sheet) => ({PAINTED})(sheet) > 5000", arg=sheet.element_handle())
     expect(links(page)).to_have_count(0)
     expect(enlarge).to_be_visible()  # the sheet rests
     before = enlarge.bounding_box()
@@ -178,9 +180,8 @@ def test_from_far_away_nodes_are_painted_and_still_taken_by_the_hand(page: Page)
     page.mouse.down()
     page.mouse.move(x, y + 60, steps=4)
     page.mouse.up()
-    after = enlarge.bounding_box()
-    assert after is not None
-    assert after["y"] - before["y"] > 40
+    moved = "([one, y]) => one.getBoundingClientRect().y - y > 40"
+    page.wait_for_function(moved, arg=[enlarge.element_handle(), before["y"]])
     page.keyboard.press("Delete")
     expect(enlarge).to_be_hidden()
     page.keyboard.press(UNDO)
@@ -252,8 +253,8 @@ def test_nodes_are_put_in_order(page: Page):
     opened(page, picture())
     page.keyboard.press("Control+a")
     page.keyboard.press("Alt+2")
-    tops = {round(box["y"]) for one in nodes(page).all() if (box := one.bounding_box())}
-    assert len(tops) == 1
+    rows = """() => new Set([...document.querySelectorAll(".react-flow__node")]
+      .map((node) => Math.round(node.getBoundingClientRect().y))).size"""
+    page.wait_for_function(f"() => ({rows})() === 1")
     page.keyboard.press("Alt+l")
-    tops = {round(box["y"]) for one in nodes(page).all() if (box := one.bounding_box())}
-    assert len(tops) > 3
+    page.wait_for_function(f"() => ({rows})() > 3")

@@ -8,8 +8,9 @@ import re
 from playwright.sync_api import Locator, Page, expect
 
 from tests.web.conftest import Visitor
-from tests.web.graphs import drop, kept, opened, picture
+from tests.web.graphs import drop, kept, opened, picture, rest
 
+NODES, LINKS = 8, 10  # of the bundled picture
 UNDO = "Control+z"
 REDO = "Control+Shift+z"
 
@@ -32,6 +33,13 @@ def add(page: Page, query: str) -> None:
 def socket(page: Page, title: str, key: str) -> Locator:
     one = page.locator(".react-flow__node", has=page.get_by_text(title, exact=True))
     return one.locator(f'.react-flow__handle[data-handleid="{key}"]')
+
+
+def place(one: Locator) -> re.Pattern[str]:
+    """The style of a node that stands where this one stands."""
+    found = re.search(r"translate\([^)]*\)", one.get_attribute("style") or "")
+    assert found is not None
+    return re.compile(re.escape(found[0]))
 
 
 def drag(page: Page, source: Locator, x: float, y: float) -> None:
@@ -67,10 +75,10 @@ def test_a_link_dropped_into_the_void_offers_nodes_that_fit(page: Page):
 
 def test_a_link_that_does_not_fit_is_refused_with_the_reason(page: Page):
     opened(page, picture())
-    count = links(page).count()
+    expect(links(page)).to_have_count(LINKS)
     to_socket(page, socket(page, "Demo model", "out:0"), socket(page, "Draw", "in:positive"))
     expect(page.get_by_text("MODEL does not fit: it takes CONDITIONING").first).to_be_visible()
-    expect(links(page)).to_have_count(count)
+    expect(links(page)).to_have_count(LINKS)
 
 
 def test_a_circle_is_refused(page: Page):
@@ -81,17 +89,16 @@ def test_a_circle_is_refused(page: Page):
 
 def test_everything_is_undone_and_done_again(page: Page):
     opened(page, picture())
-    count = nodes(page).count()
     add(page, "invert image")
-    expect(nodes(page)).to_have_count(count + 1)
+    expect(nodes(page)).to_have_count(NODES + 1)
     page.locator(".canvas").focus()
     page.keyboard.press("Control+a")
     page.keyboard.press("Delete")
     expect(nodes(page)).to_have_count(0)
     page.keyboard.press(UNDO)
-    expect(nodes(page)).to_have_count(count + 1)
+    expect(nodes(page)).to_have_count(NODES + 1)
     page.keyboard.press(UNDO)
-    expect(nodes(page)).to_have_count(count)
+    expect(nodes(page)).to_have_count(NODES)
     page.keyboard.press(REDO)
     page.keyboard.press(REDO)
     expect(nodes(page)).to_have_count(0)
@@ -101,15 +108,15 @@ def test_nodes_are_copied_as_text_into_another_tab(visitor: Visitor):
     visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = visitor.open()
     opened(page, picture())
-    count = nodes(page).count()
+    expect(nodes(page)).to_have_count(NODES)
     page.keyboard.press("Control+a")
     page.keyboard.press("Control+c")
     copied = json.loads(page.evaluate("navigator.clipboard.readText()"))
-    assert len(copied["nodes"]) == count
+    assert len(copied["nodes"]) == NODES
     page.get_by_role("button", name="New workflow").click()
     expect(nodes(page)).to_have_count(0)
     page.keyboard.press("Control+v")
-    expect(nodes(page)).to_have_count(count)
+    expect(nodes(page)).to_have_count(NODES)
 
 
 def test_a_node_moved_by_mouse_stays_there_after_a_reload(page: Page):
@@ -124,38 +131,34 @@ def test_a_node_moved_by_mouse_stays_there_after_a_reload(page: Page):
     expect(held).to_have_count(1)
     page.mouse.up()
     expect(held).to_have_count(0)
-    place = nodes(page).filter(has=title).get_attribute("style")
-    moved = re.search(r"translate\((-?\d+)px, (-?\d+)px\)", place or "")
-    assert moved is not None
-    kept(page, f'"x":{moved[1]},"y":{moved[2]}')
+    moved = place(nodes(page).filter(has=title))
+    x, y = re.findall(r"-?\d+", moved.pattern)
+    kept(page, f'"x":{x},"y":{y}')
     page.reload()
     expect(title).to_be_visible()
-    again = nodes(page).filter(has=title).get_attribute("style") or ""
-    assert moved[0] in again
+    expect(nodes(page).filter(has=title)).to_have_attribute("style", moved)
 
 
 def test_each_move_is_undone_by_itself(page: Page):
     opened(page, picture())
     title = page.get_by_text("Enlarge", exact=True)
-
-    def place() -> tuple[int, int]:
+    enlarge = nodes(page).filter(has=title)
+    places: list[re.Pattern[str]] = []
+    for _ in range(2):
+        places.append(place(enlarge))
         box = title.bounding_box()
         assert box is not None
-        return round(box["x"]), round(box["y"])
-
-    places = [place()]
-    for _ in range(2):
-        x, y = places[-1]
-        page.mouse.move(x + 5, y + 5)
+        page.mouse.move(box["x"] + 5, box["y"] + 5)
         page.mouse.down()
-        page.mouse.move(x + 25, y + 60, steps=4)
-        page.mouse.move(x + 25, y + 85, steps=4)
+        page.mouse.move(box["x"] + 25, box["y"] + 60, steps=4)
+        page.mouse.move(box["x"] + 25, box["y"] + 85, steps=4)
         page.mouse.up()
-        places.append(place())
-    assert len(set(places)) == 3
-    for before in reversed(places[:-1]):
+        expect(enlarge).not_to_have_attribute("style", places[-1])
+        rest(page)
+    assert len({*places, place(enlarge)}) == 3
+    for before in reversed(places):
         page.keyboard.press(UNDO)
-        assert place() == before
+        expect(enlarge).to_have_attribute("style", before)
 
 
 def test_ten_megabytes_of_text_in_a_widget_do_no_harm(page: Page):

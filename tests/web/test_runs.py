@@ -96,7 +96,10 @@ def test_a_preview_is_shown_while_it_is_drawn(page: Page):
     preview = node(page, "Draw").get_by_role("img", name="What it looks like so far")
     expect(preview).to_be_visible()
     # The next one takes its place at any time, so it cannot be awaited by itself.
-    page.wait_for_function("(image) => image.naturalWidth > 8", arg=preview.element_handle())
+    page.wait_for_function(
+        "(name) => [...document.images].some((one) => one.alt === name && one.naturalWidth > 8)",
+        arg="What it looks like so far",
+    )
     page.get_by_role("button", name="Stop").click()
     expect(preview).to_be_hidden()
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import re
 from contextlib import ExitStack
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, expect
 
-from tests.conftest import start_service
+from tests.conftest import free_port, start_service
 from tests.web.conftest import visit
 from tests.web.graphs import opened, picture
 from tests.web.test_runs import LONG, node, run
 
 
 def test_it_says_so_and_goes_on_when_it_is_back(browser: Browser, tmp_path: Path):
-    service = start_service(tmp_path / "home")
-    port = str(urlsplit(service.url).port)
+    flags = ("--port", str(free_port()))
+    service = start_service(tmp_path / "home", *flags)
     with ExitStack() as ends:
         ends.callback(lambda: service.stop())
         visitor = ends.enter_context(visit(browser, service.url))
@@ -30,7 +29,7 @@ def test_it_says_so_and_goes_on_when_it_is_back(browser: Browser, tmp_path: Path
         expect(page.get_by_text("The service is away; trying again")).to_be_visible()
         run(page)
         expect(page.locator(".notice-error")).to_contain_text("does not answer")
-        service = start_service(tmp_path / "home", "--port", port)
+        service = start_service(tmp_path / "home", *flags)
         expect(page.get_by_text("The service is away; trying again")).to_be_hidden()
         expect(steps).to_be_visible()
         page.get_by_role("button", name="Stop").click()

@@ -64,10 +64,12 @@ export function keep(): () => void {
     if (tabs.every(({ id }) => kept.has(id))) later();
     else write();
   });
-  window.addEventListener("pagehide", write);
+  // What is written when the page is hidden may come too late for a reload.
+  const leaving = ["beforeunload", "pagehide"];
+  for (const event of leaving) window.addEventListener(event, write);
   return () => {
     stop();
     window.clearTimeout(timer);
-    window.removeEventListener("pagehide", write);
+    for (const event of leaving) window.removeEventListener(event, write);
   };
 }
