@@ -68,15 +68,18 @@ def filter(query: Sequence[tuple[str, str]]) -> Filter:
     """Which assets a query asks for.
 
     Raises:
-        Refused: it wants a tag and does not want it.
+        Refused: it wants a tag and does not want it, or names very many.
     """
     every = listed(query, "tags_all", "include_tags")
     none = listed(query, "tags_none", "exclude_tags")
+    some = listed(query, "tags_any")
+    if len(every) + len(some) + len(none) > MOST_TAGS:
+        raise Refused("INVALID_TAG_FILTER", f"more than {MOST_TAGS} tags are wanted or unwanted")
     both = set(every) & set(none)
     if both:
         raise Refused("INVALID_TAG_FILTER", f"{min(both)!r} is both wanted and unwanted")
     name = dict(query).get("name_contains", "")
-    return Filter(tuple(every), tuple(listed(query, "tags_any")), tuple(none), name)
+    return Filter(tuple(every), tuple(some), tuple(none), name)
 
 
 def listed(query: Sequence[tuple[str, str]], *names: str) -> list[str]:

@@ -27,6 +27,7 @@ MODEL_FOLDERS = ("checkpoints", "configs", "loras", "vae", "text_encoders", "dif
                  "clip_vision", "style_models", "embeddings", "diffusers", "vae_approx",
                  "controlnet", "gligen", "upscale_models", "hypernetworks", "photomaker",
                  "classifiers", "model_patches", "audio_encoders", "kokoro")  # fmt: skip
+LONGEST_NAME = 4096
 NO_MODELS = ("custom_nodes",)
 """Kinds that are named as if they were models: folders of code."""
 ANNOTATED = re.compile(r"^(?P<name>.*) \[(?P<kind>input|output|temp)\]$", re.DOTALL)
@@ -215,6 +216,8 @@ def inside(root: Path, name: str, *, links: bool = False) -> Path:
     Raises:
         BadPath: the result is not inside of `root`, or the name cannot be a path.
     """
+    if len(name) > LONGEST_NAME:  # realpath would take minutes for millions of parts
+        raise BadPath(f"{name[:200]!r}... is no usable file name: it has {len(name)} characters")
     plain = without_dots if links else os.path.realpath
     try:
         top, path = plain(root), Path(plain(root / name))

@@ -260,6 +260,7 @@ async def test_a_survey_reads_what_files_contain(
         ("after=x&offset=1", "INVALID_QUERY"),
         ("tags_all=a,b&tags_none=b", "INVALID_TAG_FILTER"),
         ("include_tags=a&exclude_tags=a", "INVALID_TAG_FILTER"),
+        ("tags_all=" + ",".join(map(str, range(101))), "INVALID_TAG_FILTER"),
     ],
 )
 async def test_bad_queries_are_named(call: Caller, query: str, code: str):

@@ -47,6 +47,10 @@ def folders(tmp_path: Path) -> Folders:
     return made
 
 
+def test_a_name_of_millions_of_parts_is_refused_at_once(folders: Folders):
+    assert not folders.has_input("a/" * 2_000_000)
+
+
 @pytest.mark.parametrize("name", ESCAPES)
 def test_no_name_leads_out(folders: Folders, name: str):
     with pytest.raises(BadPath):
