@@ -105,11 +105,6 @@ export function setCollapsed(sheet: Sheet, ids: Iterable<string>, collapsed: boo
   );
 }
 
-/** With nodes in another colour; undefined: in that of their type. */
-export function setColour(sheet: Sheet, ids: Iterable<string>, colour: string | undefined): Sheet {
-  return changeAll(sheet, ids, (node) => ({ ...node, colour }));
-}
-
 /** Nodes and groups put to new places, by id. */
 export function place(sheet: Sheet, places: ReadonlyMap<string, Point>): Sheet {
   return changeAll(sheet, places.keys(), (node) => {
@@ -137,22 +132,6 @@ export function remove(sheet: Sheet, ids: ReadonlySet<string>): Sheet {
 /** Links and groups are selected beside nodes: keys that no node has. */
 export const linkKey = (id: string): string => `link:${id}`;
 export const groupKey = (id: string): string => `group:${id}`;
-
-/** Nodes taken out with their neighbours joined: what fits goes on through where they stood. */
-export function dissolve(
-  sheet: Sheet,
-  id: string,
-  fitsThrough: (incoming: Link, outgoing: Link) => boolean,
-): Sheet {
-  const links = Object.values(sheet.links);
-  const incoming = links.filter((link) => link.to === id);
-  let next = remove(sheet, new Set([id]));
-  for (const outgoing of links.filter((link) => link.from === id)) {
-    const source = incoming.find((link) => fitsThrough(link, outgoing));
-    if (source) next = connect(next, { ...outgoing, from: source.from, slot: source.slot });
-  }
-  return next;
-}
 
 /** A link drawn; an input has one at most, so an older one goes. */
 export function connect(sheet: Sheet, drawn: Omit<Link, "id">): Sheet {

@@ -3,13 +3,6 @@
 import { fitting, type Loose } from "./connect";
 import type { Catalog, NodeKind } from "./kinds";
 
-/** A kind that a search found. */
-export interface Found {
-  kind: NodeKind;
-  /** The link in the air can go into it. */
-  fits: boolean;
-}
-
 /** What most graphs have, in the order of a graph: where nothing was typed yet, these come first. */
 const USUAL = [
   "CheckpointLoaderSimple",
@@ -29,20 +22,18 @@ const USUAL = [
 ];
 
 /** Kinds that match all words of a query, best first; with a loose link only fitting ones. */
-export function search(catalog: Catalog, query: string, loose?: Loose): Found[] {
+export function search(catalog: Catalog, query: string, loose?: Loose): NodeKind[] {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
-  const ranked: { found: Found; rank: number }[] = [];
+  const ranked: { kind: NodeKind; rank: number }[] = [];
   for (const kind of catalog.values()) {
-    const fits = loose ? fitting(kind, loose) !== undefined : true;
-    if (loose && !fits) continue;
+    if (loose && fitting(kind, loose) === undefined) continue;
     const rank = words.length > 0 ? score(kind, words) : unasked(kind);
-    if (rank !== undefined) ranked.push({ found: { kind, fits }, rank: rank + close(kind, loose) });
+    if (rank !== undefined) ranked.push({ kind, rank: rank + close(kind, loose) });
   }
   ranked.sort(
-    (one, other) =>
-      one.rank - other.rank || one.found.kind.title.localeCompare(other.found.kind.title),
+    (one, other) => one.rank - other.rank || one.kind.title.localeCompare(other.kind.title),
   );
-  return ranked.map(({ found }) => found);
+  return ranked.map(({ kind }) => kind);
 }
 
 /** Kinds that take exactly this type come before those that take anything. */

@@ -24,7 +24,7 @@ export function Palette({ palette }: { palette: PaletteState }) {
     [catalog, query, palette.loose],
   );
   const current = Math.min(at, found.length - 1);
-  const kind = found[current]?.kind;
+  const kind = found[current];
   useEffect(() => {
     const outside = (event: PointerEvent): void => {
       if (!box.current?.contains(event.target as globalThis.Node)) useUi.getState().search(null);
@@ -82,7 +82,7 @@ export function Palette({ palette }: { palette: PaletteState }) {
         aria-label={t.palette.label}
         hidden={found.length === 0}
       >
-        {found.map(({ kind: one }, position) => (
+        {found.map((one, position) => (
           <div
             key={one.id}
             id={`${id}-${position}`}

@@ -18,7 +18,7 @@ export interface View {
   sizes(): Map<string, Size>;
 }
 
-export type Panel = "outline" | "problems" | "queue" | "results" | "versions" | "inspector";
+export type Panel = "outline" | "problems" | "queue" | "results" | "versions";
 export type Theme = "system" | "light" | "dark";
 
 /** The search for a node to add: where the node goes, and the link that waits for it. */

@@ -216,7 +216,6 @@ export const en = {
   },
   panels: {
     outline: "Outline",
-    inspector: "Node",
     problems: "Problems",
     queue: "Queue",
     results: "Results",
