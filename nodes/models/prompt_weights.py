@@ -21,6 +21,8 @@ PIECES = re.compile(r"\\[()]|[()]|[^()\\]+|\\")
 # A word that stands for the vectors of a file.
 EMBEDDING = re.compile(r"(?<![^ \n])embedding:([^ \n]+)")
 
+DEEPEST = 200
+
 
 @dataclass(frozen=True)
 class Vector:
@@ -49,6 +51,9 @@ def segments(prompt: str, weight: float = 1.0) -> list[Segment]:
     >>> segments(r"a (red:1.3) fox \(animal\)")
     [Segment(text='a ', weight=1.0), Segment(text='red', weight=1.3), \
 Segment(text=' fox (animal)', weight=1.0)]
+
+    Raises:
+        RecursionError: brackets are very deep in each other.
     """
     found: list[Segment] = []
     for group, text in _groups(prompt):
@@ -71,6 +76,8 @@ def _groups(prompt: str) -> Iterator[tuple[bool, str]]:
             else:
                 current += piece
             depth += 1
+            if depth > DEEPEST:  # each level is read again inside of the one around it
+                raise RecursionError(f"a prompt's brackets are over {DEEPEST} deep in each other")
         elif piece == ")" and depth > 0:
             depth -= 1
             if depth == 0:
