@@ -48,6 +48,8 @@ OPEN = """() => {
   const drawn = document.querySelector(".react-flow__viewport") !== null;
   return drawn && performance.now() - quiet > 500 ? quiet : 0;
 }"""
+# Nodes that came into sight are drawn, and ready to be moved.
+STILL = "() => performance.now() - seen.changed > 1000"
 IDLE = """async () =>
   (await (await fetch("prompt")).json()).exec_info.queue_remaining === 0"""
 PAINTED = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0"
@@ -201,7 +203,7 @@ class Editor:
             if abs(now / zoom - 1) < 0.1:
                 break
             self.page.mouse.wheel(0, -30 if now < zoom else 30)
-        self.page.wait_for_timeout(1500)
+        self.page.wait_for_function(STILL, polling=50)
 
     def heap_megabytes(self) -> float:
         """What is left after all garbage is collected."""

@@ -17,6 +17,7 @@ import {
   type PaintedBox,
   type PaintedImage,
   type PaintedLink,
+  type Picture,
   paint,
   picture,
   sees,
@@ -45,6 +46,7 @@ export function PaintedSheet({ workflow, sheet, nodes, edges, shown }: Props) {
   // biome-ignore lint/correctness/useExhaustiveDependencies: with these, faces are others
   const faces = useMemo(() => new Faces(), [theme, catalog, sheet.links, subgraphs]);
   const ask = useRef(() => {});
+  const seen = useRef(false);
   // biome-ignore lint/correctness/useExhaustiveDependencies: another theme has other colours
   useLayoutEffect(() => {
     const context = canvas.current?.getContext("2d");
@@ -53,15 +55,18 @@ export function PaintedSheet({ workflow, sheet, nodes, edges, shown }: Props) {
     const places = store.getState().nodeLookup;
     const scene = { workflow, sheet, catalog, inks, places };
     const boxesOf = () => nodes.map((node) => boxOf(scene, node));
+    const isNew = !seen.current;
+    seen.current = shown;
     if (!shown) return prepare(boxesOf, store.getState, faces, inks);
-    const painted = picture(
-      boxesOf(),
-      edges.flatMap((edge) => linkOf(edge, places, inks)),
-      imagesOf(store.getState()),
-    );
+    let painted: Picture | undefined;
     const tools = { words: new Lettering(inks.of("text")), faces, inks };
     const draw = (): void => {
       const { width, height, transform } = store.getState();
+      painted ??= picture(
+        boxesOf(),
+        edges.flatMap((edge) => linkOf(edge, places, inks)),
+        imagesOf(store.getState()),
+      );
       resize(context.canvas, width, height);
       paint(context, painted, transform, tools, marksOf(nodes, inks));
     };
@@ -72,7 +77,9 @@ export function PaintedSheet({ workflow, sheet, nodes, edges, shown }: Props) {
         draw();
       });
     };
-    draw();
+    // Nodes that are drawn one after the other do not have all of it made anew each time.
+    if (isNew) draw();
+    else ask.current();
     return () => {
       cancelAnimationFrame(frame);
       ask.current = () => {};
