@@ -17,7 +17,10 @@ demo: $(STAMP)
 serve: $(STAMP)
 	@$(BIN)/soundstage serve
 
-test: check web tests
+# The checks and the editor side by side, as each keeps one core busy; the tests want all of them.
+test:
+	@$(MAKE) --no-print-directory -j 2 check web
+	@$(MAKE) --no-print-directory tests
 
 check: lint format-check types imports
 
