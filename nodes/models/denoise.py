@@ -78,7 +78,7 @@ def denoise(
     steps = way.steps(noise * strength + clean, sigmas, fresh, model.levels)
     if way.name in OTHER_NOISE:
         noise = initial_noise(latents, seed + 1, batch_index).to(device)
-    keep = None if mask is None else _Keep(clean, noise, _fitted(mask, clean))
+    keep = None if mask is None else _Keep(clean, noise, _fitted(mask, clean), model, sigmas)
     end, last = yield from _walk(guide, steps, sigmas, keep, unguided=way.name in UNGUIDED)
     return Finished((end / model.latent_scale).cpu(), (last / model.latent_scale).cpu())
 
@@ -110,14 +110,33 @@ class _Keep:
     clean: Tensor
     noise: Tensor
     mask: Tensor
+    model: Model
+    sigmas: Tensor
 
     def before(self, x: Tensor, sigma: Tensor) -> Tensor:
         """`x` inside, the clean latents with as much noise outside."""
-        return x * self.mask + (self.clean + self.noise * sigma) * (1 - self.mask)
+        mask = self._mask(sigma)
+        return x * mask + (self.clean + self.noise * sigma) * (1 - mask)
 
-    def after(self, denoised: Tensor) -> Tensor:
+    def after(self, denoised: Tensor, sigma: Tensor) -> Tensor:
         """The answer inside, the clean latents outside."""
-        return denoised * self.mask + self.clean * (1 - self.mask)
+        mask = self._mask(sigma)
+        return denoised * mask + self.clean * (1 - mask)
+
+    def _mask(self, sigma: Tensor) -> Tensor:
+        """The mask at a level: with a differential model, what is inside by now.
+
+        Levin & Fried 2023, https://arxiv.org/abs/2306.00950: a place begins to change when as
+        much of the steps is left as its value says.
+        """
+        strength = self.model.differential
+        if strength == 0:
+            return self.mask
+        levels = self.model.levels
+        last = self.sigmas[-1].maximum(levels.table[0])
+        start, end, now = (float(levels.timestep(s)) for s in (self.sigmas[0], last, sigma))
+        inside = (self.mask >= (now - end) / max(1.0, start - end)).to(self.mask)
+        return strength * inside + (1 - strength) * self.mask
 
 
 def _fresh(way: Way, noise: Tensor, sigmas: Tensor, seed: int) -> Noise:
@@ -142,7 +161,7 @@ def _walk(
             x = keep.before(x, sigma)
         told = yield Turn(index, total, Request(asked, x, sigma), denoised)
         if keep is not None:
-            told = keep.after(told)
+            told = keep.after(told, sigma)
         denoised = told[0] if unguided else told
         try:
             question = steps.send(told)

@@ -1,8 +1,4 @@
-"""Classifier-free guidance, and answering many samplers with one evaluation of the network.
-
-Ho & Salimans 2022, https://arxiv.org/abs/2207.12598: the answer is the one without the text plus
-`scale` times the difference that the text makes.
-"""
+"""Guidance by what is wanted and what is not, and many samplers answered by one evaluation."""
 
 from __future__ import annotations
 
@@ -16,6 +12,7 @@ import torch
 from torch import Tensor
 
 from nodes.models.cues import Conditioning, Cue, Place, cues
+from nodes.models.guiding import Point, perpendicular
 from nodes.models.network import Network
 from nodes.models.unet import Model
 
@@ -24,12 +21,13 @@ if TYPE_CHECKING:
 
 REPEATS = 4  # a shorter text may be repeated so often to be as long as the other
 
-Combine: TypeAlias = Callable[[Sequence[Tensor]], Tensor]
+Combine: TypeAlias = Callable[[Sequence[Tensor], Tensor, Tensor], Tensor]
+"""Gets the answers, the latents that they are about, and their level."""
 
 
 @dataclass(frozen=True, eq=False)
 class Guide:
-    """A model and what it is asked for; made by `guide`, `dual_guide`, or with any other rule.
+    """A model and what it is asked for; made by `guide` and its kin.
 
     Attributes:
         groups: conditionings that are answered for themselves; within one, texts share the
@@ -80,8 +78,8 @@ class Guide:
         groups = self.groups if places else [*self.groups, negative]
         count, place = len(self.groups), places[0] if places else -1
 
-        def both(answers: Sequence[Tensor]) -> Tensor:
-            return torch.stack([self.combine(answers[:count]), answers[place]])
+        def both(answers: Sequence[Tensor], x: Tensor, sigma: Tensor) -> Tensor:
+            return torch.stack([self.combine(answers[:count], x, sigma), answers[place]])
 
         return replace(self, groups=groups, combine=both)
 
@@ -120,15 +118,14 @@ def guide(
     model: Model, positive: Conditioning, negative: Conditioning = (), scale: float = 1.0
 ) -> Guide:
     """What is wanted, and what is not: at a scale of 1 the latter is never evaluated."""
-    unwanted = cues(negative)
-    if scale == 1:
-        return Guide(model, [cues(positive)], lambda answers: answers[0], unwanted)
+    guiding, wanted, unwanted = model.guiding, cues(positive), cues(negative)
 
-    def combine(answers: Sequence[Tensor]) -> Tensor:
-        without, with_text = answers
-        return without + (with_text - without) * scale
+    def combine(answers: Sequence[Tensor], x: Tensor, sigma: Tensor) -> Tensor:
+        strength = guiding.scale(sigma, scale)
+        return guiding.guided(Point(x, sigma, answers[-1], answers[0], strength))
 
-    return Guide(model, [unwanted, cues(positive)], combine, unwanted)
+    groups = [wanted] if scale == 1 and not guiding.overrides else [unwanted, wanted]
+    return Guide(model, groups, combine, unwanted)
 
 
 def dual_guide(
@@ -147,13 +144,33 @@ def dual_guide(
     """
     upper, lower = scales
 
-    def combine(answers: Sequence[Tensor]) -> Tensor:
+    def combine(answers: Sequence[Tensor], x: Tensor, sigma: Tensor) -> Tensor:
         none, one, two = answers
         guided = none + (two - none) * lower
-        return guided + (one - (guided if nested else two)) * upper
+        guided = guided + (one - (guided if nested else two)) * upper
+        return model.guiding.ended(Point(x, sigma, one, none, upper), guided)
 
     unwanted = cues(negative)
     return Guide(model, [unwanted, cues(first), cues(second)], combine, unwanted)
+
+
+def perpendicular_guide(
+    model: Model,
+    positive: Conditioning,
+    negative: Conditioning,
+    empty: Conditioning,
+    scale: float,
+    strength: float,
+) -> Guide:
+    """Away from the negative, but only across the way to the positive; `strength` of that."""
+    unwanted = cues(negative)
+
+    def combine(answers: Sequence[Tensor], x: Tensor, sigma: Tensor) -> Tensor:
+        none, one, nothing = answers
+        point = Point(x, sigma, one, none, scale)
+        return model.guiding.ended(point, perpendicular(point, nothing, strength))
+
+    return Guide(model, [unwanted, cues(positive), cues(empty)], combine, unwanted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +185,7 @@ class Request:
     def key(self) -> Hashable:
         """Requests of equal key can be answered by one evaluation."""
         lengths = frozenset(text.shape[1] for text in self.guide.texts)
-        return self.guide.model.key, self.x.shape[1:], self.x.device, lengths
+        return self.guide.model.terms, self.x.shape[1:], self.x.device, lengths
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,7 +214,9 @@ def answer(requests: Sequence[Request]) -> list[Tensor]:
     answers = _evaluated(model, flat)
     return [
         request.guide.combine(
-            [_shared(request.x, group, [next(answers) for _ in group]) for group in of_one]
+            [_shared(request.x, group, [next(answers) for _ in group]) for group in of_one],
+            request.x,
+            request.sigma,
         )
         for request, of_one in zip(requests, rows, strict=True)
     ]

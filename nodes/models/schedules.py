@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -18,10 +18,11 @@ from torch import Tensor
 
 from nodes.models.beta import quantile
 
-Prediction = Literal["epsilon", "v_prediction"]
+Prediction = Literal["epsilon", "v_prediction", "sample", "lcm"]
 
 KARRAS_RHO = 7.0
 ALL_NOISE = 1e9
+LCM_LEVELS = 50  # that such a model was distilled to
 LINEAR_PART = 0.025  # of the way is gone in the first half of a linear_quadratic schedule
 LTX_TOKENS = (1024, 4096)  # of the smallest and the largest video that LTX was trained on
 LARGEST_SIGMA = 4518.76367  # stands for infinity where no signal is left
@@ -33,16 +34,19 @@ class Levels:
 
     Attributes:
         table: sigma of each training step, float32, rising.
-        prediction: what the network answers, the noise or the velocity.
+        prediction: what the network answers: the noise, the velocity, the picture; or, distilled
+            to few steps (LCM), the noise of which it is told more.
+        stride: so many training steps lie between the entries.
     """
 
     table: Tensor
     prediction: Prediction
+    stride: int = 1
 
     def timestep(self, sigma: Tensor) -> Tensor:
         """The training step whose noise is nearest, int64, one for each element of `sigma`."""
         distance = sigma.log().reshape(-1, 1) - self.table.log().to(sigma.device)
-        return distance.abs().argmin(dim=1).reshape(sigma.shape)
+        return distance.abs().argmin(dim=1).reshape(sigma.shape) * self.stride + self.stride - 1
 
     def sigma(self, timestep: Tensor) -> Tensor:
         """Sigma at a step between 0 and the last, fractions interpolated in the logarithm."""
@@ -86,10 +90,11 @@ def levels(config: Mapping[str, Any]) -> Levels:
     if config.get("rescale_betas_zero_snr"):
         kept = _without_signal_at_the_end(kept)
     prediction = config.get("prediction_type", "epsilon")
-    if prediction not in ("epsilon", "v_prediction"):
+    if prediction not in get_args(Prediction):
         raise ValueError(f"prediction_type {prediction!r} of the scheduler config is not supported")
     table = ((1 - kept) / kept).sqrt().float()
-    return Levels(table, prediction)
+    stride = count // LCM_LEVELS if prediction == "lcm" else 1
+    return Levels(table[stride - 1 :: stride].contiguous(), prediction, stride)
 
 
 def _cosine_betas(count: int) -> Tensor:

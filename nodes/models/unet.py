@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from nodes.models.guiding import Guiding
 from nodes.models.network import Handle, Network
 from nodes.models.previews import Colors
 from nodes.models.schedules import Levels, levels
@@ -16,6 +18,9 @@ from nodes.models.torch_devices import compute_dtype
 
 if TYPE_CHECKING:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+
+LCM_SCALE, LCM_DATA = 10.0, 0.5  # Luo et al. 2023, https://arxiv.org/abs/2310.04378
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,15 +32,24 @@ class Model(Handle["UNet2DConditionModel"]):
         latent_scale: it works on latents times this.
         levels: its noise levels.
         colors: what its latents look like, see `previews`.
+        guiding: how it is guided.
+        differential: whether masks tell when a place begins to change: how much so, 0..1.
     """
 
     scheduler: Mapping[str, Any] = field(repr=False)
     latent_scale: float
     levels: Levels = field(init=False, repr=False)
     colors: Colors | None = field(default=None, repr=False, kw_only=True)
+    guiding: Guiding = field(default=Guiding(), repr=False, kw_only=True)
+    differential: float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "levels", levels(self.scheduler))
+
+    @cached_property
+    def terms(self) -> str:
+        """What its answers depend on: its weights, and what was made of its schedule."""
+        return f"{self.key}:{sorted(self.scheduler.items())}"
 
     @property
     def channels(self) -> int:
@@ -72,9 +86,17 @@ class Model(Handle["UNet2DConditionModel"]):
             encoder_hidden_states=context.to(x.device, network.dtype),
             return_dict=False,
         )[0].float()
-        if self.levels.prediction == "v_prediction":
-            return x / (s**2 + 1) - answer * s / (s**2 + 1).sqrt()
-        return x - answer * s
+        match self.levels.prediction:
+            case "v_prediction":
+                return x / (s**2 + 1) - answer * s / (s**2 + 1).sqrt()
+            case "sample":
+                return answer
+            case "epsilon":
+                return x - answer * s
+            case "lcm":
+                time = LCM_SCALE * self.levels.timestep(sigma).view(-1, 1, 1, 1).to(x)
+                kept = LCM_DATA**2 / (time**2 + LCM_DATA**2)
+                return (1 - kept).sqrt() * (x - answer * s) + kept * x / (s**2 + 1).sqrt()
 
     def _check(self, x: Tensor, context: Tensor) -> None:
         width = self.part.config.get("cross_attention_dim")

@@ -100,8 +100,8 @@ def test_denoise_below_one_walks_the_end_of_a_longer_schedule():
 def test_unknown_noise_schedules_are_refused():
     with pytest.raises(ValueError, match="beta_schedule 'sigmoid'"):
         levels({"beta_schedule": "sigmoid"})
-    with pytest.raises(ValueError, match="prediction_type 'sample'"):
-        levels({"prediction_type": "sample"})
+    with pytest.raises(ValueError, match="prediction_type 'flow'"):
+        levels({"prediction_type": "flow"})
 
 
 def test_a_picture_of_a_batch_can_be_drawn_again_alone():

@@ -30,6 +30,7 @@ SLOTS = re.compile(r"(?P<names>[^:]+): (?P<type>[\w*,]+); min (?P<min>\d+)")
 
 
 ADDED = {
+    "CFGNorm": ["pre_cfg"],
     "ImageScaleToTotalPixels": ["resolution_steps"],
 }
 """Inputs of newer releases on nodes of the older list; prompts may leave them out."""

@@ -54,9 +54,9 @@ def heun(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
 
 
 def heunpp2(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
-    """Heun++: the mean of the slopes here and one and two steps ahead, the later the less.
+    """Heun++: the mean of the slopes here and one and two steps ahead.
 
-    Li et al. 2024, https://arxiv.org/abs/2310.14458 - by their levels in parts of the first one.
+    Those ahead count as much as their levels are of the first one.
     """
     for at, (sigma, to) in enumerate(pairwise(sigmas)):
         slopes = [slope_at(x, (yield Question(x, sigma)), sigma)]

@@ -1,0 +1,183 @@
+"""Nodes that change how a denoiser is guided, and what its answers mean."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, NamedTuple
+
+from engine import Choice, Mark, Range, Tooltip, node
+from nodes.sampling import Cfg
+from nodes.sockets import Conditioning, Guider, Model
+from nodes.widgets import Share
+
+SAMPLINGS = ("eps", "v_prediction", "lcm", "x0", "img_to_img")
+PREDICTIONS = {"eps": "epsilon", "v_prediction": "v_prediction", "lcm": "lcm", "x0": "sample"}
+Part = Annotated[float, Range(0.0, 1.0, 0.001)]
+LeastCfg = Annotated[float, Range(0.0, 100.0, 0.5, 0.01), Tooltip("Of the weakest picture.")]
+
+
+class Patched(NamedTuple):
+    """A denoiser that is guided in another way."""
+
+    patched_model: Model
+
+
+@node("ModelSamplingDiscrete", category="advanced/model")
+def sample_discretely(
+    *,
+    model: Model,
+    sampling: Annotated[
+        str, Choice(SAMPLINGS), Tooltip("What the network answers; the file may not say it.")
+    ],
+    zsnr: Annotated[bool, Tooltip("Whether the highest level holds nothing but noise.")] = False,
+) -> Model:
+    """Say what a denoiser was trained to answer.
+
+    Raises:
+        ValueError: img_to_img, which no model here knows.
+    """
+    if sampling not in PREDICTIONS:
+        raise ValueError(f"sampling: {sampling} is not supported; choose one of {[*PREDICTIONS]}")
+    terms = {"prediction_type": PREDICTIONS[sampling], "rescale_betas_zero_snr": zsnr}
+    return replace(model, scheduler={**model.scheduler, **terms})
+
+
+@node("RescaleCFG", category="advanced/model")
+def rescale(
+    *, model: Model, multiplier: Annotated[Share, Tooltip("How much of it.")] = 0.7
+) -> Model:
+    """Guide without more contrast than the answer to what is wanted has."""
+    from nodes.models.guiding import rescaled
+
+    return replace(model, guiding=replace(model.guiding, rule=rescaled(multiplier)))
+
+
+@node("CFGNorm", category="advanced/guidance", experimental=True)
+def norm(
+    *,
+    model: Model,
+    strength: Annotated[float, Range(0.0, 100.0, 0.01), Tooltip("How much of it.")] = 1.0,
+    pre_cfg: Annotated[bool, Tooltip("On the noise, longer or shorter, in place of after it.")]
+    | None = None,
+) -> Patched:
+    """Guide to nothing that is longer, over the channels, than the answer to what is wanted."""
+    from nodes.models.guiding import of_equal_length
+
+    rule, after = of_equal_length(strength, before=bool(pre_cfg))
+    guiding = replace(model.guiding, rule=rule, after=(*model.guiding.after, *after))
+    return Patched(replace(model, guiding=guiding))
+
+
+@node("CFGZeroStar", category="advanced/guidance")
+def zero_star(*, model: Model) -> Patched:
+    """Scale what is not wanted to what is, before guiding away from it."""
+    from nodes.models import guiding
+
+    return Patched(replace(model, guiding=replace(model.guiding, rule=guiding.zero_star)))
+
+
+@node("CFGOverride", category="model/sampling/guiders")
+def override(
+    *,
+    model: Model,
+    cfg: Annotated[float, Range(0.0, 100.0, 0.1), Tooltip("In place of the sampler's.")] = 1.0,
+    start_percent: Annotated[Part, Tooltip("From here on.")] = 0.0,
+    end_percent: Annotated[Part, Tooltip("Up to here.")] = 1.0,
+) -> Model:
+    """Guide with another strength in a part of the steps."""
+    span = model.levels.at(start_percent), model.levels.at(end_percent), cfg
+    guiding = replace(model.guiding, overrides=(*model.guiding.overrides, span))
+    return replace(model, guiding=guiding)
+
+
+@node("FreSca", category="_for_testing")
+def scale_frequencies(
+    *,
+    model: Model,
+    scale_low: Annotated[float, Range(0, 10, 0.01), Tooltip("Of what is coarse.")] = 1.0,
+    scale_high: Annotated[float, Range(0, 10, 0.01), Tooltip("Of what is fine.")] = 1.25,
+    freq_cutoff: Annotated[int, Range(1, 10000, 1), Tooltip("So many are coarse.")] = 20,
+) -> Model:
+    """Guide coarse and fine things with strengths of their own."""
+    from nodes.models.guiding import by_frequency
+
+    change = by_frequency(scale_low, scale_high, freq_cutoff)
+    guiding = replace(model.guiding, before=(*model.guiding.before, change))
+    return replace(model, guiding=guiding)
+
+
+@node("VideoLinearCFGGuidance", category="sampling/video_models")
+def guide_linearly(*, model: Model, min_cfg: LeastCfg = 1.0) -> Model:
+    """Guide the pictures of a film the more, the later they are."""
+    from nodes.models.guiding import along_the_batch
+
+    rule = along_the_batch(min_cfg, there_and_back=False)
+    return replace(model, guiding=replace(model.guiding, rule=rule))
+
+
+@node("VideoTriangleCFGGuidance", category="sampling/video_models")
+def guide_there_and_back(*, model: Model, min_cfg: LeastCfg = 1.0) -> Model:
+    """Guide the pictures in the middle of a film the most."""
+    from nodes.models.guiding import along_the_batch
+
+    rule = along_the_batch(min_cfg, there_and_back=True)
+    return replace(model, guiding=replace(model.guiding, rule=rule))
+
+
+@node("TemporalScoreRescaling", category="model/patch/unet", display_name="TSR")
+def rescale_score(
+    *,
+    model: Model,
+    tsr_k: Annotated[
+        float, Range(0.01, 100.0, 0.001), Tooltip("Below 1 sharper, above 1 softer."), Mark.ADVANCED
+    ] = 0.95,
+    tsr_sigma: Annotated[
+        float, Range(0.01, 100.0, 0.001), Tooltip("How early it sets in."), Mark.ADVANCED
+    ] = 1.0,
+) -> Patched:
+    """Find more or less noise, the later the more so."""
+    from nodes.models.guiding import rescored
+
+    after = (*model.guiding.after, rescored(tsr_k, tsr_sigma))
+    return Patched(replace(model, guiding=replace(model.guiding, after=after)))
+
+
+@node("Epsilon Scaling", category="model_patches/unet")
+def scale_noise(
+    *,
+    model: Model,
+    scaling_factor: Annotated[
+        float, Range(0.5, 1.5, 0.001), Tooltip("So many times smaller is the noise that is found.")
+    ] = 1.005,
+) -> Model:
+    """Find less noise than the model does, which sharpens."""
+    from nodes.models.guiding import with_less_noise
+
+    after = (*model.guiding.after, with_less_noise(scaling_factor))
+    return replace(model, guiding=replace(model.guiding, after=after))
+
+
+@node("DifferentialDiffusion", category="_for_testing", display_name="Differential Diffusion")
+def differ(
+    *, model: Model, strength: Annotated[Share, Tooltip("How much of it.")] | None = 1.0
+) -> Model:
+    """Let a mask say when each place begins to change, in place of how much."""
+    return replace(model, differential=1.0 if strength is None else strength)
+
+
+@node("PerpNegGuider", category="_for_testing", experimental=True)
+def perpendicular_guider(
+    *,
+    model: Model,
+    positive: Conditioning,
+    negative: Conditioning,
+    empty_conditioning: Annotated[Conditioning, Tooltip("Of no text.")],
+    cfg: Cfg = 8.0,
+    neg_scale: Annotated[
+        float, Range(0.0, 100.0, 0.01), Tooltip("How much of the negative.")
+    ] = 1.0,
+) -> Guider:
+    """Away from the negative, but never away from what the positive has of it."""
+    from nodes.models.guidance import perpendicular_guide
+
+    return perpendicular_guide(model, positive, negative, empty_conditioning, cfg, neg_scale)

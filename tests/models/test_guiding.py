@@ -1,0 +1,246 @@
+"""Rules of guidance, by what their papers say of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from nodes import patches
+from nodes.models import guidance
+from nodes.models.denoise import completed, denoise
+from nodes.models.guidance import Request, answer, guide, perpendicular_guide
+from nodes.models.guiding import (
+    Guiding,
+    Point,
+    along_the_batch,
+    by_frequency,
+    of_equal_length,
+    perpendicular,
+    plain,
+    rescaled,
+    rescored,
+    with_less_noise,
+    zero_star,
+)
+from nodes.models.noise import initial_noise
+from nodes.models.schedules import levels, sigmas
+from nodes.models.unet import Model
+from tests.models.bench import numbers
+from tests.models.conftest import Loaded
+from tests.models.test_sampling import Knowing
+
+DIMS = (1, 2, 3)
+
+
+def point(scale: float = 5.0, sigma: float = 2.0, count: int = 3) -> Point:
+    x, wanted, unwanted = (
+        initial_noise(torch.zeros(count, 4, 8, 8), seed) * size
+        for seed, size in ((1, 3.0), (2, 1.0), (3, 1.0))
+    )
+    return Point(x, torch.tensor(sigma), wanted, unwanted, scale)
+
+
+def same(first: Tensor, second: Tensor) -> bool:
+    return torch.allclose(first, second, atol=1e-4)
+
+
+def length(latents: Tensor) -> Tensor:
+    return (latents**2).sum(dim=1).sqrt()
+
+
+def test_rescaled_guidance_has_the_spread_of_what_is_wanted():
+    p = point()
+
+    def velocity(denoised: Tensor) -> Tensor:
+        return (p.x / (p.sigma**2 + 1) - denoised) * (p.sigma**2 + 1).sqrt() / p.sigma
+
+    assert same(rescaled(0.0)(p), plain(p))
+    found = velocity(rescaled(1.0)(p)).std(dim=DIMS)
+    assert same(found, velocity(p.wanted).std(dim=DIMS))
+    assert not same(velocity(plain(p)).std(dim=DIMS), found)
+    half = (rescaled(0.0)(p) + rescaled(1.0)(p)) / 2
+    assert same(rescaled(0.5)(p), half)
+
+
+def test_what_is_not_wanted_is_scaled_to_what_is():
+    p = point()
+    alike = replace(p, unwanted=p.x - 2 * (p.x - p.wanted))
+    assert same(zero_star(alike), p.wanted), "there is nothing to guide away from"
+    assert same(zero_star(replace(p, unwanted=p.x)), p.x + 5 * (p.wanted - p.x))
+
+
+def test_guidance_is_as_long_as_what_is_wanted():
+    p = point()
+    rule, after = of_equal_length(1.0, before=True)
+    assert after == ()
+    assert same(length(p.x - rule(p)), length(p.x - p.wanted))
+    assert same(of_equal_length(0.0, before=True)[0](p), plain(p))
+    rule, (shorten,) = of_equal_length(0.5, before=False)
+    assert rule is plain
+    found = shorten(p, plain(p))
+    assert same(length(found), length(plain(p)).minimum(length(p.wanted)) / 2)
+
+
+def test_coarse_and_fine_are_guided_apart():
+    p = point()
+    assert same(by_frequency(1.0, 1.0, 2)(p).wanted, p.wanted)
+    fine = by_frequency(0.0, 1.0, 1)(p)
+    assert same((fine.wanted - fine.unwanted).mean(dim=(2, 3)), torch.zeros(3, 4))
+    flat = replace(p, wanted=p.unwanted + 1)
+    assert same(by_frequency(3.0, 0.0, 1)(flat).wanted, p.unwanted + 3)
+    assert same(by_frequency(2.0, 0.0, 99)(p).wanted, p.unwanted + 2 * (p.wanted - p.unwanted))
+
+
+def test_pictures_of_a_film_are_guided_more_and_more():
+    p = point(scale=5.0)
+    grown = along_the_batch(1.0, there_and_back=False)(p)
+    back = along_the_batch(1.0, there_and_back=True)(p)
+    for place, (up, round_trip) in enumerate([(1.0, 1.0), (3.0, 5.0), (5.0, 1.0)]):
+        assert same(grown[place], plain(replace(p, scale=up))[place])
+        assert same(back[place], plain(replace(p, scale=round_trip))[place])
+    one = point(count=1)
+    assert same(along_the_batch(1.0, there_and_back=False)(one), one.wanted)
+
+
+def test_noise_that_is_found_is_scaled():
+    p = point()
+    assert same(with_less_noise(1.0)(p, p.wanted), p.wanted)
+    assert same(with_less_noise(2.0)(p, p.wanted), (p.x + p.wanted) / 2)
+    assert same(rescored(1.0, 1.0)(p, p.wanted), p.wanted)
+    late, early = replace(p, sigma=torch.tensor(1e-4)), replace(p, sigma=torch.tensor(1e4))
+    assert same(rescored(0.5, 1.0)(late, p.wanted), (p.x + p.wanted) / 2)
+    assert same(rescored(0.5, 1.0)(early, p.wanted), p.wanted)
+
+
+def test_only_what_is_across_counts_of_the_negative():
+    p = replace(point(), wanted=torch.zeros(1, 4, 2, 2), scale=2.0)
+    p.wanted[:, 0], empty = 1.0, torch.zeros(1, 4, 2, 2)
+    across = torch.zeros(1, 4, 2, 2)
+    across[:, 1] = 1.0
+    assert same(perpendicular(replace(p, unwanted=3 * p.wanted), empty, 1.0), 2 * p.wanted)
+    found = perpendicular(replace(p, unwanted=3 * p.wanted + across), empty, 0.5)
+    assert same(found, 2 * (p.wanted - across / 2))
+
+
+def asked(request: Request) -> Tensor:
+    return answer([request])[0]
+
+
+def wearing(tiny: Loaded, model: Model) -> Model:
+    """A model with the weights of the tiny one."""
+    model.bind(tiny.model.network)
+    return model
+
+
+def test_rules_hold_where_a_model_is_asked(tiny: Loaded):
+    positive, negative = tiny.clip.encode("cat"), tiny.clip.encode("dog")
+    x = initial_noise(torch.zeros(1, 4, 8, 8), 3) * 3
+
+    def found(model: Model, scale: float, sigma: float = 3.0) -> Tensor:
+        worn = wearing(tiny, model)
+        return asked(Request(guide(worn, positive, negative, scale), x, torch.tensor(sigma)))
+
+    early = patches.override(model=tiny.model, cfg=5.0, start_percent=0.0, end_percent=0.5)
+    middle = tiny.model.levels.at(0.5)
+    above, below = middle * 1.1, middle * 0.9
+    assert same(found(early, 1.0, above), found(tiny.model, 5.0, above))
+    assert same(found(early, 2.0, below), found(tiny.model, 2.0, below))
+    last = patches.override(model=early, cfg=3.0)
+    assert same(found(last, 1.0, above), found(tiny.model, 3.0, above)), "the last one counts"
+    sharp = patches.scale_noise(model=tiny.model, scaling_factor=1.25)
+    assert same(found(sharp, 4.0), x - (x - found(tiny.model, 4.0)) / 1.25)
+    assert same(found(sharp, 1.0), x - (x - found(tiny.model, 1.0)) / 1.25)
+    doubled = patches.scale_frequencies(model=tiny.model, scale_low=2.0, scale_high=2.0)
+    assert same(found(doubled, 2.0), found(tiny.model, 4.0))
+    scales, worn = (2.0, 3.0), wearing(tiny, sharp)
+    dual = guidance.dual_guide(worn, positive, positive, negative, scales)
+    bare = guidance.dual_guide(tiny.model, positive, positive, negative, scales)
+    of_both = [asked(Request(each, x, torch.tensor(3.0))) for each in (dual, bare)]
+    assert same(of_both[0], x - (x - of_both[1]) / 1.25)
+    across = perpendicular_guide(worn, positive, positive, negative, 2.0, 1.0)
+    expected = x - (x - found(tiny.model, 2.0)) / 1.25
+    assert same(asked(Request(across, x, torch.tensor(3.0))), expected)
+
+
+@pytest.mark.parametrize(
+    ("sampling", "prediction"),
+    [("eps", "epsilon"), ("v_prediction", "v_prediction"), ("x0", "sample"), ("lcm", "lcm")],
+)
+def test_a_model_answers_what_it_is_said_to(tiny: Loaded, sampling: str, prediction: str):
+    model = patches.sample_discretely(model=tiny.model, sampling=sampling)
+    assert model.levels.prediction == prediction
+    network = model.load("cpu")
+    clean, noise = torch.randn(1, 4, 4, 4), torch.randn(1, 4, 4, 4)
+    sigma = model.levels.table[len(model.levels.table) // 2].reshape(1)
+    told = {
+        "epsilon": noise,
+        "lcm": noise,
+        "v_prediction": (noise - sigma * clean) / (sigma**2 + 1).sqrt(),
+        "sample": clean,
+    }[prediction]
+    network.module = Knowing(told)  # pyright: ignore[reportAttributeAccessIssue] - it is asked alike
+    model.bind(network)
+    text = torch.zeros(1, 24, model.part.config["cross_attention_dim"])
+    found = model.denoised(clean + sigma * noise, sigma, text)
+    assert torch.allclose(found, clean, atol=1e-4), "far from its end LCM keeps nothing"
+
+
+def test_levels_of_a_distilled_model_are_some_of_those_of_its_training():
+    few, all_of_them = levels({"prediction_type": "lcm"}), levels({})
+    assert len(few.table) == 50
+    assert torch.equal(few.table, all_of_them.table[19::20])
+    assert numbers(few.timestep(all_of_them.table[[19, 500, 999]])) == [19, 499, 999]
+    assert same(sigmas(few, "sgm_uniform", 4)[0], all_of_them.table[-1])
+    silent = patches.PREDICTIONS["v_prediction"]
+    zero = levels({"prediction_type": silent, "rescale_betas_zero_snr": True})
+    assert float(zero.table[-1]) > 4000
+
+
+def test_what_was_trained_otherwise_is_asked_apart(tiny: Loaded):
+    text, x = tiny.clip.encode("cat"), torch.zeros(1, 4, 8, 8)
+
+    def key(model: Model) -> Any:
+        return Request(guide(model, text), x, torch.ones(())).key
+
+    other = patches.sample_discretely(model=tiny.model, sampling="v_prediction")
+    assert key(other) != key(tiny.model)
+    rescaling = patches.rescale(model=tiny.model)
+    assert key(rescaling) == key(tiny.model), "guidance is no matter of the network"
+    with pytest.raises(ValueError, match="sampling: img_to_img is not supported"):
+        patches.sample_discretely(model=tiny.model, sampling="img_to_img")
+
+
+def test_a_mask_says_when_a_place_begins_to_change(tiny: Loaded):
+    latents = torch.randn(1, 4, 8, 8)
+    mask = torch.full((1, 8, 8), 0.5)
+    mask[..., :2], mask[..., 6:] = 0.0, 1.0
+    down = sigmas(tiny.model.levels, "normal", 6, 0.9)
+    text = tiny.clip.encode("cat")
+
+    def found(strength: float | None) -> Tensor:
+        model = wearing(tiny, patches.differ(model=tiny.model, strength=strength))
+        more: dict[str, Any] = {"sampler": "euler", "sigmas": down, "seed": 1, "mask": mask}
+        return completed(denoise(guide(model, text), latents, **more))
+
+    by_time, blended = found(None), found(0.0)
+    plain_mask: dict[str, Any] = {"sampler": "euler", "sigmas": down, "seed": 1, "mask": mask}
+    assert torch.equal(blended, completed(denoise(guide(tiny.model, text), latents, **plain_mask)))
+    assert not torch.allclose(by_time[..., 3:5], blended[..., 3:5], atol=1e-2)
+    assert torch.allclose(by_time[..., :2], latents[..., :2], atol=0.2), "in the last step alone"
+    assert not torch.allclose(by_time[..., 6:], latents[..., 6:], atol=0.5)
+
+
+def test_nodes_change_rules_and_leave_their_models_alone(tiny: Loaded):
+    model = tiny.model
+    assert patches.rescale(model=model).guiding.rule is not plain
+    assert patches.zero_star(model=model).patched_model.guiding.rule is zero_star
+    assert len(patches.norm(model=model).patched_model.guiding.after) == 1
+    assert patches.norm(model=model, pre_cfg=True).patched_model.guiding.rule is not plain
+    assert len(patches.rescale_score(model=model).patched_model.guiding.after) == 1
+    assert patches.guide_linearly(model=model).guiding.rule is not plain
+    assert patches.guide_there_and_back(model=model).guiding.rule is not plain
+    assert model.guiding == Guiding()
