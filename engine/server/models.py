@@ -89,7 +89,10 @@ async def get_metadata(request: web.Request) -> web.Response:
     if not name:
         raise MissingFile("filename is missing; ask for /view_metadata/FOLDER?filename=NAME")
     path = request.app[ENGINE].folders.model_path(_folder(request), name)
-    metadata = await asyncio.to_thread(_metadata, path)
+    try:
+        metadata = await asyncio.to_thread(_metadata, path)
+    except BadInput as error:
+        raise MissingFile(str(error)) from error
     if metadata is None:
         raise MissingFile(f"{name[:200]!r} is no safetensors file with metadata")
     return json_response(metadata)
@@ -105,7 +108,9 @@ def _folder(request: web.Request) -> str:
 
 def _listed(folders: Folders) -> list[str]:
     """Clients know "custom_nodes" as one of the folders; no models are ever in it."""
-    return [*folders.model_kinds(), "custom_nodes"]
+    kinds = folders.model_kinds()
+    after = kinds.index("upscale_models") + 1
+    return [*kinds[:after], "custom_nodes", *kinds[after:]]
 
 
 def _names(folders: Folders, folder: str) -> list[str]:

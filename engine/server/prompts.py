@@ -142,8 +142,11 @@ async def post_history(request: web.Request) -> web.Response:
 
 
 async def post_interrupt(request: web.Request) -> web.Response:
-    """POST /interrupt: stop one running job, or with an empty body all of them."""
-    body = await json_object(request, empty_is_object=True)
+    """POST /interrupt: stop one running job, or all of them; a body that is no JSON names none."""
+    try:
+        body = await json_object(request)
+    except BadInput:
+        body = {}
     await request.app[ENGINE].interrupt(string(body, "prompt_id"))
     return web.Response()
 

@@ -59,7 +59,7 @@ async def test_waiting_jobs_are_listed_in_order_and_can_be_deleted(call: Caller)
         assert (await call.post("/queue", {"clear": True}))[0] == 200
         _, queue = await call.get("/queue")
         assert queue["queue_pending"] == []
-        assert (await call.post("/interrupt", ""))[0] == 200
+        assert (await call.post("/interrupt", "stop"))[0] == 200
         await ear.over(*running)
 
 

@@ -132,7 +132,7 @@ async def test_a_safetensors_file_says_what_it_is(call: Caller, models: Path, ba
         ("/view_metadata/loras?filename=note.txt", 404),
         ("/view_metadata/loras?filename=deep", 404),
         ("/view_metadata/loras?filename=deep/a.safetensors", 404),
-        ("/view_metadata/loras?filename=broken.safetensors", 400),
+        ("/view_metadata/loras?filename=broken.safetensors", 404),
         ("/view_metadata/loras?filename=../secret.safetensors", 403),
         ("/view_metadata/loras?filename=/etc/passwd", 403),
         ("/view_metadata/loras?filename=a%00b.safetensors", 403),
