@@ -5,10 +5,10 @@ import { aboutOf } from "../src/graph/about";
 import { freeInput, refusal } from "../src/graph/connect";
 import { setValue } from "../src/graph/edits";
 import { formOf, showing } from "../src/graph/form";
-import { fits } from "../src/graph/kinds";
 import { problems } from "../src/graph/problems";
 import { fromEditor } from "../src/graph/read_editor";
 import { search } from "../src/graph/search";
+import { fits } from "../src/graph/sockets";
 import { readCatalog } from "../src/server/object_info";
 
 const answer = await fetch(`${inject("service")}/object_info`);

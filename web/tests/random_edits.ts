@@ -19,7 +19,6 @@ import {
   setValue,
 } from "../src/graph/edits";
 import { begin, commit, type History } from "../src/graph/history";
-import { outputType, socketsOf } from "../src/graph/kinds";
 import { layout } from "../src/graph/layout";
 import {
   emptyWorkflow,
@@ -29,6 +28,7 @@ import {
   type Sheet,
   type Workflow,
 } from "../src/graph/model";
+import { outputType, socketsOf } from "../src/graph/sockets";
 import { readCatalog } from "../src/server/object_info";
 
 const answer = await fetch(`${inject("service")}/object_info`);

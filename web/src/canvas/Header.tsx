@@ -1,9 +1,10 @@
 import { Ban, ChevronDown, ChevronRight, CircleSlash, Group, TriangleAlert } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { change, setCollapsed } from "../graph/edits";
-import { type NodeKind, socketsOf, titleOf } from "../graph/kinds";
+import { type NodeKind, titleOf } from "../graph/kinds";
 import type { GraphNode } from "../graph/model";
 import { problemsOf } from "../graph/problems";
+import { socketsOf } from "../graph/sockets";
 import { type NodeRun, secondsOf } from "../run/progress";
 import { useCatalog } from "../stores/catalog";
 import { useDocuments, useTab } from "../stores/documents";

@@ -7,8 +7,9 @@ import {
   useUpdateNodeInternals,
 } from "@xyflow/react";
 import { memo, useContext, useEffect, useState } from "react";
-import { type InputKind, isEditorOnly, shortName, socketsOf, titleOf } from "../graph/kinds";
+import { type InputKind, isEditorOnly, shortName, titleOf } from "../graph/kinds";
 import type { GraphNode, Json, Socket } from "../graph/model";
+import { socketsOf } from "../graph/sockets";
 import { useCatalog } from "../stores/catalog";
 import { prefixOf, useTab } from "../stores/documents";
 import { useNodeRun } from "../stores/run";

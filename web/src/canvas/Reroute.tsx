@@ -1,7 +1,7 @@
 import { Handle, type NodeProps, Position } from "@xyflow/react";
 import { memo } from "react";
-import { outputType } from "../graph/kinds";
 import { sheetOf } from "../graph/model";
+import { outputType } from "../graph/sockets";
 import { useCatalog } from "../stores/catalog";
 import { useTab } from "../stores/documents";
 import { typeStyle } from "./colours";

@@ -1,17 +1,11 @@
 /** What is seen of a node, as a painter needs it: its rows, with the words and values in them. */
 
-import {
-  type Catalog,
-  type InputKind,
-  isNote,
-  shortName,
-  socketsOf,
-  titleOf,
-} from "../graph/kinds";
+import { type Catalog, type InputKind, isNote, shortName, titleOf } from "../graph/kinds";
 import { estimated, HEADER, ROW, type Size } from "../graph/layout";
 import { type GraphNode, type Json, linkedInputs, type Sheet, type Workflow } from "../graph/model";
 import { numeric, shown } from "../graph/numbers";
 import { problemsOf } from "../graph/problems";
+import { socketsOf } from "../graph/sockets";
 import { t } from "../strings";
 
 /** An input or an output: a dot at the node's side, and its name. */

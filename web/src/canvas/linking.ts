@@ -4,7 +4,6 @@ import type { Connection, Edge, FinalConnectionState } from "@xyflow/react";
 import { type Drawn, freeInput, type Loose, refusal } from "../graph/connect";
 import { disconnect, linkKey, reroute } from "../graph/edits";
 import { link } from "../graph/ends";
-import { outputType, socketsOf } from "../graph/kinds";
 import {
   ENTRY,
   EXIT,
@@ -15,6 +14,7 @@ import {
   sheetOf,
   subgraphOf,
 } from "../graph/model";
+import { outputType, socketsOf } from "../graph/sockets";
 import { catalogNow } from "../stores/catalog";
 import { type Tab, tabNow, useDocuments } from "../stores/documents";
 import { useUi } from "../stores/ui";

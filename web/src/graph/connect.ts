@@ -2,7 +2,7 @@
 
 import { defaults, inputsOf } from "./dynamic";
 import type { Catalog, NodeKind } from "./kinds";
-import { fits, outputType, socketsOf, titleOf } from "./kinds";
+import { titleOf } from "./kinds";
 import {
   ENTRY,
   EXIT,
@@ -13,6 +13,7 @@ import {
   subgraphOf,
   type Workflow,
 } from "./model";
+import { fits, outputType, socketsOf } from "./sockets";
 
 /** A link that somebody draws. */
 export type Drawn = Omit<Link, "id" | "type">;

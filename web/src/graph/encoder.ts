@@ -1,7 +1,8 @@
 /** Which text encoder reads what is written at a node. */
 
-import { type Catalog, socketsOf } from "./kinds";
+import type { Catalog } from "./kinds";
 import { linkInto, type Sheet, type Workflow } from "./model";
+import { socketsOf } from "./sockets";
 
 const CLIP = "CLIP";
 const CHECKPOINT = "ckpt_name";

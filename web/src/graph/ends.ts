@@ -1,7 +1,7 @@
 /** A subgraph's own sockets: `ENTRY` has its inputs and `EXIT` its outputs, seen from inside. */
 
 import { connect } from "./edits";
-import { type Catalog, outputType, socketsOf } from "./kinds";
+import type { Catalog } from "./kinds";
 import {
   ENTRY,
   EXIT,
@@ -16,6 +16,7 @@ import {
   subgraphOf,
   type Workflow,
 } from "./model";
+import { outputType, socketsOf } from "./sockets";
 
 /** Which of a subgraph's sockets. */
 export type Side = "inputs" | "outputs";

@@ -9,7 +9,6 @@ import {
   isNote,
   isReroute,
   type Option,
-  socketsOf,
   type Widget,
 } from "./kinds";
 import {
@@ -20,6 +19,7 @@ import {
   type Sheet,
   type Workflow,
 } from "./model";
+import { socketsOf } from "./sockets";
 
 /** In pixels of the canvas. */
 export interface Size {

@@ -1,9 +1,10 @@
 /** Where links really come from: through reroutes, bypassed nodes and the walls of subgraphs. */
 
-import { type Catalog, fits, isEditorOnly, isReroute, PRIMITIVE, socketsOf } from "./kinds";
+import { type Catalog, isEditorOnly, isReroute, PRIMITIVE } from "./kinds";
 import { ENTRY, type GraphNode, type Json, type Link, type Workflow } from "./model";
 import { leaving, type Place, Unusable } from "./places";
 import { shown } from "./promoted";
+import { fits, socketsOf } from "./sockets";
 
 /** What a link brings in the end. */
 export type Origin =

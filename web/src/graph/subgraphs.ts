@@ -2,7 +2,7 @@
 
 import { addNode, connect, newNode } from "./edits";
 import { unused } from "./ends";
-import { type Catalog, outputType, socketsOf } from "./kinds";
+import type { Catalog } from "./kinds";
 import {
   EMPTY_SHEET,
   ENTRY,
@@ -19,6 +19,7 @@ import {
   type Workflow,
 } from "./model";
 import { proxies } from "./promoted";
+import { outputType, socketsOf } from "./sockets";
 import { uuid } from "./uuid";
 
 /** The workflow with some nodes of a sheet folded into one; what links went in or out of them go

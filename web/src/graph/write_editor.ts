@@ -1,6 +1,6 @@
 /** A workflow as a file of the editor, as ComfyUI reads it too. */
 
-import { type Catalog, isReroute, PRIMITIVE, socketsOf } from "./kinds";
+import { type Catalog, isReroute, PRIMITIVE } from "./kinds";
 import { estimated } from "./layout";
 import {
   ENTRY,
@@ -18,6 +18,7 @@ import {
 } from "./model";
 import { HOST_AFTER, hostNames } from "./read_editor";
 import { writeList } from "./saved_values";
+import { socketsOf } from "./sockets";
 
 const MODES: Record<Mode, number> = { run: 0, muted: 2, bypassed: 4 };
 

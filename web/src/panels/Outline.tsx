@@ -1,7 +1,7 @@
 import { typeStyle } from "../canvas/colours";
 import { refusal } from "../graph/connect";
 import { change, connect, disconnect, setMode } from "../graph/edits";
-import { outputType, socketsOf, titleOf } from "../graph/kinds";
+import { titleOf } from "../graph/kinds";
 import {
   type GraphNode,
   linkedInputs,
@@ -11,6 +11,7 @@ import {
   sheetOf,
 } from "../graph/model";
 import { reading } from "../graph/reading";
+import { outputType, socketsOf } from "../graph/sockets";
 import { useCatalog } from "../stores/catalog";
 import { type Tab, useDocuments } from "../stores/documents";
 import { useUi } from "../stores/ui";

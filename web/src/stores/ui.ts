@@ -66,6 +66,7 @@ interface Ui {
   toggle(panel: Panel): void;
   search(palette: Palette | null): void;
   set(part: Partial<Pick<Ui, "help" | "form" | "theme" | "lightbox" | "menu" | "timeline">>): void;
+  /** What informs goes by itself; an error stays until it is closed. */
   say(text: string, kind?: Notice["kind"]): void;
   dismiss(id: number): void;
   announce(text: string): void;
@@ -76,7 +77,7 @@ const NARROW = 700;
 /** Whether this browser tab shows forms. */
 const FORM = "soundstage.form";
 const THEME = "soundstage.theme";
-const SECONDS = { info: 4, error: 10 };
+const INFO_MS = 4000;
 
 function storedForm(): boolean {
   const stored = sessionStorage.getItem(FORM);
@@ -113,7 +114,7 @@ export const useUi = create<Ui>()((set, get) => ({
     const id = (get().notices.at(-1)?.id ?? 0) + 1;
     const others = get().notices.filter((notice) => notice.text !== text);
     set({ notices: [...others, { id, text, kind }].slice(-4), announcement: text });
-    window.setTimeout(() => get().dismiss(id), SECONDS[kind] * 1000);
+    if (kind === "info") window.setTimeout(() => get().dismiss(id), INFO_MS);
   },
   dismiss: (id) => set({ notices: get().notices.filter((notice) => notice.id !== id) }),
   announce: (announcement) => set({ announcement }),

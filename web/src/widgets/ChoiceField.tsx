@@ -3,7 +3,7 @@ import { type KeyboardEvent, useCallback, useRef, useState } from "react";
 import type { Option, Widget } from "../graph/kinds";
 import { isElsewhere } from "../server/service";
 import { t } from "../strings";
-import type { Editing } from "./Field";
+import type { Editing } from "./editing";
 import { Options, type Row } from "./Options";
 import { Popover } from "./Popover";
 import { tipped } from "./tip";

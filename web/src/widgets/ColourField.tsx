@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { t } from "../strings";
-import type { Editing } from "./Field";
+import type { Editing } from "./editing";
 import { tipped } from "./tip";
 
 const HEX = /^#?([0-9a-f]{6})$/i;

@@ -12,7 +12,7 @@ import { NumberField } from "./NumberField";
 import { SeedButtons } from "./SeedButtons";
 import { TextField } from "./TextField";
 import { ToggleField } from "./ToggleField";
-import { type Tip, tipOf } from "./tip";
+import { tipOf } from "./tip";
 
 interface FieldProps {
   node: string;
@@ -20,16 +20,6 @@ interface FieldProps {
   widget: Widget;
   value: Json;
   after?: AfterRun;
-}
-
-/** What every widget gets. */
-export interface Editing<T> {
-  label: string;
-  tip: Tip;
-  value: T;
-  /** Edits in a row are one step, until `done`. */
-  change(value: T): void;
-  done(): void;
 }
 
 /** The widget that an input's kind asks for. */

@@ -4,7 +4,7 @@ import type { Option, Widget } from "../graph/kinds";
 import { fileNamed, isElsewhere, viewAddress } from "../server/service";
 import { t } from "../strings";
 import { ChoiceField } from "./ChoiceField";
-import type { Editing } from "./Field";
+import type { Editing } from "./editing";
 import { Sound } from "./Sound";
 import { type FileKind, give, named } from "./upload";
 

@@ -4,7 +4,7 @@ import { fetchModelFiles, type ModelFile, pictureOf } from "../server/models";
 import { useCatalog } from "../stores/catalog";
 import { t } from "../strings";
 import { ChoiceField } from "./ChoiceField";
-import type { Editing } from "./Field";
+import type { Editing } from "./editing";
 import { MissingModel } from "./MissingModel";
 import type { Row } from "./Options";
 

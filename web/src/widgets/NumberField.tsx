@@ -1,7 +1,7 @@
 import { type KeyboardEvent, type PointerEvent, useRef, useState } from "react";
 import type { Widget } from "../graph/kinds";
 import { type Numeric, type Pace, shown, stepped, typed } from "../graph/numbers";
-import type { Editing } from "./Field";
+import type { Editing } from "./editing";
 import { tipped } from "./tip";
 
 type NumberWidget = Extract<Widget, { kind: "number" }>;

@@ -8,7 +8,7 @@ import { catalogNow } from "../stores/catalog";
 import { useTab } from "../stores/documents";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
-import type { Editing } from "./Field";
+import type { Editing } from "./editing";
 import { tipped } from "./tip";
 
 const STEP = 0.05;

@@ -1,6 +1,6 @@
 import type { Widget } from "../graph/kinds";
 import { t } from "../strings";
-import type { Editing } from "./Field";
+import type { Editing } from "./editing";
 import { PromptField } from "./PromptField";
 import { tipped } from "./tip";
 

@@ -1,5 +1,5 @@
 import type { Widget } from "../graph/kinds";
-import type { Editing } from "./Field";
+import type { Editing } from "./editing";
 import { tipped } from "./tip";
 
 type ToggleWidget = Extract<Widget, { kind: "toggle" }>;
