@@ -17,9 +17,10 @@ demo: $(STAMP)
 serve: $(STAMP)
 	@$(BIN)/soundstage serve
 
-# The checks and the editor side by side, as each keeps one core busy; the tests want all of them.
+# The checks, the editor and what tests fetch side by side, as each keeps one core busy or none;
+# the tests want all of them.
 test:
-	@$(MAKE) --no-print-directory -j 2 check web
+	@$(MAKE) --no-print-directory -j 3 check web browser clients
 	@$(MAKE) --no-print-directory tests
 
 check: lint format-check types imports
@@ -36,10 +37,10 @@ types: $(STAMP)
 imports: $(STAMP)
 	$(BIN)/lint-imports
 
-# Three processes, as tests of pages mostly wait; a file's tests stay together, as they share
-# services and loaded models.
+# Three processes, as tests of pages mostly wait, with one thread each for torch; a file's tests
+# stay together, as they share services and loaded models.
 tests: $(STAMP) browser clients
-	$(BIN)/pytest -q -n 3 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 3 --dist loadfile
 
 # The editor: its types, its style, tests of its pure code against the service, and its build. All
 # of it wants Node; the tests of its pages are skipped without a build.

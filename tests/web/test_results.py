@@ -320,7 +320,7 @@ def test_a_sound_dropped_in_opens_the_graph_that_made_it(page: Page, client: Blo
 )
 def test_a_broken_file_says_so_and_changes_nothing(page: Page, name: str, data: bytes, words: str):
     drop(page, name, data, "")
-    expect(page.get_by_role("alert").or_(page.get_by_role("status"))).to_contain_text(words)
+    expect(page.locator(".notice-error")).to_contain_text(words)
     expect(page.get_by_role("heading", name="Make pictures and voices")).to_be_visible()
     expect(page.get_by_role("button", name=re.compile("^Close cut"))).to_have_count(0)
 
