@@ -11,6 +11,9 @@ LoadedT = TypeVar("LoadedT")
 
 FolderKind = Literal["output", "temp", "input"]
 
+WARNINGS = "warnings"
+"""The name in a node's output under which its warnings are listed."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -164,6 +167,14 @@ class Run(Protocol):
 
         Raises:
             BadPath: the prefix leaves the folder.
+        """
+        ...
+
+    def warn(self, message: str) -> None:
+        """Warn the user: a sentence in the node's output, under `WARNINGS`, and in the log.
+
+        For input that was repaired or left out, where the node can still do its work. It is kept
+        with the node's result in the cache. A message that was given already is not repeated.
         """
         ...
 

@@ -121,7 +121,10 @@ def tell_refusal(refused: Refused, prompt: Prompt, console: Console) -> None:
 
 
 def tell_end(result: Result, prompt: Prompt, console: Console) -> bool:
-    """Say why a job did not end well; returns whether it did."""
+    """Say what a job warned of, and why it did not end well; returns whether it did."""
+    named = titles(prompt)
+    for node, warning in result.warnings:
+        _say(console, f"Node {node} ({named.get(node, node)}) warns: {warning}")
     if result.status == "success":
         return True
     failure = result.failure
@@ -129,7 +132,7 @@ def tell_end(result: Result, prompt: Prompt, console: Console) -> bool:
         why = failure.message if failure is not None else f"it ended as {result.status!r}"
         _say(console, f"The workflow failed: {why}")
         return False
-    title = titles(prompt).get(failure.node, failure.node_type)
+    title = named.get(failure.node, failure.node_type)
     verb = "was interrupted" if result.status == "interrupted" else "failed"
     _say(console, f"Node {failure.node} ({title}) {verb}: {failure.message}")
     return False

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct, field
 
-from engine.authoring.protocols import File
+from engine.authoring.protocols import WARNINGS, File
 from engine.run.events import (
     NodeFinished,
     NodePreview,
@@ -51,6 +51,12 @@ class Result(Struct, frozen=True):
         """Every file it made, node by node."""
         items = [item for shown in self.shown.values() for list in shown.values() for item in list]
         return [file for item in items if (file := _as_file(item)) is not None]
+
+    @property
+    def warnings(self) -> list[tuple[str, str]]:
+        """Id of the node and sentence of every warning."""
+        listed = ((node, shown.get(WARNINGS, [])) for node, shown in self.shown.items())
+        return [(node, str(warning)) for node, warnings in listed for warning in warnings]
 
 
 def _as_file(item: Any) -> File | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import threading
 import time
 from collections import deque
@@ -29,6 +30,8 @@ from engine.store.cache import Cache
 from engine.store.folders import Folders
 from engine.store.history import Job
 from engine.store.outputs import Outputs, expanded
+
+log = logging.getLogger(__name__)
 
 PREVIEW_SECONDS = 0.2
 LOADING_SECONDS = 0.01
@@ -62,6 +65,7 @@ class NodeRun(Struct, frozen=True):
         turn: which of the node's runs in this job it is: its place in a list.
         nodes: all nodes of the job, as expansions add to them.
         parents: for each node of an expansion, the node that made it.
+        warnings: what the call's runs warned of.
     """
 
     bench: Bench
@@ -73,6 +77,7 @@ class NodeRun(Struct, frozen=True):
     turn: int
     nodes: Mapping[str, GraphNode]
     parents: Mapping[str, str]
+    warnings: list[str]
 
     @property
     def job(self) -> str:
@@ -113,6 +118,12 @@ class NodeRun(Struct, frozen=True):
         """Write a file under the next free number."""
         filled = expanded(prefix, batch_number=batch_number, width=width, height=height)
         return self.bench.outputs.save(filled, extension, data, folder, end=end)
+
+    def warn(self, message: str) -> None:
+        """Warn the user, in the node's output and in the log."""
+        if message not in self.warnings:
+            self.warnings.append(message)
+            log.warning("job %s, node %s: %s", self.job, self.node, message)
 
     def send(self, picture: bytes) -> None:
         """Send a picture to whoever follows the job."""
@@ -155,6 +166,7 @@ class NodeCall:
 
     Attributes:
         returned: what each run returned, None for those that are blocked.
+        warnings: what the runs warned of.
         error: why one of them failed.
         seconds: running time of all.
         left: runs that are not over.
@@ -175,6 +187,7 @@ class NodeCall:
         self.inputs = inputs
         self.turns = turns
         self.returned: list[Any] = [None] * len(turns)
+        self.warnings: list[str] = []
         self.error: Exception | None = None
         self.seconds = 0.0
         self.handles = [
@@ -311,6 +324,7 @@ class NodeCall:
             number,
             errand.nodes,
             errand.parents,
+            self.warnings,
         )
         return self.function(**{parameter: run}, **arguments)
 

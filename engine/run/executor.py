@@ -239,7 +239,7 @@ class JobRun:
             self._loop.spawn(partial(self._expand, place, call))
             return
         try:
-            made = result(place.node.spec, call.turns, call.returned)
+            made = result(place.node.spec, call.turns, call.returned, call.warnings)
             shown = sendable(made.shown or {})
         except Exception as error:  # noqa: BLE001 - a node may return anything
             self._fail(place, call, error)
@@ -293,7 +293,7 @@ class JobRun:
         """Put what a node expanded into onto the board; the node is done when that is."""
         try:
             growth = grown(place.node, call.returned, self._bench.registry, self._nodes)
-            made = result(place.node.spec, call.turns, growth.returned)
+            made = result(place.node.spec, call.turns, growth.returned, call.warnings)
             sendable(made.shown or {})
             places = self._board.places
             older = self._graph.ordered(id for id in growth.outside if id not in places)

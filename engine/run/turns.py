@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeAlias
 
-from engine.authoring.protocols import Artifact, Blocked
+from engine.authoring.protocols import WARNINGS, Artifact, Blocked
 from engine.authoring.spec import NodeSpec
 from engine.graph.prompt import GraphNode, Link
 from engine.store.cache import Result
@@ -72,13 +72,19 @@ def _turn(spec: NodeSpec, inputs: Mapping[str, Items], number: int) -> Turn:
     return arguments
 
 
-def result(spec: NodeSpec, turns: Iterable[Turn], returned: Iterable[Any]) -> Result:
+def result(
+    spec: NodeSpec,
+    turns: Iterable[Turn],
+    returned: Iterable[Any],
+    warnings: Sequence[str] = (),
+) -> Result:
     """What the runs of a node returned, put together.
 
     Args:
         spec: the node.
         turns: the arguments of each run.
         returned: what each run returned; of one that did not happen anything.
+        warnings: shown beside what the runs show.
 
     Raises:
         TypeError: it is not what the node declares.
@@ -97,6 +103,8 @@ def result(spec: NodeSpec, turns: Iterable[Turn], returned: Iterable[Any]) -> Re
                 items.extend(item)
             else:
                 items.append(item)
+    if warnings:
+        shown.setdefault(WARNINGS, []).extend(warnings)
     return Result(outputs, shown if shown or spec.shows else None)
 
 

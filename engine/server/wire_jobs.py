@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from engine.authoring.protocols import WARNINGS
 from engine.run.scheduler import Record
 from engine.server import wire
 from engine.server.bodies import BadInput, whole
@@ -166,10 +167,13 @@ def _times(id: str, outcome: Outcome) -> dict[str, Any]:
 
 
 def _outputs(outcome: Outcome | None) -> Iterator[dict[str, Any]]:
-    """Every file and text that was shown; files of media that can be looked at have a mediaType."""
+    """Every file and text that was shown; files of media that can be looked at have a mediaType.
+
+    Warnings are no outputs of a job: clients would show them as its text.
+    """
     for node, shown in (outcome.shown if outcome else {}).items():
         for key, items in shown.items():
-            for item in items:
+            for item in items if key != WARNINGS else ():
                 if isinstance(item, dict) and "filename" in item:
                     file = cast("dict[str, Any]", item)
                     kind = {"mediaType": PREVIEWABLE[key]} if key in PREVIEWABLE else {}

@@ -64,6 +64,13 @@ def divide(*, a: int, b: int) -> Divided:
     return Divided(*divmod(a, b))
 
 
+@node("Warn", category="test")
+def warn(run: Run, *, value: T, message: str) -> T:
+    """Pass a value on with a warning."""
+    run.warn(message)
+    return value
+
+
 @node("Show", category="test")
 def show(*, value: T, log: str = "") -> Artifact:  # pyright: ignore[reportInvalidTypeVarUse] - a TypeVar is how any type is spelled
     """Show a value."""
