@@ -92,7 +92,7 @@ def concat(*, conditioning_to: First, conditioning_from: Second) -> Conditioning
     return behind(conditioning_to, conditioning_from)
 
 
-@node("ConditioningAverage", category="conditioning", display_name="ConditioningAverage")
+@node("ConditioningAverage", category="conditioning", display_name="Conditioning (Average)")
 def average(
     *,
     conditioning_to: First,

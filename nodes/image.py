@@ -110,7 +110,7 @@ def invert_image(*, image: Image) -> Image:
     return 1.0 - image
 
 
-@node("EmptyImage", category="image", display_name="EmptyImage")
+@node("EmptyImage", category="image", display_name="Empty Image")
 def empty_image(
     *,
     width: Length = 512,

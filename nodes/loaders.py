@@ -61,7 +61,12 @@ def load_checkpoint(
     )
 
 
-@node("CheckpointLoader", category="advanced/loaders", deprecated=True)
+@node(
+    "CheckpointLoader",
+    category="advanced/loaders",
+    display_name="Load Checkpoint (with Config)",
+    deprecated=True,
+)
 def load_checkpoint_by_config(
     run: Run,
     *,
@@ -170,7 +175,7 @@ def load_lora(
     )
 
 
-@node("LoraLoaderModelOnly", category="loaders")
+@node("LoraLoaderModelOnly", category="loaders", display_name="Load LoRA (Model Only)")
 def load_lora_for_model(
     run: Run,
     *,

@@ -90,7 +90,7 @@ def override(
     return replace(model, guiding=guiding)
 
 
-@node("FreSca", category="_for_testing")
+@node("FreSca", category="_for_testing", display_name="FreSca")
 def scale_frequencies(
     *,
     model: Model,
@@ -124,7 +124,11 @@ def guide_there_and_back(*, model: Model, min_cfg: LeastCfg = 1.0) -> Model:
     return replace(model, guiding=replace(model.guiding, rule=rule))
 
 
-@node("TemporalScoreRescaling", category="model/patch/unet", display_name="TSR")
+@node(
+    "TemporalScoreRescaling",
+    category="model/patch/unet",
+    display_name="TSR - Temporal Score Rescaling",
+)
 def rescale_score(
     *,
     model: Model,

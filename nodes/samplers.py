@@ -45,7 +45,11 @@ def lms(
     return Way("lms", {"order": order})
 
 
-@node("SamplerDPMPP_2S_Ancestral", category="sampling/custom_sampling/samplers")
+@node(
+    "SamplerDPMPP_2S_Ancestral",
+    category="sampling/custom_sampling/samplers",
+    display_name="Sampler DPM++ 2S Ancestral",
+)
 def dpmpp_2s_ancestral(*, eta: Eta = 1.0, s_noise: Fresh = 1.0) -> Sampler:
     """DPM-Solver++(2S) with fresh noise after each step."""
     from nodes.models.samplers import Way
@@ -69,7 +73,11 @@ def lcm(
     return Way("lcm", numbers)
 
 
-@node("SamplerEulerAncestralCFGPP", category="sampling/custom_sampling/samplers")
+@node(
+    "SamplerEulerAncestralCFGPP",
+    category="sampling/custom_sampling/samplers",
+    display_name="Sampler Euler Ancestral CFG++",
+)
 def euler_ancestral_cfg_pp(
     *,
     eta: Annotated[float, Range(0.0, 1.0, 0.01, False), Tooltip("How much fresh noise.")] = 1.0,
@@ -81,7 +89,11 @@ def euler_ancestral_cfg_pp(
     return Way("euler_ancestral_cfg_pp", {"eta": eta, "s_noise": s_noise})
 
 
-@node("SamplerDPMPP_SDE", category="sampling/custom_sampling/samplers")
+@node(
+    "SamplerDPMPP_SDE",
+    category="sampling/custom_sampling/samplers",
+    display_name="Sampler DPM++ SDE",
+)
 def dpmpp_sde(
     *,
     eta: Eta = 1.0,
@@ -97,7 +109,11 @@ def dpmpp_sde(
     return Way("dpmpp_sde", {"eta": eta, "s_noise": s_noise, "r": r})
 
 
-@node("SamplerDPMPP_2M_SDE", category="sampling/custom_sampling/samplers")
+@node(
+    "SamplerDPMPP_2M_SDE",
+    category="sampling/custom_sampling/samplers",
+    display_name="Sampler DPM++ 2M SDE",
+)
 def dpmpp_2m_sde(
     *,
     solver_type: Annotated[
@@ -114,7 +130,11 @@ def dpmpp_2m_sde(
     return Way("dpmpp_2m_sde", numbers)
 
 
-@node("SamplerDPMPP_3M_SDE", category="sampling/custom_sampling/samplers")
+@node(
+    "SamplerDPMPP_3M_SDE",
+    category="sampling/custom_sampling/samplers",
+    display_name="Sampler DPM++ 3M SDE",
+)
 def dpmpp_3m_sde(*, eta: Eta = 1.0, s_noise: Fresh = 1.0, noise_device: NoiseDevice) -> Sampler:
     """DPM-Solver++(3M) with noise, from the last three answers."""
     from nodes.models.samplers import Way
@@ -122,7 +142,11 @@ def dpmpp_3m_sde(*, eta: Eta = 1.0, s_noise: Fresh = 1.0, noise_device: NoiseDev
     return Way("dpmpp_3m_sde", {"eta": eta, "s_noise": s_noise})
 
 
-@node("SamplerDPMAdaptative", category="sampling/custom_sampling/samplers")
+@node(
+    "SamplerDPMAdaptative",
+    category="sampling/custom_sampling/samplers",
+    display_name="Sampler DPM Adaptive",
+)
 def dpm_adaptive(
     *,
     order: Annotated[int, Range(2, 3), Tooltip("So many questions make a step.")] = 3,

@@ -186,9 +186,18 @@ def _shown(function: Callable[..., Any], artifact: int) -> Callable[..., Any]:
     return call
 
 
+WORDS = re.compile(
+    r"(?<=[a-z])(?=[A-Z])"  # Latent|Image
+    r"|(?<=[A-Z]{2})(?=[A-Z][a-z])"  # VAE|Decode, but KSampler
+    r"|(?<=[0-9])(?=[A-Z][a-z](?![0-9]))"  # Flux2|Scheduler, but 2M and 3Dv2
+    r"|_+"
+)
+"""Where the words of an id are parted."""
+
+
 def _spaced(id: str) -> str:
-    """'EmptyLatentImage' as 'Empty Latent Image'."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", id)
+    """'EmptySD3LatentImage' as 'Empty SD3 Latent Image', 'SVD_img2vid' as 'SVD img2vid'."""
+    return WORDS.sub(" ", id).strip()
 
 
 def _version(function: Callable[..., Any]) -> str:

@@ -14,6 +14,7 @@ from engine.authoring.errors import SoundstageError
 from engine.authoring.registry import Registry
 from engine.authoring.sockets import fits
 from engine.authoring.spec import Input, NodeSpec
+from engine.graph.core_nodes import CORE_NODES
 from engine.graph.errors import InputError, NodeErrors, PromptError
 from engine.graph.literals import SHOWN_CHARACTERS, FileLists, Unfit, fitted, short
 from engine.graph.plan import Walk
@@ -99,14 +100,19 @@ def _specs(prompt: Mapping[str, Any], registry: Registry) -> dict[str, NodeSpec]
             specs[id] = _as_given(spec, entry)  # pyright: ignore[reportUnknownArgumentType] - JSON
             continue
         unknown.append(f"Node ID '#{id}'")
-        problem = problem or (
-            "Cannot execute because a node is missing the class_type property."
-            if class_type is None
-            else f"Cannot execute because node {short(class_type)} does not exist."  # pyright: ignore[reportUnknownArgumentType] - JSON
-        )
+        problem = problem or _unknown(class_type)  # pyright: ignore[reportUnknownArgumentType] - JSON
     if unknown:
         raise PromptError("invalid_prompt", problem, ", ".join(unknown))
     return specs
+
+
+def _unknown(class_type: object) -> str:
+    if class_type is None:
+        return "Cannot execute because a node is missing the class_type property."
+    said = f"Cannot execute because node {short(class_type)} does not exist"
+    if isinstance(class_type, str) and class_type in CORE_NODES:
+        return f"{said}: it is a node of ComfyUI that is not supported yet."
+    return f"{said}."
 
 
 def _as_given(spec: NodeSpec, entry: Mapping[str, Any]) -> NodeSpec:

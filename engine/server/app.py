@@ -87,6 +87,7 @@ ROUTES = (
     web.post("/workflow/convert", workflows.convert),
     web.get("/object_info", system.object_info),
     web.get("/object_info/{id}", system.object_info_node),
+    web.get("/unsupported_nodes", system.unsupported_nodes),
     web.get("/view", files.view),
     web.post("/upload/image", files.upload_image),
     web.post("/upload/mask", masks.upload_mask),

@@ -42,6 +42,11 @@ class Catalog:
             if input.choice is not None and isinstance(input.choice.options, Files)
         }
 
+    @property
+    def ids(self) -> frozenset[str]:
+        """The nodes that there are."""
+        return frozenset(self._registry.nodes)
+
     async def rendered(self) -> Rendered:
         """All nodes; a changed folder changes body and etag, and so does a guest's changed node.
 

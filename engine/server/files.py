@@ -30,9 +30,18 @@ LARGEST_SIDE = 99_999
 
 
 async def view(request: web.Request) -> web.StreamResponse:
-    """GET /view: a file, with ranges and validators; or a preview, or channels of it."""
-    path, name = await _viewed(request)
+    """GET /view: a file, with ranges and validators; or a preview, or channels of it.
+
+    A file that is gone is a 404, and with `absent=empty` an empty 204: a page may have many small
+    pictures of what was deleted since, and a browser tells of each 404.
+    """
     query = request.query
+    try:
+        path, name = await _viewed(request)
+    except MissingFile:
+        if query.get("absent") != "empty":
+            raise
+        return web.Response(status=204)
     channel = query.get("channel", "rgba")
     if channel not in CHANNELS:
         raise BadInput("invalid_channel", f"channel must be one of {', '.join(CHANNELS)}.")

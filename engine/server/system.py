@@ -1,9 +1,10 @@
-"""/, /system_stats, /features, /object_info: what the service is and can do."""
+"""/, /system_stats, /features, /object_info, /unsupported_nodes: what the service is and can do."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
+from engine.graph.core_nodes import CORE_NODES
 from engine.server import machine, wire
 from engine.server.answers import json_response
 from engine.server.keys import CATALOG, FACTS, FRONT_END_VERSION, UPLOAD_LIMIT
@@ -63,3 +64,8 @@ async def object_info(request: web.Request) -> web.Response:
 async def object_info_node(request: web.Request) -> web.Response:
     """GET /object_info/{class}: one node; {} when there is none."""
     return json_response(await request.app[CATALOG].node(request.match_info["id"]))
+
+
+async def unsupported_nodes(request: web.Request) -> web.Response:
+    """GET /unsupported_nodes: ids of ComfyUI's own nodes that this service does not have."""
+    return json_response(sorted(CORE_NODES - request.app[CATALOG].ids))

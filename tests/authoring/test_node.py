@@ -170,12 +170,31 @@ def test_a_declared_function_stays_callable():
     assert double(value=4) == 8
 
 
-def test_an_id_is_spaced_for_people():
-    @node("VAEDecodeTiled2x", category="test")
+@pytest.mark.parametrize(
+    ("id", "title"),
+    [
+        ("VAEDecodeTiled2x", "VAE Decode Tiled2x"),
+        ("EmptySD3LatentImage", "Empty SD3 Latent Image"),
+        ("KSamplerSelect", "KSampler Select"),
+        ("VPScheduler", "VP Scheduler"),
+        ("Flux2Scheduler", "Flux2 Scheduler"),
+        ("SamplerDPMPP_2M_SDE", "Sampler DPMPP 2M SDE"),
+        ("SamplerER_SDE", "Sampler ER SDE"),
+        ("StableCascade_StageB_Conditioning", "Stable Cascade Stage B Conditioning"),
+        ("EmptyLatentHunyuan3Dv2", "Empty Latent Hunyuan3Dv2"),
+        ("EmptyAceStep1.5LatentAudio", "Empty Ace Step1.5 Latent Audio"),
+        ("SVD_img2vid_Conditioning", "SVD img2vid Conditioning"),
+        ("ImageRGBToYUV", "Image RGB To YUV"),
+        ("Epsilon Scaling", "Epsilon Scaling"),
+        ("_hidden__twice_", "hidden twice"),
+    ],
+)
+def test_an_id_is_spaced_for_people(id: str, title: str):
+    @node(id, category="test")
     def decode(*, image: Image) -> Image:
         return image
 
-    assert spec(decode).display_name == "VAE Decode Tiled2x"
+    assert spec(decode).display_name == title
 
 
 def test_comma_lists_and_the_star_fit_each_other():

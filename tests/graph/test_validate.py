@@ -190,6 +190,11 @@ def test_a_link_may_spell_its_node_as_a_number(check: Checker, id: object):
         ({"class_type": ["Blank"]}, "Cannot execute because node ['Blank'] does not exist."),
         ({"class_type": 10**5000}, "Cannot execute because node int of great length does not"),
         ({"class_type": "N" * 9999}, "N... does not exist."),
+        (
+            {"class_type": "ControlNetLoader"},
+            "Cannot execute because node ControlNetLoader does not exist: it is a node of ComfyUI "
+            "that is not supported yet.",
+        ),
     ],
 )
 def test_an_unknown_node_is_refused_wherever_it_is(check: Checker, entry: Any, message: str):

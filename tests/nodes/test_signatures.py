@@ -11,6 +11,7 @@ import pytest
 import nodes
 from engine.authoring.registry import Registry
 from engine.authoring.spec import MISSING, Input, NodeSpec
+from engine.graph.core_nodes import CORE_NODES
 
 LINE = re.compile(r"- `(?P<id>[^`]+)` \((?P<inputs>.*?)\) → \((?P<outputs>.*?)\)(?P<rest>.*)")
 TYPE = r"COMBO\[.*?\]|DYNCOMBO\[.*\]|AUTOGROW\[.*?\]|[\w*,]+(?:\(\w+\))?"
@@ -222,3 +223,31 @@ def test_every_node_that_has_a_known_name_has_the_known_signature(
     assert len(known) > 80
     found = [problem for id in sorted(known) for problem in problems(ours[id], theirs[id])]
     assert found == []
+
+
+NAMED = re.compile(r"- `(?P<id>[^`]+)` = (?P<name>.+?)(?: \(DEPRECATED\))? \| ")
+TORN = re.compile(r"_|[0-9] [A-Z]\b|\bK Sampler|[a-z][A-Z]")
+"""In a title: an underscore, a number parted from its letter, words that are not parted."""
+ONE_WORD = {"FreSca", "unCLIP", "LoRA", "YuE2", "HiDream-O1", "MiniMax", "BBoxes"}
+
+
+def test_titles_are_written_for_people(ours: Registry):
+    torn = {}
+    for spec in ours.nodes.values():
+        plain = " ".join(word for word in spec.display_name.split() if word not in ONE_WORD)
+        if TORN.search(plain):
+            torn[spec.id] = spec.display_name
+    assert torn == {}
+
+
+def test_titles_are_those_that_are_listed(ours: Registry, shared: Path):
+    text = (shared / "spec" / "node-signatures-newer.md").read_text()
+    listed = {match["id"]: match["name"] for match in NAMED.finditer(text)}
+    assert len(listed) > 100
+    ours_of = {id: spec.display_name for id, spec in ours.nodes.items() if id in listed}
+    assert ours_of == {id: listed[id] for id in ours_of}
+
+
+def test_every_core_node_is_known_by_its_id(ours: Registry, theirs: dict[str, re.Match[str]]):
+    assert theirs.keys() <= CORE_NODES
+    assert {"KokoroLoader", "KokoroSpeak"}.isdisjoint(CORE_NODES)

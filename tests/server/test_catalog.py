@@ -80,6 +80,14 @@ async def test_the_service_tells_of_itself(call: Caller):
     assert "Soundstage" in page
 
 
+async def test_what_comfyui_has_and_this_service_does_not_is_listed(call: Caller):
+    _, nodes = await call.get("/object_info")
+    status, ids = await call.get("/unsupported_nodes")
+    assert status == 200
+    assert {"ControlNetLoader", "DualCLIPLoader"} - nodes.keys() <= set(ids)
+    assert not nodes.keys() & set(ids)
+
+
 async def test_heads_are_answered(call: Caller):
     for path in ("/", "/system_stats", "/object_info", "/api/queue"):
         async with call.session.head(call.url + path) as answer:

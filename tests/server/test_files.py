@@ -167,6 +167,13 @@ async def test_view_refuses_what_it_must(call: Caller, service: Service, query: 
     assert body["error"]["message"]
 
 
+async def test_a_file_that_is_gone_is_nothing_to_who_asks_for_that(call: Caller):
+    asked = "/view?filename=missing.png&type=output&preview=webp;60"
+    assert (await call.get(asked))[0] == 404
+    async with call.session.get(f"{call.url}{asked}&absent=empty") as answer:
+        assert (answer.status, await answer.read()) == (204, b"")
+
+
 async def test_previews_and_channels_are_encoded_anew(call: Caller, service: Service):
     (service.home / "output" / "p.png").write_bytes(png())
 

@@ -45,7 +45,7 @@ def lora(name: str, url: str) -> dict[str, Any]:
 def test_a_missing_model_is_pulled_when_somebody_asks(page: Page, editor: Service, site: Site):
     site.open.clear()
     opened(page, lora("sub/mine.safetensors", site.url + PATH))
-    loader = node(page, "Lora Loader Model Only")
+    loader = node(page, "Load LoRA (Model Only)")
     expect(loader).to_contain_text("sub/mine.safetensors is not here")
     expect(loader.locator(".node-warnings"), "it is said once").to_have_count(0)
     assert violations(page) == []
@@ -70,7 +70,7 @@ def test_a_missing_model_is_pulled_when_somebody_asks(page: Page, editor: Servic
 def test_a_pull_that_fails_says_why_and_one_that_is_stopped_ends(page: Page, site: Site):
     site.files["/page.safetensors"] = b"<html>"
     opened(page, lora("other.safetensors", f"{site.url}/page.safetensors"))
-    loader = node(page, "Lora Loader Model Only")
+    loader = node(page, "Load LoRA (Model Only)")
     loader.get_by_role("button", name="Pull").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")
