@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Awaitable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar, dataclass_transform
 
@@ -42,6 +42,21 @@ class Range:
 
 
 @dataclass(frozen=True)
+class FileSet:
+    """An option that stands for several files of a model folder, offered where all of them are.
+
+    Attributes:
+        name: the option.
+        folder: a model folder.
+        stems: names of the files without their ending; none: the option is always there.
+    """
+
+    name: str
+    folder: str = ""
+    stems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Files:
     """The files of one folder of the home, as the options of a choice.
 
@@ -50,22 +65,35 @@ class Files:
         marker: a directory holding a file of this name counts as one option
             ("model_index.json" for diffusers folders).
         suffixes: lower-case file endings to list; empty lists the folder's usual ones.
+        sets: further options, listed behind the files.
     """
 
     folder: str
     marker: str | None = None
     suffixes: tuple[str, ...] = ()
+    sets: tuple[FileSet, ...] = ()
+
+
+Judge: TypeAlias = Callable[[Any], str | None]
 
 
 @dataclass(frozen=True, init=False)
 class Choice:
-    """One of several strings: a fixed list, or the files of a folder."""
+    """One of several strings: a fixed list, or the files of a folder.
+
+    Attributes:
+        judge: says why an option cannot be used, None where it can, so that a prompt is refused
+            before it waits. It is given the path of a file, or the option of a fixed list, in a
+            thread of the server: it reads headers at most, and imports nothing heavy.
+    """
 
     options: tuple[str, ...] | Files
+    judge: Judge | None
 
-    def __init__(self, options: Sequence[str] | Files) -> None:
+    def __init__(self, options: Sequence[str] | Files, judge: Judge | None = None) -> None:
         fixed = options if isinstance(options, Files) else tuple(options)
         object.__setattr__(self, "options", fixed)
+        object.__setattr__(self, "judge", judge)
 
 
 @dataclass(frozen=True)

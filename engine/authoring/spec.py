@@ -182,12 +182,16 @@ class NodeSpec:
     """Whether it may run before all its inputs are there."""
     is_dynamic: bool = field(init=False, repr=False, compare=False, hash=False)
     """Whether its inputs depend on what a prompt gives."""
+    judged: tuple[Input, ...] = field(init=False, repr=False, compare=False, hash=False)
+    """The choices that say why an option cannot be used (`Choice.judge`)."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {input.name: input for input in self.inputs})
         patient = any(input.raw or (input.lazy and self.asks) for input in self.inputs)
         object.__setattr__(self, "is_patient", patient)
         object.__setattr__(self, "is_dynamic", any(input.is_dynamic for input in self.inputs))
+        judged = tuple(i for i in self.inputs if i.choice is not None and i.choice.judge)
+        object.__setattr__(self, "judged", judged)
 
     @property
     def asks(self) -> bool:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
+from engine.authoring.errors import BadPath, MissingFile
 from engine.authoring.markers import Files
+from engine.authoring.names import alike
 from engine.authoring.spec import Input
 from engine.graph.errors import InputError
+
+log = logging.getLogger(__name__)
 
 LISTED_OPTIONS = 20
 SHOWN_CHARACTERS = 200
@@ -25,6 +31,14 @@ class FileLists(Protocol):
 
     def has_input(self, name: str) -> bool:
         """Whether an (annotated) input file exists."""
+        ...
+
+    def model_path(self, folder: str, name: str) -> Path:
+        """Path of a model.
+
+        Raises:
+            BadPath, MissingFile: there is none.
+        """
         ...
 
 
@@ -78,8 +92,29 @@ def fitted(
         ) from error
     if not judged:
         _check_range(input, value, config)
-        _check_choice(input, value, folders, config)
+        value = _chosen(input, value, folders, config)
     return value
+
+
+def complaint(input: Input, value: Any, folders: FileLists) -> str | None:
+    """Why a value that its choice offers cannot be used (`Choice.judge`); reads files.
+
+    A judge that fails says nothing: whether the value can be used shows when the node runs.
+    """
+    choice = input.choice
+    if choice is None or choice.judge is None or not isinstance(value, str):
+        return None
+    try:
+        if isinstance(choice.options, Files):
+            if value in (option.name for option in choice.options.sets):
+                return None
+            return choice.judge(folders.model_path(choice.options.folder, value))
+        return choice.judge(value)
+    except (BadPath, MissingFile):
+        return None
+    except Exception:
+        log.exception("the judge of %s failed on %s", input.name, short(value))
+        return None
 
 
 def _not_a_link(input: Input, value: Any, config: Callable[[], Any]) -> InputError:
@@ -152,9 +187,10 @@ def _check_range(input: Input, value: Any, config: Callable[[], Any]) -> None:
     raise Unfit(InputError(problem[0], message, input.name, facts))
 
 
-def _check_choice(input: Input, value: Any, folders: FileLists, config: Callable[[], Any]) -> None:
+def _chosen(input: Input, value: Any, folders: FileLists, config: Callable[[], Any]) -> Any:
+    r"""The value, if its choice offers it; names of files may have ``\\`` for ``/`` (`alike`)."""
     if input.choice is None:
-        return
+        return value
     options = input.choice.options
     if input.upload and isinstance(options, Files):
         if not (isinstance(value, str) and folders.has_input(value)):
@@ -166,10 +202,15 @@ def _check_choice(input: Input, value: Any, folders: FileLists, config: Callable
                     {"input_name": input.name, "received_value": _json(value)},
                 )
             )
-        return
+        return value
     allowed = folders.files(options) if isinstance(options, Files) else list(options)
     if value in allowed:
-        return
+        return value
+    if isinstance(value, str):
+        if isinstance(options, Files) and alike(value, allowed) is not None:
+            return value
+        if (plain := value.replace("\\", "/")) in allowed:  # files that a pack lists itself
+            return plain
     few = len(allowed) <= LISTED_OPTIONS
     listed = str(allowed) if few else f"(list of length {len(allowed)})"
     raise Unfit(

@@ -16,7 +16,7 @@ from engine.authoring.sockets import fits
 from engine.authoring.spec import Input, NodeSpec
 from engine.graph.core_nodes import CORE_NODES
 from engine.graph.errors import InputError, NodeErrors, PromptError
-from engine.graph.literals import SHOWN_CHARACTERS, FileLists, Unfit, fitted, short
+from engine.graph.literals import SHOWN_CHARACTERS, FileLists, Unfit, complaint, fitted, short
 from engine.graph.plan import Walk
 from engine.graph.prompt import MOST_NODES, as_link, literal, written
 
@@ -161,8 +161,21 @@ class _Check:
             for id, errors in self.errors.items()
             if not errors and (check := self.specs[id].check) is not None
         ]
+        asking += [
+            self._judge(id, input)
+            for id, errors in self.errors.items()
+            if not errors
+            for input in self.specs[id].judged
+        ]
         if asking:
             await asyncio.gather(*asking)
+
+    async def _judge(self, id: str, input: Input) -> None:
+        """Ask a choice whether the option it was given can be used."""
+        value = self.prompt[id]["inputs"].get(input.name)
+        why = await asyncio.to_thread(complaint, input, value, self.folders)
+        if why is not None:
+            self.errors[id].append(_refused(input.name, f"{input.name} - {why}"))
 
     def verdict(
         self, outputs: Sequence[str], walk: Walk

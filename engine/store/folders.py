@@ -14,11 +14,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import get_args
 
 from engine.authoring.errors import BadPath, MissingFile
-from engine.authoring.markers import Files
+from engine.authoring.markers import Files, FileSet
+from engine.authoring.names import alike
 from engine.authoring.protocols import File, FolderKind
 from engine.store.model_paths import ALIASES, ModelPaths
 
@@ -85,13 +87,16 @@ class Folders:
         return [root for root in roots if root.is_dir()]
 
     def resolve(self, kind: FolderKind, subfolder: str, filename: str) -> Path:
-        """Path of an existing file.
+        """Path of an existing file, by its name or one like it (`spelled`).
 
         Raises:
             BadPath: it would be outside of the folder, also by a symbolic link.
             MissingFile: it is not there.
         """
-        path = inside(self.root(kind), f"{subfolder}/{filename}" if subfolder else filename)
+        root, name = self.root(kind), f"{subfolder}/{filename}" if subfolder else filename
+        path = inside(root, name)
+        if not path.is_file():
+            path = inside(root, spelled(root, name))
         if not path.is_file():
             raise MissingFile(f"there is no file {filename[:200]!r} in the {kind} folder")
         return path
@@ -112,10 +117,23 @@ class Folders:
         found = [name for name, path in bundled.items() if path.exists()]
         for root in roots:
             found += _names(root, suffixes, files.marker, links=not is_input)
-        return sorted(set(found))
+        offered = (option.name for option in files.sets if self._members(option) is not None)
+        return [*sorted(set(found)), *offered]
+
+    def _members(self, option: FileSet) -> list[Path] | None:
+        """The files that an option stands for; None where one is missing."""
+        found: list[Path] = []
+        for stem in option.stems:
+            for suffix in MODEL_SUFFIXES:
+                with suppress(MissingFile):
+                    found.append(self.model_path(option.folder, stem + suffix))
+                    break
+            else:
+                return None
+        return found
 
     def model_path(self, folder: str, name: str) -> Path:
-        """Path of a model file or folder by the name that `files` lists.
+        """Path of a model file or folder by a name that `files` lists, or one like it (`spelled`).
 
         Symbolic links may lead to another disk: the owner of the home put them there.
 
@@ -124,11 +142,15 @@ class Folders:
             MissingFile: no such model.
         """
         folder = ALIASES.get(folder, folder)
-        bundled = self.bundled.get(folder, {}).get(name)
-        if bundled is not None and bundled.exists():
-            return bundled
-        for root in self.model_roots(folder):
-            path = inside(root, name, links=True)
+        bundled = self.bundled.get(folder, {})
+        own = bundled.get(alike(name, bundled) or name)
+        if own is not None and own.exists():
+            return own
+        roots = self.model_roots(folder)
+        for root, asked in chain(
+            ((root, name) for root in roots), ((root, spelled(root, name)) for root in roots)
+        ):
+            path = inside(root, asked, links=True)
             if str(path) != without_dots(root) and path.exists():
                 return path
         raise MissingFile(
@@ -159,12 +181,15 @@ class Folders:
 
     def identity(self, files: Files, name: str) -> str:
         """Changes when the file or folder behind a choice does; "" when there is none."""
+        option = next((option for option in files.sets if option.name == name), None)
         try:
-            if files.folder in ("input", "output"):
-                path = self.input_path(name)
+            if option is not None:
+                paths = self._members(option) or []
+            elif files.folder in ("input", "output"):
+                paths = [self.input_path(name)]
             else:
-                path = self.model_path(files.folder, name)
-            stats = [file.stat() for file in (path, *sorted(path.rglob("*")))]
+                paths = [self.model_path(files.folder, name)]
+            stats = [file.stat() for path in paths for file in (path, *sorted(path.rglob("*")))]
         except (BadPath, MissingFile, OSError):
             return ""
         return " ".join(f"{stat.st_size}-{stat.st_mtime_ns}" for stat in stats)
@@ -199,6 +224,37 @@ def _names(
         for name in found:
             if is_text(name) and os.path.exists(f"{top}/{name}"):  # noqa: PTH110 - as above
                 yield name
+
+
+def spelled(root: Path, name: str) -> str:
+    r"""How the file or folder that a name means is spelled in `root`.
+
+    A name that exists means itself. Else ``\\`` stands for ``/``, as files made on Windows have it,
+    and a part means the only entry that differs from it by letter case alone. Where none does, or
+    several do, what is left of the name stays as it is.
+    """
+    if len(name) > LONGEST_NAME or _exists(f"{root}/{name}"):
+        return name
+    place, parts = str(root), name.replace("\\", "/").split("/")
+    if ".." in parts:  # that is for `inside` to judge
+        return name
+    for number, part in enumerate(parts):
+        if part in ("", "."):
+            continue
+        if not _exists(f"{place}/{part}"):
+            try:
+                found = alike(part, os.listdir(place))  # noqa: PTH208 - strings, as in `_names`
+            except OSError:
+                found = None
+            if found is None:
+                break
+            parts[number] = found
+        place = f"{place}/{parts[number]}"
+    return "/".join(parts)
+
+
+def _exists(path: str) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - False for what no path can be, Path's raises
 
 
 def is_text(name: str) -> bool:

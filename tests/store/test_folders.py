@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.authoring.errors import BadPath, MissingFile
-from engine.authoring.markers import Files
+from engine.authoring.markers import Files, FileSet
 from engine.authoring.protocols import File
 from engine.store.folders import Folders, inside
 
@@ -257,3 +257,58 @@ def test_the_state_of_all_files_changes_with_each(folders: Folders):
         deed()
         seen.append(folders.identities(Files("loras")))
     assert len(set(seen)) == len(seen)
+
+
+SEPARATORS = st.lists(st.sampled_from(["/", "\\"]), min_size=3, max_size=3)
+
+
+@given(SEPARATORS, st.booleans(), st.booleans())
+@settings(max_examples=40)
+def test_a_name_means_the_same_file_whatever_its_separators_and_case(
+    tmp_path_factory: pytest.TempPathFactory, separators: list[str], upper: bool, listed: bool
+):
+    folders = Folders(tmp_path_factory.mktemp("home"))
+    folders.create()
+    parts = ["Öl", "sub folder", "x.v1"]
+    for root in (folders.root("models") / "loras", folders.root("input")):
+        place = root.joinpath(*parts)
+        place.mkdir(parents=True)
+        (place / "plain.safetensors").touch()
+    parts = [part.upper() if upper else part for part in parts]
+    name = "".join(a + b for a, b in zip(parts, separators, strict=True)) + "plain.safetensors"
+    path = folders.model_path("loras", name)
+    assert path.is_file()
+    assert folders.files(Files("loras")) == ["Öl/sub folder/x.v1/plain.safetensors"]
+    assert folders.identity(Files("loras"), name) == folders.identity(
+        Files("loras"), folders.files(Files("loras"))[0]
+    )
+    assert folders.input_path(f"{name} [input]" if listed else name).is_file()
+    subfolder, _, file = name.rpartition("/" if "/" in name else "\\")
+    assert folders.resolve("input", subfolder, file).is_file()
+
+
+def test_a_name_that_two_files_are_like_means_neither_but_each_by_its_own(folders: Folders):
+    place = folders.root("models") / "loras"
+    (place / "Style.pt").touch()
+    if (place / "style.pt").exists():
+        pytest.skip("this file system knows no letter case")
+    (place / "style.pt").touch()
+    assert folders.model_path("loras", "Style.pt").name == "Style.pt"
+    assert folders.model_path("loras", "style.pt").name == "style.pt"
+    with pytest.raises(MissingFile):
+        folders.model_path("loras", "STYLE.PT")
+
+
+def test_a_set_of_files_is_offered_when_all_are_there_and_changes_with_each(folders: Folders):
+    both = FileSet("tiny", "vae_approx", ("tiny_encoder", "tiny_decoder"))
+    files = Files("vae", sets=(both, FileSet("none_needed")))
+    (folders.root("models") / "vae" / "z.safetensors").touch()
+    place = folders.root("models") / "vae_approx"
+    (place / "tiny_encoder.safetensors").touch()
+    assert folders.files(files) == ["z.safetensors", "none_needed"]
+    assert folders.identity(files, "none_needed") == ""
+    (place / "tiny_decoder.pth").touch()
+    assert folders.files(files) == ["z.safetensors", "tiny", "none_needed"]
+    before = folders.identity(files, "tiny")
+    (place / "tiny_decoder.pth").write_bytes(b"other")
+    assert folders.identity(files, "tiny") != before

@@ -5,11 +5,12 @@ from __future__ import annotations
 import mimetypes
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
 from engine.authoring.errors import BadPath, MissingFile
-from engine.store.folders import ANNOTATED, MODEL_SUFFIXES, Folders, inside
+from engine.store.folders import ANNOTATED, MODEL_SUFFIXES, Folders, inside, spelled
 from engine.store.model_paths import ALIASES
 from engine.store.outputs import expanded, highest_number
 
@@ -113,12 +114,11 @@ class FolderPaths(ModuleType):
     def get_full_path(self, folder_name: str, filename: str) -> str | None:
         """Path of a model, or None."""
         for path in self._roots(folder_name)[0]:
-            try:
-                full = inside(Path(path), filename, links=True)
-            except BadPath:
-                continue
-            if full.is_file():
-                return str(full)
+            for name in (filename, spelled(Path(path), filename)):
+                with suppress(BadPath):
+                    full = inside(Path(path), name, links=True)
+                    if full.is_file():
+                        return str(full)
         return None
 
     def get_full_path_or_raise(self, folder_name: str, filename: str) -> str:
