@@ -32,6 +32,7 @@ class Registry:
     Attributes:
         nodes: by class_type.
         failures: pack name to why it could not be imported.
+        left_out: class_type of a guest's node that is not here, and why.
         bundled: folder -> model name -> path of models that ship inside packs.
         codecs: by full type name.
         backends: names of the classes that know accelerators; imported only in workers.
@@ -41,6 +42,7 @@ class Registry:
 
     nodes: dict[str, NodeSpec] = field(default_factory=dict[str, NodeSpec])
     failures: dict[str, str] = field(default_factory=dict[str, str])
+    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
     bundled: dict[str, dict[str, Path]] = field(default_factory=dict[str, dict[str, Path]])
     codecs: dict[str, Codec] = field(default_factory=dict[str, Codec])
     backends: list[str] = field(default_factory=list[str])
@@ -125,6 +127,11 @@ class Registry:
     def tokens(self) -> Tokens | None:
         """What counts tokens in the first pack that can, imported now."""
         return _made(self.counters[0]) if self.counters else None
+
+    def without(self, id: str, told: str) -> str:
+        """A sentence that tells of a node which is not here, with the reason where one is known."""
+        why = self.left_out.get(id)
+        return f"{told}." if why is None else f"{told}: {why}"
 
     def __getitem__(self, id: str) -> NodeSpec:
         return self.nodes[id]

@@ -88,7 +88,7 @@ def _onnxruntime() -> Finding:
 
 async def _devices() -> Finding:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", DEVICES),
+        *(sys.executable, "-P", "-c", DEVICES),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -30,7 +30,7 @@ async def service(home: Path) -> AsyncGenerator[str]:
         yield running
         return
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "engine.cli", "serve", "--attached"),
+        *(sys.executable, "-P", "-m", "engine.cli", "serve", "--attached"),
         *("--home", str(home), "--port", "0"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

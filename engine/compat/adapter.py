@@ -75,19 +75,19 @@ class Adapter:
         function = self.call_async if self._node.kind == "async" else self.call
         return spec_of(self._node, function, **functions)
 
-    def call(self, **given: Any) -> Any:
+    def call(self, /, **given: Any) -> Any:
         """Run FUNCTION."""
         call, function, arguments = self._prepared(given)
         with self._turn, during(call), without_gradients():
             return returned(function(**arguments), self._node)
 
-    async def call_async(self, **given: Any) -> Any:
+    async def call_async(self, /, **given: Any) -> Any:
         """Run an async FUNCTION."""
         call, function, arguments = self._prepared(given)
         with during(call):
             return returned(await function(**arguments), self._node)
 
-    def needs(self, **given: Any) -> Any:
+    def needs(self, /, **given: Any) -> Any:
         """Ask check_lazy_status for the inputs it wants."""
         run: NodeRun = given.pop(RUN_PARAMETER)
         instance = self._instances.of(run.node, self._kind)
@@ -95,11 +95,11 @@ class Adapter:
             wanted = instance.check_lazy_status(**given, **self._filled(run))
             return wanted if inspect.isawaitable(wanted) else names(wanted)
 
-    def check(self, **given: Any) -> Any:
+    def check(self, /, **given: Any) -> Any:
         """Ask VALIDATE_INPUTS about those literals that it names."""
         return self._kind.VALIDATE_INPUTS(**accepted(self._kind.VALIDATE_INPUTS, given))
 
-    def fingerprint(self, **given: Any) -> Any:
+    def fingerprint(self, /, **given: Any) -> Any:
         """Ask IS_CHANGED; hidden inputs that it names are None there."""
         hidden = accepted(self._kind.IS_CHANGED, dict.fromkeys(self._hidden), named_only=True)
         return self._kind.IS_CHANGED(**{**hidden, **given})

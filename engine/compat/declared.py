@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, cast
@@ -11,8 +11,8 @@ from typing import Any, cast
 from engine.authoring.errors import SoundstageError
 from engine.authoring.sockets import ANY
 from engine.authoring.spec import PLAIN
-from engine.compat.plain import plain, text
-from engine.run.guests import GuestInput, GuestNode
+from engine.compat.plain import listed, number, plain, text
+from engine.run.guests import RUN_PARAMETER, GuestInput, GuestNode
 
 HIDDEN = frozenset(
     {
@@ -28,6 +28,11 @@ HIDDEN = frozenset(
 UPLOADS = ("image", "audio", "video")
 UNTIDY = "no type or input has this name"
 """Types that fit this fit every type; a dict that has it takes every input."""
+NUMBERS = frozenset({"INT", "FLOAT", "BOOLEAN"})
+"""Types whose values have limits."""
+LIMITS = ("min", "max", "step", "round")
+NO_OPTIONS: Mapping[str, Any] = {}
+FLAGGED = ("forceInput", "lazy", "rawLink", "control_after_generate")
 
 
 class Misdeclared(SoundstageError):
@@ -67,14 +72,12 @@ def declared(kind: Any, source: Source) -> tuple[GuestNode, dict[str, str]]:
     filled = getattr(kind, "FILLS_HIDDEN", False)  # as a class of the newer kind does itself
     hidden = {} if filled else _hidden(types.get("hidden") or {})
     outputs = _outputs(kind)
-    checks, checks_types = _checks(kind, [*types["required"], *types["optional"]])
+    inputs = _inputs(types)
+    checks, checks_types = _checks(kind, [input.name for input in inputs])
     node = GuestNode(
         id=source.id,
         kind="async" if inspect.iscoroutinefunction(function) else "function",
-        inputs=[
-            *(_input(name, entry, optional=False) for name, entry in types["required"].items()),
-            *(_input(name, entry, optional=True) for name, entry in types["optional"].items()),
-        ],
+        inputs=[*inputs, *([] if filled else _unseen(types.get("hidden") or {}, inputs))],
         outputs=outputs,
         category=text(getattr(kind, "CATEGORY", None) or "custom nodes"),
         description=text(getattr(kind, "DESCRIPTION", "") or ""),
@@ -90,7 +93,7 @@ def declared(kind: Any, source: Source) -> tuple[GuestNode, dict[str, str]]:
         takes_all=UNTIDY in types["optional"],
         per_node=bool(getattr(kind, "NOT_IDEMPOTENT", False)) or "UNIQUE_ID" in hidden.values(),
     )
-    node.described.update(_described(kind, node, types))
+    node.described.update(_described(kind, node, inputs, types))
     return node, hidden
 
 
@@ -120,36 +123,89 @@ def _input_types(kind: Any) -> dict[str, Mapping[str, Any]]:
 
 
 def _hidden(section: Mapping[str, Any]) -> dict[str, str]:
-    hidden: dict[str, str] = {}
-    for name, entry in section.items():
-        kind = entry[0] if isinstance(entry, list | tuple) and entry else entry  # pyright: ignore[reportUnknownVariableType] - a pack's
-        if isinstance(kind, str) and kind in HIDDEN:
-            hidden[text(name)] = text(kind)
-    return hidden
+    """The hidden inputs that are filled in, name to what fills it."""
+    kinds = {text(name): _hidden_kind(entry) for name, entry in section.items()}
+    return {name: kind for name, kind in kinds.items() if kind in HIDDEN}
+
+
+def _hidden_kind(entry: Any) -> str:
+    """What a hidden input asks for; "" if that is no text."""
+    kind = entry[0] if isinstance(entry, list | tuple) and entry else entry  # pyright: ignore[reportUnknownVariableType] - a pack's
+    return text(kind) if isinstance(kind, str) else ""
+
+
+def _unseen(section: Mapping[str, Any], seen: Sequence[GuestInput]) -> list[GuestInput]:
+    """Hidden inputs that nothing fills: no editor shows them, prompts and expansions may give them.
+
+    Loops hand on by them how many turns are left.
+    """
+    known = {input.name for input in seen}
+    names = [text(name) for name, entry in section.items() if _hidden_kind(entry) not in HIDDEN]
+    return [
+        GuestInput(name, ANY, [ANY], optional=True, link_only=True)
+        for name in names
+        if name not in known and name != RUN_PARAMETER
+    ]
+
+
+def _inputs(types: Mapping[str, Mapping[str, Any]]) -> list[GuestInput]:
+    """The inputs in their order; of two of one name the first, which is the required one."""
+    found: dict[str, GuestInput] = {}
+    for section in ("required", "optional"):
+        for name, entry in types[section].items():
+            made = _input(text(name), entry, optional=section == "optional")
+            found.setdefault(made.name, made)
+    return [*found.values()]
 
 
 def _input(name: str, entry: Any, *, optional: bool) -> GuestInput:
+    if name == RUN_PARAMETER:
+        raise Misdeclared(f"has an input {name!r}; no input can have this name")
     kind, options = _parted(name, entry)
-    choices = options.get("options") if kind == "COMBO" else None
+    choices = None
     if isinstance(kind, Iterable) and not isinstance(kind, str):
-        choices, kind = cast("Iterable[Any]", kind), "COMBO"
-    type = _type(kind, f"input {name!r}")
+        kind = choices = listed(cast("Iterable[Any]", kind), wide=True)
+        type = "COMBO"
+    else:
+        type = _type(kind, f"input {name!r}")
+        choices = _choices(name, options) if type == "COMBO" else None
+    has_limits = NUMBERS.issuperset(type.split(","))
     is_widget = "default" in options or PLAIN.issuperset(type.split(","))
+    force, lazy, raw, seed = (bool(options.get(flag)) for flag in FLAGGED)
     return GuestInput(
-        name=text(name),
+        name=name,
         type=type,
-        default=plain(options.get("default")),
-        seed=options.get("control_after_generate") is True,
+        default=plain(options.get("default"), wide=True),
+        seed=seed,
         upload=next((kind for kind in UPLOADS if options.get(f"{kind}_upload")), None),
-        link_only=options.get("forceInput") is True or not is_widget,
-        described=plain(entry if isinstance(entry, list | tuple) else [entry]),
+        link_only=force or not is_widget,
+        described=_shown(kind, options),
         optional=optional,
-        lazy=options.get("lazy") is True,
-        raw=options.get("rawLink") is True,
-        options=None if choices is None or is_open(options) else plain(list(choices)),
-        least=_limit(options.get("min")),
-        most=_limit(options.get("max")),
+        lazy=lazy,
+        raw=raw,
+        options=None if is_open(options) else choices,
+        least=number(options.get("min")) if has_limits else None,
+        most=number(options.get("max")) if has_limits else None,
     )
+
+
+def _choices(name: str, options: Mapping[str, Any]) -> list[Any] | None:
+    """The options of an entry ``("COMBO", {"options": [...]})``; None where it lists none."""
+    given = options.get("options")
+    if given is None:
+        return None
+    if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
+        raise Misdeclared(f"has input {name!r} with options = {plain(given)!r}; write a list")
+    return listed(cast("Iterable[Any]", given), wide=True)
+
+
+def _shown(kind: Any, options: Mapping[str, Any]) -> list[Any]:
+    """An input as object_info has it; limits that are no numbers are left out."""
+    shown: dict[str, Any] = plain(options, wide=True)
+    for name in LIMITS:
+        if name in shown and not isinstance(shown[name], bool) and number(shown[name]) is None:
+            del shown[name]
+    return [plain(kind, wide=True)] if options is NO_OPTIONS else [plain(kind, wide=True), shown]
 
 
 def is_open(options: Mapping[str, Any]) -> bool:
@@ -160,7 +216,7 @@ def is_open(options: Mapping[str, Any]) -> bool:
 def _parted(name: str, entry: Any) -> tuple[Any, Mapping[str, Any]]:
     """The type and the options of an entry, ``("INT", {"default": 1})``."""
     if isinstance(entry, str):
-        return entry, {}
+        return entry, NO_OPTIONS
     if not isinstance(entry, list | tuple) or not entry:
         raise Misdeclared(
             f'has input {name!r} = {entry!r}; write ("INT", {{...}}) or (["a", "b"],)'
@@ -168,7 +224,7 @@ def _parted(name: str, entry: Any) -> tuple[Any, Mapping[str, Any]]:
     kind, *rest = cast("list[Any]", entry)
     if rest and isinstance(rest[0], Mapping):
         return kind, cast("Mapping[str, Any]", rest[0])
-    return kind, {}
+    return kind, NO_OPTIONS
 
 
 def _type(kind: Any, where: str) -> str:
@@ -176,14 +232,9 @@ def _type(kind: Any, where: str) -> str:
     if isinstance(kind, Enum):
         kind = kind.value
     if not isinstance(kind, str):
-        raise Misdeclared(f"has {where} of the type {kind!r}; a type is a string or a list")
-    return text(kind) if kind != UNTIDY else ANY
-
-
-def _limit(value: Any) -> int | float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return plain(value)
+        raise Misdeclared(f"has {where} of the type {plain(kind)!r}; a type is a string or a list")
+    fits_all = kind == UNTIDY or not kind != UNTIDY  # noqa: SIM202 - they are overridden one by one
+    return ANY if fits_all else ",".join(part.strip() for part in text(kind).split(","))
 
 
 def _outputs(kind: Any) -> list[tuple[str, str, bool]]:
@@ -193,11 +244,11 @@ def _outputs(kind: Any) -> list[tuple[str, str, bool]]:
             f'has RETURN_TYPES = {types!r}; write a tuple: ("IMAGE",), or () for none'
         )
     kinds = [_output_type(entry) for entry in cast("list[Any]", types)]
-    names = [text(name) for name in _listed(kind, "RETURN_NAMES")]
+    names = [text(name) if isinstance(name, str) else "" for name in _listed(kind, "RETURN_NAMES")]
     each = [bool(flag) for flag in _listed(kind, "OUTPUT_IS_LIST")]
     return [
         (
-            names[index] if index < len(names) else name,
+            (names[index] if index < len(names) else "") or name,
             name,
             each[index] if index < len(each) else False,
         )
@@ -229,14 +280,20 @@ def _checks(kind: Any, names: list[str]) -> tuple[list[str], bool]:
     return judged, "input_types" in parameters
 
 
-def _described(kind: Any, node: GuestNode, types: Mapping[str, Any]) -> dict[str, Any]:
+def _described(
+    kind: Any, node: GuestNode, inputs: Sequence[GuestInput], types: Mapping[str, Any]
+) -> dict[str, Any]:
     """The node's entry in object_info."""
-    shown = {name: types[name] for name in ("required", "optional", "hidden") if types.get(name)}
-    shown.setdefault("required", {})
+    shown: dict[str, dict[str, Any]] = {
+        "required": {input.name: input.described for input in inputs if not input.optional},
+        "optional": {input.name: input.described for input in inputs if input.optional},
+        "hidden": plain(types.get("hidden") or {}, wide=True),
+    }
+    shown = {name: section for name, section in shown.items() if section or name == "required"}
     entry: dict[str, Any] = {
-        "input": plain(shown),
-        "input_order": {section: [text(name) for name in shown[section]] for section in shown},
-        "output": plain(kind.RETURN_TYPES),
+        "input": shown,
+        "input_order": {name: [*section] for name, section in shown.items()},
+        "output": listed(kind.RETURN_TYPES, wide=True),
         "output_is_list": [each for _, _, each in node.outputs],
         "output_name": [name for name, _, _ in node.outputs],
         "name": node.id,
@@ -247,7 +304,7 @@ def _described(kind: Any, node: GuestNode, types: Mapping[str, Any]) -> dict[str
         "output_node": node.shows,
     }
     if hasattr(kind, "OUTPUT_TOOLTIPS"):
-        entry["output_tooltips"] = plain(_listed(kind, "OUTPUT_TOOLTIPS"))
+        entry["output_tooltips"] = listed(_listed(kind, "OUTPUT_TOOLTIPS"))
     for attribute, member in FLAGS.items():
         if getattr(kind, attribute, False):
             entry[member] = True

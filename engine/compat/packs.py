@@ -14,12 +14,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
+import msgspec
+
 from engine.authoring.registry import Registry
+from engine.authoring.spec import NodeSpec
 from engine.compat.adapter import Adapter, Instances
 from engine.compat.attempts import Attempts
 from engine.compat.declared import Misdeclared, Source, declared
 from engine.compat.newer import newer_classes
-from engine.compat.plain import text, without_folders
+from engine.compat.plain import presentable, text
 from engine.compat.standins.install import install
 from engine.run.guests import GuestNode
 from engine.store.folders import Folders
@@ -99,10 +102,23 @@ def found(directories: Sequence[Path]) -> Iterator[tuple[str, Path]]:
         if not directory.is_dir():
             log.warning("there is no folder %s of node packs", directory)
             continue
-        for path in sorted(directory.iterdir()):
-            is_pack = path.suffix == ".py" if path.is_file() else (path / "__init__.py").is_file()
-            if is_pack and not path.name.startswith((".", "_")) and path.suffix != DISABLED:
+        try:
+            paths = sorted(directory.iterdir())
+        except OSError as error:
+            log.warning("the folder %s of node packs cannot be read: %s", directory, error)
+            continue
+        for path in paths:
+            if not path.name.startswith((".", "_")) and path.suffix != DISABLED and is_pack(path):
                 yield (path.stem if path.is_file() else path.name), path
+
+
+def is_pack(path: Path) -> bool:
+    """Whether a file or folder is a Python module; one that cannot be looked at is none."""
+    try:
+        return path.suffix == ".py" if path.is_file() else (path / "__init__.py").is_file()
+    except OSError:
+        log.warning("%s in a folder of node packs cannot be read", path.name)
+        return False
 
 
 class Packs:
@@ -120,6 +136,11 @@ class Packs:
         self._instances = Instances()
         self._classes: dict[str, tuple[Pack, Any]] = {}
 
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Nodes that cannot be nodes, by id, and why."""
+        return self._registry.left_out
+
     async def renew(self, ids: Collection[str] | None = None) -> None:
         """Call INPUT_TYPES again, which may list files; one that fails now keeps its last."""
         wanted = [id for id in self._classes if ids is None or id in ids]
@@ -136,7 +157,7 @@ class Packs:
         log.info("running %s of the node pack %s", script.name, name)
         try:
             module_of(script, f"{EARLY_PACKAGE}.{name.replace('.', '_')}")
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             log.exception("%s of the node pack %s failed", script.name, name)
             self.fail(f"{name}: {script.name}", error)
 
@@ -144,20 +165,27 @@ class Packs:
         """Import one pack; `known` gets its classes, by id."""
         log.info("loading the node pack %s", name)
         try:
-            pack = imported(name, path)
-        except (Exception, SystemExit) as error:
+            known.update(self.take(imported(name, path)))
+        except BaseException as error:
             log.exception("the node pack %s is left out", name)
             self.fail(name, error)
-            return
-        if pack.web is not None:
-            self.webs[name] = pack.web
-        for id, kind in pack.classes.items():
-            self._add_class(pack, text(id), kind)
-        own = {id: kind for id, (owner, kind) in self._classes.items() if owner is pack}
-        known.update(own)
-        self._read([*own])
 
-    def _add_class(self, pack: Pack, id: str, kind: Any) -> None:
+    def take(self, pack: Pack) -> dict[str, Any]:
+        """Add the nodes of an imported pack; its classes by id."""
+        if pack.web is not None:
+            self.webs[pack.name] = pack.web
+        for key, kind in pack.classes.items():
+            self._add_class(pack, key, kind)
+        own = {id: kind for id, (owner, kind) in self._classes.items() if owner is pack}
+        self._read([*own])
+        return own
+
+    def _add_class(self, pack: Pack, key: Any, kind: Any) -> None:
+        try:
+            id = text(key)
+        except Exception as error:  # noqa: BLE001 - a pack may fail in any way
+            self.fail(f"{pack.name}: a name that is no text", error)
+            return
         if id not in self._registry.nodes:
             self._classes[id] = (pack, kind)
             return
@@ -165,30 +193,58 @@ class Packs:
         self.fail(f"{pack.name}: {id}", NoPack(f"{owner} has a node of this name"))
 
     def _read(self, ids: Sequence[str]) -> None:
-        """Read what classes declare, and put the nodes into the registry."""
-        nodes = dict(self._registry.nodes)
-        for id in ids:
-            pack, kind = self._classes[id]
-            title = text(pack.titles.get(id, id))
-            version = f"{pack.version}-{id}-{self._core_version}"
-            source = Source(id, title, f"{PACKAGE}.{pack.name}", version)
-            try:
-                node, hidden = declared(kind, source)
-                adapter = Adapter(kind, node, hidden, self._instances, pack.turn)
-                nodes[id] = adapter.spec()
-                self.declared[id] = node
-                self._registry.failures.pop(f"{pack.name}: {id}", None)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - a pack may fail in any way
-                self.fail(f"{pack.name}: {id}", error)
-        self._registry.nodes = nodes
+        """Read what classes declare, and put the nodes into the registry.
 
-    def fail(self, name: str, error: BaseException) -> None:
-        """Note why a pack, or a node of one, is not there."""
-        told = str(error) if isinstance(error, Misdeclared) else f"{type(error).__name__}: {error}"
-        told = without_folders(text(told))
+        One that cannot be understood is left out, with the reason; it does no harm to the others.
+        """
+        nodes, left_out = dict(self._registry.nodes), dict(self._registry.left_out)
+        for id in ids:
+            pack = self._classes[id][0].name
+            name = f"{pack}: {id}"
+            try:
+                self.declared[id], nodes[id] = self._understood(id)
+                self._registry.failures.pop(name, None)
+                left_out.pop(id, None)
+            except BaseException as error:  # noqa: BLE001 - a pack may fail in any way
+                told = self.fail(name, error)
+                left_out[id] = f"its declaration in the node pack {pack} cannot be used: {told}"
+        self._registry.nodes, self._registry.left_out = nodes, left_out
+
+    def _understood(self, id: str) -> tuple[GuestNode, NodeSpec]:
+        """What a class declares, as the server will get it, and the node that runs it.
+
+        Raises:
+            Misdeclared: it cannot be a node.
+            BaseException: whatever the pack's code raises.
+        """
+        pack, kind = self._classes[id]
+        title = pack.titles.get(id)
+        source = Source(
+            id,
+            display_name=text(title) if isinstance(title, str) and title.strip() else id,
+            origin=f"{PACKAGE}.{pack.name}",
+            version=f"{pack.version}-{id}-{self._core_version}",
+        )
+        node, hidden = declared(kind, source)
+        sent = msgspec.json.decode(msgspec.json.encode(node), type=GuestNode)
+        return sent, Adapter(kind, sent, hidden, self._instances, pack.turn).spec()
+
+    def fail(self, name: str, error: BaseException) -> str:
+        """Note why a pack, or a node of one, is not there; gives the reason."""
+        told = presentable(reason(error))
         if self._registry.failures.get(name) != told:
             log.warning("%s: %s", name, told)
         self._registry.failures[name] = told
+        return told
+
+
+def reason(error: BaseException) -> str:
+    """What an error of a pack says, whatever its class does."""
+    name = type(error).__name__
+    try:
+        return text(error) if isinstance(error, Misdeclared) else f"{name}: {text(error)}"
+    except Exception:  # noqa: BLE001 - a pack's class may do anything
+        return name
 
 
 def imported(name: str, path: Path) -> Pack:
@@ -209,13 +265,14 @@ def imported(name: str, path: Path) -> Pack:
     if not isinstance(classes, Mapping):
         raise NoPack("has no NODE_CLASS_MAPPINGS, a dict of names to classes")
     titles = getattr(module, "NODE_DISPLAY_NAME_MAPPINGS", None)
+    titles = dict(cast("Mapping[Any, Any]", titles)) if isinstance(titles, Mapping) else {}
     if newer:
         titles = {id: kind.DISPLAY_NAME or id for id, kind in newer.items()}
     return Pack(
         name=name,
         version=code_version(path),
         classes=cast("Mapping[str, Any]", classes),
-        titles=cast("Mapping[str, Any]", titles) if isinstance(titles, Mapping) else {},
+        titles=titles,
         web=web,
     )
 
@@ -243,9 +300,12 @@ def web_folder(path: Path, name: Any) -> Path | None:
     """A pack's WEB_DIRECTORY, if it is a folder inside of the pack."""
     if not isinstance(name, str) or not path.is_dir():
         return None
-    web = (path / name).resolve()
-    if web.is_dir() and web.is_relative_to(path.resolve()):
-        return web
+    try:
+        web = (path / name).resolve()
+        if web.is_dir() and web.is_relative_to(path.resolve()):
+            return web
+    except (OSError, ValueError):
+        pass  # no path at all
     log.warning("the WEB_DIRECTORY %r of %s is no folder in it", name, path.name)
     return None
 
@@ -259,5 +319,6 @@ def core_version(registry: Registry) -> str:
 def code_version(path: Path) -> str:
     """Changes with the name, size or time of change of any Python file of a pack."""
     files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
-    facts = [(str(file), (stat := file.stat()).st_size, stat.st_mtime_ns) for file in files]
+    there = [file for file in files if file.is_file()]  # a link may lead nowhere
+    facts = [(str(file), (stat := file.stat()).st_size, stat.st_mtime_ns) for file in there]
     return hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest()

@@ -100,19 +100,19 @@ def _specs(prompt: Mapping[str, Any], registry: Registry) -> dict[str, NodeSpec]
             specs[id] = _as_given(spec, entry)  # pyright: ignore[reportUnknownArgumentType] - JSON
             continue
         unknown.append(f"Node ID '#{id}'")
-        problem = problem or _unknown(class_type)  # pyright: ignore[reportUnknownArgumentType] - JSON
+        problem = problem or _unknown(class_type, registry)  # pyright: ignore[reportUnknownArgumentType] - JSON
     if unknown:
         raise PromptError("invalid_prompt", problem, ", ".join(unknown))
     return specs
 
 
-def _unknown(class_type: object) -> str:
+def _unknown(class_type: object, registry: Registry) -> str:
     if class_type is None:
         return "Cannot execute because a node is missing the class_type property."
     said = f"Cannot execute because node {short(class_type)} does not exist"
     if isinstance(class_type, str) and class_type in CORE_NODES:
         return f"{said}: it is a node of ComfyUI that is not supported yet."
-    return f"{said}."
+    return registry.without(short(class_type), said)
 
 
 def _as_given(spec: NodeSpec, entry: Mapping[str, Any]) -> NodeSpec:

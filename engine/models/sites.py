@@ -75,7 +75,7 @@ def pip_settings() -> dict[str, str]:
     """Settings of pip, the strongest section wins; empty where pip is not installed."""
     try:
         listed = subprocess.run(
-            [sys.executable, "-m", "pip", "config", "list"],
+            [sys.executable, "-P", "-m", "pip", "config", "list"],
             capture_output=True,
             text=True,
             timeout=60,

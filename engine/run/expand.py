@@ -152,7 +152,8 @@ class _Reader:
             )
         spec = self._registry.get(class_type)
         if spec is None:
-            raise ExpansionError(f"the expansion needs a node {class_type!r}, which is not there")
+            told = f"the expansion needs a node {class_type!r}, which is not there"
+            raise ExpansionError(self._registry.without(class_type, told))
         node = graph_node(id, spec, cast("dict[str, Any]", inputs))
         opaque = (name for name, value in node.literals.items() if not is_plain(value))
         links = {name: self._inside(link) for name, link in node.links.items()}

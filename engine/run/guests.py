@@ -20,6 +20,7 @@ from engine.authoring.guests import Guests, GuestsAway
 from engine.authoring.markers import CPU, GPU, Choice, Range, Widget
 from engine.authoring.registry import Registry
 from engine.authoring.spec import MISSING, PLAIN, Input, NodeSpec, Output
+from engine.run.questions import NoAnswer
 from engine.store.folders import Folders
 
 log = logging.getLogger(__name__)
@@ -88,10 +89,15 @@ class GuestNode(Struct, frozen=True, omit_defaults=True):
 
 
 class Told(Struct, frozen=True):
-    """What a worker tells of its guests."""
+    """What a worker tells of its guests; JSON, as limits may have more than 64 bits.
+
+    Attributes:
+        left_out: see `Registry`.
+    """
 
     nodes: list[GuestNode]
     webs: dict[str, str]
+    left_out: Mapping[str, str]
 
 
 class LoadedGuests(Guests, Protocol):
@@ -100,6 +106,11 @@ class LoadedGuests(Guests, Protocol):
     @property
     def declared(self) -> Mapping[str, GuestNode]:
         """Their nodes by id, as last read."""
+        ...
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Their nodes that cannot be nodes, by id, and why."""
         ...
 
     def check(self, id: str, given: Mapping[str, Any]) -> Any:
@@ -141,7 +152,7 @@ def told(guests: LoadedGuests, ids: Collection[str] | None) -> bytes:
     """Some nodes, or all, as `ask_nodes` answers."""
     nodes = [node for id, node in guests.declared.items() if ids is None or id in ids]
     webs = {pack: str(path) for pack, path in guests.webs.items()}
-    return msgspec.json.encode(Told(nodes, webs))
+    return msgspec.json.encode(Told(nodes, webs, guests.left_out))
 
 
 async def checked(guests: LoadedGuests, id: str, given: Mapping[str, Any]) -> bytes:
@@ -243,9 +254,9 @@ class RemoteGuests:
         try:
             patience = self.patience if self._last is None else self.renewing_patience
             answer = await self._answer(ask, patience)
-        except GuestsAway:
+        except (GuestsAway, NoAnswer) as error:
             if self._last is None:
-                raise
+                raise GuestsAway(str(error)) from error
             log.warning("the worker does not tell of its packs' nodes; they are as they were")
             return
         self._learn(msgspec.json.decode(answer, type=Told), all=wanted is None)
@@ -257,16 +268,17 @@ class RemoteGuests:
             self._last = known
             guests = {id: self._spec(node) for id, node in known.items()}
             self._registry.nodes = {**self._own, **guests}
+        self._registry.left_out = found.left_out
         self.webs = {pack: Path(path) for pack, path in found.webs.items()}
 
     def _spec(self, node: GuestNode) -> NodeSpec:
         check = partial(self._check, node.id) if node.has_check else None
         return spec_of(node, self._not_here, check=check)
 
-    async def _check(self, id: str, **given: Any) -> Any:
+    async def _check(self, id: str, /, **given: Any) -> Any:
         return await self._answer(partial(self._worker.ask_check, id, given), self.patience)
 
-    def _not_here(self, **_: Any) -> Any:
+    def _not_here(self, /, **_: Any) -> Any:
         raise SoundstageError("nodes of guests run in the worker, not here")
 
     async def _answer(self, ask: Callable[[], Any], patience: float) -> Any:

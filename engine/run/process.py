@@ -1,4 +1,8 @@
-"""A worker in a process of its own: what it does to itself, the server survives."""
+"""A worker in a process of its own: what it does to itself, the server survives.
+
+It imports what is installed, or is on PYTHONPATH, and nothing of the folder that it is started in
+(`-P`): people start the service in a checkout of another program, which has a `nodes.py`, too.
+"""
 
 from __future__ import annotations
 
@@ -147,9 +151,7 @@ class ProcessWorker:
         try:
             with theirs:
                 self._process = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    "-m",
-                    "engine.run.child",
+                    *(sys.executable, "-P", "-m", "engine.run.child"),
                     str(theirs.fileno()),
                     msgspec.json.encode(self._settings).decode(),
                     pass_fds=[theirs.fileno()],

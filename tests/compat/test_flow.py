@@ -176,6 +176,23 @@ async def test_a_loop_runs_turn_by_turn_and_shows_each(local: Opener):
             assert set(entry.outcome.display.values()) == {"each"}, "as the loop wishes"
 
 
+@pytest.mark.parametrize("turns", [1, 2, 3, 4])
+async def test_a_loop_whose_counter_is_a_hidden_input_ends(local: Opener, turns: int):
+    bench = await local()
+    prompt = {
+        "count": n("V1Fickle", value=turns),
+        "first": n("EmptyImage", width=512, height=512, batch_size=1, color=0),
+        "constant": n("EmptyImage", width=512, height=512, batch_size=1, color=0xFFFFFF),
+        "begin": n("V1For", times=["count", 0], second=["first", 0]),
+        "mean": n("V1Mean", a=["begin", 2], b=["constant", 0]),
+        "end": n("V1EndFor", flow=["begin", 0], second=["mean", 0]),
+        "levels": n("V1Brightness", picture=["end", 0]),
+        "out": n("V1Show", value=["levels", 0]),
+    }
+    for _ in range(2):
+        assert await shown(bench, prompt) == [str(1 - 0.5**turns)]
+
+
 async def test_an_expansion_that_bites_its_tail_is_blamed_on_its_node(local: Opener):
     bench = await local()
     entry = await bench.run(shown_by(n("V1Snake")))

@@ -121,8 +121,42 @@ async def test_packs_that_cannot_be_loaded_are_told_of_and_the_others_load(call:
         "newer: Growing": (
             "NotUnderstood: io.Autogrow: inputs that a prompt makes are not here for packs"
         ),
+        "odd: V1Endless": "Endless: a list has over 1000000 items, or no end",
+        "odd: V1NoText": "RuntimeError: it has no text",
         "quits": "SystemExit: 3",
     }
+
+
+async def test_a_prompt_that_names_a_node_which_was_left_out_is_told_why(call: Caller):
+    status, answer = await call.post("/prompt", {"prompt": {"1": n("V1Raises")}})
+    assert (status, answer["error"]["type"]) == (400, "invalid_prompt")
+    assert answer["error"]["message"] == (
+        "Cannot execute because node V1Raises does not exist: its declaration in the node pack "
+        "careless cannot be used: RuntimeError: the disk is not there"
+    )
+
+
+async def test_odd_declarations_that_make_sense_are_nodes(call: Caller):
+    status, info = await call.get("/object_info")
+    assert status == 200
+    odd = info["V1Numbers"]
+    far = 0xFFFFFFFFFFFFFFFFFFFF
+    assert odd["input"]["required"]["whole"][1] == {
+        "default": 0,
+        "min": -far,
+        "max": far,
+        "step": 0,
+    }
+    assert odd["input"]["required"]["real"] == ["FLOAT", {"default": 0, "max": 9.5}]
+    assert odd["input"]["required"]["text"] == ["STRING", {"default": 5, "min": 0}]
+    assert odd["display_name"] == "V1Numbers"
+    given = {"whole": -far, "size": 1, "real": 0.5, "text": "x", "kind": "large", "both": 1}
+    prompt = {"1": n("V1Numbers", **given, anything=2, **{"7": 3})}
+    async with call.ear("odd") as ear:
+        id = await call.submit(prompt, client_id="odd")
+        await ear.over(id)
+    _, history = await call.get(f"/history/{id}")
+    assert f"whole={-far}" in history[id]["outputs"]["1"]["text"]
 
 
 async def test_scripts_of_packs_are_listed_and_served(call: Caller):

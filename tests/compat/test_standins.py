@@ -14,7 +14,7 @@ from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariable
 
 from engine.authoring.errors import BadPath, MissingFile
 from engine.authoring.registry import Registry
-from engine.compat.plain import without_folders
+from engine.compat.plain import presentable
 from engine.compat.standins.comfy import (
     IO,
     CheckLazyMixin,
@@ -210,7 +210,7 @@ def test_a_progress_bar_outside_of_a_job_only_counts():
     ],
 )
 def test_errors_tell_no_folders(text: str, told: str):
-    assert without_folders(text) == told
+    assert presentable(text) == told
 
 
 @pytest.mark.parametrize(("crop", "corner"), [("center", 1.0), ("disabled", 0.0)])
