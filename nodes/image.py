@@ -8,7 +8,9 @@ from engine import Artifact, Choice, Files, FolderKind, Run, Tooltip, Upload, no
 from nodes.sockets import Image, Mask
 from nodes.widgets import BatchSize, ColorNumber, Crop, FreeSide, Length, Prefix, ScaleMethod
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
+PICTURES = (
+    ".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif",
+)  # fmt: skip
 
 
 @node("SaveImage", category="image", display_name="Save Image", passes=("images",))
@@ -71,7 +73,7 @@ def load_image(
     """Read a picture of the input folder; the mask is where it is transparent."""
     from nodes.models.pictures import read
 
-    return Loaded(*read(run.input_path(image)))
+    return Loaded(*read(run.input_path(image), run.warn))
 
 
 @node("LoadImageOutput", category="image", display_name="Load Image (from Outputs)")

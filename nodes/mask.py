@@ -36,7 +36,7 @@ def load_mask(
     from nodes.models.masks import of_channel
     from nodes.models.pictures import read
 
-    picture, transparent = read(run.input_path(image))
+    picture, transparent = read(run.input_path(image), run.warn)
     return transparent if channel == "alpha" else of_channel(picture, channel)
 
 

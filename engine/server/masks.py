@@ -15,7 +15,6 @@ from engine.server.bodies import BadInput
 from engine.server.files import folder_kind, kept
 from engine.server.forms import received
 from engine.server.keys import ENGINE
-from engine.server.pictures import MOST_PIXELS
 from engine.server.uploads import Upload
 from engine.store.folders import Folders
 
@@ -66,33 +65,34 @@ def _original(folders: Folders, reference: str | None) -> Path:
 
 def _write(masked: Upload, mask: Upload, original: Path) -> None:
     """The original with the mask's alpha, as PNG, under the mask's name."""
-    from PIL import Image, ImageOps, PngImagePlugin
+    from media import png
+    from media.pictures import BadPicture, first
+    from media.values import plain
 
-    text = PngImagePlugin.PngInfo()
+    texts = original.read_bytes()
     try:
-        with Image.open(original) as opened, Image.open(mask.part) as other:
-            if opened.width * opened.height > MOST_PIXELS:
-                raise BadInput("picture_too_large", f"The picture is {_size(opened)}: too large.")
-            picture = ImageOps.exif_transpose(opened)  # as nodes read it
-            if picture.size != other.size:
-                raise BadInput(
-                    "wrong_size",
-                    f"The mask is {_size(other)}, the picture {_size(picture)}; "
-                    "send a mask of the picture's size.",
-                )
-            result = picture.convert("RGBA")
-            result.putalpha(other.convert("RGBA").getchannel("A"))
-            if isinstance(opened, PngImagePlugin.PngImageFile):
-                for name, value in opened.text.items():
-                    text.add_text(name, value)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        picture = plain(first(texts, _unheard), _unheard).convert("RGBA")
+        other = plain(first(mask.part.read_bytes(), _unheard), _unheard)
+    except BadPicture as error:
         raise BadInput(
-            "no_picture", f"{original.name} or the mask cannot be read as a picture."
-        ) from error
+            "no_picture", f"{original.name} or the mask cannot be read as a picture: {error}."
+        ) from None
+    if picture.size != other.size:
+        raise BadInput(
+            "wrong_size",
+            f"The mask is {_size(other)}, the picture {_size(picture)}; "
+            "send a mask of the picture's size.",
+        )
+    picture.putalpha(other.convert("RGBA").getchannel("A"))
+    picture.info.clear()
     buffer = io.BytesIO()
-    result.save(buffer, "PNG", pnginfo=text, compress_level=4)
+    picture.save(buffer, "PNG", compress_level=4)
     masked.begin(mask.name or "mask.png")
-    masked.write(buffer.getvalue())
+    masked.write(png.with_texts(buffer.getvalue(), texts))
+
+
+def _unheard(warning: str) -> None:
+    """The node that reads the picture warns of what is missing in it."""
 
 
 def _size(picture: Any) -> str:

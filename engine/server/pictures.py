@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 CHANNELS = ("rgba", "rgb", "a")
 DEFAULT_QUALITY = 90
-MOST_PIXELS = 2**28
+LONGEST_SIDE = {"png": 2**31 - 1, "jpeg": 65_500, "webp": 16_383}
+"""Of a picture in each format; a larger one is made smaller."""
 
 
 def rendered(
@@ -33,29 +34,31 @@ def rendered(
     Raises:
         BadInput: the file is no picture, or too large a one.
     """
-    from PIL import Image, ImageOps
+    from media.pictures import BadPicture, first
+    from media.values import plain
 
     name = source.name if isinstance(source, Path) else "the picture"
+    data = source.read_bytes() if isinstance(source, Path) else source
     try:
-        with Image.open(source if isinstance(source, Path) else io.BytesIO(source)) as opened:
-            if opened.width * opened.height > MOST_PIXELS:
-                raise BadInput("picture_too_large", f"{name} is too large for a preview.")
-            if size is not None:
-                opened.draft(None, (size, size))  # a JPEG is read no larger than need be
-            picture = _channels(ImageOps.exif_transpose(opened), channel)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        opened = plain(first(data, _unheard, draft=size), _unheard)
+    except BadPicture as error:
         raise BadInput(
             "no_picture",
-            f"{name} cannot be read as a picture; ask for it without preview and channel.",
-        ) from error
+            f"{name} cannot be read as a picture: {error}. Ask for it without preview and channel.",
+        ) from None
+    picture = _channels(opened, channel)
     if size is not None:
         picture.thumbnail((size, size))
     if preview is None:
         return _encoded(picture, "png", compress_level=1)
     kind, _, quality = preview.partition(";")
     if kind == "jpeg":
-        picture = picture.convert("RGB")
-    return _encoded(picture, "jpeg" if kind == "jpeg" else "webp", quality=_quality(quality))
+        return _encoded(picture.convert("RGB"), "jpeg", quality=_quality(quality))
+    return _encoded(picture, "webp", quality=_quality(quality))
+
+
+def _unheard(warning: str) -> None:
+    """A preview shows what is there; the node that reads the file warns."""
 
 
 def _channels(picture: Image.Image, channel: str) -> Image.Image:
@@ -77,5 +80,9 @@ def _quality(text: str) -> int:
 
 def _encoded(picture: Image.Image, kind: str, **options: int) -> tuple[bytes, str]:
     buffer = io.BytesIO()
+    longest = LONGEST_SIDE[kind]
+    if max(picture.size) > longest:
+        picture.thumbnail((longest, longest))
+    picture.info.clear()  # a colour profile may be one of CMYK, or broken
     picture.save(buffer, kind.upper(), **options)
     return buffer.getvalue(), f"image/{kind}"

@@ -5,19 +5,27 @@ A batch of pictures is float32 [B, H, W, C] in 0..1; a mask is float32 [B, H, W]
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
+
+from media import pictures as media
+from media.values import Picture, numbers, opacity
+
+log = logging.getLogger(__name__)
 
 SCALE_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "lanczos")
 NO_MASK = (64, 64)  # the size of the empty mask of a picture without transparency
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+MOST_BYTES = 8 << 30  # of the frames of one file in memory
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601
 
 
@@ -70,39 +78,43 @@ def to_words(pictures: Tensor) -> NDArray[np.uint16]:
     return values.clip(0, 65535, out=values).astype(np.uint16)
 
 
-def read(path: Path) -> tuple[Tensor, Tensor]:
+def read(path: Path, warn: Callable[[str], None] = log.warning) -> tuple[Tensor, Tensor]:
     """The frames of a picture file, upright, and the mask of their transparency.
 
     The mask is 1 where the picture is transparent; of a picture without transparency it is empty
-    and 64 x 64.
+    and 64 x 64. Frames of another size than the first are left out.
+
+    Args:
+        path: of the file.
+        warn: is told what is missing or was changed, in a sentence for the user.
 
     Raises:
-        PictureError: not a picture, or a broken one.
+        PictureError: not a picture, or one of which no line can be read, or too large a one.
     """
-    pictures: list[Tensor] = []
-    masks: list[Tensor] = []
+    name, frames = path.name, list[Tensor]()
+    masks, others = list[Tensor](), 0
+
+    def say(text: str) -> None:
+        warn(f"{name}: {text}")
+
     try:
-        with Image.open(path) as file:
-            # A stereo photograph (MPO) holds its second view and thumbnails as frames.
-            only_first = file.format == "MPO"
-            for frame in ImageSequence.Iterator(file):
-                upright = ImageOps.exif_transpose(frame)
-                deep = upright.mode.startswith("I")
-                picture = from_image(_deep(upright) if deep else upright.convert("RGB"))
-                if pictures and picture.shape != pictures[0].shape:
-                    continue
-                pictures.append(picture)
-                masks.append(_transparency(upright))
-                if only_first:
-                    break
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise PictureError(
-            f"{path.name}: cannot be read as a picture ({error}); "
-            "it may be broken or cut off, upload it again or save it as PNG"
-        ) from None
-    except Image.DecompressionBombError as error:
-        raise PictureError(f"{path.name}: too large a picture ({error}); make it smaller") from None
-    return torch.stack(pictures), torch.stack(masks)
+        for frame in media.frames(path.read_bytes(), say):
+            picture = torch.tensor(numbers(frame, say))
+            if frames and picture.shape != frames[0].shape:
+                others += 1
+                continue
+            frames.append(picture)
+            masks.append(_transparency(frame))
+            if len(frames) * picture.numel() * picture.itemsize > MOST_BYTES:
+                raise media.BadPicture(
+                    f"its frames of {picture.shape[1]} x {picture.shape[0]} do not fit into "
+                    "memory; make them smaller or fewer"
+                )
+    except media.BadPicture as error:
+        raise PictureError(f"{name}: cannot be read as a picture: {error}") from None
+    if others:
+        say(f"{others} of its frames have another size than the first and are left out")
+    return torch.stack(frames), torch.stack(masks)
 
 
 def from_image(image: Image.Image) -> Tensor:
@@ -110,19 +122,9 @@ def from_image(image: Image.Image) -> Tensor:
     return torch.as_tensor(np.asarray(image, dtype=np.float32) / 255)
 
 
-def _deep(image: Image.Image) -> Image.Image:
-    """16 bits of grey as 8 bits of RGB."""
-    return Image.fromarray((np.asarray(image) / 257).round().clip(0, 255).astype(np.uint8)).convert(
-        "RGB"
-    )
-
-
-def _transparency(image: Image.Image) -> Tensor:
-    if "A" not in image.getbands() and "transparency" in image.info:
-        image = image.convert("RGBA")
-    if "A" not in image.getbands():
-        return torch.zeros(NO_MASK)
-    return 1 - from_image(image.getchannel("A"))
+def _transparency(frame: Picture) -> Tensor:
+    opaque = opacity(frame)
+    return torch.zeros(NO_MASK) if opaque is None else 1 - torch.tensor(opaque)
 
 
 def scaled(pictures: Tensor, method: str, width: int, height: int, *, crop: bool) -> Tensor:

@@ -115,7 +115,7 @@ def test_frames_of_an_animation_become_a_batch(tmp_path: Path):
 def test_broken_pictures_are_refused_by_name(tmp_path: Path):
     Image.new("RGB", (200, 200), "red").save(tmp_path / "cut.png")
     whole = (tmp_path / "cut.png").read_bytes()
-    for data in (b"", b"no picture at all", whole[: len(whole) // 2], whole[:20]):
+    for data in (b"", b"no picture at all", whole[:50], whole[:20]):
         (tmp_path / "cut.png").write_bytes(data)
         with pytest.raises(PictureError, match=r"cut\.png: cannot be read as a picture"):
             read(tmp_path / "cut.png")
