@@ -9,6 +9,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests import patience
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--headless",
@@ -22,8 +24,6 @@ FLAGS = (
     "--remote-debugging-port=0",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
-START_SECONDS = 60
-STOP_SECONDS = 10
 
 
 def find() -> str | None:
@@ -44,7 +44,7 @@ def running(program: str, profile: Path) -> Generator[str]:
     finally:
         process.terminate()
         try:
-            process.wait(STOP_SECONDS)
+            process.wait(patience.SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -52,7 +52,7 @@ def running(program: str, profile: Path) -> Generator[str]:
 
 def _address(process: subprocess.Popen[bytes], written: Path) -> str:
     """Wait until Chromium has written where it listens: the port, then a path."""
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + patience.SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         lines = written.read_text().splitlines() if written.exists() else []
         if len(lines) == 2:

@@ -17,14 +17,13 @@ from hypothesis import HealthCheck, settings
 from playwright.async_api import Page, async_playwright
 
 from engine.models.pull import PullError, pull
-from tests import browser
+from tests import browser, patience
 
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")  # a busy machine is no failure
 
 CHECKOUT = Path(__file__).parent.parent
 READY = "Soundstage listens on "
-STOP_SECONDS = 90  # on a busy machine
 
 
 @dataclass
@@ -40,7 +39,7 @@ class Service:
         with self.process:
             try:
                 self.process.terminate()
-                return self.process.wait(STOP_SECONDS)
+                return self.process.wait(patience.SECONDS)
             finally:
                 self.process.kill()
 

@@ -14,7 +14,7 @@ from engine.cli.workflow import Prompt, titles
 from engine.client import Client, ClientError, Queued, Refused, Result, Update
 from engine.run.events import NodeFinished, NodeProgress, NodeStarted
 
-CANCEL_SECONDS = 5.0
+CANCEL_SECONDS = 60.0  # a second Ctrl-C ends it at once
 NO_CHOICE = "not in []"
 
 

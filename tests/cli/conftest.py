@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import patience
 from tests.conftest import CHECKOUT
-
-PATIENCE = 120
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ def soundstage(tmp_path: Path) -> Soundstage:
             env=os.environ | made,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=patience.SECONDS,
             check=False,
         )
         assert "Traceback" not in done.stdout + done.stderr

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import patience
 from tests.cli.conftest import Soundstage
-from tests.conftest import CHECKOUT, STOP_SECONDS, ServerFactory
+from tests.conftest import CHECKOUT, ServerFactory
 
 HEAVY = "torch", "onnxruntime", "diffusers", "transformers", "PIL", "soundfile", "numpy", "rich"
 
@@ -45,7 +46,7 @@ def test_a_signal_stops_it_in_good_order(server: ServerFactory, number: signal.S
     address = service.home / "service.url"
     assert address.read_text() == service.url
     service.process.send_signal(number)
-    assert service.process.wait(STOP_SECONDS) == 0
+    assert service.process.wait(patience.SECONDS) == 0
     assert not address.exists()
 
 
@@ -62,7 +63,7 @@ def test_an_attached_service_does_not_outlive_its_starter(tmp_path: Path):
         assert process.stdin is not None
         assert process.stdout.readline().startswith(b"Soundstage listens on")
         process.stdin.close()
-        assert process.wait(STOP_SECONDS) == 0
+        assert process.wait(patience.SECONDS) == 0
 
 
 def test_a_port_in_use_is_one_clear_line(soundstage: Soundstage):
@@ -93,7 +94,9 @@ def test_it_serves_https(server: ServerFactory, tmp_path: Path):
     service = server("--tls-keyfile", str(key), "--tls-certfile", str(certificate))
     assert service.url.startswith("https://127.0.0.1:")
     trusted = ssl.create_default_context(cafile=certificate)
-    with urllib.request.urlopen(service.url + "/features", timeout=60, context=trusted) as answer:
+    with urllib.request.urlopen(
+        service.url + "/features", timeout=patience.SECONDS, context=trusted
+    ) as answer:
         assert answer.status == 200
 
 
@@ -126,5 +129,5 @@ def test_it_listens_on_several_addresses(server: ServerFactory):
     service = server("--listen", "127.0.0.1,127.0.0.2")
     other = service.url.replace("127.0.0.1", "127.0.0.2")
     for url in (service.url, other):
-        with urllib.request.urlopen(url + "/features", timeout=60) as answer:
+        with urllib.request.urlopen(url + "/features", timeout=patience.SECONDS) as answer:
             assert answer.status == 200

@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.async_api import ConsoleMessage, Page, Request, Response
 
-PATIENCE_MS = 60_000  # until the app has started, on a busy machine
+from tests import patience
 
 
 class App:
@@ -47,8 +47,8 @@ class App:
     async def start(self) -> None:
         """Go to the app and wait until a workflow can be run."""
         await self.page.goto(self.url)
-        await self.tagged("queue-button").wait_for(timeout=PATIENCE_MS)
-        await self.tab("Unsaved Workflow").wait_for(timeout=PATIENCE_MS)
+        await self.tagged("queue-button").wait_for(timeout=patience.MILLISECONDS)
+        await self.tab("Unsaved Workflow").wait_for(timeout=patience.MILLISECONDS)
 
     def tagged(self, name: str) -> Any:
         """The element that its makers named so for tests."""

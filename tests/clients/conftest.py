@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
+from tests import patience
 from tests.conftest import CHECKOUT, Service
 from tests.server.conftest import call as call
 
 CLIENTS = CHECKOUT / "build" / "clients"
-TASK_SECONDS = 120
 NO_TRACKING = "[DEFAULT]\nenable_tracking = False\n"
 
 Document = dict[str, Any]
@@ -56,7 +56,7 @@ class Comfy:
             },
             capture_output=True,
             text=True,
-            timeout=TASK_SECONDS,
+            timeout=patience.SECONDS,
         )
         lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         assert lines, done.stderr
@@ -96,7 +96,7 @@ def stable_canvas(service: Service, tmp_path_factory: pytest.TempPathFactory) ->
             [node, script, folder, service.url, task, *([argument] if argument else [])],
             capture_output=True,
             text=True,
-            timeout=TASK_SECONDS,
+            timeout=patience.SECONDS,
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.splitlines()[-1])

@@ -14,7 +14,8 @@ from playwright.async_api import Page, expect
 
 from engine.authoring.registry import Registry
 from engine.graph.workflow import is_workflow, to_prompt
-from tests.clients.browser_app import PATIENCE_MS, App
+from tests import patience
+from tests.clients.browser_app import App
 from tests.clients.drawings import flipped, plain, slow, workflow
 from tests.conftest import Service, free_port, start_service
 from tests.graph.test_workflow_corpus import templates
@@ -72,7 +73,7 @@ def service(front_end: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture
 async def app(page: Page, service: Service, tmp_path: Path) -> App:
     """The app as somebody sees it who has used it before."""
-    page.set_default_timeout(PATIENCE_MS)
+    page.set_default_timeout(patience.MILLISECONDS)
     async with aiohttp.ClientSession() as session:
         await Caller(service, session).post("/settings", STARTED_BEFORE)
     app = App(page, service.url, tmp_path)
@@ -81,7 +82,7 @@ async def app(page: Page, service: Service, tmp_path: Path) -> App:
 
 
 async def test_a_new_user_is_offered_our_templates(page: Page, front_end: Path, tmp_path: Path):
-    page.set_default_timeout(PATIENCE_MS)
+    page.set_default_timeout(patience.MILLISECONDS)
     started = start_service(tmp_path / "home", "--front-end-root", str(front_end))
     try:
         app = App(page, started.url, tmp_path)
@@ -89,7 +90,9 @@ async def test_a_new_user_is_offered_our_templates(page: Page, front_end: Path, 
         offer = page.get_by_role("dialog").get_by_text("hello", exact=True)
         await offer.wait_for()
         picture = page.get_by_role("dialog").locator("img").first
-        await expect(picture).to_have_js_property("naturalWidth", 256, timeout=PATIENCE_MS)
+        await expect(picture).to_have_js_property(
+            "naturalWidth", 256, timeout=patience.MILLISECONDS
+        )
         await offer.click()
         await app.tab("hello").wait_for()
         assert app.problems == []
@@ -109,7 +112,7 @@ async def test_a_workflow_runs_and_its_picture_is_shown(app: App, call: Caller):
     await app.page.get_by_text("drawn_00001_.png").wait_for()
     await app.tagged("assets-tab-button").click()
     picture = app.page.locator("img[src*='drawn_00001_.png']").first
-    await expect(picture).to_have_js_property("naturalWidth", 48, timeout=PATIENCE_MS)
+    await expect(picture).to_have_js_property("naturalWidth", 48, timeout=patience.MILLISECONDS)
     assert (await call.get(f"/history/{answer['prompt_id']}"))[1] != {}
     assert app.problems == []
 
@@ -219,7 +222,7 @@ async def test_a_job_of_the_past_is_opened_and_forgotten(app: App, call: Caller)
     await app.page.get_by_text("Clear job history").click()
     async with app.page.expect_response("**/api/history"):
         await app.page.get_by_role("dialog").get_by_role("button", name="Clear").last.click()
-    await expect(job).to_have_count(0, timeout=PATIENCE_MS)
+    await expect(job).to_have_count(0, timeout=patience.MILLISECONDS)
     assert await call.get("/history") == (200, {})
     assert app.problems == []
 
@@ -227,7 +230,7 @@ async def test_a_job_of_the_past_is_opened_and_forgotten(app: App, call: Caller)
 async def test_a_job_outlives_the_service_before_the_eyes_of_the_app(
     page: Page, front_end: Path, tmp_path: Path
 ):
-    page.set_default_timeout(PATIENCE_MS)
+    page.set_default_timeout(patience.MILLISECONDS)
     port = str(free_port())
     flags = ("--nodes", "tests.pack", "--front-end-root", str(front_end), "--port", port)
     started = start_service(tmp_path / "home", *flags)
@@ -248,7 +251,7 @@ async def test_a_job_outlives_the_service_before_the_eyes_of_the_app(
 
 
 async def test_scripts_of_a_node_pack_run_in_the_app(page: Page, front_end: Path, tmp_path: Path):
-    page.set_default_timeout(PATIENCE_MS)
+    page.set_default_timeout(patience.MILLISECONDS)
     pack = tmp_path / "packs" / "greeting"
     (pack / "web").mkdir(parents=True)
     (pack / "__init__.py").write_text(PACK)

@@ -20,6 +20,7 @@ from engine.authoring.guests import GuestsAway
 from engine.graph.errors import PromptError
 from engine.run.engine import Engine
 from engine.run.guests import GuestPacks, RemoteGuests
+from tests import patience
 from tests.compat.conftest import LOADER, PACKS
 from tests.compat.test_values import shown, shown_by
 from tests.conftest import Service, start_service
@@ -103,7 +104,7 @@ async def test_choices_follow_the_files_and_so_does_the_etag(call: Caller, servi
 async def test_packs_that_cannot_be_loaded_are_told_of_and_the_others_load(call: Caller):
     await call.get("/object_info")
     failures: dict[str, str] = {}
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(patience.SECONDS):
         while not failures:
             _, stats = await call.get("/system_stats")
             failures = stats["failures"]
@@ -283,7 +284,7 @@ async def test_native_prompts_do_not_wait_for_packs(tmp_path: Path):
     engine = await Engine.open(tmp_path / "home", guests=guests)
     try:
         bench = Bench(engine)
-        await asyncio.wait_for(bench.submit({"1": n("PreviewAny", source="x")}), 60)
+        await asyncio.wait_for(bench.submit({"1": n("PreviewAny", source="x")}), patience.SECONDS)
     finally:
         await engine.close()
 

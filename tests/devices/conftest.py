@@ -13,8 +13,7 @@ import pytest
 from engine import Step
 from engine.devices.lanes import Lane, Task
 from engine.devices.residency import Residency
-
-WAIT_SECONDS = 60
+from tests import patience
 
 
 @dataclass
@@ -129,12 +128,12 @@ class Reached:
 
     async def wait(self) -> None:
         """Until there was a step."""
-        await asyncio.wait_for(self._event.wait(), WAIT_SECONDS)
+        await asyncio.wait_for(self._event.wait(), patience.SECONDS)
 
 
 async def result(submitted: Submitted) -> Any:
     """What became of a task."""
-    return await asyncio.wait_for(submitted.future, WAIT_SECONDS)
+    return await asyncio.wait_for(submitted.future, patience.SECONDS)
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import pytest
 from engine import Interrupted, Step
 from engine.devices.lanes import Lane, Lanes
 from engine.devices.residency import Residency
-from tests.devices.conftest import WAIT_SECONDS, Jobs, Model, Reached, result, steps
+from tests import patience
+from tests.devices.conftest import Jobs, Model, Reached, result, steps
 
 
 async def test_a_call_runs_in_the_lane_on_its_device(jobs: Jobs):
@@ -34,10 +35,10 @@ async def held(jobs: Jobs) -> threading.Event:
 
     def hold(_: str) -> None:
         begun.set()
-        free.wait(WAIT_SECONDS)
+        free.wait(patience.SECONDS)
 
     jobs.start(hold)
-    await asyncio.to_thread(begun.wait, WAIT_SECONDS)
+    await asyncio.to_thread(begun.wait, patience.SECONDS)
     return free
 
 

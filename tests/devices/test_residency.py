@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from engine.devices.residency import Lease, Residency
+from tests import patience
 from tests.devices.conftest import Model, Weights
 
 
@@ -211,7 +212,7 @@ def test_lanes_that_want_the_same_weights_load_them_once():
 
     def lane(_: int) -> Weights | None:
         model = Model("a", loads=loads)
-        start.wait(60)
+        start.wait(patience.SECONDS)
         used(residency, model)
         return model.bound
 

@@ -19,7 +19,7 @@ from engine.run.scheduler import QueueChanged
 from engine.store.folders import Folders
 from engine.store.history import Entry, Job
 from engine.store.keeping import Keeping
-from tests import pack
+from tests import pack, patience
 
 Prompt: TypeAlias = dict[str, Any]
 Opener: TypeAlias = Callable[..., Awaitable["Bench"]]
@@ -53,11 +53,11 @@ class Bench:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((wanted, future))
-        await asyncio.wait_for(future, 60)
+        await asyncio.wait_for(future, patience.SECONDS)
 
     async def queued(self, times: int) -> None:
         """Wait until the queue changed so often: a job is put, then it is taken."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(patience.SECONDS):
             while sum(isinstance(event, QueueChanged) for _, event in self.told) < times:  # noqa: ASYNC110 - a test may look again
                 await asyncio.sleep(0.001)
 

@@ -13,9 +13,9 @@ from engine.run.frames import LogLine, encoded
 from engine.run.local import LocalWorker
 from engine.run.relay import Relay
 from engine.store.folders import Folders
+from tests import patience
 from tests.run.conftest import registry
 
-WAIT_SECONDS = 60
 WARMED = threading.Event()
 
 
@@ -52,7 +52,7 @@ async def test_slow_imports_begin_before_the_first_job(tmp_path: Path):
     made = worker(tmp_path, Slow)
     await made.start()
     await made.free(unload_models=True, free_memory=True)
-    assert WARMED.wait(WAIT_SECONDS)
+    assert WARMED.wait(patience.SECONDS)
     await made.close()
 
 

@@ -13,10 +13,10 @@ import aiohttp
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
+from tests import patience
 from tests.conftest import Service
 
 Prompt = dict[str, Any]
-PATIENCE = 90  # on a busy machine
 
 
 def node(class_type: str, **inputs: Any) -> dict[str, Any]:
@@ -48,7 +48,7 @@ class Ear:
 
     async def hear(self) -> tuple[str, dict[str, Any]] | bytes:
         """The next frame."""
-        frame = await asyncio.wait_for(self.socket.recv(), PATIENCE)
+        frame = await asyncio.wait_for(self.socket.recv(), patience.SECONDS)
         if isinstance(frame, bytes):
             self.frames.append(frame)
             return frame

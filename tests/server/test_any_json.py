@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests import patience
 from tests.conftest import Service
 from tests.server.conftest import chain
 
@@ -51,7 +52,7 @@ BODIES = st.fixed_dictionaries(
 
 def answer(url: str, data: bytes | None = None) -> tuple[int, bytes]:
     try:
-        with urllib.request.urlopen(url, data, timeout=60) as got:
+        with urllib.request.urlopen(url, data, timeout=patience.SECONDS) as got:
             return got.status, got.read()
     except urllib.error.HTTPError as error:
         with error:

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
+from tests import patience
 from tests.conftest import ServerFactory, Service
 from tests.server.conftest import Caller
 
@@ -258,7 +259,7 @@ NAMES = st.text(max_size=30) | st.lists(
 def answered(method: str, url: str, data: bytes | None = None) -> tuple[int, bytes]:
     request = urllib.request.Request(url, data, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=60) as got:
+        with urllib.request.urlopen(request, timeout=patience.SECONDS) as got:
             return got.status, got.read()
     except urllib.error.HTTPError as error:
         with error:

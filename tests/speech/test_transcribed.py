@@ -7,7 +7,6 @@ from pathlib import Path
 
 import jiwer
 import numpy as np
-import pytest
 
 from nodes.models.english.spoken import Spoken
 from nodes.models.kokoro import Kokoro
@@ -36,7 +35,6 @@ def test_normalising_keeps_what_was_heard_and_no_more():
     assert heard_words("She sells C-shells.") == "she sells c shells"
 
 
-@pytest.mark.timeout(900)
 def test_twenty_sentences_are_heard_as_written(kokoro: Kokoro, transcriber: Transcriber):
     heard: list[str] = []
     for text, _ in SENTENCES:

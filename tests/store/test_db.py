@@ -13,6 +13,7 @@ import pytest
 from engine.authoring.errors import SoundstageError
 from engine.store.db import Database, statements
 from engine.store.queue import Queue
+from tests import patience
 
 SCHEMAS = sorted(Path(__file__).parent.glob("schemas/*.sql"))
 NEWEST = int(SCHEMAS[-1].stem)
@@ -42,7 +43,7 @@ async def test_reading_for_long_delays_no_write(database: Database):
     def long(connection: sqlite3.Connection) -> int:
         before = connection.execute("SELECT count(*) FROM jobs").fetchone()[0]
         begun.set()
-        assert free.wait(60)
+        assert free.wait(patience.SECONDS)
         return before
 
     reading = asyncio.ensure_future(database.read(long))

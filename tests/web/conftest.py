@@ -21,6 +21,7 @@ from playwright.sync_api import (
 )
 
 from engine.server.editor_page import PAGE
+from tests import patience
 from tests.conftest import Service, start_service
 
 FLAGS = [
@@ -35,7 +36,6 @@ FLAGS = [
     "--use-fake-ui-for-media-stream",
 ]
 PROGRAMS = ("chromium", "google-chrome")
-PATIENCE = 90_000
 DESK: ViewportSize = {"width": 1440, "height": 900}
 
 
@@ -53,7 +53,7 @@ def chromium() -> str:
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
     """One browser for a module's tests."""
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=patience.MILLISECONDS)
     playwright: Playwright
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
@@ -83,14 +83,14 @@ class Visitor:
     url: str
     complaints: list[str] = field(default_factory=list[str])
 
-    def open(self) -> Page:
-        """A page on the editor's start."""
+    def open(self, address: str = "") -> Page:
+        """A page on the editor's start, or at an address below it."""
         page = self.context.new_page()
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(patience.MILLISECONDS)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", lambda message: self._hear(message.type, message.text))
         page.on("request", lambda request: self._see(request.url))
-        page.goto(self.url)
+        page.goto(self.url + address)
         return page
 
     def _hear(self, kind: str, text: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests import bundled
+from tests import bundled, patience
 
 Prompt = dict[str, Any]
 
@@ -44,12 +44,11 @@ KEPT = """async ([words, patience]) => {
   }
   return true;
 }"""
-PATIENCE = 90_000
 
 
 def kept(page: Page, words: str) -> None:
     """Wait until the browser keeps a workflow with these words in its JSON."""
-    assert page.evaluate(KEPT, [words, PATIENCE]), f"no draft with {words} is kept"
+    assert page.evaluate(KEPT, [words, patience.MILLISECONDS]), f"no draft with {words} is kept"
 
 
 # Done when nothing of the sheet moves or comes from one frame to the next, and all is measured.

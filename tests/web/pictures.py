@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 
 from engine.models.pull import pull
 from tests import browser as chromium
+from tests import patience
 from tests.conftest import CHECKOUT, start_service
 from tests.web.conftest import FLAGS
 
@@ -28,7 +29,6 @@ DESK: ViewportSize = {"width": 1440, "height": 860}
 PHONE: ViewportSize = {"width": 390, "height": 780}
 QUALITY = 82
 SETTLED = 900
-PATIENCE = 120_000
 
 
 def card(page: Page, title: str) -> None:
@@ -147,7 +147,7 @@ def take(browser: Browser, url: str, name: str) -> None:
     viewport: ViewportSize = options.pop("viewport", DESK)
     context = browser.new_context(viewport=viewport, reduced_motion="reduce", **options)
     page = context.new_page()
-    page.set_default_timeout(PATIENCE)
+    page.set_default_timeout(patience.MILLISECONDS)
     page.goto(url)
     reach(page)
     page.mouse.move(0, 0)
@@ -167,7 +167,7 @@ def main(names: list[str]) -> None:
     program = chromium.find()
     if program is None:
         sys.exit("no Chromium; on Debian: apt install chromium")
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=patience.MILLISECONDS)
     DOCS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         home = Path(folder)

@@ -11,14 +11,16 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from tests import bundled
 from tests.conftest import CHECKOUT, Service
 from tests.web.conftest import visit
-from tests.web.graphs import drop, opened, picture
+from tests.web.graphs import drop, opened, picture, rest
 
 AXE = CHECKOUT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 TWICE: ViewportSize = {"width": 720, "height": 450}
 
 
 def violations(page: Page) -> list[tuple[str, Any]]:
-    """What axe finds, and where."""
+    """What axe finds, and where, once nothing moves or comes any more."""
+    page.wait_for_function("document.getAnimations().length === 0")
+    rest(page)
     page.evaluate(AXE.read_text())
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
     return [

@@ -13,6 +13,7 @@ import requests
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Locator, Page, ViewportSize, expect
 
+from tests import patience
 from tests.conftest import Service
 from tests.web.conftest import Visitor, pinch, visit
 from tests.web.graphs import Prompt, opened, picture
@@ -37,7 +38,9 @@ def png(size: tuple[int, int] = (120, 80)) -> bytes:
 def scene(editor: Service) -> str:
     """A picture in the input folder."""
     files = {"image": ("scene.png", png())}
-    return requests.post(f"{editor.url}/upload/image", files=files, timeout=60).json()["name"]
+    return requests.post(
+        f"{editor.url}/upload/image", files=files, timeout=patience.SECONDS
+    ).json()["name"]
 
 
 def node(page: Page, title: str) -> Locator:
@@ -50,18 +53,17 @@ def run(page: Page, editor: Service) -> dict[str, Any]:
         page.keyboard.press("Control+Enter")
     id = told.value.json()["prompt_id"]
     expect(page.locator(".node-done, .node-cached").first).to_be_visible()
-    for _ in range(600):
-        history = requests.get(f"{editor.url}/history/{id}", timeout=60).json()
+    while True:
+        history = requests.get(f"{editor.url}/history/{id}", timeout=patience.SECONDS).json()
         if history:
             return history[id]
         page.wait_for_timeout(100)
-    raise AssertionError(f"job {id} does not end")
 
 
 def made(editor: Service, entry: dict[str, Any], id: str, kind: str = "images") -> bytes:
     """The first file that a node of a job made."""
     file = entry["outputs"][id][kind][0]
-    return requests.get(f"{editor.url}/view", params=file, timeout=60).content
+    return requests.get(f"{editor.url}/view", params=file, timeout=patience.SECONDS).content
 
 
 def test_a_seed_keeps_every_digit(page: Page, editor: Service):
