@@ -55,7 +55,13 @@ def load_checkpoint(
 
     found = read_checkpoint(run.model_path("checkpoints", ckpt_name))
     return Checkpoint(
-        MODEL=Model(found.unet, found.scheduler, found.latent_scale, colors=found.colors),
+        MODEL=Model(
+            found.unet,
+            found.scheduler,
+            found.latent_scale,
+            colors=found.colors,
+            factor=found.factor,
+        ),
         CLIP=Clip(found.text_encoder, found.tokenizer),
         VAE=Vae(found.vae),
     )

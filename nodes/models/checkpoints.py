@@ -95,6 +95,17 @@ class Checkpoint:
     latent_scale: float
     colors: Colors | None = None
 
+    @property
+    def factor(self) -> int:
+        """Pixels along one side of a cell of its latents."""
+        return vae_factor(self.vae)
+
+
+def vae_factor(vae: Part) -> int:
+    """Pixels along one side of a cell of an autoencoder's latents."""
+    levels: Sequence[int] = vae.config.get("block_out_channels", [0] * 4)
+    return 2 ** (len(levels) - 1)
+
 
 def read_checkpoint(path: Path) -> Checkpoint:
     """What `path`, a file or a diffusers folder, holds.

@@ -58,7 +58,7 @@ def denoise(
 
     Args:
         guide: the model, which must be bound, and the texts.
-        latents: float32 [B, C, H, W]; zeros for a picture from nothing.
+        latents: float32 [B, C, H, W]; zeros, of any kind of model, for a picture from nothing.
         sampler: a name in `SAMPLERS`, or a `Way`.
         sigmas: falling levels (see `schedules.sigmas`); fewer than two leave the latents alone.
         seed: of the noise.
@@ -66,9 +66,11 @@ def denoise(
         mask: 1 where to denoise, 0 where to keep, [B or 1, H, W] of any size.
         noisy: False puts no noise on: it is on them already.
     """
+    model = guide.model
+    latents = model.start(latents)
     if len(sigmas) < 2:
         return Finished(latents, latents)
-    model, device = guide.model, guide.model.network.device
+    device = model.network.device
     noise = initial_noise(latents, seed, batch_index) if noisy else torch.zeros_like(latents)
     noise = noise.to(device)
     clean = latents.float().to(device) * model.latent_scale
@@ -87,6 +89,7 @@ def noised(
     model: Model, latents: Tensor, seed: int | None, batch_index: Sequence[int] | None, level: float
 ) -> Tensor:
     """Latents with noise of a level on, in the unit they came in; without a seed as they are."""
+    latents = model.start(latents)
     if seed is None:
         return latents
     noise = initial_noise(latents, seed, batch_index)

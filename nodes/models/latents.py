@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 SCALE_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "bislerp")
 SD15_SCALE = 0.18215
 AXES = {"x": -1, "y": -2, "t": -3}
+BLANK_FACTORS = {3: 1, 64: 32, 128: 16}
+"""Pixels along one side of a cell of blank latents, by their channels; of all others 8."""
 PARALLEL = 1 - 1e-5  # cosine from which two directions count as one
 
 
@@ -60,6 +62,27 @@ def read(path: Path) -> Tensor:
             f"{path.name}: holds no latents ({error}); save some with the node SaveLatent"
         ) from None
     return latents if "latent_format_version_0" in tensors else latents / SD15_SCALE
+
+
+def blank_for(samples: Tensor, channels: int, factor: int) -> Tensor:
+    """Blank latents of any kind of model as those of a model with `channels` and `factor`.
+
+    Zeros hold nothing, so that one node for blank latents (EmptyLatentImage: 4 channels, a cell for
+    8x8 pixels) serves every model: they get the model's channels, and as many cells as make the
+    same number of pixels. Latents that hold something stay, as do those of videos and sounds, and
+    those that have the model's channels already unless it is EmptyLatentImage's.
+
+    Args:
+        samples: latents of any shape.
+        channels: of the model's latents.
+        factor: pixels along one side of the model's cells.
+    """
+    kind = samples.shape[1]
+    if samples.ndim != 4 or (kind == channels != 4) or samples.any():
+        return samples
+    side = BLANK_FACTORS.get(kind, 8)
+    rows, columns = (max(1, length * side // factor) for length in samples.shape[-2:])
+    return samples.new_zeros(len(samples), channels, rows, columns)
 
 
 def resized(samples: Tensor, method: str, width: int, height: int, *, crop: bool) -> Tensor:

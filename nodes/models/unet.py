@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from nodes.models.guiding import Guiding
+from nodes.models.latents import blank_for
 from nodes.models.network import Handle, Network
 from nodes.models.previews import Colors
 from nodes.models.schedules import Levels, levels
@@ -33,6 +34,7 @@ class Model(Handle["UNet2DConditionModel"]):
         levels: its noise levels.
         colors: what its latents look like, see `previews`.
         guiding: how it is guided.
+        factor: pixels along one side of a cell of its latents.
         differential: whether masks tell when a place begins to change: how much so, 0..1.
     """
 
@@ -41,6 +43,7 @@ class Model(Handle["UNet2DConditionModel"]):
     levels: Levels = field(init=False, repr=False)
     colors: Colors | None = field(default=None, repr=False, kw_only=True)
     guiding: Guiding = field(default=Guiding(), repr=False, kw_only=True)
+    factor: int = field(default=8, kw_only=True)
     differential: float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -55,6 +58,10 @@ class Model(Handle["UNet2DConditionModel"]):
     def channels(self) -> int:
         """Channels of its latents."""
         return int(self.part.config.get("in_channels", 4))
+
+    def start(self, latents: Tensor) -> Tensor:
+        """Latents to begin with: blank ones of any kind of model become this model's own."""
+        return blank_for(latents, self.channels, self.factor)
 
     def load(self, device: str) -> Network[UNet2DConditionModel]:
         """Read the UNet's weights to `device`."""
@@ -104,6 +111,11 @@ class Model(Handle["UNet2DConditionModel"]):
             raise ValueError(
                 f"the conditioning is {context.shape[-1]} wide and this model listens to {width}; "
                 "encode the text with the CLIP of the same checkpoint"
+            )
+        if x.ndim != 4:
+            raise ValueError(
+                f"the latent has the shape {tuple(x.shape)}, of a video or a sound, and this model "
+                "draws pictures; make it with EmptyLatentImage"
             )
         if x.shape[1] != self.channels:
             raise ValueError(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from nodes.models.checkpoints import vae_factor
+from nodes.models.latents import blank_for
 from nodes.models.network import Handle, Network
 from nodes.models.tiles import tiled
 from nodes.models.torch_devices import compute_dtype
@@ -22,8 +24,19 @@ class Vae(Handle["AutoencoderKL"]):
 
     @property
     def factor(self) -> int:
-        """Pixels along one side of a latent pixel: 8."""
-        return 2 ** (len(cast(list[int], self.part.config.get("block_out_channels", [0] * 4))) - 1)
+        """Pixels along one side of a latent pixel, mostly 8."""
+        return vae_factor(self.part)
+
+    @property
+    def channels(self) -> int:
+        """Channels of its latents."""
+        return int(self.part.config.get("latent_channels", 4))
+
+    def _own(self, latents: Tensor) -> Tensor:
+        """Blank latents of another kind of model as this one's."""
+        if latents.shape[1] == self.channels:
+            return latents
+        return blank_for(latents, self.channels, self.factor)
 
     def load(self, device: str) -> Network[AutoencoderKL]:
         """Read the autoencoder's weights to `device`."""
@@ -42,10 +55,10 @@ class Vae(Handle["AutoencoderKL"]):
             ValueError: latents of another kind of model.
         """
         network = self.network
-        channels = int(self.part.config.get("latent_channels", 4))
-        if latents.shape[1] != channels:
+        latents = self._own(latents)
+        if latents.shape[1] != self.channels:
             raise ValueError(
-                f"the latent has {latents.shape[1]} channels and this VAE takes {channels}; "
+                f"the latent has {latents.shape[1]} channels and this VAE takes {self.channels}; "
                 "use the VAE of the checkpoint that made it"
             )
         module: Any = network.module
@@ -64,6 +77,7 @@ class Vae(Handle["AutoencoderKL"]):
         def decode(part: Tensor) -> Tensor:
             return self.decode(part).movedim(-1, 1)
 
+        latents = self._own(latents)
         sides = {"tile": max(1, tile // self.factor), "overlap": overlap // self.factor}
         return tiled(latents, decode, **sides).movedim(1, -1).contiguous()
 

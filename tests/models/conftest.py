@@ -43,7 +43,7 @@ def handles(path: Path) -> Loaded:
     """The handles of a checkpoint, nothing loaded."""
     found = read_checkpoint(path)
     return Loaded(
-        Model(found.unet, found.scheduler, found.latent_scale),
+        Model(found.unet, found.scheduler, found.latent_scale, factor=found.factor),
         Clip(found.text_encoder, found.tokenizer),
         Vae(found.vae),
     )
@@ -69,12 +69,19 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return load(path.read_bytes())
 
 
-def make_tiny_folder(folder: Path, seed: int = 0) -> Path:
-    """Write a diffusers folder of under 2 MB, random weights, v-prediction, chunks of 24 tokens."""
+def make_tiny_folder(
+    folder: Path, seed: int = 0, channels: int = 4, levels: int = 4, **vae_settings: Any
+) -> Path:
+    """Write a diffusers folder of under 2 MB, random weights, v-prediction, chunks of 24 tokens.
+
+    Its latents have `channels`, and a cell for each square of 2 ** (levels - 1) pixels.
+    """
     torch.default_generator.manual_seed(seed)
     tokens = make_tokenizer(folder / "tokenizer")
     networks: Any = (UNet2DConditionModel, AutoencoderKL)
     unet = networks[0](
+        in_channels=channels,
+        out_channels=channels,
         block_out_channels=(32, 32),
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
@@ -86,11 +93,13 @@ def make_tiny_folder(folder: Path, seed: int = 0) -> Path:
         addition_embed_type_num_heads=4,
     )
     vae = networks[1](
-        block_out_channels=(8, 8, 8, 8),
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
+        latent_channels=channels,
+        block_out_channels=(8,) * levels,
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
         norm_num_groups=4,
         scaling_factor=1.0,
+        **vae_settings,
     )
     text: Any = CLIPTextModel(
         CLIPTextConfig(

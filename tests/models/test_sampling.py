@@ -261,5 +261,7 @@ def test_conditioning_or_latents_of_another_model_are_refused(tiny: Loaded):
         tiny.model.denoised(torch.zeros(1, 4, 8, 8), sigma, torch.zeros(1, 77, 768))
     with pytest.raises(ValueError, match="16 channels"):
         tiny.model.denoised(torch.zeros(1, 16, 8, 8), sigma, asked.texts[0])
+    with pytest.raises(ValueError, match="of a video or a sound"):
+        tiny.model.denoised(torch.zeros(1, 4, 3, 8, 8), sigma, asked.texts[0])
     with pytest.raises(ValueError, match="takes 4"):
-        tiny.vae.decode(torch.zeros(1, 16, 8, 8))
+        tiny.vae.decode(torch.ones(1, 16, 8, 8))

@@ -34,8 +34,8 @@ def prepare_noise(latent_image: Any, seed: int, noise_inds: Sequence[int] | None
 
 
 def fix_empty_latent_channels(model: Any, latent_image: Any, *_: Any) -> Any:
-    """Latents as they are: ours fit the model that they were made for."""
-    return latent_image
+    """Blank latents as the model's own; others as they are."""
+    return model.start(latent_image) if hasattr(model, "start") else latent_image
 
 
 def prepare_callback(model: Any, steps: int, x0_output_dict: Any = None) -> Callable[..., None]:
