@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nodes.models.checkpoints import TEXT_ENCODER, UNET, Part
 from nodes.models.network import Change, Handle
-from nodes.models.tensor_files import Header, ModelFileError, TensorFile, read_header
+from nodes.models.tensor_files import Header, ModelFileError, TensorFile
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ class Lora:
         Raises:
             ModelFileError: the file changed, or an adapter does not fit its weight.
         """
-        if read_header(self.header.path).identity != self.header.identity:
+        if not self.header.is_current:
             raise ModelFileError(
                 f"{self.header.path}: has changed since it was chosen; queue the job again"
             )

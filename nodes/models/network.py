@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from nodes.models.checkpoints import Part
-from nodes.models.tensor_files import ModelFileError, TensorFile, read_header
+from nodes.models.tensor_files import ModelFileError, TensorFile
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -57,7 +57,7 @@ class Network(Generic[ModuleT]):
         dtype: torch.dtype,
         stored: torch.dtype | None = None,
     ) -> None:
-        if read_header(part.header.path).identity != part.header.identity:
+        if not part.header.is_current:
             raise ModelFileError(
                 f"{part.header.path}: has changed since it was chosen; queue the job again"
             )

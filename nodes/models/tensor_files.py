@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import pickle
 import struct
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+
+from nodes.models.torch_files import TorchFileError, TorchTensors, read_torch_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 SAFETENSORS = (".safetensors", ".sft")
 TORCH = (".ckpt", ".pt", ".pth", ".bin")
 HEADER_LIMIT = 100 << 20
-WRAPPINGS = ("state_dict", "params_ema", "params")
 
 
 class ModelFileError(ValueError):
@@ -34,12 +33,25 @@ class Header:
         shapes: name -> shape of each tensor.
         metadata: free text entries (safetensors only).
         identity: changes when the file does: path, size, time of change, hash of the header.
+        members: of several files that are one model: each by what its names get in front.
     """
 
     path: Path
     shapes: Mapping[str, tuple[int, ...]] = field(repr=False)
     metadata: Mapping[str, str] = field(repr=False)
     identity: str = field(repr=False)
+    members: Mapping[str, Header] = field(default_factory=dict[str, "Header"], repr=False)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the file is still the one that was read.
+
+        Raises:
+            ModelFileError: it cannot be read any more.
+        """
+        if self.members:
+            return all(member.is_current for member in self.members.values())
+        return read_header(self.path).identity == self.identity
 
     @property
     def sizes(self) -> Mapping[str, int]:
@@ -57,12 +69,14 @@ def read_header(path: Path) -> Header:
         state = path.stat()
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be opened ({error.strerror})") from None
-    if path.suffix in SAFETENSORS:
+    if path.suffix.lower() in SAFETENSORS:
         raw, shapes, metadata = _safetensors_header(path, state.st_size)
-    elif path.suffix in TORCH:
-        shapes = {
-            name: tuple(tensor.shape) for name, tensor in _torch_tensors(path, "meta").items()
-        }
+    elif path.suffix.lower() in TORCH:
+        try:
+            file = read_torch_file(path)
+        except TorchFileError as error:
+            raise ModelFileError(f"{path}: {error}") from None
+        shapes = {name: tensor.shape for name, tensor in file.tensors.items()}
         raw, metadata = repr(sorted(shapes.items())).encode(), {}
     else:
         known = ", ".join((*SAFETENSORS, *TORCH))
@@ -70,6 +84,17 @@ def read_header(path: Path) -> Header:
     digest = hashlib.sha256(raw).hexdigest()[:16]
     identity = f"{path}:{state.st_size}:{state.st_mtime_ns}:{digest}"
     return Header(path, shapes, metadata, identity)
+
+
+def joined(members: Mapping[str, Header]) -> Header:
+    """Several files as one: each tensor's name has in front what its file is under."""
+    shapes = {
+        prefix + name: shape
+        for prefix, header in members.items()
+        for name, shape in header.shapes.items()
+    }
+    identity = "+".join(header.identity for header in members.values())
+    return Header(next(iter(members.values())).path, shapes, {}, identity, members)
 
 
 class TensorFile(Mapping[str, "Tensor"]):
@@ -82,15 +107,19 @@ class TensorFile(Mapping[str, "Tensor"]):
     def __init__(self, header: Header) -> None:
         self.path = header.path
         self._names = list(header.shapes)
-        self._torch: dict[str, Tensor] | None = None
-        if header.path.suffix in TORCH:
-            self._torch = _torch_tensors(header.path, "cpu")
-        else:
+        self._members = {prefix: TensorFile(member) for prefix, member in header.members.items()}
+        self._torch: TorchTensors | None = None
+        if not header.members and header.path.suffix.lower() in TORCH:
+            self._torch = _torch_tensors(header.path)
+        elif not header.members:
             from safetensors import safe_open
 
             self._file: Any = safe_open(header.path, framework="pt")
 
     def __getitem__(self, name: str) -> Tensor:
+        for prefix, member in self._members.items():
+            if name.startswith(prefix):
+                return member[name.removeprefix(prefix)]
         if self._torch is not None:
             return self._torch[name]
         return cast("Tensor", self._file.get_tensor(name))
@@ -114,48 +143,24 @@ def _safetensors_header(
         metadata: dict[str, str] = content.pop("__metadata__", {})
         shapes = {name: tuple(entry["shape"]) for name, entry in content.items()}
         end = max((entry["data_offsets"][1] for entry in content.values()), default=0)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise ModelFileError(
-            f"{path}: not a safetensors file, or only the beginning of one; get it again"
-        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ModelFileError(f"{path}: {_no_safetensors(start)}") from None
     if size < 8 + length + end:
         raise ModelFileError(f"{path}: truncated, {size} bytes of {8 + length + end}; get it again")
     return raw, shapes, metadata
 
 
-def _torch_tensors(path: Path, device: str) -> dict[str, Tensor]:
-    """Every tensor of a torch file, wherever the trainer's wrappings put it."""
-    import torch
+def _no_safetensors(start: bytes) -> str:
+    if start.startswith((b"PK", b"\x80")):
+        return "a file of torch by its content; rename it to .ckpt"
+    return "not a safetensors file, or only the beginning of one; get it again"
 
+
+def _torch_tensors(path: Path) -> TorchTensors:
     try:
-        content: Any = torch.load(
-            path, map_location=device, weights_only=True, mmap=zipfile.is_zipfile(path)
-        )
-    except pickle.UnpicklingError:
-        raise ModelFileError(
-            f"{path}: holds more than plain tensors, and program code in a model file is never "
-            "run; convert it to safetensors"
-        ) from None
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
-        raise ModelFileError(f"{path}: broken or truncated ({error}); get it again") from None
-    while (inner := _inside(content)) is not None:
-        content = inner
-    if not isinstance(content, dict):
-        raise ModelFileError(f"{path}: holds {type(content).__name__}, not named tensors")
-    entries = cast(dict[str, Any], content)
-    if isinstance(inner := entries.get("string_to_param"), dict):  # a textual inversion
-        entries = cast(dict[str, Any], inner)
-    return {name: value for name, value in entries.items() if isinstance(value, torch.Tensor)}
-
-
-def _inside(content: Any) -> dict[str, Any] | None:
-    """What a trainer wrapped up; None where nothing is wrapped."""
-    if isinstance(content, dict):
-        for name in WRAPPINGS:
-            inner: Any = cast(dict[str, Any], content).get(name)
-            if isinstance(inner, dict):
-                return cast(dict[str, Any], inner)
-    return None
+        return TorchTensors(read_torch_file(path))
+    except TorchFileError as error:
+        raise ModelFileError(f"{path}: {error}") from None
 
 
 def latent_file(latents: Tensor, texts: Mapping[str, Any]) -> bytes:
