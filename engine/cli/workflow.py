@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from engine.cli.config import UsageError
+from engine.graph.prompt import normal
 from engine.graph.workflow import is_workflow
 
 Prompt: TypeAlias = dict[str, dict[str, Any]]
@@ -54,7 +55,8 @@ def change(prompt: Prompt, changes: Iterable[str]) -> None:
         if node not in prompt:
             known = ", ".join(f"{id} ({title})" for id, title in titles(prompt).items())
             raise UsageError(f"--set {text!r}: there is no node {node!r}; there are {known}")
-        prompt[node].setdefault("inputs", {})[input] = _value(value)
+        prompt[node] = normal(prompt[node])
+        prompt[node]["inputs"] = {**prompt[node]["inputs"], input: _value(value)}
 
 
 def _value(text: str) -> Any:

@@ -155,6 +155,31 @@ def _passed(link: Link, nodes: Mapping[str, GraphNode]) -> tuple[GraphNode, str]
     return None if entry is None else (source, entry)
 
 
+def filled(entry: Mapping[str, Any], spec: NodeSpec) -> Mapping[str, Any]:
+    """A node with an object as its inputs, where it needs none and has none.
+
+    Clients whose language has one empty collection (PHP, Lua) write it as []; others write null
+    or leave it out.
+    """
+    empty = entry.get("inputs") in (None, [])
+    if empty and all(input.optional or input.later for input in spec.inputs):
+        return {**entry, "inputs": {}}
+    return entry
+
+
+def normal(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A node as it is stored, and as every later reader finds it: its `inputs` are an object.
+
+    Nodes that no output needs are not validated, so they may hold anything; what is no object is
+    left out, as is a `_meta` that is none.
+    """
+    inputs, meta = entry.get("inputs"), entry.get("_meta", {})
+    stored: dict[str, Any] = {**entry, "inputs": inputs if isinstance(inputs, dict) else {}}
+    if not isinstance(meta, dict):
+        del stored["_meta"]
+    return stored
+
+
 def as_link(value: Any) -> Link | None:
     """``["12", 0]`` as a Link, everything else as None."""
     match value:

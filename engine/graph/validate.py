@@ -18,7 +18,7 @@ from engine.graph.core_nodes import CORE_NODES
 from engine.graph.errors import InputError, NodeErrors, PromptError
 from engine.graph.literals import SHOWN_CHARACTERS, FileLists, Unfit, complaint, fitted, short
 from engine.graph.plan import Walk
-from engine.graph.prompt import MOST_NODES, as_link, literal, written
+from engine.graph.prompt import MOST_NODES, as_link, filled, literal, normal, written
 
 InputConfig: TypeAlias = Callable[[Input], Any]
 
@@ -33,7 +33,7 @@ class Valid:
     """What of a prompt can run.
 
     Attributes:
-        prompt: the prompt with its literals coerced.
+        prompt: the prompt in its normal form, its literals coerced.
         outputs: the output nodes whose every ancestor is sound.
         errors: of the outputs that were dropped, by node id.
     """
@@ -130,7 +130,7 @@ class _Check:
         folders: FileLists,
         input_config: InputConfig,
     ) -> None:
-        self.prompt = prompt
+        self.prompt = {id: filled(entry, specs[id]) for id, entry in prompt.items()}
         self.specs = specs
         self.folders = folders
         self.input_config = input_config
@@ -211,13 +211,11 @@ class _Check:
         return found
 
     def coerced(self) -> dict[str, Any]:
-        """The prompt with the literals of every examined node as the node will get them."""
-        return {
-            id: {**entry, "inputs": {**entry["inputs"], **self.values[id]}}
-            if self.values.get(id)
-            else entry
-            for id, entry in self.prompt.items()
-        }
+        """The prompt as it is stored, literals of examined nodes as the nodes will get them."""
+        prompt = {id: normal(entry) for id, entry in self.prompt.items()}
+        for id, values in self.values.items():
+            prompt[id]["inputs"] = {**prompt[id]["inputs"], **values}
+        return prompt
 
     def _look_at(self, id: str) -> None:
         spec, inputs = self.specs[id], self.prompt[id].get("inputs")

@@ -49,6 +49,8 @@ def submission(body: dict[str, Any], preview_method: str) -> Submission:
     if prompt is None:
         raise BadInput("no_prompt", "No prompt provided")
     extra = mapping(body, "extra_data") or {}
+    if not isinstance(extra.get("extra_pnginfo", {}), dict):
+        extra = {name: value for name, value in extra.items() if name != "extra_pnginfo"}
     if extra.get("preview_method", "default") == "default":
         extra = {**extra, "preview_method": preview_method}
     policy = string(body, "node_failure_policy")

@@ -126,7 +126,7 @@ def page(found: Page, wanted: Wanted, began: Mapping[str, int]) -> dict[str, Any
             "offset": wanted.offset,
             "limit": wanted.limit,
             "total": found.total,
-            "has_more": wanted.offset + len(found.jobs) < found.total,
+            "has_more": wanted.offset + found.rows < found.total,
         },
     }
 

@@ -10,13 +10,15 @@ from pathlib import PurePosixPath
 from typing import Any, Literal, cast, get_args
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
 from engine.authoring.errors import BadPath, MissingFile
 from engine.authoring.protocols import FolderKind
 from engine.store.db import Database
 from engine.store.folders import Folders, is_text
 from engine.store.history import Outcome
+from engine.store.listing import OUTCOME
+from engine.store.rows import Rows
 
 Kind = Literal["picture", "sound", "film", "other"]
 ENDINGS: Mapping[str, Kind] = {
@@ -87,15 +89,26 @@ class Page(Struct, frozen=True):
     next: int | None
 
 
-class _Node(Struct):
-    inputs: dict[str, Any] = field(default_factory=dict[str, Any])
-
-
 class _Ran(Struct):
-    """So much of a job as its files are found by."""
+    """So much of a job as its files are found by: `prompt` in whatever form it was stored."""
 
-    id: str
-    prompt: dict[str, _Node]
+    prompt: dict[str, Any]
+
+
+RAN = msgspec.json.Decoder(_Ran)
+
+
+class _Made(Struct, frozen=True):
+    """A job that ended, as its row in the database says."""
+
+    job: str
+    ended: int
+    workflow: str | None
+    prompt: dict[str, Any]
+    outcome: Outcome
+
+
+Row = tuple[Any, ...]
 
 
 class Gallery:
@@ -104,6 +117,7 @@ class Gallery:
     def __init__(self, database: Database, folders: Folders) -> None:
         self._database = database
         self._folders = folders
+        self._rows = Rows()
         self._filling = asyncio.Lock()
         self._filled: int | None = None
 
@@ -164,12 +178,32 @@ class Gallery:
                 self._filled = int(row[0]) if row else 0
             while True:
                 after = self._filled
-                jobs, rows = await self._database.read(lambda db, after=after: _made(db, after))
+                jobs, rows = await self._database.read(
+                    lambda db, after=after: self._made(db, after)
+                )
                 if rows:
                     self._database.write(lambda db, rows=rows: _put(db, rows))
                 if not jobs:
                     return
                 self._filled = jobs[-1]
+
+    def _made(self, connection: sqlite3.Connection, after: int) -> tuple[list[int], list[Row]]:
+        """Places of the next jobs in the history, and the rows for what they made, oldest first."""
+        found = connection.execute(
+            "SELECT id, ended, workflow, job, outcome FROM jobs WHERE ended > ? "
+            "ORDER BY ended LIMIT ?",
+            (after, JOBS_AT_ONCE),
+        ).fetchall()
+        rows: list[Row] = []
+        for id, ended, workflow, job, outcome in found:
+            known = self._rows.decode(id, outcome, OUTCOME)
+            files = [] if known is None else list(_files(known))
+            if known is None or not files:
+                continue
+            ran = self._rows.decode(id, job, RAN)
+            made = _Made(id, ended, workflow, {} if ran is None else ran.prompt, known)
+            rows += [_row(made, *each) for each in files]
+        return [ended for _, ended, *_ in found], rows
 
 
 def _where(wanted: Wanted) -> tuple[str, list[Any]]:
@@ -188,24 +222,6 @@ def _where(wanted: Wanted) -> tuple[str, list[Any]]:
     return " AND ".join(where), values
 
 
-Row = tuple[Any, ...]
-
-
-def _made(connection: sqlite3.Connection, after: int) -> tuple[list[int], list[Row]]:
-    """Places of the next jobs in the history, and the rows for what they made, oldest first."""
-    found = connection.execute(
-        "SELECT ended, workflow, job, outcome FROM jobs WHERE ended > ? ORDER BY ended LIMIT ?",
-        (after, JOBS_AT_ONCE),
-    ).fetchall()
-    rows: list[Row] = []
-    for ended, workflow, job, outcome in found:
-        if b'"filename"' in bytes(outcome):
-            ran = msgspec.json.decode(job, type=_Ran)
-            known = msgspec.json.decode(outcome, type=Outcome)
-            rows += [_row(ran, ended, workflow, known, *each) for each in _files(known)]
-    return [ended for ended, *_ in found], rows
-
-
 def _files(outcome: Outcome) -> Iterator[tuple[str, dict[str, Any]]]:
     """Nodes with the files they showed, the last one first: it gets the lowest id."""
     for node, shown in reversed(outcome.shown.items()):
@@ -218,24 +234,17 @@ def _files(outcome: Outcome) -> Iterator[tuple[str, dict[str, Any]]]:
                     pass
 
 
-def _row(
-    ran: _Ran,
-    ended: int,
-    workflow: str | None,
-    outcome: Outcome,
-    node: str,
-    file: dict[str, Any],
-) -> Row:
-    name: str = file["filename"]
-    asked = node if node in ran.prompt else outcome.display.get(node, node)
-    texts = [name, *_texts(ran.prompt, asked)]
+def _row(made: _Made, node: str, file: dict[str, Any]) -> Row:
+    name, outcome = file["filename"], made.outcome
+    asked = node if node in made.prompt else outcome.display.get(node, node)
+    texts = [name, *_texts(made.prompt, asked)]
     words = "\n".join(text[:LONGEST_TEXT] for text in texts).casefold()[:LONGEST_WORDS]
     return (
         node in outcome.cached,
-        ran.id,
-        ended,
+        made.job,
+        made.ended,
         node,
-        workflow,
+        made.workflow,
         ENDINGS.get(PurePosixPath(name).suffix.lower(), "other"),
         file["type"],
         file.get("subfolder", ""),
@@ -246,7 +255,7 @@ def _row(
     )
 
 
-def _texts(prompt: Mapping[str, _Node], node: str) -> Iterator[str]:
+def _texts(prompt: Mapping[str, Any], node: str) -> Iterator[str]:
     """Texts of the inputs of a node and of all that lead to it; of all nodes if it is unknown."""
     waiting = [node] if node in prompt else list(prompt)
     seen: set[str] = set()
@@ -255,7 +264,7 @@ def _texts(prompt: Mapping[str, _Node], node: str) -> Iterator[str]:
         if id in seen:
             continue
         seen.add(id)
-        for value in prompt[id].inputs.values():
+        for value in _inputs(prompt[id]):
             match value:
                 case str():
                     yield value
@@ -263,6 +272,15 @@ def _texts(prompt: Mapping[str, _Node], node: str) -> Iterator[str]:
                     waiting.append(source)
                 case _:
                     pass
+
+
+def _inputs(node: Any) -> list[Any]:
+    """The values that a stored node was given; older versions stored nodes as they came."""
+    match node:
+        case {"inputs": {**given}}:
+            return list(given.values())  # pyright: ignore[reportUnknownArgumentType] - JSON
+        case _:
+            return []
 
 
 def _put(connection: sqlite3.Connection, rows: list[Row]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from msgspec import Raw, Struct, field
+from msgspec import Meta, Raw, Struct, field
 
 Status = Literal["pending", "running", "success", "error", "interrupted"]
+Moment: TypeAlias = Annotated[int, Meta(ge=0, lt=2**53)]
+"""ms since 1970; every reader of JSON takes such a number exactly."""
 
 
 class Job(Struct, frozen=True):
@@ -29,7 +31,7 @@ class Job(Struct, frozen=True):
     extra: dict[str, Any]
     outputs: list[str]
     client_id: str | None
-    created: int
+    created: Moment
     attempts: int = 0
 
     @property
@@ -51,7 +53,7 @@ class Listed(Struct, frozen=True):
     extra: dict[str, Raw]
     outputs: list[str]
     client_id: str | None
-    created: int
+    created: Moment
 
 
 class Brief(Struct, frozen=True):
@@ -59,7 +61,7 @@ class Brief(Struct, frozen=True):
 
     id: str
     number: float
-    created: int
+    created: Moment
 
 
 class Failure(Struct, frozen=True):
@@ -116,8 +118,8 @@ class Outcome(Struct, frozen=True):
     """
 
     status: Status
-    started: int
-    ended: int
+    started: Moment
+    ended: Moment
     cached: list[str] = field(default_factory=list[str])
     shown: dict[str, dict[str, list[Any]]] = field(default_factory=dict[str, dict[str, list[Any]]])
     failure: Failure | None = None

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from engine.store.history import Brief, Job, Outcome, Standing, Status
+from engine.store.rows import Rows
 
 STATUSES: tuple[Status, ...] = ("pending", "running", "success", "error", "interrupted")
+JOB = msgspec.json.Decoder(Job)
+BRIEF = msgspec.json.Decoder(Brief)
+OUTCOME = msgspec.json.Decoder(Outcome)
+COLUMNS = "id, job, status, workflow, outcome"
 
 
+ReadT = TypeVar("ReadT", Brief, Job)
 Order = Literal["created", "duration", "place"]
 
 
@@ -38,16 +44,23 @@ class Wanted(Struct, frozen=True):
 
 
 class Page(Struct, frozen=True):
-    """The jobs asked for, and how many there are on all pages."""
+    """The jobs asked for.
+
+    Attributes:
+        jobs: those that can be read.
+        rows: how many there are on this page, the unreadable ones included.
+        total: how many there are on all pages, the unreadable ones included.
+    """
 
     jobs: list[Standing]
+    rows: int
     total: int
 
 
-def page(connection: sqlite3.Connection, wanted: Wanted) -> Page:
+def page(connection: sqlite3.Connection, wanted: Wanted, rows: Rows) -> Page:
     """The jobs that are wanted: a walk along an index for each state, merged."""
     if not wanted.statuses:
-        return Page([], 0)
+        return Page([], 0, 0)
     walks = [_walk(status, wanted) for status in wanted.statuses]
     values = () if wanted.workflow is None else (wanted.workflow,) * len(walks)
     way = "DESC" if wanted.descending else "ASC"
@@ -56,11 +69,12 @@ def page(connection: sqlite3.Connection, wanted: Wanted) -> Page:
         f"{' UNION ALL '.join(walks)} ORDER BY {order} LIMIT ? OFFSET ?",
         (*values, wanted.limit, wanted.offset),
     ).fetchall()
-    read = "SELECT job, status, workflow, outcome FROM jobs WHERE seq=?"
-    jobs = [connection.execute(read, (seq,)).fetchone() for seq, _ in found]
+    read = f"SELECT {COLUMNS} FROM jobs WHERE seq=?"
+    stored = [connection.execute(read, (seq,)).fetchone() for seq, _ in found]
     counts = " UNION ALL ".join(f"SELECT count(*) AS jobs FROM ({walk})" for walk in walks)
     total = connection.execute(f"SELECT sum(jobs) FROM ({counts})", values).fetchone()[0]
-    return Page([standing(row, Brief) for row in jobs], total)
+    jobs = (standing(row, BRIEF, rows) for row in stored)
+    return Page([job for job in jobs if job is not None], len(stored), total)
 
 
 def _walk(status: Status, wanted: Wanted) -> str:
@@ -73,21 +87,22 @@ def _walk(status: Status, wanted: Wanted) -> str:
     return f"SELECT seq, {rank} AS rank FROM jobs WHERE {ended}status='{status}'"
 
 
-def one(connection: sqlite3.Connection, id: str) -> Standing | None:
-    """A job with its whole prompt, in whatever state; None when unknown."""
-    read = "SELECT job, status, workflow, outcome FROM jobs WHERE id=?"
+def one(connection: sqlite3.Connection, id: str, rows: Rows) -> Standing | None:
+    """A job with its whole prompt, in whatever state; None when unknown or unreadable."""
+    read = f"SELECT {COLUMNS} FROM jobs WHERE id=?"
     row = connection.execute(read, (id,)).fetchone()
-    return None if row is None else standing(row, Job)
+    return None if row is None else standing(row, JOB, rows)
 
 
 def standing(
-    row: tuple[bytes, Status, str | None, bytes | None], kind: type[Brief | Job]
-) -> Standing:
-    """A row as stored; `kind` says how much of the job to read."""
-    job, status, workflow, outcome = row
-    return Standing(
-        msgspec.json.decode(job, type=kind),
-        status,
-        workflow,
-        None if outcome is None else msgspec.json.decode(outcome, type=Outcome),
-    )
+    row: tuple[str, bytes, Status, str | None, bytes | None],
+    decoder: msgspec.json.Decoder[ReadT],
+    rows: Rows,
+) -> Standing | None:
+    """A row of `COLUMNS`, or None if it cannot be read; `decoder`: how much of the job to read."""
+    id, stored, status, workflow, ending = row
+    job = rows.decode(id, stored, decoder)
+    outcome = None if ending is None else rows.decode(id, ending, OUTCOME)
+    if job is None or (outcome is None and ending is not None) or status not in STATUSES:
+        return None
+    return Standing(job, status, workflow, outcome)

@@ -10,12 +10,18 @@ import msgspec
 
 from engine.store import listing
 from engine.store.db import Database
-from engine.store.history import Entry, Job, Listed, Outcome, Standing
-from engine.store.listing import Page, Wanted
+from engine.store.history import Entry, Failure, Job, Listed, Outcome, Standing
+from engine.store.listing import JOB, OUTCOME, Page, Wanted
+from engine.store.rows import Rows
 
 HISTORY_LIMIT = 10_000
 LISTED = msgspec.json.Decoder(Listed)
-OUTCOME = msgspec.json.Decoder(Outcome)
+UNREADABLE = Outcome(
+    "error",
+    started=0,
+    ended=0,
+    failure=Failure("", "", "the stored job cannot be read; submit it again", "StoreError"),
+)
 
 
 class DuplicateJob(Exception):
@@ -35,6 +41,7 @@ class Queue:
 
     def __init__(self, database: Database, last_seq: int, ended: int, waiting: int) -> None:
         self._database = database
+        self._rows = Rows()
         self._lease = uuid.uuid4().hex
         self._last_number = last_seq
         self._ended = ended
@@ -95,23 +102,29 @@ class Queue:
     def claim(self, *, alone: bool) -> Job | None:
         """Take the next job under this instance's lease, or None if none may start now.
 
+        A job that cannot be read fails at once, and the one behind it is taken.
+
         Args:
             alone: no other job runs. One that was running when a worker died starts only then,
                 so that a second death is nobody else's.
         """
-        if not self.waiting:
-            return None
-        taken = self._database.execute(
-            "UPDATE jobs SET status='running', lease=? WHERE seq=(SELECT seq FROM jobs "
-            "WHERE status='pending' ORDER BY number, seq LIMIT 1) AND (? OR attempts=0) "
-            "RETURNING job, attempts",
-            (self._lease, alone),
-        )
-        if not taken:
-            return None
-        self.waiting -= 1
-        self._claimed += 1
-        return decoded(*taken[0])
+        while self.waiting:
+            taken = self._database.execute(
+                "UPDATE jobs SET status='running', lease=? WHERE seq=(SELECT seq FROM jobs "
+                "WHERE status='pending' ORDER BY number, seq LIMIT 1) AND (? OR attempts=0) "
+                "RETURNING id, job, attempts",
+                (self._lease, alone),
+            )
+            if not taken:
+                return None
+            self.waiting -= 1
+            self._claimed += 1
+            id, blob, attempts = taken[0]
+            job = self._rows.decode(id, blob, JOB)
+            if job is not None:
+                return msgspec.structs.replace(job, attempts=attempts) if attempts else job
+            self._finish(id, UNREADABLE)
+        return None
 
     def give_back(self, job: Job, *, attempts: int) -> None:
         """Let a job wait again after its worker died."""
@@ -124,6 +137,9 @@ class Queue:
 
     def finish(self, job: Job, outcome: Outcome) -> None:
         """Move a job into the history, which keeps the newest 10 000."""
+        self._finish(job.id, outcome)
+
+    def _finish(self, id: str, outcome: Outcome) -> None:
         self._ended += 1
         self._database.execute(
             "UPDATE jobs SET status=?, lease=NULL, ended=?, duration=?, outcome=? WHERE id=?",
@@ -132,7 +148,7 @@ class Queue:
                 self._ended,
                 outcome.ended - outcome.started,
                 msgspec.json.encode(outcome),
-                job.id,
+                id,
             ),
         )
         if self._ended > HISTORY_LIMIT:
@@ -148,10 +164,11 @@ class Queue:
         def move(connection: sqlite3.Connection) -> bool:
             waiting = "SELECT {} FROM jobs WHERE status='pending'"
             found = connection.execute(f"{waiting.format('job')} AND id=?", (id,)).fetchone()
-            if found is None:
+            stored = None if found is None else self._rows.decode(id, found[0], LISTED)
+            if stored is None:
                 return False
             first = connection.execute(waiting.format("min(number)")).fetchone()[0]
-            job = msgspec.structs.replace(LISTED.decode(found[0]), number=min(place, first - 1))
+            job = msgspec.structs.replace(stored, number=min(place, first - 1))
             connection.execute(
                 "UPDATE jobs SET number=?, job=? WHERE id=?",
                 (job.number, msgspec.json.encode(job), id),
@@ -170,18 +187,21 @@ class Queue:
 
     async def _jobs(self, condition: str) -> list[Listed]:
         def select(connection: sqlite3.Connection) -> list[Listed]:
-            rows = connection.execute(f"SELECT job FROM jobs WHERE {condition}")
-            return [LISTED.decode(job) for (job,) in rows]
+            rows = connection.execute(f"SELECT id, job FROM jobs WHERE {condition}")
+            found = (self._rows.decode(id, job, LISTED) for id, job in rows)
+            return [job for job in found if job is not None]
 
         return await self._database.read(select)
 
     async def page(self, wanted: Wanted) -> Page:
         """Some of the jobs there are, in whatever state."""
-        return await self._database.read(lambda connection: listing.page(connection, wanted))
+        return await self._database.read(
+            lambda connection: listing.page(connection, wanted, self._rows)
+        )
 
     async def standing(self, id: str) -> Standing | None:
         """Where a job stands; None when unknown."""
-        return await self._database.read(lambda connection: listing.one(connection, id))
+        return await self._database.read(lambda db: listing.one(db, id, self._rows))
 
     def delete_pending(self, ids: Sequence[str] | None) -> int:
         """Remove waiting jobs by id, or all of them; returns how many there were."""
@@ -218,14 +238,15 @@ class Queue:
     async def _entries(self, condition: str, values: tuple[object, ...]) -> list[Entry]:
         def select(connection: sqlite3.Connection) -> list[Entry]:
             rows = connection.execute(
-                f"SELECT job, outcome FROM jobs WHERE ended IS NOT NULL AND {condition}", values
+                f"SELECT id, job, outcome FROM jobs WHERE ended IS NOT NULL AND {condition}",
+                values,
             )
-            return [Entry(LISTED.decode(job), OUTCOME.decode(outcome)) for job, outcome in rows]
+            found: list[Entry] = []
+            for id, stored, ending in rows:
+                job = self._rows.decode(id, stored, LISTED)
+                outcome = None if job is None else self._rows.decode(id, ending, OUTCOME)
+                if job is not None and outcome is not None:
+                    found.append(Entry(job, outcome))
+            return found
 
         return await self._database.read(select)
-
-
-def decoded(blob: bytes, attempts: int) -> Job:
-    """A job as stored, with the attempts that its row counts."""
-    job = msgspec.json.decode(blob, type=Job)
-    return msgspec.structs.replace(job, attempts=attempts) if attempts else job

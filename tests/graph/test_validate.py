@@ -237,7 +237,8 @@ def test_a_graph_knows_links_from_literals(check: Checker):
         targets=["3"],
     )
     graph = Graph.of(valid.prompt, check.registry)
-    assert list(graph.nodes) == ["1", "2", "3"]
+    assert list(graph.nodes) == ["1", "2", "3", "4"]
+    assert not graph.nodes["4"].literals
     assert graph.nodes["1"].literals == {"value": 5}
     assert graph.nodes["2"].links == {"a": Link("1", 0)}
     assert graph.nodes["2"].literals == {"b": 2.0}

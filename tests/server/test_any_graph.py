@@ -169,6 +169,69 @@ def fitting(
     return fits | fits | wild
 
 
+ENTRIES = st.fixed_dictionaries(
+    {"class_type": st.sampled_from(("EmptyImage", "SaveImage", "PreviewAny", "DisableNoise"))},
+    optional={
+        "inputs": ODD | VALUES,
+        "_meta": ODD | VALUES | st.fixed_dictionaries({"title": ODD | VALUES}),
+        "is_changed": ODD | VALUES,
+        "more": VALUES,
+    },
+)
+EXTRAS = st.fixed_dictionaries(
+    {},
+    optional={
+        "extra_pnginfo": ODD | st.fixed_dictionaries({"workflow": ODD | VALUES}),
+        "preview_method": ODD,
+        "create_time": ODD,
+        "client_id": ODD,
+        "more": VALUES,
+    },
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    odd=st.dictionaries(st.text(max_size=4), ENTRIES, max_size=3),
+    extra=EXTRAS | ODD,
+    title=ODD | VALUES,
+)
+def test_whatever_is_taken_can_be_read_afterwards(
+    service: Service, odd: dict[str, Any], extra: Any, title: Any
+):
+    sound = copy.deepcopy(VALID[0]) | {"n": {"class_type": "PreviewAny", "inputs": {"source": 1}}}
+    sound["3"]["_meta"] = {"title": title}
+    body = {"prompt": {**odd, **sound}, "extra_data": extra}
+    body["partial_execution_targets"] = ["n", "3"]
+    status, data = answer(service.url + "/prompt", json.dumps(body).encode())
+    assert status in (200, 400), data
+    if status == 400:
+        assert b"extra_data" in data or b"no output" in data or b"half a surrogate" in data
+        return
+    id = json.loads(data)["prompt_id"]
+    while not (entry := json.loads(answer(f"{service.url}/history/{id}")[1])):
+        pass
+    number, _, stored, kept, outputs = entry[id]["prompt"]
+    assert isinstance(number, int)
+    assert set(outputs) == {"n", "3"}
+    for node in stored.values():
+        assert isinstance(node["inputs"], dict)
+        assert isinstance(node.get("_meta", {}), dict)
+    assert isinstance(kept.get("extra_pnginfo", {}), dict)
+    every_list_is_read(service)
+    assert json.loads(answer(f"{service.url}/api/jobs/{id}")[1])["id"] == id
+
+
+LISTS = ("/queue", "/history?max_items=3", "/api/jobs?limit=3", "/api/gallery?limit=3")
+
+
+def every_list_is_read(service: Service) -> None:
+    for path in LISTS:
+        status, data = answer(service.url + path)
+        assert status == 200, (path, data)
+        json.loads(data, parse_constant=lambda word: 1 / 0)
+
+
 def test_after_all_that_every_job_ends_and_the_next_one_runs(service: Service):
     while json.loads(answer(service.url + "/prompt")[1])["exec_info"]["queue_remaining"]:
         pass
@@ -179,8 +242,15 @@ def test_after_all_that_every_job_ends_and_the_next_one_runs(service: Service):
         pass
     assert history[id]["status"]["status_str"] == "success"
     _, logs = answer(service.url + "/internal/logs")
+    for path in ("/history", "/api/jobs", "/api/gallery?limit=500", "/api/assets"):
+        assert answer(service.url + path)[0] == 200, path
     history = json.loads(answer(service.url + "/history")[1])
     ended = [entry["status"]["status_str"] for entry in history.values()]
     assert ended.count("success") > 20, "most would be refused"
     assert b"worker process died" not in logs
     assert b"failed outside of its nodes" not in logs
+    assert b"cannot be read and is left out" not in logs
+    for body in ({"delete": list(history)[:3]}, {"clear": True}):
+        assert answer(service.url + "/history", json.dumps(body).encode())[0] == 200
+    assert json.loads(answer(service.url + "/history")[1]) == {}
+    assert json.loads(answer(service.url + "/api/jobs")[1])["jobs"] == []

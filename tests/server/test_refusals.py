@@ -251,3 +251,30 @@ async def test_what_can_be_converted_or_is_not_asked_for_is_taken(call: Caller):
         status, answer = await call.post("/prompt", {"prompt": shown(blank(**changes))})
         assert (status, answer["node_errors"]) == (200, {})
         assert set(answer) == {"prompt_id", "number", "node_errors"}
+
+
+@pytest.mark.parametrize("inputs", [[], None, "absent"])
+async def test_a_node_that_needs_no_inputs_runs_however_it_says_so(call: Caller, inputs: Any):
+    entry: dict[str, Any] = {"class_type": "DisableNoise", "inputs": inputs}
+    if inputs == "absent":
+        del entry["inputs"]
+    prompt = {"1": entry, "2": n("PreviewAny", source=["1", 0])}
+    async with call.ear("empty") as ear:
+        status, answer = await call.post("/prompt", {"prompt": prompt, "client_id": "empty"})
+        assert (status, answer["node_errors"]) == (200, {})
+        await ear.over(id := answer["prompt_id"])
+    _, history = await call.get(f"/history/{id}")
+    assert history[id]["status"]["status_str"] == "success"
+    assert history[id]["prompt"][2]["1"]["inputs"] == {}
+
+
+@pytest.mark.parametrize("inputs", ["x", 0, "", False, [1], ["1", 0]])
+async def test_inputs_that_are_no_object_are_refused_where_they_are_needed(
+    call: Caller, inputs: Any
+):
+    entry = {"class_type": "DisableNoise", "inputs": inputs}
+    prompt = {"1": entry, "2": n("PreviewAny", source=["1", 0])}
+    status, answer = await call.post("/prompt", {"prompt": prompt})
+    assert status == 400
+    (error,) = answer["node_errors"]["1"]["errors"]
+    assert "has no 'inputs' object" in error["extra_info"]["exception_message"]
