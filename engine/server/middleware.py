@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 from collections.abc import Awaitable, Callable, Collection
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -28,6 +29,11 @@ HOUR, DAY = 3600, 86400
 IMAGES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".gif", ".webp", ".svg", ".ico")
 KNOWN_HOSTS = 64
 DEFAULT_PORTS = {"http": 80, "https": 443}
+HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?", re.IGNORECASE | re.ASCII)
+"""What a Host header may be: a name or an address, and a port."""
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+OWN_SITE = ("same-origin", "none")
+"""What browsers say in Sec-Fetch-Site of the service's own pages, and of an address typed in."""
 
 
 @web.middleware
@@ -86,6 +92,10 @@ def _http_answer(error: web.HTTPException) -> web.Response:
 def guard(*, hosts: Collection[str] | None, cors: str | None) -> Middleware:
     """Keep other web sites that a user visits from driving the service.
 
+    Browsers say in Sec-Fetch-Site whose page asks, older ones in Origin; what says neither is no
+    browser. Requests that change something and WebSockets are refused from another site's page;
+    others only where the page could read the answer, which Origin says.
+
     Args:
         hosts: names, besides addresses and localhost, by which the service may be called; None
             allows every name. A page on a name that was re-bound to this machine is refused so.
@@ -94,13 +104,16 @@ def guard(*, hosts: Collection[str] | None, cors: str | None) -> Middleware:
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-        host, origin = request.host, request.headers.get("Origin")
+        host = request.host
+        if len(request.headers.getall("Host", ())) > 1 or not HOST.fullmatch(host):
+            told = "The Host header must be one name or address, and a port perhaps."
+            return json_response(wire.error("invalid_host", told), status=400)
         if hosts is not None and not _is_local(host) and _name(host) not in hosts:
             return _forbidden(
                 f"The service does not answer to the name {_name(host)!r}; call it by its "
                 f"address, or start it with --allow-host {_name(host)}."
             )
-        if origin is not None and cors not in ("*", origin) and not _same(origin, host):
+        if cors != "*" and _is_foreign(request, cors):
             return _forbidden(
                 "A page of another site must not use this service; to allow it, start the "
                 "service with --enable-cors-header ORIGIN."
@@ -121,6 +134,19 @@ async def compressed(request: web.Request, handler: Handler) -> web.StreamRespon
         if plain and len(answer.body) >= WORTH_COMPRESSING:
             answer.enable_compression()
     return answer
+
+
+def _is_foreign(request: web.Request, allowed: str | None) -> bool:
+    """Whether a page of another site asks for what it must not; `allowed` is an origin that may."""
+    origins = request.headers.getall("Origin", ())
+    sites = request.headers.getall("Sec-Fetch-Site", ())
+    if origins and all(origin == allowed for origin in origins):
+        return False
+    own = all(site in OWN_SITE for site in sites)
+    acts = request.method not in SAFE_METHODS or "Upgrade" in request.headers
+    if sites and (own or acts):
+        return not own
+    return not all(_same(origin, request.host) for origin in origins)
 
 
 def _forbidden(message: str) -> web.Response:
