@@ -10,7 +10,14 @@ import { uuid } from "../graph/uuid";
 import { toEditor } from "../graph/write_editor";
 import type { Piece } from "../server/gallery";
 import { Refused } from "../server/http";
-import { fetchJob, fetchSavedFile, fetchTemplate, saveFile, viewAddress } from "../server/service";
+import {
+  documentOf,
+  fetchJob,
+  fetchSavedFile,
+  fetchTemplate,
+  saveFile,
+  viewAddress,
+} from "../server/service";
 import { catalogNow } from "../stores/catalog";
 import { type Tab, tabNow, useDocuments } from "../stores/documents";
 import { useUi } from "../stores/ui";
@@ -115,9 +122,7 @@ export function openPiece({ job, file }: Piece): Promise<void> {
 export const openJob = (id: string): Promise<void> => tell(() => showJob(id));
 
 async function showJob(id: string): Promise<void> {
-  const { workflow: sent } = await fetchJob(id);
-  const info = sent?.extra_data.extra_pnginfo as { workflow?: unknown } | undefined;
-  const document = info?.workflow ?? sent?.prompt;
+  const document = documentOf(await fetchJob(id));
   const workflow = openDocument(document, t.results.job, catalogNow());
   const name = t.results.graphOf(id.slice(0, 4));
   show({ ...workflow, id: uuid() }, name);

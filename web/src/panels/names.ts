@@ -22,10 +22,13 @@ export type Names = (id: string) => Name;
 
 const Prompt = z.record(
   z.string(),
-  z.looseObject({
-    class_type: z.string(),
-    _meta: z.looseObject({ title: z.string() }).optional().catch(undefined),
-  }),
+  z
+    .looseObject({
+      class_type: z.string(),
+      _meta: z.looseObject({ title: z.string() }).optional().catch(undefined),
+    })
+    .optional()
+    .catch(undefined),
 );
 
 /** Names by a prompt's ids; `own`: the job is one of the open workflow. */

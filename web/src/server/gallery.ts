@@ -1,7 +1,7 @@
 /** The files that jobs made, as the service lists them. */
 
 import { z } from "zod";
-import { get, request } from "./http";
+import { get, listOf, request } from "./http";
 import { File } from "./service";
 
 /** What files are, to a browser. */
@@ -29,7 +29,7 @@ const Piece = z.looseObject({
 /** A file that a job made. */
 export type Piece = z.infer<typeof Piece>;
 
-const Page = z.looseObject({ files: z.array(Piece), next: z.number().nullable() });
+const Page = z.looseObject({ files: listOf(Piece), next: z.number().nullable() });
 /** Some files, and where the next ones begin. */
 export type Page = z.infer<typeof Page>;
 

@@ -20,6 +20,15 @@ export class Refused extends Error {
 /** No answer: the service is away. */
 export class Away extends Error {}
 
+/** A list; entries of another shape are left out, so that an odd one hides no other. */
+export const listOf = <T>(entry: z.ZodType<T>): z.ZodType<T[]> =>
+  z.array(z.unknown()).transform((entries) =>
+    entries.flatMap((value) => {
+      const read = entry.safeParse(value);
+      return read.success ? [read.data] : [];
+    }),
+  );
+
 const NodeError = z.looseObject({
   type: z.string(),
   message: z.string(),

@@ -1,7 +1,7 @@
 /** Model files: which there are, and which come. */
 
 import { z } from "zod";
-import { address, get, post, request } from "./http";
+import { address, get, listOf, post, request } from "./http";
 
 const ModelFile = z.looseObject({
   name: z.string(),
@@ -14,7 +14,7 @@ export type ModelFile = z.infer<typeof ModelFile>;
 
 /** The models of a folder. */
 export const fetchModelFiles = (folder: string): Promise<ModelFile[]> =>
-  get(`experiment/models/${encodeURIComponent(folder)}`, z.array(ModelFile));
+  get(`experiment/models/${encodeURIComponent(folder)}`, listOf(ModelFile));
 
 /** Where the picture of a model is. */
 export function pictureOf(folder: string, { name, pathIndex }: ModelFile): string {
@@ -46,7 +46,7 @@ const Offer = z.looseObject({
 /** A model that the service knows where to get. */
 export type Offer = z.infer<typeof Offer>;
 
-const Pulls = z.looseObject({ pulls: z.array(Pull), offers: z.array(Offer) });
+const Pulls = z.looseObject({ pulls: listOf(Pull), offers: listOf(Offer) });
 
 /** What comes, and what is offered. */
 export const fetchPulls = (): Promise<z.infer<typeof Pulls>> => get("pulls", Pulls);

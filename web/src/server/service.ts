@@ -3,7 +3,7 @@
 import { z } from "zod";
 import type { JsonObject } from "../graph/model";
 import type { Prompt } from "../graph/prompt";
-import { address, fetchJson, get, NodeErrors, post, request } from "./http";
+import { address, fetchJson, get, listOf, NodeErrors, post, request } from "./http";
 import { type ReadCatalog, readCatalog } from "./object_info";
 import { Spans } from "./socket";
 
@@ -58,8 +58,9 @@ const Job = z.looseObject({
 /** A job as lists have it. */
 export type Job = z.infer<typeof Job>;
 
-const Jobs = z.looseObject({
-  jobs: z.array(Job),
+/** A page of jobs. */
+export const Jobs = z.looseObject({
+  jobs: listOf(Job),
   pagination: z.looseObject({ total: z.number(), has_more: z.boolean() }),
 });
 
@@ -96,17 +97,26 @@ export async function fetchJobsOf(workflow: string, limit: number): Promise<Job[
   return (await get(`jobs?${new URLSearchParams(asked)}`, Jobs)).jobs;
 }
 
-const Shown = z.record(z.string(), z.record(z.string(), z.unknown()));
+const Shown = z.record(z.string(), z.record(z.string(), z.unknown()).catch({}));
 /** What nodes showed, by their ids. */
 export type Shown = z.infer<typeof Shown>;
 
-const JobDetail = Job.extend({
+/** What a client sent beside a prompt: anything, for each client sends what it likes. */
+const Extra = z
+  .looseObject({
+    extra_pnginfo: z
+      .looseObject({ workflow: z.looseObject({}).optional().catch(undefined) })
+      .optional()
+      .catch(undefined),
+  })
+  .catch({});
+
+/** All that is known of a job. */
+export const JobDetail = Job.extend({
   outputs: Shown.catch({}),
   spans: Spans.catch({}),
   cached: z.array(z.string()).catch([]),
-  workflow: z
-    .looseObject({ prompt: z.unknown(), extra_data: z.looseObject({}).catch({}) })
-    .optional(),
+  workflow: z.looseObject({ prompt: z.unknown(), extra_data: Extra }).optional().catch(undefined),
 });
 /** All that is known of a job. */
 export type JobDetail = z.infer<typeof JobDetail>;
@@ -114,6 +124,10 @@ export type JobDetail = z.infer<typeof JobDetail>;
 /** All that is known of a job; throws `Refused` where it is forgotten. */
 export const fetchJob = (id: string): Promise<JobDetail> =>
   get(`jobs/${encodeURIComponent(id)}`, JobDetail);
+
+/** The graph that a job ran: as a file of the editor, where its client sent one, or as a prompt. */
+export const documentOf = ({ workflow: sent }: JobDetail): unknown =>
+  sent?.extra_data.extra_pnginfo?.workflow ?? sent?.prompt;
 
 /** Stops a job, or takes it out of the queue. */
 export async function cancelJob(id: string): Promise<void> {
@@ -202,7 +216,7 @@ async function stored(answer: Response): Promise<string> {
 
 /** Names of the workflows that come with the service: pack and name. */
 export async function fetchTemplates(): Promise<{ pack: string; name: string }[]> {
-  const packs = await get("workflow_templates", z.record(z.string(), z.array(z.string())));
+  const packs = await get("workflow_templates", z.record(z.string(), listOf(z.string()).catch([])));
   return Object.entries(packs).flatMap(([pack, names]) => names.map((name) => ({ pack, name })));
 }
 
@@ -221,9 +235,9 @@ const FOLDER = "workflows";
 /** Names of the user's saved workflows. */
 export async function fetchSaved(): Promise<string[]> {
   // Before anything is saved there is no such folder, and to ask for it would be an error.
-  const entries = await get("v2/userdata", z.array(z.looseObject({ name: z.string() })));
+  const entries = await get("v2/userdata", listOf(z.looseObject({ name: z.string() })));
   if (!entries.some(({ name }) => name === FOLDER)) return [];
-  const names = await get(`userdata?dir=${FOLDER}&recurse=true`, z.array(z.string()));
+  const names = await get(`userdata?dir=${FOLDER}&recurse=true`, listOf(z.string()));
   return names.filter((name) => name.endsWith(".json") && !/(^|\/)\./.test(name));
 }
 

@@ -3,8 +3,8 @@
 import { z } from "zod";
 import type { JsonObject } from "../graph/model";
 import { Unusable } from "../graph/places";
-import { fetchJson, get, post, request } from "./http";
-import { File, fetchJob, fetchJobsOf } from "./service";
+import { fetchJson, get, listOf, post, request } from "./http";
+import { documentOf, File, fetchJob, fetchJobsOf } from "./service";
 
 /** An earlier state of a workflow. */
 export interface Version {
@@ -29,7 +29,7 @@ const Kept = z.looseObject({
   picture: File.optional().catch(undefined),
   workflow: z.unknown(),
 });
-const Entries = z.array(z.looseObject({ name: z.string(), path: z.string() }));
+const Entries = listOf(z.looseObject({ name: z.string(), path: z.string() }));
 
 /** All versions of a workflow that there are, the newest first. */
 export async function fetchVersions(workflow: string): Promise<Version[]> {
@@ -80,11 +80,7 @@ async function fetchRuns(workflow: string): Promise<Version[]> {
       at: start ?? job.create_time,
       took: start !== undefined && end !== undefined ? end - start : undefined,
       picture: job.preview_output?.mediaType === "images" ? job.preview_output : undefined,
-      document: async () => {
-        const { workflow: sent } = await fetchJob(id);
-        const info = sent?.extra_data.extra_pnginfo as { workflow?: unknown } | undefined;
-        return info?.workflow ?? sent?.prompt;
-      },
+      document: async () => documentOf(await fetchJob(id)),
     };
   });
 }
