@@ -5,6 +5,19 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
+LONGEST_PATH = 2000
+"""Bytes of a path that may be written: a request's first line holds it with every byte as %XX."""
+
+
+def parted(path: str) -> str:
+    r"""A path with ``/`` between its parts, where ``\`` may stand for it."""
+    return path.replace("\\", "/")
+
+
+def climbs(path: str) -> bool:
+    """Whether a part of a path is ``..``; dots inside of a name lead nowhere."""
+    return ".." in parted(path).split("/")
+
 
 def alike(name: str, names: Iterable[str]) -> str | None:
     r"""The only one of `names` that is the same but for letter case and ``\`` for ``/``."""
@@ -14,4 +27,4 @@ def alike(name: str, names: Iterable[str]) -> str | None:
 
 
 def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name.replace("\\", "/")).casefold()
+    return unicodedata.normalize("NFC", parted(name)).casefold()

@@ -131,7 +131,7 @@ async def head_hash(request: web.Request) -> web.Response:
 @told
 async def post_asset(request: web.Request) -> web.Response:
     """POST /assets: a file, streamed to the folder that its tags name, input by default."""
-    folders = request.app[ENGINE].folders
+    folders, assets = request.app[ENGINE].folders, request.app[ENGINE].assets
     upload = Upload(folders.root("temp"))
     try:
         fields = await received(request, upload, field="file")
@@ -142,10 +142,10 @@ async def post_asset(request: web.Request) -> web.Response:
         hash = upload.close()
         if fields.get("hash", hash) != hash:
             raise Refused("HASH_MISMATCH", f"the content is {hash}, not what hash says")
-        file = await asyncio.to_thread(store, upload, root, "", overwrite=False)
+        same = await assets.files_of(folder, hash)
+        file = await asyncio.to_thread(store, upload, root, "", same, overwrite=False)
     finally:
         await asyncio.to_thread(upload.discard)
-    assets = request.app[ENGINE].assets
     before = await assets.at(folder, file)
     known = before is not None and before.hash == hash
     kept = name or (before.name if before is not None and known else file)

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from aiohttp import ETag, web
 
 from engine.authoring.errors import MissingFile
+from engine.authoring.names import climbs, parted
 from engine.authoring.protocols import FolderKind
 from engine.server import wire, wire_assets
 from engine.server.answers import json_response
@@ -85,7 +86,7 @@ async def _viewed(request: web.Request) -> tuple[Path, str]:
     annotated = ANNOTATED.match(name)
     if annotated is not None:
         name, kind = annotated["name"], annotated["kind"]
-    if not name or name.startswith("/") or ".." in name:
+    if not name or name.startswith("/") or climbs(name):
         raise BadInput(
             "invalid_filename", f"{name!r} is no plain file name.", input_name="filename"
         )
@@ -143,10 +144,12 @@ async def upload_image(request: web.Request) -> web.Response:
 async def kept(request: web.Request, upload: Upload, fields: dict[str, str]) -> web.Response:
     """Give an upload its name where the form says; tells that, and the asset that it is now."""
     engine = request.app[ENGINE]
-    kind, subfolder = folder_kind(fields.get("type") or "input"), fields.get("subfolder", "")
-    root, overwrite = engine.folders.root(kind), says_yes(fields, "overwrite")
-    name = await asyncio.to_thread(store, upload, root, subfolder, overwrite=overwrite)
+    kind = folder_kind(fields.get("type") or "input")
+    subfolder = parted(fields.get("subfolder", ""))
     place = posixpath.normpath(posixpath.join(kind, subfolder))
+    same = await engine.assets.files_of(place, upload.close())
+    root, overwrite = engine.folders.root(kind), says_yes(fields, "overwrite")
+    name = await asyncio.to_thread(store, upload, root, subfolder, same, overwrite=overwrite)
     asset = await engine.assets.add(place, name, upload.close(), name, [])
     told = wire.stored(name, subfolder, kind)
     return json_response({**told, "asset": wire_assets.brief(asset)})

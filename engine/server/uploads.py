@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import os
+import re
 import shutil
 import uuid
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
 from engine.authoring.errors import BadPath
+from engine.authoring.names import LONGEST_PATH, parted
 from engine.server.bodies import BadInput
-from engine.store.digest import Digest, of_file
-from engine.store.folders import inside
+from engine.store.digest import NAMED, Digest, of_file
+from engine.store.folders import ANNOTATED, inside, is_text
+from engine.store.outputs import move
 
 LONGEST_NAME = 200
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class Upload:
@@ -38,12 +42,18 @@ class Upload:
         Raises:
             BadInput: the name is no plain file name.
         """
-        plain = name == Path(name).name and "\\" not in name and name.isprintable()
+        plain = name == Path(parted(name)).name and not CONTROL.search(name) and is_text(name)
         if not plain or name.startswith(".") or len(name.encode()) > LONGEST_NAME:
             raise BadInput(
                 "bad_path",
                 f"{name[:LONGEST_NAME]!r} cannot name an upload; use a plain name of at most "
                 f"{LONGEST_NAME} bytes, without slashes and not starting with a dot",
+            )
+        if ANNOTATED.match(name) or NAMED.fullmatch(name):
+            raise BadInput(
+                "bad_path",
+                f"{name!r} cannot name an upload: it would mean another file, by its folder or "
+                "its content; use another name",
             )
         self.name = name
 
@@ -70,11 +80,20 @@ class Upload:
         self.part.unlink(missing_ok=True)
 
 
-def store(upload: Upload, root: Path, subfolder: str, *, overwrite: bool) -> str:
+def store(
+    upload: Upload, root: Path, subfolder: str, same: Sequence[str], *, overwrite: bool
+) -> str:
     """Give an upload its name inside `root`/`subfolder`, all or nothing.
 
-    Without `overwrite`, a file of that name with the same bytes is used as it is, and one with
-    other bytes makes the new file "name (1).png".
+    Without `overwrite`, a file of that name or of its numbered siblings with the same bytes is
+    used as it is; where the name is taken by other bytes the new file is "name (1).png".
+
+    Args:
+        upload: complete.
+        root: of all folders of its kind.
+        subfolder: below that.
+        same: names of files there that may hold the same bytes; they are read before it counts.
+        overwrite: put it in the place of what has its name.
 
     Returns:
         The name.
@@ -83,26 +102,70 @@ def store(upload: Upload, root: Path, subfolder: str, *, overwrite: bool) -> str
         BadInput: the subfolder leads out of the folder, or is a file, or the name is a folder's.
         BadPath: a symbolic link of that name leads out.
     """
-    digest, folder = upload.close(), _folder(root, subfolder)
     name = upload.name or "upload"
-    if overwrite:
+    folder = _folder(root, subfolder, name)
+    near = folder / upload.part.name
+    upload.close()
+    try:
+        shutil.move(upload.part, near)
+        if not overwrite:
+            return _place(upload, near, folder, same)
         target = inside(folder, name)
         if target.is_dir():
             raise BadInput("bad_path", f"{name!r} is a folder; choose another name")
-        _move(upload.part, target)
+        near.replace(target)
         return name
-    stem, suffix = Path(name).stem, Path(name).suffix
-    for number in count():
-        target = folder / (f"{stem} ({number}){suffix}" if number else name)
-        if _claim(target):
-            _move(upload.part, target)
-            return target.name
-        if target.is_file() and of_file(target) == digest:
-            return target.name
-    raise AssertionError("counting never ends")
+    finally:
+        near.unlink(missing_ok=True)
 
 
-def _folder(root: Path, subfolder: str) -> Path:
+def _place(upload: Upload, near: Path, folder: Path, same: Sequence[str]) -> str:
+    """Put the bytes of an upload at the first of its names that is free or has them already."""
+    stem, suffix = Path(upload.name or "upload").stem, Path(upload.name or "upload").suffix
+    numbered = re.compile(rf"{re.escape(stem)}( \([0-9]+\))?{re.escape(suffix)}")
+
+    def named(number: int) -> str:
+        return f"{stem} ({number}){suffix}" if number else f"{stem}{suffix}"
+
+    def put(name: str) -> bool:
+        try:
+            move(near, folder / name)
+        except FileExistsError:
+            return _holds(folder / name, upload)
+        return True
+
+    if put(named(0)):
+        return named(0)
+    for name in same:
+        if numbered.fullmatch(name) and _holds(folder / name, upload):
+            return name
+    free = _free_number(lambda number: (folder / named(number)).exists())
+    return next(named(number) for number in count(free) if put(named(number)))
+
+
+def _holds(path: Path, upload: Upload) -> bool:
+    """Whether a file has the bytes of an upload."""
+    plain = path.is_file() and not path.is_symlink()
+    same_size = plain and path.stat().st_size == upload.size
+    return same_size and of_file(path) == upload.close()
+
+
+def _free_number(taken: Callable[[int], bool]) -> int:
+    """A number from 1 on that is not taken, the one before it taken, in a few looks."""
+    free = 1
+    while taken(free):
+        free *= 2
+    below = free // 2
+    while free - below > 1:
+        middle = (below + free) // 2
+        below, free = (middle, free) if taken(middle) else (below, middle)
+    return free
+
+
+def _folder(root: Path, subfolder: str, name: str) -> Path:
+    if len(f"{subfolder}/{name}".encode()) > LONGEST_PATH:
+        why = f"subfolder and name have over {LONGEST_PATH} bytes"
+        raise BadInput("bad_path", why, input_name="subfolder")
     try:
         folder = inside(root, subfolder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -112,19 +175,3 @@ def _folder(root: Path, subfolder: str) -> Path:
         why = f"subfolder {subfolder[:LONGEST_NAME]!r} cannot be made: {error.strerror}"
         raise BadInput("bad_path", why, input_name="subfolder") from error
     return folder
-
-
-def _claim(target: Path) -> bool:
-    """Create an empty file of this name, unless there is one."""
-    try:
-        target.open("xb").close()
-    except FileExistsError:
-        return False
-    return True
-
-
-def _move(part: Path, target: Path) -> None:
-    """Put the part file in the place of `target` at once, also from another disk."""
-    near = target.with_name(part.name)
-    shutil.move(part, near)
-    os.replace(near, target)  # noqa: PTH105 - Path.replace is the same call

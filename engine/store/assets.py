@@ -164,6 +164,11 @@ class Assets:
         """The asset of a file, the oldest of several."""
         return await self._one("folder=? AND file=? AND hidden=0 ORDER BY seq", (folder, file))
 
+    async def files_of(self, folder: str, hash: str) -> list[str]:
+        """Names of the files of a folder that had this content when they were read."""
+        found = await self._some("folder=? AND hash=? ORDER BY seq", (folder, hash))
+        return list(dict.fromkeys(asset.file for asset in found))
+
     def _is_there(self, asset: Asset) -> bool:
         try:
             self.path(asset)

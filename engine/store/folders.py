@@ -20,7 +20,7 @@ from typing import get_args
 
 from engine.authoring.errors import BadPath, MissingFile
 from engine.authoring.markers import Files, FileSet
-from engine.authoring.names import alike
+from engine.authoring.names import alike, climbs, parted
 from engine.authoring.protocols import File, FolderKind
 from engine.store.model_paths import ALIASES, ModelPaths
 
@@ -235,9 +235,9 @@ def spelled(root: Path, name: str) -> str:
     """
     if len(name) > LONGEST_NAME or _exists(f"{root}/{name}"):
         return name
-    place, parts = str(root), name.replace("\\", "/").split("/")
-    if ".." in parts:  # that is for `inside` to judge
+    if climbs(name):  # that is for `inside` to judge
         return name
+    place, parts = str(root), parted(name).split("/")
     for number, part in enumerate(parts):
         if part in ("", "."):
             continue

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from engine.authoring.errors import BadPath
+from engine.authoring.names import LONGEST_PATH, climbs
 from engine.authoring.protocols import File, FolderKind
 from engine.store.blanks import Blanks, name
 from engine.store.folders import Folders, inside
@@ -87,11 +88,15 @@ class Outputs:
 
     def _place(self, folder: FolderKind, prefix: str, ending: str) -> _Place:
         stem = Path(prefix)
+        if len(prefix.encode(errors="replace")) > LONGEST_PATH:
+            raise BadPath(f"file name prefix {prefix[:200]!r}... has over {LONGEST_PATH} bytes")
         if prefix.endswith("/") or stem.name in ("", ".."):
             raise BadPath(f"file name prefix {prefix!r} names a folder; add a name after it")
         root = self._folders.root(folder)
         parent = inside(root, f"{stem}_{0:05}{ending}").parent
         subfolder = parent.relative_to(os.path.realpath(root)).as_posix()
+        if climbs(f"{subfolder}/{stem.name}"):  # by \\, which readers take for / too
+            raise BadPath(f"file name prefix {prefix!r} has a part '..'; use a plain name")
         return _Place(parent, "" if subfolder == "." else subfolder, stem.name, ending)
 
     def _written(self, place: _Place, data: bytes) -> str:
