@@ -27,7 +27,7 @@ READING = {
     *("/global_subgraphs", "/global_subgraphs/{id}", "/node_replacements", "/internal/logs"),
     *("/internal/logs/raw", "/internal/folder_paths", "/internal/files/{kind}", "/system_stats"),
     *("/features", "/api/assets/hash/{hash}", "/api/assets/tags/refine", "/api/assets/seed/status"),
-    "/api/tags",
+    *("/api/tags", "/unsupported_nodes"),
 }
 INDEXING = {"/api/assets", "/api/assets/{id}", "/api/assets/{id}/content"}
 """Bring the service's own index up to date: which files there are, what they hold, when read."""
