@@ -146,10 +146,17 @@ def _settings(
     """What a host sets: (`HOST`, input) or (node inside, widget), and the value.
 
     A host saves a value for each widget it shows. Older editors save them in the nodes inside
-    alone, and none at the host.
+    alone, and none at the host. A widget that it names and that an input stands for as well is that
+    input's, which brings the value to everything that the input enters.
     """
-    saved, proxies = host.widgets_values, host.proxies
+    saved = host.widgets_values
     own = [(HOST, name) for name in definition.widgets]
+    of_input = {
+        (node.key, widget): (HOST, definition.inputs[slot])
+        for slot, (node, widget) in definition.shown.items()
+        if slot < len(definition.inputs)
+    }
+    proxies = [of_input.get(proxy, proxy) for proxy in host.proxies]
     found: list[tuple[tuple[str, str], Any]] = []
     if isinstance(saved, dict):
         found = [((HOST, name), value) for name, value in saved.items()]
@@ -158,7 +165,10 @@ def _settings(
     yield from found
     told = {name for (_, name), value in found if value is not None}
     left = {name: v for name, v in host.widgets_values_named.items() if name not in told}
-    inputs, inner = set(definition.inputs), {name: node for node, name in reversed(proxies)}
+    inputs = set(definition.inputs)
+    inner = {
+        name: of_input.get((node, name), (node, name)) for node, name in reversed(host.proxies)
+    }
     for name, value in {**left, **sheet.imposed.get(host.key, {})}.items():
         if name in inputs or name in inner:
-            yield (HOST if name in inputs else inner[name], name), value
+            yield (HOST, name) if name in inputs else inner[name], value

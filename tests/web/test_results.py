@@ -184,6 +184,28 @@ def test_a_result_is_compared_with_the_run_before_and_with_its_input(page: Page,
     expect(page.get_by_role("slider", name=re.compile("tide_00001_.png"))).to_be_visible()
 
 
+def test_pictures_are_compared_as_large_as_they_are_looked_at(page: Page, client: Blocking):
+    for color in (8, 9):
+        made(client, colored("lake", color), workflow="lakes")
+    panel = gallery(page, "lake")
+    panel.get_by_role("button", name="Look at lake_00002_.png").click()
+    dialog = page.get_by_role("dialog")
+    alone = dialog.get_by_alt_text("lake_00002_.png").bounding_box()
+    page.get_by_role("button", name="Compare with the run before").click()
+    expect(dialog.locator(".compare")).to_be_visible()
+    both = dialog.locator(".compare").bounding_box()
+    assert alone is not None
+    assert both is not None
+    assert both["width"] == alone["width"] >= 512
+    names = dialog.locator(".compare-name")
+    expect(names).to_have_text(["lake_00001_.pngcolor 8", "lake_00002_.pngcolor 9"])
+    cut = "(all) => all.some((one) => one.scrollWidth > one.clientWidth)"
+    assert not names.evaluate_all(cut)
+    differs = dialog.get_by_role("region", name="What differs").get_by_role("listitem")
+    expect(differs).to_have_text(["Empty Image: colorleft 8right 9"])
+    assert violations(page) == []
+
+
 def test_a_download_is_the_file(page: Page, client: Blocking, home: Path):
     made(client, colored("wren", 7))
     gallery(page, "wren").get_by_role("button", name="Look at wren_00001_.png").click()

@@ -141,3 +141,45 @@ def test_a_name_that_is_taken_is_not_written_over(visitor: Visitor):
     expect(page.get_by_text("There is a version called only one already").first).to_be_visible()
     expect(versions(page).get_by_role("listitem")).to_have_count(1)
     visitor.complaints.clear()  # the console tells of the 409
+
+
+def test_folded_and_unfolded_nothing_has_changed(page: Page):
+    opened(page, picture(seed=81))
+    page.keyboard.press("v")
+    keep(page, "flat")
+    node(page, "Draw").locator("header").click()
+    page.keyboard.press("Control+Shift+e")
+    expect(node(page, "Subgraph")).to_be_visible()
+    page.keyboard.press("Control+Shift+u")
+    expect(node(page, "Draw")).to_be_visible()
+    page.get_by_role("button", name="Compare flat").click()
+    expect(page.get_by_role("heading", name="The same as flat")).to_be_visible()
+    page.get_by_role("button", name="Stop comparing").click()
+
+    page.keyboard.press("Control+Shift+e")
+    page.get_by_role("button", name="Look inside of Subgraph").click()
+    set_steps(page, 9)
+    page.get_by_label("Where you are").get_by_role("button").first.click()
+    node(page, "Subgraph").locator("header").click()
+    page.keyboard.press("Control+Shift+u")
+    page.get_by_role("button", name="Compare flat").click()
+    expect(changes(page)).to_have_text(["~Draw: steps is 9 (before: 4)"])
+
+
+def test_a_picture_that_was_deleted_leaves_a_sign_in_its_place(page: Page, home: Path):
+    prompt = picture(seed=82)
+    prompt["8"]["inputs"]["filename_prefix"] = "lost"
+    opened(page, prompt)
+    run(page)
+    expect(node(page, "Save the picture").get_by_role("img")).to_be_visible()
+    page.keyboard.press("v")
+    expect(versions(page).locator("img")).to_have_count(1)
+    keep(page, "with a picture")
+    kept(page, '"lost"')
+    for lost in (home / "output").glob("lost*"):
+        lost.unlink()
+    page.reload()
+    page.get_by_role("button", name="Versions").click()
+    gone = versions(page).get_by_role("img", name="lost_00001_.png was deleted")
+    expect(gone).to_have_count(2)
+    assert violations(page) == []

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, inject, it } from "vitest";
-import { recipeOf } from "../src/graph/recipe";
+import { differences, recipeOf } from "../src/graph/recipe";
 import { readCatalog } from "../src/server/object_info";
 import { peaksOf } from "../src/widgets/peaks";
 
@@ -43,6 +43,31 @@ describe("what a result was made of", () => {
   it("is told by the outer node of one that came by expansion, and by all where none is known", () => {
     expect(recipeOf(PROMPT, "6:2:1", catalog)?.nodes).toHaveLength(6);
     expect(recipeOf(PROMPT, "gone", catalog)?.nodes).toHaveLength(7);
+  });
+
+  it("differs in the seed, the text, the model, and in what only one went through", () => {
+    const other = {
+      ...PROMPT,
+      "1": { class_type: "CheckpointLoaderSimple", inputs: { ckpt_name: "large" } },
+      "2": { ...PROMPT["2"], inputs: { text: "green apple", clip: ["1", 1] } },
+      "5": { ...PROMPT["5"], inputs: { ...PROMPT["5"].inputs, seed: 5, cfg: 4 } },
+      "6": { class_type: "SaveImage", inputs: { images: ["8", 0], filename_prefix: "x" } },
+      "8": { class_type: "ImageInvert", inputs: { image: ["5", 0] } },
+    };
+    const [one, two] = [PROMPT, other].map((prompt) => recipeOf(prompt, "6", catalog));
+    if (!one || !two) throw new Error("no recipe");
+    const value = (title: string, input: string, left?: string, right?: string) => ({
+      ...{ kind: "value", title, input, left, right },
+    });
+    expect(differences(one, two)).toEqual([
+      value("KSampler", "seed", String(2n ** 60n), "5"),
+      value("KSampler", "cfg", undefined, "4"),
+      value("Load Checkpoint", "ckpt_name", "demo", "large"),
+      value("What to draw", "text", "red apple", "green apple"),
+      { kind: "right", title: "Invert Image" },
+    ]);
+    expect(differences(two, one).at(-1)).toEqual({ kind: "left", title: "Invert Image" });
+    expect(differences(one, one)).toEqual([]);
   });
 
   it("is found in any prompt without harm", () => {

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, inject, it } from "vitest";
 import { withAbout } from "../src/graph/about";
 import { afterRun } from "../src/graph/after_run";
+import { diff } from "../src/graph/diff";
 import { setAfter, setValue } from "../src/graph/edits";
 import { link } from "../src/graph/ends";
 import { formOf } from "../src/graph/form";
@@ -61,6 +62,49 @@ describe("nodes folded into a subgraph", () => {
       body: JSON.stringify(file),
     });
     expect(toPrompt(workflow, catalog)).toEqual(await answer.json());
+  });
+
+  it("change nothing when they are folded and unfolded, or what was edited in between", () => {
+    fc.assert(
+      fc.property(fc.subarray(IDS, { minLength: 1 }), (ids) => {
+        const { workflow, host } = folded(hello, ids);
+        expect(diff(hello, unfoldNode(workflow, ROOT, host).workflow)).toEqual([]);
+        const { type } = workflow.root.nodes[host] as GraphNode;
+        const [id = ""] = ids;
+        const edited = onSheet(workflow, type, (sheet) => setValue(sheet, id, "note", "x"));
+        expect(diff(hello, unfoldNode(edited, ROOT, host).workflow)).toEqual([
+          { kind: "value", sheet: ROOT, node: id, input: "note", before: undefined, after: "x" },
+        ]);
+      }),
+    );
+  });
+
+  it("get other ids where theirs are taken when they are unfolded", () => {
+    const { workflow, host } = folded(hello, ["5"]);
+    const taken = onSheet(workflow, ROOT, (sheet) => {
+      const note = {
+        ...(hello.root.nodes["6"] as GraphNode),
+        id: "5",
+        type: "Note",
+        title: "Here",
+      };
+      return { ...sheet, nodes: { ...sheet.nodes, "5": note } };
+    });
+    const { ids, workflow: back } = unfoldNode(taken, ROOT, host);
+    expect(ids).toHaveLength(1);
+    expect(ids).not.toContain("5");
+    expect(back.root.nodes["5"]?.title).toBe("Here");
+  });
+
+  it("stay a subgraph while another node stands for it", () => {
+    const { workflow, host } = folded(hello, ["5"]);
+    const twice = onSheet(workflow, ROOT, (sheet) => {
+      const copy = { ...(sheet.nodes[host] as GraphNode), id: "99" };
+      return { ...sheet, nodes: { ...sheet.nodes, "99": copy } };
+    });
+    const once = unfoldNode(twice, ROOT, host).workflow;
+    expect(Object.keys(once.subgraphs)).toHaveLength(1);
+    expect(Object.keys(unfoldNode(once, ROOT, "99").workflow.subgraphs)).toHaveLength(0);
   });
 
   it("are folded within each other", () => {

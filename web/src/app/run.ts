@@ -1,8 +1,10 @@
 /** From the open workflow to a job of the service. */
 
 import { afterRun } from "../graph/after_run";
+import { withNames } from "../graph/locate";
 import type { Workflow } from "../graph/model";
 import { Unusable } from "../graph/places";
+import { allProblems } from "../graph/problems";
 import { type PromptNode, toPrompt } from "../graph/prompt";
 import { withChoices } from "../graph/variants";
 import { toEditor } from "../graph/write_editor";
@@ -35,11 +37,21 @@ export async function run(front = false): Promise<void> {
     refuse(onTab(tab.id) ?? workflow, receipt.node_errors);
   } catch (error) {
     const wrong = error instanceof Refused ? error.nodeErrors : {};
-    const count = Object.keys(wrong).length;
     refuse(workflow, wrong);
+    const count = Object.keys(wrong).length || (error instanceof Refused ? unknownCount() : 0);
     if (count > 0) show("problems");
-    say(count > 0 ? t.run.notYet(count) : wordsOf(error), "error");
+    const words = withNames(wordsOf(error), workflow, catalog);
+    say(count > 0 ? t.run.notYet(count) : words, "error");
   }
+}
+
+/** How many nodes have a problem where one of a type that is not known keeps all from running: the
+ * service names it alone, the list of problems has the others too. */
+function unknownCount(): number {
+  const workflow = tabNow()?.history.present;
+  const found = workflow ? allProblems(workflow, catalogNow()) : [];
+  if (!found.some(({ problem }) => problem.kind === "unknown")) return 0;
+  return new Set(found.map(({ node }) => node)).size;
 }
 
 const onTab = (tab: string): Workflow | undefined =>

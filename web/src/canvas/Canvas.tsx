@@ -39,7 +39,7 @@ import { firstView, MIN_ZOOM, useView } from "./view";
 
 const Comparison = lazy(() => import("./Comparison"));
 
-const NODE_TYPES = { node: Node, note: Note, reroute: Reroute, group: GroupBox, end: End };
+const NODE_TYPES = { node: Node, note: Note, reroute: Reroute, frame: GroupBox, end: End };
 const EDGE_TYPES = { link: Link };
 const BOX_KEYS = ["Control", "Meta"];
 

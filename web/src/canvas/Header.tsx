@@ -82,10 +82,11 @@ const factsOf = (type: string, kind: NodeKind | undefined): string =>
 /** What would keep the node from running, before anybody tries. */
 function Warning({ node }: { node: GraphNode }) {
   const catalog = useCatalog((state) => state.catalog);
+  const unsupported = useCatalog((state) => state.unsupported);
   const [folded, linked] = [useFolded(), useLinked(node.id)];
   const found = problemsOf(folded, node, catalog, linked);
   if (found.length === 0) return null;
-  const words = found.map(problemText).join("\n");
+  const words = found.map((problem) => problemText(problem, unsupported)).join("\n");
   return (
     <span className="node-warning" title={words} role="img" aria-label={words}>
       <TriangleAlert size={13} aria-hidden="true" />

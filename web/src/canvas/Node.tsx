@@ -102,6 +102,7 @@ const KnownSockets = memo(function KnownSockets({ node }: { node: GraphNode }) {
 const FullNode = memo(function FullNode({ node, selected }: Part) {
   const run = useNodeState(node);
   const known = useCatalog((state) => state.catalog.has(node.type));
+  const unsupported = useCatalog((state) => state.unsupported.has(node.type));
   const subgraph = useTab((tab) => tab.history.present.subgraphs[node.type] !== undefined, false);
   const unknown = !known && !subgraph && !isEditorOnly(node.type);
   const measure = useUpdateNodeInternals();
@@ -110,7 +111,7 @@ const FullNode = memo(function FullNode({ node, selected }: Part) {
     <div className={`${classesOf(node, selected, run?.state)}${unknown ? " node-unknown" : ""}`}>
       <Header node={node} run={run} />
       {node.collapsed ? <HiddenSockets node={node} /> : <Rows node={node} />}
-      {unknown && <p className="node-note">{t.node.unknown}</p>}
+      {unknown && <p className="node-note">{unsupported ? t.node.unsupported : t.node.unknown}</p>}
       <Complaints node={node} run={run} />
       {run && !node.collapsed && <Shown run={run} />}
       {run && !node.collapsed && <Speaking node={node.id} />}

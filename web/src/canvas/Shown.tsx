@@ -5,6 +5,7 @@ import { File, viewAddress } from "../server/service";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
 import { Compare } from "../widgets/Compare";
+import { Picture } from "../widgets/Picture";
 import { Sound } from "../widgets/Sound";
 
 const PICTURES = ["images", "gifs", "video", "a_images", "b_images"];
@@ -42,12 +43,7 @@ export const Shown = memo(function Shown({ run }: { run: NodeRun }) {
           aria-label={t.node.look(file.filename)}
           onClick={() => open({ lightbox: { at, among: pictures } })}
         >
-          <img
-            className="node-picture"
-            src={viewAddress(file)}
-            alt={file.filename}
-            draggable={false}
-          />
+          <Picture className="node-picture" file={file} alt={file.filename} />
         </button>
       ))}
       {films.map((file) => (

@@ -286,7 +286,7 @@ function flowEnd(node: GraphNode, local: Local | undefined): FlowNode {
 function flowGroup(id: string, group: Group, local: Local | undefined): FlowNode {
   return {
     id,
-    type: "group",
+    type: "frame",
     position: local?.position ?? { x: group.x, y: group.y },
     width: local?.width ?? group.width,
     height: local?.height ?? group.height,

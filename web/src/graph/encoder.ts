@@ -1,35 +1,45 @@
 /** Which text encoder reads what is written at a node. */
 
 import type { Catalog } from "./kinds";
-import { linkInto, type Sheet, type Workflow } from "./model";
+import { linkedInputs, sheetOf, type Workflow } from "./model";
+import { leafOf } from "./promoted";
 import { socketsOf } from "./sockets";
+import { promptId, sheetAt, sourceOf, type Use, valueIn } from "./uses";
 
 const CLIP = "CLIP";
 const CHECKPOINT = "ckpt_name";
 
-/** The checkpoint whose text encoder a node uses, as far as its sheet tells; "" is one in a file
- * of its own. undefined: the node uses none. */
+/** The checkpoint whose text encoder reads an input of a node, which may be a host of a subgraph
+ * or stand inside of one; "" is an encoder in a file of its own, or one that nothing tells of.
+ * undefined: the input is read by none. */
 export function encoderOf(
   workflow: Workflow,
-  sheet: Sheet,
+  at: Use,
+  input: string,
   catalog: Catalog,
-  id: string,
 ): string | undefined {
+  const leaf = leafOf(workflow, at.node, input, catalog);
+  const start: Use = { node: leaf.node, path: [...at.path, ...leaf.path] };
   const seen = new Set<string>();
-  let [node, found] = [sheet.nodes[id], undefined as string | undefined];
-  while (node && !seen.has(node.id)) {
-    seen.add(node.id);
-    const { inputs } = socketsOf(workflow, node, catalog);
-    const chosen = node.values[CHECKPOINT];
-    if (found !== undefined && typeof chosen === "string") return chosen;
-    // A reroute takes anything and hands on what it takes.
-    const input =
-      inputs.find(({ type }) => type === CLIP) ?? inputs.find(({ type }) => type === "*");
-    const first = node.id === id;
-    if (!input || (first && input.type !== CLIP)) return found;
+  let use: Use | undefined = start;
+  let found: string | undefined;
+  while (use) {
+    const id = promptId(use.path, use.node.id);
+    if (seen.has(id)) break;
+    seen.add(id);
+    const chosen = valueIn(workflow, use, CHECKPOINT);
+    if (use !== start && typeof chosen === "string") return chosen;
+    const next = handsOn(workflow, use, catalog);
+    if (next === undefined || (use === start && next.type !== CLIP)) break;
     found = "";
-    const link = linkInto(sheet, node.id, input.name);
-    node = link && sheet.nodes[link.from];
+    use = sourceOf(workflow, use, next.name);
   }
   return found;
+}
+
+/** The input by which an encoder comes to a node; a reroute hands on whatever it takes. */
+function handsOn(workflow: Workflow, { node, path }: Use, catalog: Catalog) {
+  const linked = linkedInputs(sheetOf(workflow, sheetAt(path)), node.id);
+  const { inputs } = socketsOf(workflow, node, catalog, linked);
+  return inputs.find(({ type }) => type === CLIP) ?? inputs.find(({ type }) => type === "*");
 }

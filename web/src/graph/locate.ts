@@ -1,5 +1,6 @@
 /** Where the nodes of a prompt stand in their workflow. */
 
+import { type Catalog, titleOf } from "./kinds";
 import { type GraphNode, ordered, ROOT, sheetOf, type Workflow } from "./model";
 
 /** A node of a prompt in its workflow. */
@@ -26,6 +27,27 @@ export function locate(workflow: Workflow, id: string): Place | undefined {
     path.push({ host: node.id, sheet });
   }
   return undefined;
+}
+
+/** What people read of a node of a prompt: its title, after those of the hosts it is inside of. */
+export function placeName(workflow: Workflow, { node, path }: Place, catalog: Catalog): string {
+  const hosts = path.map(({ host }, depth) => {
+    const sheet = sheetOf(workflow, path[depth - 1]?.sheet ?? ROOT);
+    return sheet.nodes[host];
+  });
+  return [...hosts, node]
+    .flatMap((one) => (one ? [titleOf(workflow, one, catalog)] : []))
+    .join(" › ");
+}
+
+const NAMED = /Node ID '#([^']+)'|(?<![\p{L}\d])[Nn]ode (\d+(?:[:.]\d+)*)(?![\p{L}\d])/gu;
+
+/** Words of the service about nodes, with their titles in the place of their ids. */
+export function withNames(text: string, workflow: Workflow, catalog: Catalog): string {
+  return text.replace(NAMED, (words, quoted?: string, plain?: string) => {
+    const place = locate(workflow, quoted ?? plain ?? "");
+    return place ? placeName(workflow, place, catalog) : words;
+  });
 }
 
 /** A way from the root to a sheet: through the first node that stands for each subgraph. undefined:

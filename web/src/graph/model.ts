@@ -101,6 +101,9 @@ export interface Workflow {
   kept?: JsonObject;
 }
 
+/** From the root to a sheet: each node that is entered, and the sheet inside of it. */
+export type Way = readonly { host: string; sheet: string }[];
+
 /** The key of the root among sheets; other sheets go by their subgraph's id. */
 export const ROOT = "";
 /** The node that a subgraph's inputs come from, inside of it. */

@@ -3,7 +3,7 @@
 
 import { inputsOf } from "./dynamic";
 import type { Catalog, Folded, InputKind } from "./kinds";
-import { ENTRY, type GraphNode, type Subgraph } from "./model";
+import { ENTRY, type GraphNode, linkInto, type Subgraph, type Way } from "./model";
 
 /** A widget of a node inside that a host's file names. */
 export interface Proxy {
@@ -26,6 +26,25 @@ export function proxies(host: GraphNode): Proxy[] {
     const [node, widget] = [String(entry[0]), String(entry[1])];
     return [{ key: node === "-1" ? widget : `${node}.${widget}`, node, widget }];
   });
+}
+
+/** The input of a subgraph that enters a widget inside; undefined: none does. */
+const entering = ({ sheet, inputs }: Subgraph, { node, widget }: Proxy): string | undefined => {
+  const link = linkInto(sheet, node, widget);
+  return link?.from === ENTRY ? inputs[link.slot]?.name : undefined;
+};
+
+/** The names of a host's widgets, in the order in which files have their values. What a file names
+ * and a socket shows too is one widget, and goes by the socket's name. */
+export function hostNames(host: GraphNode, subgraph: Subgraph, catalog: Catalog): string[] {
+  const sockets = new Map<string, string>();
+  for (const [slot, { name }] of subgraph.inputs.entries()) {
+    const [node, widget] = shown(subgraph, slot, catalog) ?? [];
+    if (node) sockets.set(`${node.id}.${widget}`, name);
+  }
+  const named = proxies(host);
+  if (named.length === 0) return [...sockets.values()];
+  return named.map(({ key }) => sockets.get(key) ?? key);
 }
 
 /** The widget that an input of a subgraph stands for: the first inside that it enters. */
@@ -53,7 +72,8 @@ function isWidget(node: GraphNode, input: string, catalog: Catalog): boolean {
 }
 
 /** What a host asks for, under the host's names: by its sockets, and without one. Until the host
- * sets a value, that of the node inside stands, and is the default. */
+ * sets a value, that of the node inside stands, and is the default. No widget is asked for twice:
+ * one that a socket enters is that socket's, also where the file names it besides. */
 export function promoted(
   workflow: Folded,
   host: GraphNode,
@@ -64,16 +84,47 @@ export function promoted(
   const { [subgraph.id]: _, ...subgraphs } = workflow.subgraphs;
   const sockets = new Map<string, InputKind>();
   for (const [slot, { name, label }] of subgraph.inputs.entries()) {
-    const [node, input] = shown(subgraph, slot, catalog) ?? [];
-    const kind = node && input !== undefined && widgetOf({ subgraphs }, node, input, catalog);
-    if (kind) sockets.set(name, { ...kind, name, label });
+    const [node, input = ""] = shown(subgraph, slot, catalog) ?? [];
+    const kind = node && widgetOf({ subgraphs }, node, input, catalog);
+    if (!kind) continue;
+    const otherwise = host.values[`${node.id}.${input}`] ?? kind.default;
+    sockets.set(name, { ...kind, name, label, default: otherwise });
   }
-  const bare = proxies(host).flatMap(({ key, node, widget }) => {
-    const inside = subgraph.sheet.nodes[node];
-    const kind = inside && widgetOf({ subgraphs }, inside, widget, catalog);
-    return kind ? [{ ...kind, name: key, label: widget }] : [];
+  const named = new Map(proxies(host).map((proxy) => [proxy.key, proxy]));
+  const bare = [...named.values()].flatMap((proxy) => {
+    const inside = subgraph.sheet.nodes[proxy.node];
+    if (!inside || entering(subgraph, proxy) !== undefined) return [];
+    const kind = widgetOf({ subgraphs }, inside, proxy.widget, catalog);
+    return kind ? [{ ...kind, name: proxy.key, label: proxy.widget }] : [];
   });
   return { sockets, bare };
+}
+
+/** A widget, on the sheet that it stands on. */
+export interface Leaf {
+  node: GraphNode;
+  input: string;
+  /** The way there from where it is shown: each host that is entered, and the sheet inside. */
+  path: Way;
+}
+
+/** The widget inside that a host's widget stands for in the end; any other node's own. */
+export function leafOf(
+  workflow: Folded,
+  node: GraphNode,
+  input: string,
+  catalog: Catalog,
+  path: Way = [],
+): Leaf {
+  const subgraph = workflow.subgraphs[node.type];
+  if (!subgraph || path.some(({ sheet }) => sheet === subgraph.id)) return { node, input, path };
+  const slot = subgraph.inputs.findIndex(({ name }) => name === input);
+  const proxy = proxies(node).find(({ key }) => key === input);
+  const inside = proxy && subgraph.sheet.nodes[proxy.node];
+  const [next, widget] = shown(subgraph, slot, catalog) ?? [inside, proxy?.widget];
+  if (!next || widget === undefined) return { node, input, path };
+  const step = { host: node.id, sheet: subgraph.id };
+  return leafOf(workflow, next, widget, catalog, [...path, step]);
 }
 
 /** An input of a node inside, as its host asks for it. */

@@ -21,7 +21,7 @@ import {
   type Workflow,
 } from "./model";
 import { Unusable } from "./places";
-import { proxies, shown } from "./promoted";
+import { hostNames } from "./promoted";
 import { readList } from "./saved_values";
 import { uuid } from "./uuid";
 
@@ -281,13 +281,4 @@ function readHosts(workflow: Workflow, catalog: Catalog): void {
     for (const [position, name] of names.entries()) values[name] = list[position] ?? null;
     node.values = { ...node.values, ...told(values) };
   }
-}
-
-/** The names of a host's widgets, in the order in which files have their values. */
-export function hostNames(host: GraphNode, subgraph: Subgraph, catalog: Catalog): string[] {
-  const inner = proxies(host);
-  if (inner.length > 0) return inner.map(({ key }) => key);
-  return subgraph.inputs.flatMap(({ name }, slot) =>
-    shown(subgraph, slot, catalog) ? [name] : [],
-  );
 }

@@ -50,6 +50,55 @@ export function recipeOf(prompt: unknown, node: string, catalog: Catalog): Recip
   return recipe;
 }
 
+/** What stands otherwise in one of two recipes. */
+export type Difference =
+  | { kind: "value"; title: string; input: string; left?: string; right?: string }
+  /** A node that only one of them has. */
+  | { kind: "left" | "right"; title: string };
+
+/** How two results were made differently, what is nearest to them first. Nodes are the same by id
+ * and title, or else by a title that no other one has. */
+export function differences(left: Recipe, right: Recipe): Difference[] {
+  const pairs = paired(left.nodes, right.nodes);
+  const taken = new Set(pairs.values());
+  const values = [...pairs].flatMap(([one, other]) => between(one, other));
+  const gone = left.nodes.filter((node) => !pairs.has(node));
+  const added = right.nodes.filter((node) => !taken.has(node));
+  return [
+    ...values,
+    ...gone.map(({ title }): Difference => ({ kind: "left", title })),
+    ...added.map(({ title }): Difference => ({ kind: "right", title })),
+  ];
+}
+
+type RecipeNode = Recipe["nodes"][number];
+
+function paired(left: RecipeNode[], right: RecipeNode[]): Map<RecipeNode, RecipeNode> {
+  const found = new Map<RecipeNode, RecipeNode>();
+  for (const one of left) {
+    const other = right.find(({ id, title }) => id === one.id && title === one.title);
+    if (other) found.set(one, other);
+  }
+  const taken = new Set(found.values());
+  for (const one of left.filter((node) => !found.has(node))) {
+    const named = right.filter((node) => node.title === one.title && !taken.has(node));
+    const same = left.filter((node) => node.title === one.title && !found.has(node));
+    if (named[0] && named.length === 1 && same.length === 1) found.set(one, named[0]);
+  }
+  return found;
+}
+
+function between(left: RecipeNode, right: RecipeNode): Difference[] {
+  const text = (node: RecipeNode, input: string): string | undefined =>
+    node.values.find((value) => value.input === input)?.text;
+  const inputs = new Set([...left.values, ...right.values].map(({ input }) => input));
+  return [...inputs].flatMap((input): Difference[] => {
+    const [one, other] = [text(left, input), text(right, input)];
+    if (one === other) return [];
+    return [{ kind: "value", title: right.title, input, left: one, right: other }];
+  });
+}
+
 function sort(recipe: Recipe, widget: Widget | undefined, value: Value): void {
   const { input, text } = value;
   if (widget?.kind === "choice" && widget.upload) {

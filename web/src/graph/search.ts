@@ -36,6 +36,16 @@ export function search(catalog: Catalog, query: string, loose?: Loose): NodeKind
   return ranked.map(({ kind }) => kind);
 }
 
+/** Those of some ids that match all words of a query, the likeliest first: nodes that are looked
+ * for and are not there. */
+export function searchIds(ids: Iterable<string>, query: string): string[] {
+  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+  if (words.length === 0) return [];
+  const found = [...ids].filter((id) => words.every((word) => id.toLowerCase().includes(word)));
+  const rank = (id: string): number => id.toLowerCase().indexOf(words[0] ?? "");
+  return found.sort((one, other) => rank(one) - rank(other) || one.localeCompare(other));
+}
+
 /** Kinds that take exactly this type come before those that take anything. */
 function close(kind: NodeKind, loose: Loose | undefined): number {
   if (!loose) return 0;

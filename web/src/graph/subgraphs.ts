@@ -133,7 +133,9 @@ class Ends {
   }
 }
 
-/** The workflow with a subgraph's node replaced by what is inside, and the ids it got. */
+/** The workflow with a subgraph's node replaced by what is inside, and the ids it got. Nodes keep
+ * the ids they have inside where these are free, so that folded and unfolded again nothing has
+ * changed; the subgraph goes with the last node that stands for it. */
 export function unfoldNode(
   workflow: Workflow,
   sheetKey: string,
@@ -149,10 +151,12 @@ export function unfoldNode(
   const inside = ordered(subgraph.sheet);
   const center = middle(inside);
   for (const node of inside) {
-    const id = freshId({ ...nodes, [hostId]: true });
+    const free = others[node.id] === undefined;
+    const id = free ? node.id : freshId({ ...subgraph.sheet.nodes, ...nodes, [hostId]: true });
     renamed.set(node.id, id);
     const [x, y] = [node.x - center.x + host.x, node.y - center.y + host.y];
-    nodes[id] = { ...node, id, rank: undefined, x, y, values: imposed(host, node) };
+    const rank = free ? node.rank : undefined;
+    nodes[id] = { ...node, id, rank, x, y, values: imposed(host, node) };
   }
   const links = Object.values(sheet.links);
   let next: Sheet = {
@@ -180,7 +184,17 @@ export function unfoldNode(
     const source = sources.get(link.slot);
     if (source) next = connect(next, { ...link, ...source });
   }
-  return { workflow: onSheet(workflow, sheetKey, () => next), ids: [...renamed.values()] };
+  const unfolded = onSheet(workflow, sheetKey, () => next);
+  return { workflow: withoutUnused(unfolded, subgraph.id), ids: [...renamed.values()] };
+}
+
+/** The workflow without a subgraph that no node stands for. */
+function withoutUnused(workflow: Workflow, id: string): Workflow {
+  const sheets = [workflow.root, ...Object.values(workflow.subgraphs).map(({ sheet }) => sheet)];
+  const used = sheets.some(({ nodes }) => Object.values(nodes).some(({ type }) => type === id));
+  if (used) return workflow;
+  const { [id]: _, ...subgraphs } = workflow.subgraphs;
+  return { ...workflow, subgraphs };
 }
 
 /** The values of a node inside, with those that its host sets. */

@@ -16,7 +16,8 @@ import {
   type Socket,
   type Workflow,
 } from "./model";
-import { HOST_AFTER, hostNames } from "./read_editor";
+import { hostNames } from "./promoted";
+import { HOST_AFTER } from "./read_editor";
 import { writeList } from "./saved_values";
 import { socketsOf } from "./sockets";
 

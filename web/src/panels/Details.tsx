@@ -1,22 +1,24 @@
-import { useEffect, useState } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 import { tell } from "../app/files";
-import { fileTexts } from "../graph/files";
-import { readJson } from "../graph/json";
 import { type Recipe, recipeOf, type Value } from "../graph/recipe";
 import { fetchPieces, kindOf, type Piece } from "../server/gallery";
-import { type File, fetchJob, fileNamed, smallAddress, viewAddress } from "../server/service";
+import { type File, fileNamed, SMALL, SMALL_PREVIEW, viewAddress } from "../server/service";
 import { useCatalog } from "../stores/catalog";
 import { t } from "../strings";
+import { Picture } from "../widgets/Picture";
+import { promptOf } from "./origin";
 
 interface DetailsProps {
   piece: Piece;
   pixels: string;
+  /** How it differs from what it is compared with. */
+  beside: ReactNode;
   /** Puts another picture beside this one. */
   compare(other: File): void;
 }
 
 /** What a result is and what it was made of. */
-export function Details({ piece, pixels, compare }: DetailsProps) {
+export function Details({ piece, pixels, beside, compare }: DetailsProps) {
   const { recipe, before, known } = useOrigin(piece);
   const facts: [string, string][] = [
     [t.results.facts.pixels, pixels],
@@ -29,6 +31,7 @@ export function Details({ piece, pixels, compare }: DetailsProps) {
   const picture = piece.kind === "picture";
   return (
     <aside className="details" aria-label={t.results.details}>
+      {beside}
       {recipe && recipe.texts.length > 0 && (
         <section>
           <h3>{t.results.prompt}</h3>
@@ -90,18 +93,6 @@ function useOrigin(piece: Piece): Origin {
   return origin;
 }
 
-/** The prompt of the job that made it, else the one that its file carries. */
-async function promptOf({ job, file }: Piece): Promise<unknown> {
-  if (job !== null) return (await fetchJob(job)).workflow?.prompt;
-  const data = await (await fetch(viewAddress(file))).arrayBuffer();
-  const text = (await fileTexts(new Uint8Array(data)))?.get("prompt");
-  try {
-    return text && readJson(text);
-  } catch {
-    return undefined; // another program's
-  }
-}
-
 const SOME = 20;
 
 async function fileBefore({ id, made, workflow, node, kind }: Piece): Promise<File | undefined> {
@@ -126,7 +117,7 @@ function Inputs({ recipe, compare }: { recipe: Recipe; compare(other: File): voi
             title={t.results.compareInput(file.filename)}
             onClick={() => compare(file)}
           >
-            <img src={smallAddress(file)} alt="" />
+            <Picture file={file} preview={SMALL_PREVIEW} size={SMALL} alt="" />
           </button>
         ))}
       </div>

@@ -1,5 +1,5 @@
 import { X } from "lucide-react";
-import { lazy, Suspense } from "react";
+import { type KeyboardEvent, lazy, Suspense, useCallback, useEffect, useRef } from "react";
 import type { Tab } from "../stores/documents";
 import { type Panel, useUi } from "../stores/ui";
 import { t } from "../strings";
@@ -15,12 +15,22 @@ const ANYWHERE: ReadonlySet<Panel> = new Set(["queue", "results"]);
 /** The panel beside the canvas, or beside the start page where no workflow is open. */
 export function Dock({ tab }: { tab: Tab | undefined }) {
   const { panel, show } = useUi();
+  const { dock, giveBack } = useEntered(panel);
+  const close = (): void => {
+    show(null);
+    giveBack();
+  };
+  const onKey = (event: KeyboardEvent): void => {
+    if (event.key !== "Escape" || event.defaultPrevented || !giveBack()) return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
   if (!panel || (!tab && !ANYWHERE.has(panel))) return null;
   return (
-    <aside className="dock" aria-label={t.panels[panel]}>
+    <aside ref={dock} className="dock" aria-label={t.panels[panel]} tabIndex={-1} onKeyDown={onKey}>
       <header className="dock-header">
         <h2>{t.panels[panel]}</h2>
-        <IconButton label={t.close} act={() => show(null)}>
+        <IconButton label={t.close} act={close}>
           <X size={16} />
         </IconButton>
       </header>
@@ -37,4 +47,30 @@ export function Dock({ tab }: { tab: Tab | undefined }) {
       </div>
     </aside>
   );
+}
+
+/** Takes the focus into a panel that a key opened: to its search, or to all of it. `giveBack`
+ * returns it to where it was; false: it did not come by a key. */
+function useEntered(panel: Panel | null) {
+  const dock = useRef<HTMLElement>(null);
+  const before = useRef<Element | null>(null);
+  useEffect(() => {
+    before.current = null;
+    if (!panel || !useUi.getState().entered) return;
+    before.current = document.activeElement;
+    const search = dock.current?.querySelector<HTMLElement>(".outline-search input");
+    (search ?? dock.current)?.focus();
+  }, [panel]);
+  const giveBack = useCallback((): boolean => {
+    const to = before.current;
+    if (!to) return false;
+    const there = to.isConnected && to !== document.body && !dock.current?.contains(to);
+    const target = there ? to : document.querySelector(".canvas");
+    if (target instanceof HTMLElement) target.focus();
+    // Where that takes no focus, keys are heard by the page.
+    const left = document.activeElement;
+    if (left instanceof HTMLElement && dock.current?.contains(left)) left.blur();
+    return true;
+  }, []);
+  return { dock, giveBack };
 }

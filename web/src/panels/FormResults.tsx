@@ -14,6 +14,7 @@ import { useLatestJob, useNodeRun, useRun } from "../stores/run";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
 import { IconButton } from "../widgets/IconButton";
+import { Picture } from "../widgets/Picture";
 
 const EARLIER = 24;
 const FILES = ["images", "gifs", "audio"];
@@ -200,5 +201,5 @@ function Earlier({ tab, shown, look }: EarlierProps) {
 function Thumb({ job }: { job: Job }) {
   const file = job.preview_output;
   if (!file || file.mediaType === "audio") return <Music size={22} aria-hidden="true" />;
-  return <img src={viewAddress(file, "webp;75")} alt="" loading="lazy" />;
+  return <Picture file={file} preview="webp;75" alt="" lazy />;
 }

@@ -1,7 +1,9 @@
+import { Search } from "lucide-react";
+import { type KeyboardEvent, useRef, useState } from "react";
 import { typeStyle } from "../canvas/colours";
 import { refusal } from "../graph/connect";
 import { change, connect, disconnect, setMode } from "../graph/edits";
-import { titleOf } from "../graph/kinds";
+import { type Catalog, titleOf } from "../graph/kinds";
 import {
   type GraphNode,
   linkedInputs,
@@ -9,6 +11,7 @@ import {
   type Mode,
   type Sheet,
   sheetOf,
+  type Workflow,
 } from "../graph/model";
 import { reading } from "../graph/reading";
 import { outputType, socketsOf } from "../graph/sockets";
@@ -24,37 +27,72 @@ export function Outline({ tab }: { tab: Tab }) {
   const catalog = useCatalog((state) => state.catalog);
   const workflow = tab.history.present;
   const sheet = sheetOf(workflow, tab.sheet);
-  const nodes = reading(sheet);
-  if (nodes.length === 0) return <p className="empty">{t.outline.empty}</p>;
+  const list = useRef<HTMLOListElement>(null);
+  const [words, setWords] = useState("");
+  const all = reading(sheet);
+  const nodes = all.filter((node) => matches(words, workflow, node, catalog));
+  if (all.length === 0) return <p className="empty">{t.outline.empty}</p>;
   const choose = (id: string): void => {
     useDocuments.getState().select([id]);
     useUi.getState().view?.fit([id]);
   };
+  const [first] = nodes;
+  const onKey = (event: KeyboardEvent<HTMLInputElement>): void => {
+    if (event.key === "Enter" && first) choose(first.id);
+    else if (event.key === "ArrowDown") {
+      list.current?.querySelector<HTMLElement>(".outline-node")?.focus();
+    } else if (event.key === "Escape" && words) setWords("");
+    else return;
+    event.preventDefault();
+  };
   return (
-    <ol className="outline">
-      {nodes.map((node) => {
-        const selected = tab.selection.has(node.id);
-        const type = catalog.get(node.type)?.outputs[0]?.type ?? "*";
-        return (
-          <li key={node.id} className={selected ? "outline-selected" : ""}>
-            <button
-              type="button"
-              className={`outline-node outline-${node.mode}`}
-              aria-expanded={selected}
-              onClick={() => choose(node.id)}
-            >
-              <span className="dot" style={typeStyle(type)} />
-              <span className="outline-title">{titleOf(workflow, node, catalog)}</span>
-              <span className="outline-id">{node.id}</span>
-            </button>
-            {selected && tab.selection.size === 1 && (
-              <Inspector tab={tab} sheet={sheet} node={node} />
-            )}
-          </li>
-        );
-      })}
-    </ol>
+    <>
+      <search className="outline-search">
+        <Search size={14} aria-hidden="true" />
+        <input
+          type="search"
+          aria-label={t.outline.search}
+          placeholder={t.outline.search}
+          value={words}
+          onChange={({ target }) => setWords(target.value)}
+          onKeyDown={onKey}
+        />
+      </search>
+      {nodes.length === 0 && <p className="empty">{t.outline.none(words)}</p>}
+      <ol ref={list} className="outline">
+        {nodes.map((node) => {
+          const selected = tab.selection.has(node.id);
+          const type = catalog.get(node.type)?.outputs[0]?.type ?? "*";
+          return (
+            <li key={node.id} className={selected ? "outline-selected" : ""}>
+              <button
+                type="button"
+                className={`outline-node outline-${node.mode}`}
+                aria-expanded={selected}
+                onClick={() => choose(node.id)}
+              >
+                <span className="dot" style={typeStyle(type)} />
+                <span className="outline-title">{titleOf(workflow, node, catalog)}</span>
+                <span className="outline-id">{node.id}</span>
+              </button>
+              {selected && tab.selection.size === 1 && (
+                <Inspector tab={tab} sheet={sheet} node={node} />
+              )}
+            </li>
+          );
+        })}
+      </ol>
+    </>
   );
+}
+
+/** Whether a node has all words in its title, its type or its id. */
+function matches(words: string, workflow: Workflow, node: GraphNode, catalog: Catalog): boolean {
+  const text = `${titleOf(workflow, node, catalog)} ${node.type} ${node.id}`.toLowerCase();
+  return words
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word));
 }
 
 const MODES: Mode[] = ["run", "muted", "bypassed"];

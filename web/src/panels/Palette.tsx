@@ -2,7 +2,7 @@ import { type KeyboardEvent, useEffect, useId, useMemo, useRef, useState } from 
 import { add } from "../canvas/actions";
 import { typeStyle } from "../canvas/colours";
 import type { NodeKind } from "../graph/kinds";
-import { search } from "../graph/search";
+import { search, searchIds } from "../graph/search";
 import { useCatalog } from "../stores/catalog";
 import { type Palette as PaletteState, useUi } from "../stores/ui";
 import { t } from "../strings";
@@ -10,6 +10,7 @@ import { t } from "../strings";
 const WIDTH = 420;
 const HEIGHT = 420;
 const MOST = 80;
+const MOST_LACKING = 12;
 
 /** The search for a node to add. */
 export function Palette({ palette }: { palette: PaletteState }) {
@@ -23,6 +24,12 @@ export function Palette({ palette }: { palette: PaletteState }) {
     () => search(catalog, query, palette.loose).slice(0, MOST),
     [catalog, query, palette.loose],
   );
+  const unsupported = useCatalog((state) => state.unsupported);
+  const lacking = useMemo(
+    () => (palette.loose ? [] : searchIds(unsupported, query).slice(0, MOST_LACKING)),
+    [unsupported, query, palette.loose],
+  );
+  const listed = found.length + lacking.length > 0;
   const current = Math.min(at, found.length - 1);
   const kind = found[current];
   useEffect(() => {
@@ -62,8 +69,8 @@ export function Palette({ palette }: { palette: PaletteState }) {
         // biome-ignore lint/a11y/noAutofocus: a person asked for this search
         autoFocus
         role="combobox"
-        aria-expanded={found.length > 0}
-        aria-controls={found.length > 0 ? id : undefined}
+        aria-expanded={listed}
+        aria-controls={listed ? id : undefined}
         aria-activedescendant={kind ? `${id}-${current}` : undefined}
         aria-label={t.palette.label}
         placeholder={palette.loose ? t.palette.fitting(palette.loose.type) : t.palette.label}
@@ -74,13 +81,13 @@ export function Palette({ palette }: { palette: PaletteState }) {
         }}
         onKeyDown={key}
       />
-      {found.length === 0 && <p className="options-none">{t.palette.none(query)}</p>}
+      {!listed && <p className="options-none">{t.palette.none(query)}</p>}
       <div
         className="palette-list"
         role="listbox"
         id={id}
         aria-label={t.palette.label}
-        hidden={found.length === 0}
+        hidden={!listed}
       >
         {found.map((one, position) => (
           <div
@@ -100,6 +107,20 @@ export function Palette({ palette }: { palette: PaletteState }) {
             <span className="dot" style={typeStyle(one.outputs[0]?.type ?? "*")} />
             <span className="palette-title">{one.title}</span>
             <span className="palette-category">{one.category}</span>
+          </div>
+        ))}
+        {lacking.map((one) => (
+          <div
+            key={one}
+            role="option"
+            tabIndex={-1}
+            aria-selected={false}
+            aria-disabled="true"
+            className="palette-row palette-lacking"
+            title={t.palette.unsupportedWords}
+          >
+            <span className="palette-title">{one}</span>
+            <span className="palette-category">{t.palette.unsupported}</span>
           </div>
         ))}
       </div>

@@ -2,9 +2,10 @@ import { FileQuestion, FolderOpen, Play } from "lucide-react";
 import { memo } from "react";
 import { openPiece } from "../app/files";
 import type { Piece } from "../server/gallery";
-import { smallAddress, viewAddress } from "../server/service";
+import { SMALL, SMALL_PREVIEW, viewAddress } from "../server/service";
 import { useGallery } from "../stores/gallery";
 import { t } from "../strings";
+import { Picture } from "../widgets/Picture";
 import { Sound } from "../widgets/Sound";
 
 interface TileProps {
@@ -69,7 +70,7 @@ function Look({ piece }: { piece: Piece }) {
   const { kind, file } = piece;
   switch (kind) {
     case "picture":
-      return <img src={smallAddress(file)} alt="" loading="lazy" decoding="async" />;
+      return <Picture file={file} preview={SMALL_PREVIEW} size={SMALL} alt="" lazy />;
     case "film":
       return (
         <>

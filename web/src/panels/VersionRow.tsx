@@ -1,9 +1,9 @@
 import { GitCompareArrows, History, Trash2 } from "lucide-react";
-import { viewAddress } from "../server/service";
 import type { Version } from "../server/versions";
 import { t } from "../strings";
 import { running } from "../strings/running";
 import { IconButton } from "../widgets/IconButton";
+import { Picture } from "../widgets/Picture";
 import { Sure } from "./Sure";
 
 const w = running.versions;
@@ -39,12 +39,7 @@ export function VersionRow({ version, compared, compare, restore, forget }: Prop
   return (
     <li className={compared ? "version version-compared" : "version"}>
       {picture ? (
-        <img
-          className="version-picture"
-          src={viewAddress(picture, "webp;60")}
-          alt=""
-          loading="lazy"
-        />
+        <Picture className="version-picture" file={picture} preview="webp;60" alt="" lazy />
       ) : (
         <span className="version-picture" aria-hidden="true" />
       )}

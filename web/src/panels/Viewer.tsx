@@ -7,8 +7,10 @@ import { useGallery } from "../stores/gallery";
 import { type Lightbox, useUi } from "../stores/ui";
 import { t } from "../strings";
 import { Compare } from "../widgets/Compare";
+import { Picture } from "../widgets/Picture";
 import { Sound } from "../widgets/Sound";
 import { Details } from "./Details";
+import { Differences, useDifferences } from "./Differences";
 import { useModal } from "./modal";
 import { ViewerHeader } from "./ViewerHeader";
 
@@ -20,6 +22,7 @@ export function Viewer({ lightbox }: { lightbox: Lightbox }) {
   const [pixels, setPixels] = useState("");
   const file = among[at];
   const piece = usePiece(file);
+  const differences = useDifferences(beside, file);
   const { set } = useUi.getState();
   const close = (): void => set({ lightbox: null });
   const modal = useModal(close);
@@ -43,7 +46,10 @@ export function Viewer({ lightbox }: { lightbox: Lightbox }) {
       <div className="viewer-body">
         <div className="viewer-stage">
           {beside ? (
-            <Compare left={side(beside)} right={side(file)} />
+            <Compare
+              left={{ ...side(beside), words: differences?.words.left }}
+              right={{ ...side(file), words: differences?.words.right }}
+            />
           ) : (
             <Media key={viewAddress(file)} file={file} onPixels={setPixels} />
           )}
@@ -57,6 +63,7 @@ export function Viewer({ lightbox }: { lightbox: Lightbox }) {
         {piece && (
           <Details
             piece={piece}
+            beside={beside && <Differences left={beside} right={file} found={differences} />}
             pixels={pixels}
             compare={(other) => set({ lightbox: { at, among, beside: other } })}
           />
@@ -113,12 +120,10 @@ function Media({ file, onPixels }: { file: File; onPixels(text: string): void })
   switch (kindOf(file.filename)) {
     case "picture":
       return (
-        <img
-          src={address}
+        <Picture
+          file={file}
           alt={file.filename}
-          onLoad={({ currentTarget: { naturalWidth, naturalHeight } }) =>
-            onPixels(t.results.pixels(naturalWidth, naturalHeight))
-          }
+          onPixels={(width, height) => onPixels(t.results.pixels(width, height))}
         />
       );
     case "sound":

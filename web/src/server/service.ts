@@ -1,6 +1,7 @@
 /** What the editor asks of the service. */
 
 import { z } from "zod";
+import { FOLDER_NAMED } from "../graph/file_names";
 import type { JsonObject } from "../graph/model";
 import type { Prompt } from "../graph/prompt";
 import { address, fetchJson, get, listOf, NodeErrors, post, request } from "./http";
@@ -10,6 +11,11 @@ import { Spans } from "./socket";
 /** The kinds of nodes that there are. */
 export async function fetchCatalog(): Promise<ReadCatalog> {
   return readCatalog(await fetchJson("object_info"));
+}
+
+/** The ids of ComfyUI's own nodes that the service does not have. */
+export async function fetchUnsupported(): Promise<ReadonlySet<string>> {
+  return new Set(await get("unsupported_nodes", z.array(z.string())));
 }
 
 const Receipt = z.looseObject({ prompt_id: z.string(), node_errors: NodeErrors.catch({}) });
@@ -156,15 +162,9 @@ export function viewAddress(file: File, preview?: string, channel?: "rgb" | "a")
   return address(`view?${new URLSearchParams({ filename, subfolder, type, ...how })}`);
 }
 
-const SMALL = 320;
-
-/** Where a small picture of a picture can be fetched. */
-export const smallAddress = (file: File): string => `${viewAddress(file, "webp;80")}&size=${SMALL}`;
-
-const FOLDER_NAMED = /^(.*) \[(input|output|temp)\]$/s;
-
-/** Whether a name says itself in which folder its file is. */
-export const isElsewhere = (name: string): boolean => FOLDER_NAMED.test(name);
+/** The longer side of small pictures, in pixels, and how they are written. */
+export const SMALL = 320;
+export const SMALL_PREVIEW = "webp;80";
 
 /** The file that a choice names: "deep/x.png" of the input folder, "x.png [output]" of another. */
 export function fileNamed(name: string): File {

@@ -2,10 +2,12 @@
 
 import { create } from "zustand";
 import { type Catalog, OWN_KINDS } from "../graph/kinds";
-import { fetchCatalog } from "../server/service";
+import { fetchCatalog, fetchUnsupported } from "../server/service";
 
 interface CatalogState {
   catalog: Catalog;
+  /** Ids of ComfyUI's own nodes that the service does not have. */
+  unsupported: ReadonlySet<string>;
   ready: boolean;
   load(): Promise<void>;
 }
@@ -13,10 +15,11 @@ interface CatalogState {
 /** At first it has the kinds of the editor alone. */
 export const useCatalog = create<CatalogState>()((set) => ({
   catalog: new Map(OWN_KINDS.map((kind) => [kind.id, kind])),
+  unsupported: new Set(),
   ready: false,
   async load() {
-    const { catalog } = await fetchCatalog();
-    set({ catalog, ready: true });
+    const [{ catalog }, unsupported] = await Promise.all([fetchCatalog(), fetchUnsupported()]);
+    set({ catalog, unsupported, ready: true });
   },
 }));
 

@@ -54,5 +54,5 @@ export function wordsAt(found: readonly Problem[], tried: boolean, open: boolean
     problem.kind === "unknown" ||
     (problem.kind === "missing" && !tried) ||
     (problem.kind === "option" && problem.model && open);
-  return found.filter((problem) => !isTold(problem)).map(problemText);
+  return found.filter((problem) => !isTold(problem)).map((problem) => problemText(problem));
 }

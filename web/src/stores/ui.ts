@@ -47,6 +47,8 @@ export interface Lightbox {
 
 interface Ui {
   panel: Panel | null;
+  /** The panel was opened by a key, which takes the focus there. */
+  entered: boolean;
   palette: Palette | null;
   help: boolean;
   /** Workflows are shown as forms, not as graphs. */
@@ -63,7 +65,8 @@ interface Ui {
   /** The run whose timeline is shown: a job's id, or "latest" for that of the open workflow. */
   timeline: string | null;
   show(panel: Panel | null): void;
-  toggle(panel: Panel): void;
+  /** `enter`: the focus goes into it as it opens. */
+  toggle(panel: Panel, enter?: boolean): void;
   search(palette: Palette | null): void;
   set(part: Partial<Pick<Ui, "help" | "form" | "theme" | "lightbox" | "menu" | "timeline">>): void;
   /** What informs goes by itself; an error stays until it is closed. */
@@ -92,6 +95,7 @@ function storedTheme(): Theme {
 /** What this browser tab shows. */
 export const useUi = create<Ui>()((set, get) => ({
   panel: null,
+  entered: false,
   palette: null,
   help: false,
   form: storedForm(),
@@ -102,8 +106,9 @@ export const useUi = create<Ui>()((set, get) => ({
   view: null,
   lightbox: null,
   timeline: null,
-  show: (panel) => set({ panel }),
-  toggle: (panel) => set({ panel: get().panel === panel ? null : panel }),
+  show: (panel) => set({ panel, entered: false }),
+  toggle: (panel, enter = false) =>
+    set({ panel: get().panel === panel ? null : panel, entered: enter }),
   search: (palette) => set({ palette }),
   set(part) {
     if (part.theme) localStorage.setItem(THEME, part.theme);

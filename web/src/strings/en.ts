@@ -4,7 +4,7 @@ import type { Numeric } from "../graph/numbers";
 import { form } from "./form";
 import { results } from "./results";
 import { start } from "./start";
-import { widget } from "./widget";
+import { FILES, type FileKind, widget } from "./widget";
 
 const count = (number: number, one: string, many: string): string =>
   `${number} ${number === 1 ? one : many}`;
@@ -151,7 +151,15 @@ export const en = {
       /^workflow[>/]/.test(type)
         ? `This file does not have the group ${type}; open one that has it, or delete the node.`
         : `The service knows no node of the type ${type}; install its pack.`,
+    unsupported: (type: string) =>
+      `${type} is a node of ComfyUI that is not supported yet; use another one.`,
     missing: (input: string) => `${input} is missing: link something to it.`,
+    noFile: (input: string, kind: FileKind = "image") =>
+      `${input} is missing: choose or upload a ${FILES[kind]}.`,
+    file: (input: string, value: string, kind: FileKind = "image") =>
+      `${input}: ${value} is not here; upload it, or choose another ${FILES[kind]}.`,
+    model: (input: string, value: string) =>
+      `${input}: the model ${value} is not here; pull it, or choose another one.`,
     option: (input: string, value: string) =>
       `${input}: there is no ${value || "such choice"}; choose another one.`,
     range: (input: string, value: Numeric, min: Numeric, max: Numeric) =>
@@ -160,6 +168,7 @@ export const en = {
   },
   node: {
     unknown: "The service does not know this type of node. It is kept as it is.",
+    unsupported: "This node of ComfyUI is not supported yet. It is kept as it is.",
     fold: (title: string) => `Collapse or expand ${title}`,
     enterHint: "Double-click looks inside.",
     enter: (title: string) => `Look inside of ${title}`,
@@ -212,6 +221,8 @@ export const en = {
     label: "Search nodes",
     fitting: (type: string) => `Search nodes for ${type}`,
     none: (query: string) => `No node is called "${query}"`,
+    unsupported: "not supported yet",
+    unsupportedWords: "ComfyUI has this node; it is not supported here yet.",
     shows: "result",
   },
   panels: {
@@ -223,6 +234,8 @@ export const en = {
   },
   outline: {
     empty: "This graph is empty. Press A to add a node.",
+    search: "Search the nodes of this graph",
+    none: (words: string) => `No node of this graph is called "${words}".`,
     title: "Title",
     mode: "State",
     nothing: "nothing",

@@ -68,6 +68,15 @@ export const results = {
   compareBefore: "Compare with the run before",
   unknown:
     "What it was made from is not known any more: its job is forgotten, and it carries no graph.",
+  gone: (name: string) => `${name} was deleted`,
+  differs: "What differs",
+  same: "Both were made from the same.",
+  nothing: "nothing",
+  left: "left",
+  right: "right",
+  onlyLeft: (title: string) => `Only the left one went through ${title}.`,
+  onlyRight: (title: string) => `Only the right one went through ${title}.`,
+  unknownOf: (name: string) => `What ${name} was made from is not known.`,
   slider: (left: string, right: string) =>
     `Left of the line ${left}, right of it ${right}; the arrow keys move it`,
   endCompare: "Look at one",

@@ -1,7 +1,9 @@
 /** Words of widgets. */
 
-type FileKind = "image" | "audio" | "video";
-const FILES: Record<FileKind, string> = { image: "picture", audio: "sound", video: "film" };
+/** What can be uploaded. */
+export type FileKind = "image" | "audio" | "video";
+/** What people call it. */
+export const FILES: Record<FileKind, string> = { image: "picture", audio: "sound", video: "film" };
 
 /** English: what widgets say. */
 export const widget = {

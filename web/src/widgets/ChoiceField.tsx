@@ -1,7 +1,7 @@
 import { ChevronDown } from "lucide-react";
 import { type KeyboardEvent, useCallback, useRef, useState } from "react";
+import { isElsewhere, isListed } from "../graph/file_names";
 import type { Option, Widget } from "../graph/kinds";
-import { isElsewhere } from "../server/service";
 import { t } from "../strings";
 import type { Editing } from "./editing";
 import { Options, type Row } from "./Options";
@@ -24,7 +24,7 @@ export function ChoiceField(props: ChoiceProps) {
   const button = useRef<HTMLButtonElement>(null);
   const close = useCallback(() => setOpen(false), []);
   const known =
-    widget.options.includes(value) || (widget.upload !== undefined && isElsewhere(String(value)));
+    isListed(widget.options, value) || (widget.upload !== undefined && isElsewhere(String(value)));
   const step = (by: number): void => {
     const next = widget.options[widget.options.indexOf(value) + by];
     if (next !== undefined) change(next);

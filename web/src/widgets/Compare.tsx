@@ -5,6 +5,8 @@ import { t } from "../strings";
 export interface Side {
   address: string;
   name: string;
+  /** What is different of it, in a few words. */
+  words?: string | undefined;
 }
 
 /** Two pictures, one over the other, parted by a line that can be moved. */
@@ -21,8 +23,8 @@ export function Compare({ left, right }: { left: Side; right: Side }) {
         style={{ clipPath: `inset(0 ${100 - part}% 0 0)` }}
       />
       <div className="compare-line" style={{ left: `${part}%` }} aria-hidden="true" />
-      <span className="compare-name compare-left">{left.name}</span>
-      <span className="compare-name compare-right">{right.name}</span>
+      <Name side={left} place="left" />
+      <Name side={right} place="right" />
       <input
         type="range"
         min={0}
@@ -34,5 +36,14 @@ export function Compare({ left, right }: { left: Side; right: Side }) {
         onKeyDown={(event) => event.stopPropagation()}
       />
     </div>
+  );
+}
+
+function Name({ side, place }: { side: Side; place: "left" | "right" }) {
+  return (
+    <span className={`compare-name compare-${place}`}>
+      {side.name}
+      {side.words && <strong>{side.words}</strong>}
+    </span>
   );
 }

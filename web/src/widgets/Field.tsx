@@ -57,6 +57,7 @@ export function Field({ node, input, widget, value, after }: FieldProps) {
         <TextField
           {...editing}
           node={node}
+          input={input.name}
           widget={widget}
           value={value === null ? "" : String(value)}
         />
@@ -86,6 +87,7 @@ export function Field({ node, input, widget, value, after }: FieldProps) {
           <ModelField
             {...editing}
             node={node}
+            input={input.name}
             widget={widget}
             folder={widget.models}
             value={chosen}

@@ -1,7 +1,8 @@
 import { Brush, Mic, Upload } from "lucide-react";
 import { type DragEvent, lazy, Suspense, useRef, useState } from "react";
+import { isElsewhere, isListed } from "../graph/file_names";
 import type { Option, Widget } from "../graph/kinds";
-import { fileNamed, isElsewhere, viewAddress } from "../server/service";
+import { fileNamed, viewAddress } from "../server/service";
 import { t } from "../strings";
 import { ChoiceField } from "./ChoiceField";
 import type { Editing } from "./editing";
@@ -26,7 +27,7 @@ export function FileField(props: FileProps) {
   const [busy, setBusy] = useState(false);
   const [tool, setTool] = useState<"mask" | "recorder" | null>(null);
   // What the service does not list need not be asked for.
-  const there = widget.options.includes(value) || isElsewhere(value);
+  const there = isListed(widget.options, value) || isElsewhere(value);
   const picker = useRef<HTMLInputElement>(null);
 
   const take = async (file: File | undefined): Promise<void> => {

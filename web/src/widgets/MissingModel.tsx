@@ -1,8 +1,9 @@
 import { ArrowDownToLine, TriangleAlert, X } from "lucide-react";
 import { type FormEvent, useEffect, useRef, useState } from "react";
 import { sheetOf } from "../graph/model";
-import { type ModelSource, sourceOf } from "../graph/model_sources";
+import { type ModelSource, sourceIn } from "../graph/model_sources";
 import type { Offer, Pull } from "../server/models";
+import { catalogNow } from "../stores/catalog";
 import { tabNow } from "../stores/documents";
 import { usePull, usePulls } from "../stores/pulls";
 import { useUi } from "../stores/ui";
@@ -11,6 +12,7 @@ import { Popover } from "./Popover";
 
 interface MissingProps {
   node: string;
+  input: string;
   folder: string;
   name: string;
 }
@@ -19,7 +21,7 @@ const w = t.widget.model;
 const SAFE = /\.(safetensors|sft|onnx)$/i;
 
 /** Says that a model is not there, and fetches it if somebody asks. */
-export function MissingModel({ node, folder, name }: MissingProps) {
+export function MissingModel({ node, input, folder, name }: MissingProps) {
   const pull = usePull(folder, name);
   const offer = usePulls(({ offers }) =>
     offers.find((one) => one.folder === folder && (one.name === name || !name)),
@@ -53,7 +55,7 @@ export function MissingModel({ node, folder, name }: MissingProps) {
       ) : null}
       {asking && (
         <Popover anchor={button.current} close={close} least={340}>
-          <Ask folder={folder} name={wanted} offer={offer} node={node} close={close} />
+          <Ask {...{ node, input, folder, offer, close }} name={wanted} />
         </Popover>
       )}
     </div>
@@ -66,8 +68,8 @@ interface AskProps extends MissingProps {
 }
 
 /** Where it shall come from; nothing is asked of anybody before that is sent. */
-function Ask({ node, folder, name, offer, close }: AskProps) {
-  const [known] = useState(() => sourceNow(node, name));
+function Ask({ node, input, folder, name, offer, close }: AskProps) {
+  const [known] = useState(() => sourceNow(node, input, name));
   const [url, setUrl] = useState(known?.url ?? "");
   const [busy, setBusy] = useState(false);
   const begin = async (event: FormEvent): Promise<void> => {
@@ -128,9 +130,10 @@ function Ask({ node, folder, name, offer, close }: AskProps) {
 }
 
 /** Where the graph says that a model comes from. */
-function sourceNow(node: string, name: string): ModelSource | undefined {
+function sourceNow(id: string, input: string, name: string): ModelSource | undefined {
   const tab = tabNow();
-  return tab && sourceOf(sheetOf(tab.history.present, tab.sheet).nodes[node], name);
+  const node = tab && sheetOf(tab.history.present, tab.sheet).nodes[id];
+  return node && sourceIn(tab.history.present, node, input, name, catalogNow());
 }
 
 function Coming({ pull }: { pull: Pull }) {

@@ -1,4 +1,5 @@
 import { useMemo, useState } from "react";
+import { isListed } from "../graph/file_names";
 import type { Option, Widget } from "../graph/kinds";
 import { fetchModelFiles, type ModelFile, pictureOf } from "../server/models";
 import { useCatalog } from "../stores/catalog";
@@ -10,6 +11,7 @@ import type { Row } from "./Options";
 
 interface ModelProps extends Editing<Option> {
   node: string;
+  input: string;
   widget: Extract<Widget, { kind: "choice" }>;
   folder: string;
 }
@@ -33,8 +35,8 @@ export function ModelField(props: ModelProps) {
   return (
     <div className="model">
       <ChoiceField {...props} rows={rows} opened={() => void look()} />
-      {!widget.options.includes(value) && (
-        <MissingModel node={node} folder={folder} name={String(value)} />
+      {!isListed(widget.options, value) && (
+        <MissingModel node={node} input={props.input} folder={folder} name={String(value)} />
       )}
     </div>
   );

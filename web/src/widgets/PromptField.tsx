@@ -18,11 +18,12 @@ const LONGEST = 20_000;
 const PAUSE = 300;
 
 /** A prompt: what weighs more or less is marked behind the words, and its tokens are counted. */
-export function PromptField(props: Editing<string> & { node: string }) {
-  const { label, tip, value, node, change, done } = props;
+export function PromptField(props: Editing<string> & { node: string; input: string }) {
+  const { label, tip, value, node, input, change, done } = props;
   const encoder = useTab((tab) => {
     const workflow = tab.history.present;
-    return encoderOf(workflow, sheetOf(workflow, tab.sheet), catalogNow(), node);
+    const here = sheetOf(workflow, tab.sheet).nodes[node];
+    return here && encoderOf(workflow, { node: here, path: tab.path }, input, catalogNow());
   }, undefined);
   const short = value.length <= LONGEST;
   const key = (event: KeyboardEvent<HTMLTextAreaElement>): void => {

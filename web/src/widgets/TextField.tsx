@@ -11,7 +11,9 @@ const LONGEST = 200_000;
 const SEEN = 5000;
 
 /** Words: one line, or as many as are needed. */
-export function TextField(props: Editing<string> & { widget: TextWidget; node: string }) {
+export function TextField(
+  props: Editing<string> & { widget: TextWidget; node: string; input: string },
+) {
   const { label, tip, value, widget, change, done } = props;
   if (!widget.multiline) {
     return (
