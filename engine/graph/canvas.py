@@ -12,7 +12,7 @@ from engine.authoring.sockets import ANY
 from engine.authoring.spec import Input, NodeSpec
 from engine.graph.plan import Walk
 from engine.graph.prompt import Link, as_link, literal
-from engine.graph.widgets import SEEDS, shown
+from engine.graph.widgets import has_control, shown
 
 Entry: TypeAlias = Mapping[str, Any]
 Box: TypeAlias = dict[str, Any]
@@ -105,7 +105,7 @@ def _values(spec: NodeSpec, literals: Mapping[str, Any]) -> Box:
     for input, value in shown(spec, literals):
         left.pop(input.name, None)
         values.append(value)
-        if input.seed or input.name in SEEDS:
+        if has_control(input):
             values.append("fixed")
         elif input.upload is not None:
             values.append("image")

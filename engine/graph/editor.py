@@ -24,11 +24,18 @@ BYPASSED = 4
 
 
 class Socket(Struct):
-    """An input or output of a node; `widget` is there where a widget was made a socket."""
+    """An input or output of a node.
+
+    Attributes:
+        link: what enters an input.
+        links: what leaves an output.
+        widget: there where a widget was made a socket.
+    """
 
     name: str = ""
     type: Any = ANY
     link: Id | None = None
+    links: Any = None
     widget: Any = None
 
     @property
@@ -105,6 +112,7 @@ class Definition:
         inputs: names of what comes in, by slot of the entry node.
         entry: id by which its links name the inside of its inputs.
         exit: the same of its outputs.
+        closed: an output that nothing inside leads to is an error, not merely empty.
     """
 
     id: str
@@ -114,6 +122,7 @@ class Definition:
     inputs: list[str]
     entry: str = ENTRY
     exit: str = EXIT
+    closed: bool = False
 
     @cached_property
     def leaving(self) -> dict[int, str]:
@@ -168,21 +177,20 @@ def is_tuple(entry: Any) -> bool:
     return isinstance(entry, list) and len(cast("list[Any]", entry)) > 1
 
 
-def read_nodes(holder: Mapping[str, Any], where: str) -> Nodes:
-    """The nodes of a document or subgraph by their ids.
+def read_nodes(holder: Mapping[str, Any], where: str) -> list[Node]:
+    """The nodes of a document or subgraph in their order; two may have one id.
 
     Raises:
-        PromptError: one that cannot be read, or two with one id.
+        PromptError: one that cannot be read, or has no id.
     """
-    nodes: Nodes = {}
+    nodes: list[Node] = []
     for position, raw in enumerate(items(holder, "nodes", where)):
         node = read_node(raw, position, where)
         if node.id == "":
             raise unusable(
                 f"node number {position} of {where} ({node.type}) has no id; give it one"
             )
-        if nodes.setdefault(node.key, node) is not node:
-            raise unusable(f"two nodes of {where} have the id {node.key}; give one another id")
+        nodes.append(node)
     return nodes
 
 
@@ -261,29 +269,3 @@ def _is_id(*values: Any) -> bool:
 
 def _is_slot(*values: Any) -> bool:
     return all(isinstance(value, int) and not isinstance(value, bool) for value in values)
-
-
-def read_definition(raw: Any, number: int) -> Definition:
-    """One subgraph.
-
-    Raises:
-        PromptError: naming it.
-    """
-    if not isinstance(raw, dict):
-        raise unusable(f"subgraph number {number} is no object; remove it")
-    given = cast("dict[str, Any]", raw)
-    name = short(given.get("name") or number)
-    where = f"subgraph {name!r}"
-    return Definition(
-        id=str(given.get("id")),
-        name=name,
-        nodes=read_nodes(given, where),
-        wires=read_wires(given, where),
-        inputs=[_name(input) for input in items(given, "inputs", where)],
-        entry=str(child(given, "inputNode").get("id", ENTRY)),
-        exit=str(child(given, "outputNode").get("id", EXIT)),
-    )
-
-
-def _name(input: Any) -> str:
-    return str(cast("dict[str, Any]", input).get("name")) if isinstance(input, dict) else ""

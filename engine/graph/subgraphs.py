@@ -10,19 +10,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 
+from engine.authoring.registry import Registry
 from engine.graph.editor import (
+    ENTRY,
+    EXIT,
     Definition,
     Node,
     Nodes,
     Wires,
     child,
     items,
-    read_definition,
-    read_nodes,
-    read_wires,
     unusable,
 )
 from engine.graph.groups import PREFIXES, as_subgraph
+from engine.graph.literals import short
+from engine.graph.mending import read_sheet
 
 HOST = "-1"
 MOST_PARTS = 250_000
@@ -70,25 +72,57 @@ class Sheet:
                 yield self, node
 
 
-def unfolded(document: Mapping[str, Any]) -> Sheet:
+def unfolded(document: Mapping[str, Any], registry: Registry) -> Sheet:
     """The sheet of a document with those of all its subgraphs.
+
+    Args:
+        document: a workflow file of the editor.
+        registry: tells the widgets of each type of node.
 
     Raises:
         PromptError: it cannot be read, a subgraph contains itself, or there are too many nodes.
     """
     where = "the workflow"
-    root = Sheet(read_nodes(document, where), read_wires(document, where))
+    root = Sheet(*read_sheet(document, where))
     subgraphs = items(child(document, "definitions"), "subgraphs", where)
     definitions = [read_definition(raw, number) for number, raw in enumerate(subgraphs)]
     groups = child(child(document, "extra"), "groupNodes")
-    _Unfolding({made.id: made for made in definitions}, groups).unfold(root, [])
+    _Unfolding({made.id: made for made in definitions}, groups, registry).unfold(root, [])
     return root
+
+
+def read_definition(raw: Any, number: int) -> Definition:
+    """One subgraph.
+
+    Raises:
+        PromptError: naming it.
+    """
+    if not isinstance(raw, dict):
+        raise unusable(f"subgraph number {number} is no object; remove it")
+    given = cast("dict[str, Any]", raw)
+    name = short(given.get("name") or number)
+    where = f"subgraph {name!r}"
+    nodes, wires = read_sheet(given, where)
+    return Definition(
+        id=str(given.get("id")),
+        name=name,
+        nodes=nodes,
+        wires=wires,
+        inputs=[_name(input) for input in items(given, "inputs", where)],
+        entry=str(child(given, "inputNode").get("id", ENTRY)),
+        exit=str(child(given, "outputNode").get("id", EXIT)),
+    )
+
+
+def _name(input: Any) -> str:
+    return str(cast("dict[str, Any]", input).get("name")) if isinstance(input, dict) else ""
 
 
 @dataclass
 class _Unfolding:
     definitions: Mapping[str, Definition]
     groups: Mapping[str, Any]
+    registry: Registry
     count: int = 0
 
     def unfold(self, sheet: Sheet, chain: list[str]) -> None:
@@ -112,7 +146,7 @@ class _Unfolding:
             if node.type.startswith(prefix) and isinstance(group, dict):
                 told, parts = sheet.told(node), cast("dict[str, Any]", group)
                 self._add(len(items(parts, "links", told)))  # it is read for each use
-                return as_subgraph(node, parts, told)
+                return as_subgraph(node, parts, told, self.registry)
         return self.definitions.get(node.type)
 
     def _add(self, count: int) -> None:

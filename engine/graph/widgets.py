@@ -9,12 +9,12 @@ from typing import Any
 
 from engine.authoring.dynamic import chosen
 from engine.authoring.markers import Files
+from engine.authoring.sockets import ANY
 from engine.authoring.spec import MISSING, Input, NodeSpec
 from engine.graph.editor import Node
+from engine.graph.old_files import TABLE, present_names
 
-CONTROLS = frozenset({"fixed", "increment", "decrement", "randomize", "increment-wrap"})
 CONTROL = "control_after_generate"
-SEEDS = frozenset({"seed", "noise_seed"})
 EDITOR_ONLY = frozenset({CONTROL, "upload"})
 
 
@@ -34,27 +34,35 @@ def values(node: Node, spec: NodeSpec | None, imposed: Mapping[str, Any]) -> dic
     by_order = {name: value for name, value in by_order.items() if value is not None}
     by_name = saved if isinstance(saved, dict) else {}
     given = {**node.widgets_values_named, **by_order, **by_name, **imposed}
+    renamed = present_names(spec.id if spec is not None else node.type, node.type)
+    given = {renamed.get(name, name): value for name, value in given.items()}
     given = {name: value for name, value in given.items() if _is_input(name, value, spec)}
     return given if spec is None else {**_defaults(_widgets(spec.inputs), given), **given}
 
 
 def listed(saved: list[Any], spec: NodeSpec) -> dict[str, Any]:
-    """Values in widget order by input name; an empty socket that was a widget has one too.
+    """Values in widget order by input name; an empty socket that was a widget has one too."""
+    found: dict[str, Any] = {}
+    for name, value in zip(places(saved, spec), saved, strict=False):
+        found.setdefault(name, value)
+    return found
+
+
+def places(saved: list[Any], spec: NodeSpec) -> list[str]:
+    """The input that each of a list of values belongs to; values too many belong to none.
 
     The editor saves companions behind some widgets: what happens to a seed after a run, the
-    button of an upload. They are no inputs. A choice is followed by the inputs that it brings.
+    button of an upload. They are no inputs, and belong to the input before them. A choice is
+    followed by the inputs that it brings.
     """
-    found: dict[str, Any] = {}
+    found: list[str] = []
     widgets = deque(_widgets(spec.inputs))
-    position = 0
-    while widgets and position < len(saved):
+    while widgets and len(found) < len(saved):
         input = widgets.popleft()
-        found[input.name] = saved[position]
-        widgets.extendleft(reversed(_brought(input, saved[position])))
-        position += 1
-        following = widgets[0] if widgets else None
-        if position < len(saved) and _is_companion(saved[position], input, following):
-            position += 1
+        widgets.extendleft(reversed(_brought(input, saved[len(found)])))
+        found.append(input.name)
+        if len(found) < len(saved) and _is_companion(saved, len(found), input, widgets):
+            found.append(input.name)
     return found
 
 
@@ -87,14 +95,68 @@ def _brought(input: Input, key: Any) -> list[Input]:
     return [replace(child, name=f"{input.name}.{child.name}") for child in brought]
 
 
-def _is_companion(value: Any, input: Input, following: Input | None) -> bool:
-    if isinstance(value, str) and value in CONTROLS:
-        seed = input.seed or input.name in SEEDS
-        return seed or (input.type in ("INT", "FLOAT") and not _takes(following, value))
+def _is_companion(saved: list[Any], place: int, input: Input, widgets: deque[Input]) -> bool:
+    """Whether what stands behind an input's value is its companion, not the next one's value.
+
+    Of a seed that is a control: a word, or in files of earlier years true, false, null or
+    anything else; then the rest of the values shows which of the two it is.
+    """
+    value, following = saved[place], widgets[0] if widgets else None
+    if _is_control(value):
+        return has_control(input) or (
+            input.type in ("INT", "FLOAT") and not _takes(following, value)
+        )
+    if has_control(input):
+        return _misfits(saved, place + 1, widgets) < _misfits(saved, place, widgets)
     if input.upload is not None:
-        is_button = value in ("image", "", None) or isinstance(value, dict)
+        is_button = value in TABLE.upload_buttons or isinstance(value, dict)
         return is_button and not _takes(following, value)
     return False
+
+
+def _is_control(value: Any) -> bool:
+    return isinstance(value, str) and value in TABLE.controls
+
+
+def has_control(input: Input) -> bool:
+    """Whether files have a control behind the value of an input: what happens to it after a run."""
+    return input.seed or input.name in TABLE.seeds
+
+
+def _misfits(saved: list[Any], place: int, widgets: Iterable[Input]) -> int:
+    """How many of the values from a place on are no values of these widgets, one after another."""
+    count, queue = 0, deque(widgets)
+    while queue and place < len(saved):
+        input, value = queue.popleft(), saved[place]
+        queue.extendleft(reversed(_brought(input, value)))
+        count += not _may_be(value, input)
+        place += 1
+        if place < len(saved) and has_control(input):
+            behind = saved[place]
+            place += behind is None or isinstance(behind, bool) or _is_control(behind)
+    return count + len(saved) - place
+
+
+def _may_be(value: Any, input: Input) -> bool:
+    """Whether a value is of the kind that a widget has; null is of any."""
+    if value is None or input.custom is not None or input.type == ANY:
+        return True
+    if input.choice is not None or input.variants or "COMBO" in input.type:
+        return isinstance(value, str) or not _has_words(input)
+    kinds = input.type.split(",")
+    if isinstance(value, bool):
+        return "BOOLEAN" in kinds
+    if isinstance(value, str):
+        return "STRING" in kinds
+    if not isinstance(value, int | float):
+        return False
+    return "FLOAT" in kinds or ("INT" in kinds and value == int(value))
+
+
+def _has_words(input: Input) -> bool:
+    """Whether all options of a choice are words."""
+    options = input.choice.options if input.choice is not None else ()
+    return isinstance(options, Files) or all(type(option) is str for option in options)
 
 
 def _takes(input: Input | None, value: Any) -> bool:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from engine.authoring.registry import Registry
 from engine.authoring.sockets import ANY, fits
+from engine.authoring.spec import NodeSpec
 from engine.graph.editor import BYPASSED, MUTED, Node, Socket, Wire, unusable
+from engine.graph.groups import REMEDY
+from engine.graph.old_files import present_names, present_type, present_value
 from engine.graph.prompt import Link, written
 from engine.graph.subgraphs import Sheet, unfolded
 from engine.graph.widgets import values
@@ -72,39 +75,87 @@ def to_prompt(document: Mapping[str, Any], registry: Registry) -> dict[str, Any]
         raise unusable("it has no list of nodes; export it from the editor again")
     origins = _Origins()
     prompt: dict[str, Any] = {}
-    for sheet, node in unfolded(document).walk():
+    for sheet, node in unfolded(document, registry).walk():
         if not node.runs or node.type in EDITOR_ONLY:
             continue
         id = sheet.prefix + node.key
         if id in prompt:
             raise unusable(f"two nodes have the id {id}; give one of them another id")
-        spec = registry.get(node.type)
+        spec = _spec(node, registry)
         prompt[id] = {
             "inputs": _inputs(sheet, node, registry, origins),
-            "class_type": node.type,
+            "class_type": spec.id if spec else node.type,
             "_meta": {"title": node.title or (spec.display_name if spec else node.type)},
         }
     return prompt
 
 
+def _spec(node: Node, registry: Registry) -> NodeSpec | None:
+    return registry.get(present_type(node.type, registry))
+
+
 def _inputs(sheet: Sheet, node: Node, registry: Registry, origins: _Origins) -> dict[str, Any]:
-    imposed = sheet.imposed.get(node.key, {})
-    set_to = values(node, registry.get(node.type), imposed)
-    inputs = {name: written(value) for name, value in set_to.items()}
-    for socket in node.inputs:
+    spec = _spec(node, registry)
+    inputs = values(node, spec, sheet.imposed.get(node.key, {}))
+    linked: set[str] = set()
+    for socket, name in socket_names(node, spec):
         if socket.link is None:
             continue
+        linked.add(name)
         match origins.of(sheet, str(socket.link)):
             case Link(source, slot):
-                inputs[socket.name] = [source, slot]
+                inputs[name] = [source, slot]
+                continue
             case Fixed(value):
-                inputs[socket.name] = written(value)
+                inputs[name] = value
             case End.CUT:
-                inputs.pop(socket.name, None)
+                inputs.pop(name, None)
             case End.LOOSE:
-                if socket.name not in inputs and (shared := _shared(sheet, socket, registry)):
-                    inputs[socket.name] = written(shared.value)
-    return inputs
+                if name not in inputs and (shared := _shared(sheet, socket, registry)):
+                    inputs[name] = shared.value
+        linked.discard(name)
+    return {
+        name: value if name in linked else written(_present(name, value, spec))
+        for name, value in inputs.items()
+    }
+
+
+def _present(name: str, value: Any, spec: NodeSpec | None) -> Any:
+    input = spec.by_name.get(name) if spec is not None else None
+    return value if input is None else present_value(input, value)
+
+
+def socket_names(node: Node, spec: NodeSpec | None) -> Iterator[tuple[Socket, str]]:
+    """The input sockets of a node, each with the name of the input that it stands for today.
+
+    One that the node does not know stands for the one input that nothing else is linked to and
+    that must be, if there is just one of the type.
+    """
+    if spec is None or spec.takes_more:
+        yield from ((socket, socket.name) for socket in node.inputs)
+        return
+    renamed = present_names(spec.id, node.type)
+    names = [_known_name(socket, renamed, spec) for socket in node.inputs]
+    taken = {name for name, socket in zip(names, node.inputs, strict=True) if socket.link}
+    free = [i for i in spec.inputs if not (i.is_widget or i.optional or i.name in taken)]
+    for socket, name in zip(node.inputs, names, strict=True):
+        fitting = [input for input in free if input.type == socket.kind]
+        if socket.link is not None and not _has(spec, name) and len(fitting) == 1:
+            free.remove(fitting[0])
+            name = fitting[0].name
+        yield socket, name
+
+
+def _known_name(socket: Socket, renamed: Mapping[str, str], spec: NodeSpec) -> str:
+    name = renamed.get(socket.name, socket.name)
+    widget = socket.widget.get("name") if isinstance(socket.widget, dict) else None  # pyright: ignore[reportUnknownVariableType,reportUnknownMemberType] - JSON
+    if not _has(spec, name) and isinstance(widget, str):
+        return renamed.get(widget, widget)
+    return name
+
+
+def _has(spec: NodeSpec, name: str) -> bool:
+    return name.partition(".")[0] in spec.by_name
 
 
 def _shared(sheet: Sheet, socket: Socket, registry: Registry) -> Fixed | None:
@@ -115,7 +166,7 @@ def _shared(sheet: Sheet, socket: Socket, registry: Registry) -> Fixed | None:
     node, name = sheet.definition.shown.get(wire.slot, (None, ""))
     if node is None:
         return None
-    set_to = values(node, registry.get(node.type), sheet.imposed.get(node.key, {}))
+    set_to = values(node, _spec(node, registry), sheet.imposed.get(node.key, {}))
     return Fixed(set_to[name]) if name in set_to else None
 
 
@@ -170,7 +221,7 @@ def _step(sheet: Sheet, link: str) -> Origin | Onward:
         before = _bypass(sheet, node, wire) if node.mode == BYPASSED else _first(node.inputs)
         return Onward(sheet, before) if before is not None else End.CUT
     if node.key in sheet.inside:
-        return _inwards(sheet.inside[node.key], wire.slot)
+        return _inwards(sheet, node, wire.slot)
     return End.CUT if node.type in EDITOR_ONLY else Link(sheet.prefix + node.key, wire.slot)
 
 
@@ -187,9 +238,14 @@ def _outwards(sheet: Sheet, slot: int) -> Origin | Onward:
     return Onward(sheet.parent, link, instead)
 
 
-def _inwards(inner: Sheet, slot: int) -> Origin | Onward:
+def _inwards(sheet: Sheet, host: Node, slot: int) -> Origin | Onward:
     """From an output of a host to what its subgraph brings there."""
+    inner = sheet.inside[host.key]
     leaving = inner.definition.leaving.get(slot) if inner.definition is not None else None
+    if leaving is None and inner.definition is not None and inner.definition.closed:
+        name = host.outputs[slot].name if 0 <= slot < len(host.outputs) else slot
+        problem = f"its output {name!r} belongs to none of the nodes inside"
+        raise unusable(f"{sheet.told(host)}: {problem}; {REMEDY}")
     return Onward(inner, leaving) if leaving is not None else End.CUT
 
 

@@ -292,8 +292,6 @@ def test_a_link_to_nothing_is_none(links: list[Any]):
         (canvas([{"id": 4, "type": "Find", "mode": "x"}], []), ["node 4 (Find)", "$.mode"]),
         (canvas([{"id": 4, "type": "Find", "inputs": [5]}], []), ["node 4 (Find)", "inputs"]),
         (canvas([{"id": 4.5, "type": "Find"}], []), ["node 4.5 (Find)", "$.id"]),
-        (canvas([FIND, FIND], []), ["two nodes of the workflow have the id 1"]),
-        (canvas([FIND, {**FIND, "id": "1"}], []), ["have the id 1"]),
         (canvas([], [[1, 2]]), ["link number 0", "[1, 2]", "remove it"]),
         (canvas([], [[1, 1, "0", 2, 0, "X"]]), ["link number 0"]),
         (canvas([], [{"id": 1}]), ["link number 0"]),
