@@ -17,6 +17,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
   },
   server: {
+    // The table of old files is the service's.
+    fs: { allow: [".."] },
     // `npm run dev` beside `soundstage serve`; the service refuses pages of another origin.
     proxy: Object.fromEntries(
       ROUTES.map((route) => [

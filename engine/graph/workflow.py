@@ -131,12 +131,12 @@ def socket_names(node: Node, spec: NodeSpec | None) -> Iterator[tuple[Socket, st
     One that the node does not know stands for the one input that nothing else is linked to and
     that must be, if there is just one of the type.
     """
-    if spec is None or spec.takes_more:
+    if spec is None:
         yield from ((socket, socket.name) for socket in node.inputs)
         return
     renamed = present_names(spec.id, node.type)
     names = [_known_name(socket, renamed, spec) for socket in node.inputs]
-    taken = {name for name, socket in zip(names, node.inputs, strict=True) if socket.link}
+    taken = {name for name, s in zip(names, node.inputs, strict=True) if s.link is not None}
     free = [i for i in spec.inputs if not (i.is_widget or i.optional or i.name in taken)]
     for socket, name in zip(node.inputs, names, strict=True):
         fitting = [input for input in free if input.type == socket.kind]

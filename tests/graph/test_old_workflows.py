@@ -53,19 +53,28 @@ OLD_CONTROLS = {"fixed": [False, None, 0, "Fixed"], "randomize": [True, 1, "Rand
 
 
 def sheets(document: Any) -> list[Any]:
+    """The document and its subgraphs."""
     return [document, *document.get("definitions", {}).get("subgraphs", [])]
 
 
-def parts(wire: Any) -> tuple[Any, Any]:
+def wire_ends(wire: Any) -> tuple[int, Any]:
     """The id of a link, and the node that it ends at."""
-    return (wire[0], wire[3]) if isinstance(wire, list) else (wire["id"], wire["target_id"])
+    return (wire[0], wire[3]) if type(wire) is list else (wire["id"], wire["target_id"])
+
+
+def sockets(sheet: Any, side: str) -> list[Any]:
+    """All sockets of a sheet's nodes on one side."""
+    found: list[Any] = []
+    for node in sheet["nodes"]:
+        found.extend(node.get(side) or [])
+    return found
 
 
 def made_old(node: Any, random: Random) -> None:
     """Controls and names of samplers as they once were; `widgets_values_named` was not yet."""
     node.pop("widgets_values_named", None)
-    values = node.get("widgets_values")
-    for place, value in enumerate(values if isinstance(values, list) else ()):
+    values: Any = node.get("widgets_values")
+    for place, value in enumerate(values if type(values) is list else ()):  # pyright: ignore[reportUnknownArgumentType] - JSON
         if place > 0 and type(values[place - 1]) is int and value in OLD_CONTROLS:
             values[place] = random.choice(OLD_CONTROLS[value])
         elif value in ("euler", "dpmpp_2m", "heun"):
@@ -74,16 +83,12 @@ def made_old(node: Any, random: Random) -> None:
 
 def made_uneven(sheet: Any, random: Random) -> None:
     """Each link is forgotten in one of the three places where it stands, or in none."""
-    sockets = [s for node in sheet["nodes"] for s in node.get("inputs") or []]
-    by_link = {s["link"]: s for s in sockets if s.get("link") is not None}
-    listed = {
-        link
-        for node in sheet["nodes"]
-        for s in node.get("outputs") or []
-        for link in s["links"] or ()
-    }
-    for wire in [*sheet["links"]]:
-        link, target = parts(wire)
+    inputs, outputs = sockets(sheet, "inputs"), sockets(sheet, "outputs")
+    by_link: dict[int, Any] = {s["link"]: s for s in inputs if s.get("link") is not None}
+    listed: set[int] = {link for socket in outputs for link in socket["links"] or ()}
+    wires: list[Any] = [*sheet["links"]]
+    for wire in wires:
+        link, target = wire_ends(wire)
         if link not in listed or link not in by_link or target in (-20, "-20"):
             continue
         match random.randrange(4):
@@ -133,7 +138,8 @@ def test_whatever_stands_behind_a_seed_no_other_value_moves(
     missing: int,
 ):
     values = [seed, steps, cfg, sampler, "normal", denoise]
-    named = dict(zip(("seed", "steps", "cfg", "sampler_name", "scheduler", "denoise"), values))
+    names = ["seed", "steps", "cfg", "sampler_name", "scheduler", "denoise"]
+    named: dict[str, Any] = dict(zip(names, values, strict=True))
     for behind in ([], [control]):
         saved = [seed, *behind, *values[1:]]
         cut = saved[: len(saved) - missing]

@@ -12,6 +12,7 @@ import {
   type Sheet,
   type Workflow,
 } from "./model";
+import { presentValue } from "./old_files";
 import { origin, shared } from "./origins";
 import { isSent, type Place, Unusable, unfold, walk } from "./places";
 
@@ -50,16 +51,21 @@ function sentInputs(
 ): JsonObject {
   const values = valuesOf(node, place, catalog);
   const inputs: JsonObject = {};
-  for (const [name, value] of Object.entries(values)) inputs[name] = written(value);
+  const kind = catalog.get(node.type);
+  const set = (name: string, value: Json): void => {
+    const input = kind?.inputs.find((one) => one.name === name);
+    inputs[name] = written(input ? presentValue(input, value) : value);
+  };
+  for (const [name, value] of Object.entries(values)) set(name, value);
   for (const [name, link] of place.into.get(node.id) ?? []) {
     const from = origin(workflow, catalog, place, link);
     if (from.kind === "link") inputs[name] = [from.node, from.slot];
-    else if (from.kind === "value") inputs[name] = written(from.value);
+    else if (from.kind === "value") set(name, from.value);
     else if (from.kind === "cut") delete inputs[name];
     else if (inputs[name] === undefined) {
       const [other, widget] = shared(place, link, catalog) ?? [];
       const value = other && widget !== undefined && valuesOf(other, place, catalog)[widget];
-      if (value !== undefined) inputs[name] = written(value);
+      if (value !== undefined) set(name, value);
     }
   }
   return inputs;

@@ -4,7 +4,8 @@ import { z } from "zod";
 import { inputsOf } from "./dynamic";
 import { withoutGroups } from "./groups";
 import { AnyJson } from "./json";
-import { type Catalog, isReroute, PRIMITIVE } from "./kinds";
+import { type Catalog, isReroute, type NodeKind, PRIMITIVE } from "./kinds";
+import { mended } from "./mending";
 import {
   EMPTY_SHEET,
   ENTRY,
@@ -20,6 +21,7 @@ import {
   type Subgraph,
   type Workflow,
 } from "./model";
+import { presentNames, presentType, presentValue } from "./old_files";
 import { Unusable } from "./places";
 import { hostNames } from "./promoted";
 import { readList } from "./saved_values";
@@ -39,6 +41,7 @@ const FileSocket = z.looseObject({
   label: Word,
   type: z.unknown().optional(),
   link: Id.nullish(),
+  links: z.unknown().optional(),
   widget: z.unknown().optional(),
 });
 const FileNode = z.looseObject({
@@ -96,6 +99,8 @@ const FileSheet = z.looseObject({
   nodes: z.array(FileNode),
   links: z.array(FileLink.nullable()).nullish(),
   groups: z.array(FileGroup).nullish().catch(null),
+  last_node_id: z.int().optional().catch(undefined),
+  state: z.looseObject({ lastNodeId: z.int() }).optional().catch(undefined),
 });
 const FileSubgraph = FileSheet.extend({
   id: Id,
@@ -109,6 +114,8 @@ const FileWorkflow = FileSheet.extend({
   id: z.uuid().optional().catch(undefined),
   definitions: z.looseObject({ subgraphs: z.array(FileSubgraph).nullish() }).nullish(),
 });
+
+const WidgetName = z.looseObject({ name: z.string() });
 
 type FileNode = z.infer<typeof FileNode>;
 type FileSheet = z.infer<typeof FileSheet>;
@@ -126,7 +133,7 @@ export function isEditorFile(document: unknown): boolean {
 
 /** A file of the editor as a workflow; throws `Unusable` naming the place that is wrong. */
 export function fromEditor(document: unknown, catalog: Catalog): Workflow {
-  const read = FileWorkflow.safeParse(withoutGroups(document));
+  const read = FileWorkflow.safeParse(withoutGroups(document, catalog));
   if (!read.success) {
     const [issue] = read.error.issues;
     const where = issue?.path.join(".") || "the file";
@@ -160,11 +167,14 @@ function readSheet(
   catalog: Catalog,
   ends: { entry: string; exit: string },
 ): Sheet {
+  const last = Math.max(file.last_node_id ?? 0, file.state?.lastNodeId ?? 0);
+  const wires = mended(file.nodes, file.links ?? [], last);
   const nodes: Record<string, GraphNode> = {};
   const entering = new Map<string, { node: string; input: string }[]>();
   for (const [rank, saved] of file.nodes.entries()) {
-    if (nodes[saved.id]) throw new Unusable(`Two nodes have the id ${saved.id}.`);
-    nodes[saved.id] = { ...readNode(saved, catalog), rank };
+    const type = presentType(saved.type, catalog);
+    nameSockets(saved, catalog.get(type));
+    nodes[saved.id] = { ...readNode({ ...saved, type }, catalog, saved.type), rank };
     for (const input of saved.inputs ?? []) {
       if (input.link === null || input.link === undefined) continue;
       const name = isReroute(saved.type) ? "" : (input.name ?? "");
@@ -177,8 +187,7 @@ function readSheet(
     const id = links[link.id] ? `${link.id}.${Object.keys(links).length}` : link.id;
     links[id] = { ...link, id };
   };
-  for (const wire of file.links ?? []) {
-    if (!wire) continue;
+  for (const wire of wires) {
     const from = wire.from === ends.entry ? ENTRY : wire.from;
     if (from !== ENTRY && !nodes[from]) continue;
     const type = typeof wire.type === "string" ? wire.type : "*";
@@ -187,6 +196,36 @@ function readSheet(
     for (const { node, input } of entering.get(wire.id) ?? []) add({ ...link, to: node, input });
   }
   return { ...EMPTY_SHEET, nodes, links, groups: readGroups(file) };
+}
+
+/** Gives the inputs of a saved node the names that they have today. One that the node does not know
+ * stands for the one input that nothing else is linked to and that must be, if there is just one of
+ * the type. */
+function nameSockets(saved: FileNode, kind: NodeKind | undefined): void {
+  if (!kind || isReroute(saved.type)) return;
+  const renamed = presentNames(kind.id, saved.type);
+  const known = new Map(kind.inputs.map((input) => [input.name, input]));
+  const has = (name: string): boolean => known.has(name.split(".")[0] ?? "");
+  const sockets = saved.inputs ?? [];
+  for (const input of sockets) {
+    const name = input.name ?? "";
+    const own = renamed[name] ?? name;
+    const { data: widget } = WidgetName.safeParse(input.widget);
+    input.name = has(own) || !widget ? own : (renamed[widget.name] ?? widget.name);
+  }
+  const linked = sockets.filter(({ link }) => link !== null && link !== undefined);
+  const taken = new Set(linked.map(({ name }) => name));
+  const free = kind.inputs.filter(({ name, widget, optional }) => {
+    return !widget && !optional && !taken.has(name);
+  });
+  for (const input of linked) {
+    if (has(input.name ?? "")) continue;
+    const fitting = free.filter(({ type }) => type === socket(input).type);
+    const [only] = fitting;
+    if (!only || fitting.length > 1) continue;
+    input.name = only.name;
+    free.splice(free.indexOf(only), 1);
+  }
 }
 
 function readGroups(file: FileSheet): Record<string, Group> {
@@ -202,7 +241,7 @@ function readGroups(file: FileSheet): Record<string, Group> {
 
 const MODES: Record<number, Mode> = { 2: "muted", 4: "bypassed" };
 
-function readNode(saved: FileNode, catalog: Catalog): GraphNode {
+function readNode(saved: FileNode, catalog: Catalog, oldType: string): GraphNode {
   const { pos, size, title, color, inputs, outputs, ...kept } = saved;
   const kind = catalog.get(saved.type);
   const node: GraphNode = {
@@ -214,7 +253,7 @@ function readNode(saved: FileNode, catalog: Catalog): GraphNode {
     height: size?.[1],
     mode: MODES[saved.mode ?? 0] ?? "run",
     collapsed: saved.flags?.collapsed ?? false,
-    ...readValues(saved, catalog),
+    ...presentValues(readValues(saved, catalog), kind, oldType),
     kept: asObject(kept),
   };
   if (title && title !== kind?.title) node.title = title;
@@ -251,6 +290,23 @@ function readValues(saved: FileNode, catalog: Catalog): Pick<GraphNode, "values"
   if (!Array.isArray(list)) return { values: { ...named, ...list }, after: {} };
   const read = kind ? readList(list, kind) : { values: {}, after: {} };
   return { values: { ...named, ...told(read.values) }, after: read.after };
+}
+
+/** Values under the names that they have today, and as they are called today. */
+function presentValues(
+  read: Pick<GraphNode, "values" | "after">,
+  kind: NodeKind | undefined,
+  oldType: string,
+): Pick<GraphNode, "values" | "after"> {
+  if (!kind) return read;
+  const renamed = presentNames(kind.id, oldType);
+  const named = Object.entries(read.values).map(([name, value]) => [renamed[name] ?? name, value]);
+  const values: Record<string, Json> = Object.fromEntries(named);
+  for (const input of kind.inputs) {
+    const value = values[input.name];
+    if (value !== undefined) values[input.name] = presentValue(input, value);
+  }
+  return { ...read, values };
 }
 
 /** Where a file has values in order and by name, the order counts; an empty place says nothing. */

@@ -3,9 +3,7 @@
 import { brought } from "./dynamic";
 import type { InputKind, NodeKind } from "./kinds";
 import type { AfterRun, GraphNode, Json } from "./model";
-
-const CONTROLS = new Set<Json>(["fixed", "increment", "decrement", "randomize", "increment-wrap"]);
-const SEEDS = new Set(["seed", "noise_seed"]);
+import { controlOf, hasControl, isButton, isControl } from "./old_files";
 
 /** Values of a node by input name, and what happens to numbers after a run. */
 export interface Saved {
@@ -19,25 +17,37 @@ function widgets(inputs: readonly InputKind[]): InputKind[] {
   return [...all.filter((input) => !input.optional), ...all.filter((input) => input.optional)];
 }
 
-/** Values in widget order by input name; companions (a seed's control, the button of an upload)
- * are told apart. A choice is followed by the inputs that it brings. */
+/** Values in widget order by input name. */
 export function readList(saved: readonly Json[], kind: NodeKind): Saved {
   const found: Saved = { values: {}, after: {} };
+  let last: string | undefined;
+  for (const [position, { name, control }] of places(saved, kind).entries()) {
+    const value = saved[position] ?? null;
+    if (name !== last) found.values[name] = value;
+    else if (control) found.after[name] = controlOf(value);
+    last = name;
+  }
+  return found;
+}
+
+/** The input that each of a list of values belongs to; values too many belong to none.
+ *
+ * Companions (a seed's control, the button of an upload) belong to the input before them. A choice
+ * is followed by the inputs that it brings. */
+export function places(
+  saved: readonly Json[],
+  kind: NodeKind,
+): { name: string; control: boolean }[] {
+  const found: { name: string; control: boolean }[] = [];
   let open = widgets(kind.inputs);
-  let position = 0;
-  while (position < saved.length) {
+  while (found.length < saved.length) {
     const [input, ...rest] = open;
-    const value = saved[position];
-    if (!input || value === undefined) break;
-    found.values[input.name] = value;
-    open = [...widgets(exactly(input, value)), ...rest];
-    position += 1;
-    const companion = saved[position];
-    if (companion === undefined || !isCompanion(companion, input, open[0])) continue;
-    position += 1;
-    if (CONTROLS.has(companion)) {
-      const after = companion === "increment-wrap" ? "increment" : companion;
-      found.after[input.name] = after as AfterRun;
+    if (!input) break;
+    open = [...widgets(exactly(input, saved[found.length] ?? null)), ...rest];
+    const control = input.widget?.kind !== "choice";
+    found.push({ name: input.name, control });
+    if (found.length < saved.length && isCompanion(saved, found.length, input, open)) {
+      found.push({ name: input.name, control });
     }
   }
   return found;
@@ -47,16 +57,61 @@ export function readList(saved: readonly Json[], kind: NodeKind): Saved {
 const exactly = (input: InputKind, value: Json): InputKind[] =>
   input.variants?.some(({ key }) => key === value) ? brought(input, value) : [];
 
-function isCompanion(value: Json, input: InputKind, following: InputKind | undefined): boolean {
-  if (CONTROLS.has(value)) {
-    const seed = isSeed(input) || SEEDS.has(input.name);
-    return seed || (input.widget?.kind === "number" && !takes(following, value));
+/** Whether what stands behind an input's value is its companion, not the next one's value.
+ *
+ * Of a seed that is a control: a word, or in files of earlier years true, false, null or anything
+ * else; then the rest of the values shows which of the two it is. */
+function isCompanion(
+  saved: readonly Json[],
+  place: number,
+  input: InputKind,
+  open: readonly InputKind[],
+): boolean {
+  const value = saved[place] ?? null;
+  if (isControl(value)) {
+    return hasControl(input) || (input.widget?.kind === "number" && !takes(open[0], value));
   }
+  if (hasControl(input)) return misfits(saved, place + 1, open) < misfits(saved, place, open);
   if (input.widget?.kind === "choice" && input.widget.upload) {
-    const button = value === "image" || value === "" || value === null || typeof value === "object";
-    return button && !takes(following, value);
+    return isButton(value) && !takes(open[0], value);
   }
   return false;
+}
+
+/** How many of the values from a place on are no values of these widgets, one after another. */
+function misfits(saved: readonly Json[], from: number, inputs: readonly InputKind[]): number {
+  let [open, place, count] = [[...inputs], from, 0];
+  for (let input = open.shift(); input && place < saved.length; input = open.shift()) {
+    const value = saved[place] ?? null;
+    open = [...widgets(exactly(input, value)), ...open];
+    if (!mayBe(value, input)) count += 1;
+    place += 1;
+    if (place >= saved.length || !hasControl(input)) continue;
+    const behind = saved[place] ?? null;
+    if (behind === null || typeof behind === "boolean" || isControl(behind)) place += 1;
+  }
+  return count + saved.length - place;
+}
+
+/** Whether a value is of the kind that a widget has; null is of any. */
+function mayBe(value: Json, { widget, type }: InputKind): boolean {
+  if (value === null) return true;
+  const number = typeof value === "number" || typeof value === "bigint";
+  switch (widget?.kind) {
+    case "choice":
+      return (
+        typeof value === "string" || !widget.options.every((option) => typeof option === "string")
+      );
+    case "text":
+      return typeof value === "string";
+    case "toggle":
+      return typeof value === "boolean";
+    case "number":
+      if (!number) return false;
+      return type.includes("FLOAT") || typeof value === "bigint" || Number.isInteger(value);
+    default:
+      return true;
+  }
 }
 
 const isSeed = (input: InputKind): boolean => input.widget?.kind === "number" && input.widget.seed;
