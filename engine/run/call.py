@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from inspect import getattr_static
 from pathlib import Path
 from typing import Any, cast
@@ -21,7 +22,9 @@ from engine.authoring.markers import CPU, GPU
 from engine.authoring.protocols import File, FolderKind, Resident, Step
 from engine.authoring.registry import Registry
 from engine.devices.lanes import Lanes, Task, as_exception
+from engine.graph.file_names import expanded, filled, unknown
 from engine.graph.prompt import GraphNode
+from engine.graph.settling import names_of
 from engine.run.events import Event, NodeLoaded, NodePreview, NodeProgress, NodeSound
 from engine.run.inputs import BlockedInput
 from engine.run.making import Making
@@ -29,7 +32,7 @@ from engine.run.turns import Items, Turn
 from engine.store.cache import Cache
 from engine.store.folders import Folders
 from engine.store.history import Job
-from engine.store.outputs import Outputs, expanded
+from engine.store.outputs import Outputs
 
 log = logging.getLogger(__name__)
 
@@ -116,8 +119,22 @@ class NodeRun(Struct, frozen=True):
         end: str = "_",
     ) -> File:
         """Write a file under the next free number."""
-        filled = expanded(prefix, batch_number=batch_number, width=width, height=height)
-        return self.bench.outputs.save(filled, extension, data, folder, end=end)
+        if "%" in prefix:
+            prefix = self._named(prefix, batch_number, width, height)
+        return self.bench.outputs.save(prefix, extension, data, folder, end=end)
+
+    def _named(self, prefix: str, batch_number: int, width: int, height: int) -> str:
+        """A prefix filled in, see `file_names`; one that came by a link has its patterns still."""
+        registry, now = self.bench.registry, datetime.now().astimezone()
+        names = names_of(self.extra_pnginfo.get("workflow"), registry)
+        prefix = filled(prefix, self.prompt, registry, now, names)
+        prefix = expanded(prefix, batch_number=batch_number, width=width, height=height)
+        for pattern in unknown(prefix):
+            self.warn(
+                f"{pattern} in the file name stands for nothing: no node with such a widget is "
+                "called that; see %date:yyyy-MM-dd%, %Node title.widget%, %width%"
+            )
+        return prefix
 
     def warn(self, message: str) -> None:
         """Warn the user, in the node's output and in the log."""

@@ -17,6 +17,7 @@ from engine.authoring.errors import SoundstageError
 from engine.authoring.registry import Registry
 from engine.authoring.spec import Input
 from engine.graph.errors import NodeErrors, PromptError
+from engine.graph.settling import settled
 from engine.graph.validate import InputConfig, validate
 from engine.run.events import Event, now_ms
 from engine.run.guests import GuestPacks, RemoteGuests
@@ -62,6 +63,22 @@ class Submission(Struct, frozen=True):
     number: float | None = None
     front: bool = False
     targets: list[str] | None = None
+
+    @property
+    def workflow(self) -> Any:
+        """The editor's file that the prompt was made of, if the client sent it."""
+        info = self.extra.get("extra_pnginfo")
+        return cast("dict[str, Any]", info).get("workflow") if isinstance(info, dict) else None
+
+    @property
+    def chooses(self) -> bool:
+        """Whether texts have still to make their choices.
+
+        Who sends a workflow made the prompt of it, and chose; "dynamic_prompts" of the extra says
+        it otherwise.
+        """
+        said = self.extra.get("dynamic_prompts")
+        return said if isinstance(said, bool) else self.workflow is None
 
 
 class Receipt(Struct, frozen=True):
@@ -179,8 +196,11 @@ class Engine:
         if submission.number is not None and not math.isfinite(submission.number):
             raise PromptError("invalid_number", "number must be a finite number")
         await self._renew_guests(submission.prompt)
+        prompt = settled(
+            submission.prompt, self.registry, submission.workflow, choose=submission.chooses
+        )
         valid = await validate(
-            submission.prompt, self.registry, self.folders, self.describe, submission.targets
+            prompt, self.registry, self.folders, self.describe, submission.targets
         )
         job = self._job(submission, valid.prompt, valid.outputs)
         try:

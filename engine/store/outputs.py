@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from engine.authoring.errors import BadPath
@@ -161,25 +160,6 @@ def move(part: str | Path, path: str | Path) -> None:
         if Path(path).exists():
             raise FileExistsError(path) from None
         Path(part).rename(path)
-
-
-def expanded(prefix: str, *, batch_number: int, width: int, height: int) -> str:
-    """A file name prefix with its %tokens% filled in."""
-    if "%" not in prefix:
-        return prefix
-    now = datetime.now().astimezone()
-    tokens = {
-        "batch_num": str(batch_number),
-        "width": str(width),
-        "height": str(height),
-        "year": f"{now.year}",
-        "month": f"{now.month:02}",
-        "day": f"{now.day:02}",
-        "hour": f"{now.hour:02}",
-        "minute": f"{now.minute:02}",
-        "second": f"{now.second:02}",
-    }
-    return re.sub(r"%(\w+)%", lambda match: tokens.get(match[1], match[0]), prefix)
 
 
 class Counters:

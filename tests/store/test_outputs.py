@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from engine.authoring.protocols import File
 from engine.store.blanks import Blanks
 from engine.store.db import connect
 from engine.store.folders import Folders
-from engine.store.outputs import Counters, Outputs, expanded, highest_number
+from engine.store.outputs import Counters, Outputs, highest_number
 
 
 @pytest.fixture(params=[True, False], ids=["unnamed", "named"])
@@ -149,17 +148,6 @@ def test_odd_names_are_names(outputs: Callable[[], Outputs], tmp_path: Path):
         file = made.save(prefix, "png", b"", "output")
         assert file.filename == f"{prefix}_00001_.png"
         assert highest_number(tmp_path / "output", prefix) == 1
-
-
-def test_tokens_of_a_prefix_are_filled_in():
-    filled = expanded(
-        "%width%x%height% %batch_num% %year%-%month%-%day% %hour%%minute%%second% %other% 100% %%",
-        batch_number=3,
-        width=64,
-        height=128,
-    )
-    pattern = r"64x128 3 \d{4}-\d\d-\d\d \d{6} %other% 100% %%"
-    assert re.fullmatch(pattern, filled)
 
 
 def test_a_counter_looks_at_its_folder_only_once(tmp_path: Path):

@@ -10,9 +10,10 @@ from pathlib import Path
 from types import ModuleType
 
 from engine.authoring.errors import BadPath, MissingFile
+from engine.graph.file_names import expanded
 from engine.store.folders import ANNOTATED, MODEL_SUFFIXES, Folders, inside, spelled
 from engine.store.model_paths import ALIASES
-from engine.store.outputs import expanded, highest_number
+from engine.store.outputs import highest_number
 
 MORE_SUFFIXES = (".pt2", ".pkl")
 """Endings that packs count as models besides our own."""
