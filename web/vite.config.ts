@@ -31,6 +31,6 @@ export default defineConfig({
     globalSetup: "tests/service.ts",
     include: ["tests/**/*.test.ts"],
     maxWorkers: 1,
-    testTimeout: 60_000,
+    testTimeout: 300_000,
   },
 });

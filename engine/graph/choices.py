@@ -2,7 +2,7 @@ r"""Texts that are another one for each seed: `{day|night}` is one of the two, `
 
 What stands between ``/*`` and ``*/``, or behind ``//`` to the end of the line (not behind a colon:
 addresses), is a comment and left out. Choices may hold choices. Braces without a bar, or without
-an end, are text.
+an end, are text. A text that as a whole is a list or an object of JSON is left as it is.
 
 The editor does the same (`web/src/graph/variants.ts`), number by number: of n options the one at
 ``floor(r * n / 2**32)`` is taken, where the r are the numbers of Mulberry32 (T. Ettinger, 2017,
@@ -15,6 +15,7 @@ they come from. A prompt without any draws one by chance.
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
@@ -34,6 +35,7 @@ NUMBERS = 2**32
 _SPECIAL = re.compile(r"[{}\\]|/[/*]")
 _COMMENT = re.compile(r"/\*.*?\*/|(?<!:)//[^\n]*", re.DOTALL)
 _TOKEN = re.compile(r"\\.|[{}|]|[^\\{}|]+|\\", re.DOTALL)
+_BEGINS_JSON = re.compile(r"[ \t\n\r]*[\[{]")
 _ESCAPED = re.compile(r"\\([{}|])")
 
 
@@ -55,7 +57,7 @@ def numbers(seed: int, node: str, input: str) -> Random:
 
 def chosen(text: str, draw: Random) -> str:
     """The text with one option of each choice, without comments."""
-    if not _SPECIAL.search(text):
+    if not _SPECIAL.search(text) or _is_json(text):
         return text
     made: list[str] = []
     open = [iter(_parts(_COMMENT.sub("", text)))]
@@ -68,6 +70,20 @@ def chosen(text: str, draw: Random) -> str:
         else:
             open.append(iter(part[draw() * len(part) // NUMBERS]))
     return _ESCAPED.sub(r"\1", "".join(made))
+
+
+def _is_json(text: str) -> bool:
+    if not _BEGINS_JSON.match(text):
+        return False
+    try:
+        json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"JSON knows no {constant}")
 
 
 def seed_of(prompt: Mapping[str, Any]) -> int:

@@ -39,6 +39,11 @@ def test_deep_and_endless_braces_are_read_in_one_go():
     assert chosen("{a|" * many + "}" * many, numbers(1, "1", "t")) in ("a", "")
 
 
+@pytest.mark.parametrize("text", ['{"say": "a // b", "or": "{x|y}"}', ' [{"a": "{b|c}"}, 1e5]\n'])
+def test_json_is_left_as_it_is(text: str):
+    assert chosen(text, numbers(1, "1", "t")) == text
+
+
 def test_every_option_is_taken():
     made = {chosen("{a|b|c}", numbers(seed, "1", "text")) for seed in range(50)}
     assert made == {"a", "b", "c"}

@@ -6,6 +6,7 @@ import type { Catalog } from "../src/graph/kinds";
 import type { JsonObject } from "../src/graph/model";
 import { fromPrompt, isPrompt, toPrompt } from "../src/graph/prompt";
 import { fromEditor, isEditorFile } from "../src/graph/read_editor";
+import { withChoices } from "../src/graph/variants";
 import { toEditor } from "../src/graph/write_editor";
 import { readCatalog } from "../src/server/object_info";
 
@@ -76,7 +77,7 @@ describe.skipIf(!templates)("the templates of ComfyUI", () => {
       const extra = document.extra as JsonObject | undefined;
       if (extra?.groupNodes) continue;
       const ours: JsonObject = JSON.parse(
-        JSON.stringify(toPrompt(fromEditor(document, catalog), catalog)),
+        JSON.stringify(withChoices(toPrompt(fromEditor(document, catalog), catalog), catalog)),
       );
       const theirs = (await converted(document)) as JsonObject;
       for (const id of new Set([...Object.keys(ours), ...Object.keys(theirs)])) {

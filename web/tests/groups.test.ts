@@ -29,7 +29,7 @@ const GROUP = {
   external: [[0, 0, "IMAGE"]],
 };
 
-function file(type: string, values: unknown[], given = "image") {
+function file(type: string, values: unknown[], given = "image", kind = "IMAGE") {
   const outputs = [
     { name: "IMAGE", type: "IMAGE", ...links(2) },
     { name: "Grow IMAGE", type: "IMAGE", ...links(3) },
@@ -38,7 +38,13 @@ function file(type: string, values: unknown[], given = "image") {
     version: 0.4,
     nodes: [
       { id: 1, type: "EmptyImage", widgets_values: [64, 64, 1, 0], outputs: [links(1)] },
-      { id: 2, type, inputs: [image(given, 1)], outputs, widgets_values: values },
+      {
+        id: 2,
+        type,
+        inputs: [{ ...image(given, 1), type: kind }],
+        outputs,
+        widgets_values: values,
+      },
       { id: 3, type: "PreviewImage", inputs: [image("images", 2)] },
       { id: 4, type: "PreviewImage", inputs: [image("images", 3)] },
     ],
@@ -74,7 +80,7 @@ describe("an old group node", () => {
     expect(() => fromEditor(file("workflow>Pair", [1]), catalog)).toThrow(
       "Node 2 (workflow>Pair): its 1 widget values are not those of the nodes inside.",
     );
-    expect(() => fromEditor(file("workflow>Pair", [], "power"), catalog)).toThrow(
+    expect(() => fromEditor(file("workflow>Pair", [], "power", "INT"), catalog)).toThrow(
       "Node 2 (workflow>Pair): no node inside has its input power.",
     );
   });

@@ -25,7 +25,7 @@ export async function run(front = false): Promise<void> {
   const { queued, refuse } = useRun.getState();
   const { say, announce, show } = useUi.getState();
   try {
-    const prompt = withChoices(toPrompt(workflow, catalog), catalog, Math.random);
+    const prompt = withChoices(toPrompt(workflow, catalog), catalog);
     const shows = ({ class_type }: PromptNode) => catalog.get(class_type)?.shows ?? true;
     if (!Object.values(prompt).some(shows)) throw new Unusable(t.run.nothingShown);
     const receipt = await submit(prompt, toEditor(workflow, catalog), clientId(), front);

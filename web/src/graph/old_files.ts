@@ -6,7 +6,8 @@ import table from "../../../engine/graph/old_files.json";
 import type { Catalog, InputKind } from "./kinds";
 import type { AfterRun, Json } from "./model";
 
-const SEEDS = new Set<string>(table.seeds);
+/** Inputs that files have a control behind, whatever their node. */
+export const SEEDS: ReadonlySet<string> = new Set(table.seeds);
 const CONTROLS: Readonly<Record<string, string>> = table.controls;
 const SPELLINGS: Readonly<Record<string, string>> = { ...table.control_spellings, ...CONTROLS };
 const BUTTONS = new Set<Json>(table.upload_buttons);
