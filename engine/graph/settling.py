@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from engine.authoring.registry import Registry
-from engine.graph.choices import chosen, dynamic_texts, numbers, seed_of
+from engine.graph.dynamic_prompts import chosen, dynamic_texts, numbers, seed_of
 from engine.graph.errors import PromptError
 from engine.graph.file_names import NAME_FOR_REPLACING, Names, name_files
 from engine.graph.old_files import present_type, present_value
@@ -25,7 +25,7 @@ def settled(
         registry: the nodes there are.
         workflow: the editor's file that it was made of, if that is known: names of nodes.
         choose: whether texts of widgets that say they are dynamic make their choices; see
-            `choices`. Those of clients that have done so already must not.
+            `dynamic_prompts`. Those of clients that have done so already must not.
     """
     made = {id: _copied(entry) for id, entry in prompt.items()}
     seed = seed_of(made) if choose else 0

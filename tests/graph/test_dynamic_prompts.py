@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.authoring.registry import Registry
-from engine.graph.choices import chosen, numbers, seed_of
+from engine.graph.dynamic_prompts import chosen, numbers, seed_of
 from engine.graph.settling import settled
 from tests.conftest import CHECKOUT
 
-DATA = CHECKOUT / "tests/graph/data/choices.json"
+DATA = CHECKOUT / "tests/graph/data/dynamic_prompts.json"
 CASES: list[dict[str, Any]] = json.loads(DATA.read_bytes())
 
 

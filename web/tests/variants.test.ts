@@ -15,7 +15,7 @@ interface Case {
   chosen: string;
 }
 
-const DATA = resolve(import.meta.dirname, "../../tests/graph/data/choices.json");
+const DATA = resolve(import.meta.dirname, "../../tests/graph/data/dynamic_prompts.json");
 const CASES: Case[] = JSON.parse(readFileSync(DATA, "utf-8"));
 const service = inject("service");
 const { catalog } = readCatalog(await (await fetch(`${service}/object_info`)).json());

@@ -1,7 +1,7 @@
 /** Texts that are another one for each seed: `{day|night}` is one of the two, `\{` a mere brace. What
  * stands between slash and star, or behind two slashes, is a comment and never sent.
  *
- * `engine/graph/choices.py` says how choices are made, and makes the same. */
+ * `engine/graph/dynamic_prompts.py` says how choices are made, and makes the same. */
 
 import { inputsOf } from "./dynamic";
 import type { Catalog } from "./kinds";
