@@ -29,6 +29,7 @@ SIDECARS = tuple(
     for middle in (".preview", "")
     for suffix in (".png", ".jpg", ".jpeg", ".webp", ".gif")
 )
+FOLDER_METADATA = "metadata.json"
 COVERS = "ssmd_cover_images"
 SAFETENSORS = (".safetensors", ".sft")
 
@@ -84,7 +85,10 @@ async def get_preview(request: web.Request) -> web.Response:
 
 
 async def get_metadata(request: web.Request) -> web.Response:
-    """GET /view_metadata/{folder}: what a safetensors file says of itself."""
+    """GET /view_metadata/{folder}: what a safetensors file, or a model's folder, says of itself.
+
+    A folder says it in `FOLDER_METADATA`: text by key, as in the head of a safetensors file.
+    """
     name = request.query.get("filename")
     if not name:
         raise MissingFile("filename is missing; ask for /view_metadata/FOLDER?filename=NAME")
@@ -151,6 +155,8 @@ def _cover(path: Path) -> bytes | None:
 
 
 def _metadata(path: Path) -> dict[str, str] | None:
+    if path.is_dir():
+        return _folder_metadata(path / FOLDER_METADATA)
     if path.suffix.lower() not in SAFETENSORS or not path.is_file():
         return None
     try:
@@ -161,3 +167,13 @@ def _metadata(path: Path) -> dict[str, str] | None:
         raise BadInput(
             "no_safetensors", f"{path.name} is damaged, or no safetensors file."
         ) from error
+
+
+def _folder_metadata(path: Path) -> dict[str, str] | None:
+    if not path.is_file():
+        return None
+    try:
+        found: Any = json.loads(path.read_text(encoding="utf-8"))
+        return {str(key): str(value) for key, value in found.items()}
+    except (OSError, ValueError, RecursionError, AttributeError) as error:
+        raise BadInput("no_metadata", f"{path.parent.name}/{path.name} cannot be read") from error

@@ -113,6 +113,25 @@ async def test_a_safetensors_file_says_what_it_is(call: Caller, models: Path, ba
     assert (status, metadata["ss_tag"]) == (200, "ä")
 
 
+async def test_a_models_folder_says_what_size_and_guidance_it_is_made_for(
+    call: Caller, models: Path
+):
+    status, told = await call.get("/view_metadata/checkpoints?filename=demo")
+    assert (status, told["modelspec.resolution"], told["soundstage.cfg"]) == (200, "128x128", "3")
+    own = models / "checkpoints" / "own"
+    own.mkdir(parents=True)
+    (own / "model_index.json").write_text("{}")
+    status, _ = await call.get("/view_metadata/checkpoints?filename=own")
+    assert status == 404
+    (own / "metadata.json").write_text('{"modelspec.resolution": "512x512", "n": 1}')
+    told = await call.get("/view_metadata/checkpoints?filename=own")
+    assert told == (200, {"modelspec.resolution": "512x512", "n": "1"})
+    for broken in ("[1]", "{", "\udcff"):
+        (own / "metadata.json").write_text(broken, errors="surrogateescape")
+        status, _ = await call.get("/view_metadata/checkpoints?filename=own")
+        assert status == 404
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [
