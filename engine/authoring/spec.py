@@ -194,6 +194,11 @@ class NodeSpec:
         object.__setattr__(self, "judged", judged)
 
     @property
+    def is_guest(self) -> bool:
+        """Whether a pack that was written for another program brings it."""
+        return self.described is not None
+
+    @property
     def asks(self) -> bool:
         """Whether it can ask for lazy inputs."""
         return self.needs is not None or self.kind == "async"

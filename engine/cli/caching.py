@@ -19,17 +19,24 @@ def add_caching(parser: argparse.ArgumentParser) -> None:
         "--cache-lru",
         type=_number,
         metavar="N",
-        help="keep only the results of N nodes, those that were used last",
+        help="keep only the results of N nodes, those that were used last; 0 keeps those of the "
+        "latest jobs, as --cache-classic does",
     )
     group.add_argument("--cache-none", action="store_true", help="compute everything anew")
 
 
 def keeping(given: argparse.Namespace) -> Keeping:
-    """What the flags say."""
-    return Keeping(latest=given.cache_classic, most=0 if given.cache_none else given.cache_lru)
+    """What the flags say.
+
+    A job's own results are never too many for an LRU cache of the protocol: with a size of 0 it
+    drops them when another job begins that does not need them.
+    """
+    if given.cache_none:
+        return Keeping(most=0)
+    return Keeping(latest=given.cache_classic or given.cache_lru == 0, most=given.cache_lru or None)
 
 
 def _number(text: str) -> int:
-    if text.isascii() and text.isdigit() and 0 < int(text) < 10**9:
+    if text.isascii() and text.isdigit() and int(text) < 10**9:
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of results, 1 or more")
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of results, 0 or more")

@@ -21,6 +21,7 @@ IDLE = {
         "use-split-cross-attention use-quad-cross-attention use-pytorch-cross-attention "
         "use-sage-attention use-flash-attention disable-xformers"
     ),
+    "results are kept as far as they fit into a share of memory and disk": "cache-ram*",
     "there is nothing to switch": (
         "cuda-malloc disable-cuda-malloc mmap-torch-files disable-mmap deterministic fast* "
         "default-device= default-hashing-function= database-url= preview-size= "

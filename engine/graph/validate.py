@@ -278,7 +278,7 @@ class _Check:
         self.entered.setdefault(link.node, (input, link.slot))
         received = source.outputs[link.slot].type
         self.received.setdefault(id, {})[input.name] = received
-        if not self.specs[id].checks_types and not _enters(received, input.type):
+        if not self.specs[id].checks_types and not _enters(received, input.type, self.specs[id]):
             yield InputError(
                 "return_type_mismatch",
                 "Return type mismatch between linked nodes",
@@ -366,10 +366,14 @@ def _exception(details: str, kind: str, text: str) -> InputError:
     )
 
 
-def _enters(received: str, expected: str) -> bool:
-    """Whether a link may enter: numbers widen, and a string may choose from a list."""
-    widened = (received, expected) in {("INT", "FLOAT"), ("STRING", "COMBO")}
-    return widened or fits(received, expected)
+def _enters(received: str, expected: str, taker: NodeSpec) -> bool:
+    """Whether a link may enter: a string may choose from a list; numbers widen for our own nodes.
+
+    A guest's function expects what the protocol lets through, which is no INT for a FLOAT.
+    """
+    if fits(received, expected) or (received, expected) == ("STRING", "COMBO"):
+        return True
+    return (received, expected) == ("INT", "FLOAT") and not taker.is_guest
 
 
 def _readable(value: list[Any]) -> Any:

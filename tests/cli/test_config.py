@@ -69,7 +69,7 @@ def test_more_flags_of_comfyui():
 
 def test_flags_that_change_nothing_say_so():
     flags = ["--lowvram", "--reserve-vram", "2", "--fast", "a", "b", "--fast", "--async-offload"]
-    command = parse(["serve", *flags, "--dont-print-server"], {})
+    command = parse(["serve", *flags, "--dont-print-server", "--cache-ram", "4", "8"], {})
     assert isinstance(command, Serve)
     assert [line.split()[0] for line in command.idle] == [
         "--lowvram",
@@ -78,6 +78,7 @@ def test_flags_that_change_nothing_say_so():
         "--fast",
         "--async-offload",
         "--dont-print-server",
+        "--cache-ram",
     ]
     assert all("changes nothing here: " in line for line in command.idle)
 
@@ -140,6 +141,7 @@ def test_wrong_command_lines_exit_with_two(
         ([], Keeping()),
         (["--cache-classic"], Keeping(latest=True)),
         (["--cache-lru", "7"], Keeping(most=7)),
+        (["--cache-lru", "0"], Keeping(latest=True)),
         (["--cache-none"], Keeping(most=0)),
     ],
 )

@@ -45,4 +45,31 @@ class Anything:
         return (f"{value} {mode}",)
 
 
-NODES = {"V1Even": Even, "V1Anything": Anything}
+class Real:
+    """Judges its number, and no type."""
+
+    RETURN_TYPES = ("STRING",)
+    FUNCTION = "run"
+    CATEGORY = "v1/asking"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"value": ("FLOAT", {"min": 0.0, "max": 1.0})}}
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, value):
+        return True
+
+    def run(self, value):
+        return (f"{type(value).__name__} {value}",)
+
+
+class RealOfAnyType(Real):
+    """Judges the type that comes by a link."""
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, value, input_types):
+        return input_types.get("value") in (None, "INT", "FLOAT") or f"no {input_types}"
+
+
+NODES = {"V1Real": Real, "V1RealOfAnyType": RealOfAnyType, "V1Even": Even, "V1Anything": Anything}
