@@ -53,7 +53,9 @@ def repeat_images(
     *, image: Image, amount: Annotated[BatchSize, Tooltip("How many times.")] = 1
 ) -> Image:
     """A batch several times in a row."""
-    return image.repeat(amount, 1, 1, 1)
+    from nodes.models.batches import repeated
+
+    return repeated(image, amount * len(image))
 
 
 @node("RebatchImages", category="image/batch")

@@ -50,6 +50,9 @@ def solid_mask(
     """A mask of one value."""
     import torch
 
+    from nodes.models.room import ask_for
+
+    ask_for("a mask", height, width)
     return torch.full((1, height, width), value)
 
 

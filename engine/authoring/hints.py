@@ -21,10 +21,17 @@ from engine.authoring.markers import (
 )
 from engine.authoring.protocols import Blocked, Expansion
 from engine.authoring.sockets import ANY, Socket
-from engine.authoring.spec import DYNAMIC_CHOICE, GROWING_SLOTS, MISSING, Input, Output, Variant
+from engine.authoring.spec import (
+    DYNAMIC_CHOICE,
+    GROWING_SLOTS,
+    MISSING,
+    NUMBERS,
+    Input,
+    Output,
+    Variant,
+)
 
 PLAIN_TYPES: dict[Any, str] = {int: "INT", float: "FLOAT", str: "STRING", bool: "BOOLEAN"}
-NUMBERS = frozenset({"INT", "FLOAT", "BOOLEAN"})
 VALUES: dict[str, Any] = {"INT": int, "FLOAT": int | float, "STRING": str, "BOOLEAN": bool}
 
 MarkT = TypeVar("MarkT")

@@ -10,6 +10,7 @@ from engine.authoring.markers import (
     CPU,
     Choice,
     Device,
+    Files,
     Mentions,
     Option,
     Range,
@@ -30,6 +31,7 @@ class Missing:
 
 MISSING = Missing()
 
+NUMBERS = frozenset({"INT", "FLOAT", "BOOLEAN"})
 PLAIN = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"})
 DYNAMIC_CHOICE = "COMFY_DYNAMICCOMBO_V3"
 GROWING_SLOTS = "COMFY_AUTOGROW_V3"
@@ -87,6 +89,15 @@ class Input:
         if self.type in PLAIN or self.custom or self.choice is not None or self.variants:
             return True
         return "," in self.type and PLAIN.issuperset(self.type.split(","))
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether it takes numbers alone, or one of a fixed list, and not when it is awaited."""
+        if self.lazy:
+            return False
+        if self.type == "COMBO":
+            return self.choice is not None and not isinstance(self.choice.options, Files)
+        return self.type != "BOOLEAN" and NUMBERS.issuperset(self.type.split(","))
 
     @property
     def is_dynamic(self) -> bool:
@@ -178,6 +189,8 @@ class NodeSpec:
     experimental: bool = False
     described: Mapping[str, Any] | None = None
     by_name: dict[str, Input] = field(init=False, repr=False, compare=False, hash=False)
+    limited: dict[str, Input] = field(init=False, repr=False, compare=False, hash=False)
+    """Inputs whose limits hold for what comes by links too: those of our own nodes."""
     is_patient: bool = field(init=False, repr=False, compare=False, hash=False)
     """Whether it may run before all its inputs are there."""
     is_dynamic: bool = field(init=False, repr=False, compare=False, hash=False)
@@ -187,6 +200,8 @@ class NodeSpec:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {input.name: input for input in self.inputs})
+        limited = {} if self.is_guest else {i.name: i for i in self.inputs if i.has_limits}
+        object.__setattr__(self, "limited", limited)
         patient = any(input.raw or (input.lazy and self.asks) for input in self.inputs)
         object.__setattr__(self, "is_patient", patient)
         object.__setattr__(self, "is_dynamic", any(input.is_dynamic for input in self.inputs))

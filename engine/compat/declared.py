@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from engine.authoring.errors import SoundstageError
 from engine.authoring.sockets import ANY
-from engine.authoring.spec import PLAIN
+from engine.authoring.spec import NUMBERS, PLAIN
 from engine.compat.plain import listed, number, plain, text
 from engine.run.guests import RUN_PARAMETER, GuestInput, GuestNode
 
@@ -28,8 +28,6 @@ HIDDEN = frozenset(
 UPLOADS = ("image", "audio", "video")
 UNTIDY = "no type or input has this name"
 """Types that fit this fit every type; a dict that has it takes every input."""
-NUMBERS = frozenset({"INT", "FLOAT", "BOOLEAN"})
-"""Types whose values have limits."""
 LIMITS = ("min", "max", "step", "round")
 NO_OPTIONS: Mapping[str, Any] = {}
 FLAGGED = ("forceInput", "lazy", "rawLink", "control_after_generate")

@@ -11,6 +11,7 @@ from numbers import Integral, Real
 from typing import Any, cast
 
 from engine.authoring.errors import SoundstageError
+from engine.run.limits import is_scalar
 
 FOLDERS = re.compile(r"(?<![\w:/.])/(?:[^/\n'\"()]+/)+")
 """The folders of an absolute path, in a text."""
@@ -55,7 +56,7 @@ def plain(value: Any, *, wide: bool = False) -> Any:
             return {text(k): plain(v, wide=wide) for k, v in pairs if not _is_unreadable(v)}
         case bytes():
             return value.decode(errors="replace")
-        case _ if _is_scalar(value):
+        case _ if is_scalar(value):
             return plain(value.item(), wide=wide)
         case _ if isinstance(value, Iterable) and not isinstance(value, type):
             return listed(cast("Iterable[Any]", value), wide=wide)
@@ -73,7 +74,7 @@ def number(value: Any) -> int | float | None:
 
     Integers beyond the doubles count as infinite.
     """
-    if _is_scalar(value):
+    if is_scalar(value):
         value = value.item()
     if isinstance(value, bool):
         return None
@@ -89,11 +90,6 @@ def number(value: Any) -> int | float | None:
 def _sent(value: int | float | None, *, wide: bool) -> int | float | str | None:
     fits = wide or not isinstance(value, int) or -(2**63) <= value < 2**64
     return value if fits else str(value)
-
-
-def _is_scalar(value: Any) -> bool:
-    """Whether it is one number of numpy or torch."""
-    return getattr(value, "shape", None) == () and callable(getattr(value, "item", None))
 
 
 def _is_unreadable(value: Any) -> bool:

@@ -27,6 +27,7 @@ from engine.graph.prompt import GraphNode
 from engine.graph.settling import names_of
 from engine.run.events import Event, NodeLoaded, NodePreview, NodeProgress, NodeSound
 from engine.run.inputs import BlockedInput
+from engine.run.limits import within_limits
 from engine.run.making import Making
 from engine.run.turns import Items, Turn
 from engine.store.cache import Cache
@@ -329,6 +330,7 @@ class NodeCall:
         errand, parameter = self._errand, self.node.spec.run_parameter
         if errand.cancelled.is_set():
             raise Interrupted("the job was interrupted")
+        arguments = within_limits(self.node, arguments, errand.bench.folders)
         if parameter is None:
             return self.function(**arguments)
         run = NodeRun(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -16,6 +17,8 @@ from engine.store.history import Failure, Partial
 SHOWN_INPUT_CHARACTERS = 200
 CYCLE = "graph.DependencyCycleError"
 BLOCKED = "ExecutionBlocked"
+WANTED = re.compile(r"allocate:? ([\d.]+ (?:bytes|[KMGTPE]i?B))")
+"""How much could not be had, in the words of array libraries."""
 
 
 def failure(
@@ -36,9 +39,11 @@ def failure(
         executed: ids of the nodes that ran.
         folders: whose paths are not told.
     """
-    kind = type(error)
+    kind = MemoryError if is_out_of_memory(error) else type(error)
     module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
     text = readable(str(error)).replace(f"{folders.home}/", "")
+    if kind is MemoryError:
+        text = _too_large(place.node.spec.id, text)
     return Failure(
         node=place.root.node.id,
         node_type=place.root.node.spec.id,
@@ -50,6 +55,23 @@ def failure(
             if isinstance(items, list)
         },
         executed=[*executed],
+    )
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether Python, an array library or a device has no memory left."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
+
+
+def _too_large(node_type: str, text: str) -> str:
+    """What is told in the place of a library's own words."""
+    found = WANTED.search(text)
+    wanted = f" ({found[1]} in one piece)" if found else ""
+    return (
+        f"{node_type}: there is not enough memory for what it is asked to make{wanted}; "
+        "make it smaller, or make fewer at once"
     )
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nodes.models.pictures import scaled
+from nodes.models.room import ask_for
 
 GREY = 0.5  # of what is to be painted outside of a picture
 MEGAPIXEL = 1024 * 1024
@@ -64,6 +65,7 @@ def framed(pictures: Tensor, method: str, width: int, height: int, color: float)
     factor = min(width / old_width, height / old_height)
     inner = max(1, int(old_width * factor)), max(1, int(old_height * factor))
     fitted = scaled(pictures, method, *inner, crop=False)
+    ask_for("pictures", len(pictures), height, width, pictures.shape[-1])
     result = pictures.new_full((len(pictures), height, width, pictures.shape[-1]), color)
     top, left = (height - inner[1]) // 2, (width - inner[0]) // 2
     result[:, top : top + inner[1], left : left + inner[0]] = fitted
@@ -81,6 +83,7 @@ def padded(
     """
     count, old_height, old_width, channels = pictures.shape
     height, width = top + old_height + bottom, left + old_width + right
+    ask_for("pictures", count, height, width, channels)
     result = pictures.new_full((count, height, width, channels), GREY)
     inside = (slice(top, top + old_height), slice(left, left + old_width))
     result[:, *inside] = pictures

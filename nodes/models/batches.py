@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nodes.models.pictures import scaled
+from nodes.models.room import ask_for
 
 
 def part(batch: Tensor, start: int, length: int) -> Tensor:
@@ -20,6 +21,7 @@ def repeated(batch: Tensor, count: int) -> Tensor:
     """The batch over and over until there are `count`."""
     if len(batch) == count:
         return batch
+    ask_for("a batch", count, *batch.shape[1:])
     times = -(-count // len(batch))
     return torch.cat([batch] * times)[:count]
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from nodes.models.pictures import to_bytes
+from nodes.models.room import ask_for
 
 Box: TypeAlias = Mapping[str, Any]
 
@@ -43,6 +44,7 @@ def canvas(boxes: Sequence[Sequence[Box]]) -> Tensor:
     flat = [box for one in boxes for box in one]
     width = max((int(box["x"] + box["width"]) + LINE for box in flat), default=SMALLEST)
     height = max((int(box["y"] + box["height"]) + LINE for box in flat), default=SMALLEST)
+    ask_for("pictures", max(1, len(boxes)), max(1, height), max(1, width), 3)
     return torch.zeros(max(1, len(boxes)), max(1, height), max(1, width), 3)
 
 

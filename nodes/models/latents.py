@@ -18,6 +18,7 @@ from nodes.models.batches import repeated
 from nodes.models.compositing import pasted
 from nodes.models.masks import ramps
 from nodes.models.pictures import cut_to_proportions, scaled
+from nodes.models.room import ask_for
 from nodes.models.tensor_files import ModelFileError
 
 if TYPE_CHECKING:
@@ -234,6 +235,7 @@ def part(latents: Latents, start: int, length: int) -> Latents:
 def multiplied(latents: Latents, times: int) -> Latents:
     """A batch several times in a row; numbered on, so that each gets noise of its own."""
     samples = latents["samples"]
+    ask_for("latents", times, *samples.shape)
     result: Latents = {**latents, "samples": torch.cat([samples] * times)}
     mask = latents.get("noise_mask")
     if mask is not None and len(mask) > 1:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d
 
 from nodes.models.batches import repeated
+from nodes.models.room import ask_for
 
 CHANNELS = ("red", "green", "blue", "alpha")
 
@@ -46,6 +47,7 @@ def flat(mask: Tensor) -> Tensor:
 
 def sized(mask: Tensor, height: int, width: int) -> Tensor:
     """A mask at another size, [B, height, width]."""
+    ask_for("masks", flat(mask).shape[0], height, width)
     return interpolate(flat(mask)[:, None], size=(height, width), mode="bilinear")[:, 0]
 
 

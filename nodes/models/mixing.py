@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from nodes.models.batches import repeated
+from nodes.models.room import ask_for
 from nodes.models.waves import Sound, resampled
 
 LONGEST_SECONDS = 24 * 3600
@@ -41,6 +42,7 @@ def silence(seconds: float, sample_rate: int, channels: int) -> Sound:
         raise MixingError(f"sample_rate: {sample_rate} Hz is not in 1..{HIGHEST_RATE}")
     if seconds > LONGEST_SECONDS:
         raise MixingError(f"duration: {seconds:g} s is longer than a day; ask for less")
+    ask_for("sound", channels, seconds * sample_rate)
     samples = torch.zeros(1, channels, round(seconds * sample_rate))
     return {"waveform": samples, "sample_rate": sample_rate}
 

@@ -19,6 +19,7 @@ from torch.nn.functional import interpolate
 
 from media import pictures as media
 from media.values import Picture, numbers, opacity
+from nodes.models.room import ask_for
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,12 @@ class PictureError(ValueError):
 
 
 def solid(width: int, height: int, count: int, color: int) -> Tensor:
-    """Pictures of one colour, 0xRRGGBB."""
+    """Pictures of one colour, 0xRRGGBB.
+
+    Raises:
+        TooLarge: there is no memory for them.
+    """
+    ask_for("pictures", count, height, width, 3)
     rgb = [channel / 255 for channel in (color & 0xFFFFFF).to_bytes(3, "big")]
     return torch.as_tensor(np.full((count, height, width, 3), rgb, np.float32))
 
@@ -142,6 +148,7 @@ def scaled(pictures: Tensor, method: str, width: int, height: int, *, crop: bool
         return pictures
     width = width or max(1, round(old_width * height / old_height))
     height = height or max(1, round(old_height * width / old_width))
+    ask_for("pictures", len(pictures), height, width, pictures.shape[-1])
     if crop:
         pictures = cut_to_proportions(pictures, width / height)
     if method == "lanczos":

@@ -45,4 +45,4 @@ async def test_our_own_nodes_take_whole_numbers_for_reals(local: Opener):
         "out": n("PreviewAny", source=["1", 0]),
         "1": n("PrimitiveFloat", value=["whole", 0]),
     }
-    assert await shown(bench, prompt) == ["1"]
+    assert await shown(bench, prompt) == ["1.0"]
