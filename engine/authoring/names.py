@@ -2,11 +2,16 @@ r"""Names of files as people bring them: made on a system with ``\`` in paths, o
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 
 LONGEST_PATH = 2000
 """Bytes of a path that may be written: a request's first line holds it with every byte as %XX."""
+
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Characters that have no place in a name: they end lines, ring bells, or hide what follows."""
 
 
 def parted(path: str) -> str:

@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
@@ -131,7 +132,7 @@ class Client:
 
     async def result(self, job: str) -> Result | None:
         """How a job ended; None while it waits or runs, or when it is unknown."""
-        entries = await self._get(f"/history/{job}")
+        entries = await self._get(f"/history/{quote(job, safe='')}")
         return read_result(job, entries[job]) if job in entries else None
 
     async def history(self, *, newest: int | None = None) -> dict[str, dict[str, Any]]:

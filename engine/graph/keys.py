@@ -37,8 +37,8 @@ class Keys:
     """The keys of one job's nodes.
 
     Args:
-        job: id of the job. The key of an impure node holds it: its result is reused when the job
-            resumes after a crash, by no other job.
+        job: what no other job is called, ever. The key of an impure node holds it: its result is
+            reused when the job resumes after a crash, by no other job.
         folders: tells files apart.
     """
 

@@ -208,7 +208,8 @@ class Engine:
         except DuplicateJob as error:
             raise PromptError(
                 "invalid_prompt_id",
-                f"prompt_id {job.id} is taken; leave it out, or make a new UUID for each prompt",
+                f"prompt_id {job.id} is taken by a job that waits, runs or is in the history; "
+                "leave it out, or make a new one for each prompt",
             ) from error
         return Receipt(job.id, job.number, valid.errors)
 

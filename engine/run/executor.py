@@ -69,7 +69,8 @@ class JobRun:
         self._goes_on = job.extra.get("node_failure_policy") == CONTINUE
         self._lock = threading.Lock()
         self._graph = Graph({})
-        self._keys = Keys(job.id, bench.folders)
+        # An id may be used again once its job was deleted: the time tells them apart.
+        self._keys = Keys(f"{job.id} {job.created}", bench.folders)
         self._kept = Kept(bench, self._loop)
         self._board = Board(self._kept.find)
         self._inputs = Inputs(self._board, self._lock, self._go_on)

@@ -11,12 +11,14 @@ import msgspec
 from aiohttp import web
 
 from engine.authoring.errors import SoundstageError
+from engine.authoring.names import CONTROL
 
 DEEPEST = 100
 LONGEST_INT = 4000
 MOST_PARTS = 1_000_000
 """Lists and objects of one body; to read more would keep everybody waiting for seconds."""
 MOST_STRINGS = 100_000
+LONGEST_ID = 128
 READ_AT_ONCE = 256 * 1024
 """Bodies up to this many bytes are read in the event loop, larger ones beside it."""
 
@@ -162,6 +164,16 @@ def string(body: dict[str, Any], name: str) -> str | None:
             f"invalid_{name}", f"{name} must be a string, not a {_kind(value)}.", input_name=name
         )
     return value
+
+
+def is_job_id(value: Any) -> bool:
+    """Whether a client may call a job so: any short text that can be part of an address."""
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= LONGEST_ID
+        and value not in (".", "..")
+        and not CONTROL.search(value)
+    )
 
 
 def strings(body: dict[str, Any], name: str) -> list[str] | None:

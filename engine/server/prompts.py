@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import math
-import uuid
 from typing import Any
 
 from aiohttp import web
 
+from engine.graph.literals import short
 from engine.run.engine import Submission
 from engine.server import wire
 from engine.server.answers import json_response, long_response
-from engine.server.bodies import BadInput, count, flag, json_object, mapping, string, strings
+from engine.server.bodies import (
+    LONGEST_ID,
+    BadInput,
+    count,
+    flag,
+    is_job_id,
+    json_object,
+    mapping,
+    string,
+    strings,
+)
 from engine.server.keys import ENGINE, PREVIEW_METHOD
 
 LONGEST_SOURCE = 200
@@ -56,7 +66,7 @@ def submission(body: dict[str, Any], preview_method: str) -> Submission:
     policy = string(body, "node_failure_policy")
     if policy is not None:
         extra["node_failure_policy"] = policy
-    client_id = string(body, "client_id")
+    client_id = _client_id(body)
     if client_id is not None:
         extra["client_id"] = client_id  # clients look for their own jobs by it
     return Submission(
@@ -71,21 +81,24 @@ def submission(body: dict[str, Any], preview_method: str) -> Submission:
 
 
 def _prompt_id(body: dict[str, Any]) -> str | None:
-    id = string(body, "prompt_id")
-    if id is None:
-        return None
-    try:
-        canonical = str(uuid.UUID(id)) == id
-    except ValueError:
-        canonical = False
-    if not canonical:
-        raise BadInput(
-            "invalid_prompt_id",
-            "prompt_id must be a valid UUID",
-            input_name="prompt_id",
-            received_value=id[:100],
-        )
-    return id
+    id = body.get("prompt_id")
+    if id is None or is_job_id(id):
+        return id
+    raise BadInput(
+        "invalid_prompt_id",
+        f"prompt_id must be a text of 1 to {LONGEST_ID} characters without control characters, "
+        "and neither . nor ..; leave it out to get a new one.",
+        input_name="prompt_id",
+        received_value=short(id),
+    )
+
+
+def _client_id(body: dict[str, Any]) -> str | None:
+    """The id that the client's WebSocket named; there it is a text, whatever it is here."""
+    id = body.get("client_id")
+    if isinstance(id, int | float) and not isinstance(id, bool) and math.isfinite(id):
+        return str(id)
+    return string(body, "client_id")
 
 
 def _number(body: dict[str, Any]) -> float | None:

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from engine.authoring.errors import BadPath
-from engine.authoring.names import LONGEST_PATH, parted
+from engine.authoring.names import CONTROL, LONGEST_PATH, parted
 from engine.server.bodies import BadInput
 from engine.store.digest import NAMED, Digest, of_file
 from engine.store.folders import ANNOTATED, inside, is_text
 from engine.store.outputs import move
 
 LONGEST_NAME = 200
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class Upload:

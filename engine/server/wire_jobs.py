@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from engine.authoring.protocols import WARNINGS
 from engine.run.scheduler import Record
 from engine.server import wire
-from engine.server.bodies import BadInput, whole
+from engine.server.bodies import BadInput, is_job_id, whole
 from engine.store.history import Entry, Job, Outcome, Standing, Status
 from engine.store.listing import STATUSES, Order, Page, Wanted
 
@@ -88,7 +87,7 @@ def job_ids(body: dict[str, Any]) -> list[str]:
     """The jobs that POST /jobs/cancel names.
 
     Raises:
-        BadInput: there is no list of ids, or some are no UUIDs (its facts: invalid_ids).
+        BadInput: there is no list of ids, or some cannot be ids (its facts: invalid_ids).
     """
     given = body.get("job_ids")
     if not isinstance(given, list) or not given:
@@ -98,19 +97,12 @@ def job_ids(body: dict[str, Any]) -> list[str]:
         raise BadInput(
             "invalid_job_ids", f"job_ids has more than {MOST_IDS} ids; send them in parts"
         )
-    invalid = [id for id in ids if not _is_uuid(id)]
+    invalid = [id for id in ids if not is_job_id(id)]
     if invalid:
         raise BadInput(
             "invalid_job_ids", "job_ids contains invalid id(s)", invalid_ids=invalid[:100]
         )
     return ids
-
-
-def _is_uuid(id: Any) -> bool:
-    try:
-        return isinstance(id, str) and bool(uuid.UUID(id))
-    except ValueError:
-        return False
 
 
 def refused(error: BadInput) -> dict[str, Any]:

@@ -148,8 +148,9 @@ class Gallery:
     def _select(self, connection: sqlite3.Connection, wanted: Wanted) -> Page:
         where, values = _where(wanted)
         rows = connection.execute(
-            "SELECT seq, (SELECT id FROM jobs WHERE id=gallery.job), node, workflow, kind, type, "
-            f"subfolder, filename, made, took FROM gallery WHERE {where} ORDER BY seq DESC",
+            "SELECT seq, (SELECT id FROM jobs WHERE id=gallery.job AND ended=gallery.ended), node, "
+            "workflow, kind, type, subfolder, filename, made, took "
+            f"FROM gallery WHERE {where} ORDER BY seq DESC",
             values,
         )
         found: list[Shown] = []

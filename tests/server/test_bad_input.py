@@ -50,11 +50,13 @@ async def test_a_body_that_is_no_json_object(call: Caller, path: str, body: str 
 @pytest.mark.parametrize(
     ("more", "type"),
     [
-        ({"client_id": 5}, "invalid_client_id"),
+        ({"client_id": True}, "invalid_client_id"),
         ({"client_id": ["a"]}, "invalid_client_id"),
         ({"prompt_id": 5}, "invalid_prompt_id"),
-        ({"prompt_id": "no uuid"}, "invalid_prompt_id"),
-        ({"prompt_id": "9C0B2F5E-7A5E-4E0B-9A53-0D2B7F2F3C11"}, "invalid_prompt_id"),
+        ({"prompt_id": ""}, "invalid_prompt_id"),
+        ({"prompt_id": "x" * 129}, "invalid_prompt_id"),
+        ({"prompt_id": "two\nlines"}, "invalid_prompt_id"),
+        ({"prompt_id": ".."}, "invalid_prompt_id"),
         ({"number": "first"}, "invalid_number"),
         ({"number": float("nan")}, "invalid_number"),
         ({"number": float("inf")}, "invalid_number"),

@@ -110,6 +110,15 @@ async def test_a_file_that_is_only_found_again_stays_with_the_job_that_made_it(c
     assert names(await listed(call, limit=1)) == ["later_00001_.png"]
 
 
+async def test_a_file_is_not_taken_for_one_of_a_later_job_of_the_same_id(call: Caller):
+    await run(call, made("older", color=10), prompt_id="named twice")
+    await call.post("/history", {"delete": ["named twice"]})
+    await run(call, made("younger", color=11), prompt_id="named twice")
+    (older,) = await listed(call, query="older")
+    (younger,) = await listed(call, query="younger")
+    assert (older["job"], younger["job"]) == (None, "named twice")
+
+
 async def test_a_deleted_file_is_gone_and_made_again_when_asked_for(call: Caller, service: Service):
     await run(call, made("gone", color=9))
     (one,) = await listed(call, query="gone")

@@ -101,7 +101,8 @@ async def test_a_name_and_an_origin_can_be_allowed(server: ServerFactory):
 
 
 def test_no_get_changes_anything_of_the_users():
-    gets = {r.path for r in (*ROUTES, *ASSET_ROUTES) if r.method in ("GET", "HEAD")}
+    read = (r.path for r in (*ROUTES, *ASSET_ROUTES) if r.method in ("GET", "HEAD"))
+    gets = {path.replace(":[^/]+}", "}") for path in read}
     assert gets == READING | INDEXING | LISTENING, "say of the new one what it does"
 
 

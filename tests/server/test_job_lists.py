@@ -175,10 +175,10 @@ async def test_bad_parameters_are_named(call: Caller, base: str, query: str, tex
 @pytest.mark.parametrize("base", BASES)
 async def test_ids_that_are_none_are_refused(call: Caller, base: str):
     good = str(uuid.uuid4())
-    body = {"job_ids": [good, "x", 5]}
+    body = {"job_ids": [good, "x", 5, "", "a\nb"]}
     assert await call.post(f"{base}/cancel", body) == (
         400,
-        {"error": "job_ids contains invalid id(s)", "invalid_ids": ["x", 5]},
+        {"error": "job_ids contains invalid id(s)", "invalid_ids": [5, "", "a\nb"]},
     )
     bodies: tuple[Any, ...] = (
         {"job_ids": [good] * 10_001},

@@ -220,7 +220,7 @@ async def test_a_choice_that_there_is_not_lists_those_there_are(call: Caller):
         ([], "invalid_json", None),
         (b"\xff", "invalid_json", None),
         ({"prompt": shown(blank()), "partial_execution_targets": []}, *NO_OUTPUTS[:2]),
-        ({"prompt": shown(blank()), "prompt_id": "x"}, "invalid_prompt_id", None),
+        ({"prompt": shown(blank()), "prompt_id": "x" * 129}, "invalid_prompt_id", None),
         ({"prompt": shown(blank()), "number": "x"}, "invalid_number", None),
     ],
 )
