@@ -69,8 +69,7 @@ class JobRun:
         self._goes_on = job.extra.get("node_failure_policy") == CONTINUE
         self._lock = threading.Lock()
         self._graph = Graph({})
-        # An id may be used again once its job was deleted: the time tells them apart.
-        self._keys = Keys(f"{job.id} {job.created}", bench.folders)
+        self._keys = Keys(f"{job.id} {job.created}", bench.folders)  # an id may be used again
         self._kept = Kept(bench, self._loop)
         self._board = Board(self._kept.find)
         self._inputs = Inputs(self._board, self._lock, self._go_on)
