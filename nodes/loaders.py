@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
-from engine import Choice, Files, Mark, Range, Run, Tooltip, node
+from engine import Choice, Files, FileSet, Mark, MissingFile, Range, Run, Tooltip, node
+from nodes.models.unfit import unfit_checkpoint, unfit_encoder, unfit_lora, unfit_vae
 from nodes.sockets import Clip, Model, Vae
 
 CONFIGS = (
@@ -29,6 +32,18 @@ CLIP_TYPES = (
 Strength = Annotated[float, Range(-100.0, 100.0, 0.01)]
 
 
+def unfit_type(type: str) -> str | None:
+    """Why a text encoder cannot be of this type."""
+    if type == CLIP_TYPES[0]:
+        return None
+    return f"text encoders for {type} are not supported; choose {CLIP_TYPES[0]}"
+
+
+LoraName = Annotated[
+    str, Choice(Files("loras"), judge=unfit_lora), Tooltip("A file in models/loras.")
+]
+
+
 class Checkpoint(NamedTuple):
     """What a checkpoint holds."""
 
@@ -43,7 +58,7 @@ def load_checkpoint(
     *,
     ckpt_name: Annotated[
         str,
-        Choice(Files("checkpoints", marker="model_index.json")),
+        Choice(Files("checkpoints", marker="model_index.json"), judge=unfit_checkpoint),
         Tooltip("A file, or a diffusers folder, in models/checkpoints."),
     ],
 ) -> Checkpoint:
@@ -78,7 +93,9 @@ def load_checkpoint_by_config(
     *,
     config_name: Annotated[str, Choice(CONFIGS), Tooltip("Ignored: the file says what it is.")],
     ckpt_name: Annotated[
-        str, Choice(Files("checkpoints")), Tooltip("A file in models/checkpoints.")
+        str,
+        Choice(Files("checkpoints"), judge=unfit_checkpoint),
+        Tooltip("A file in models/checkpoints."),
     ],
 ) -> Checkpoint:
     """Take the parts out of a checkpoint; Load Checkpoint does the same."""
@@ -90,7 +107,9 @@ def load_denoiser(
     run: Run,
     *,
     unet_name: Annotated[
-        str, Choice(Files("diffusion_models")), Tooltip("A file in models/diffusion_models.")
+        str,
+        Choice(Files("diffusion_models"), judge=unfit_checkpoint),
+        Tooltip("A file in models/diffusion_models."),
     ],
     weight_dtype: Annotated[
         str,
@@ -112,10 +131,14 @@ def load_clip(
     run: Run,
     *,
     clip_name: Annotated[
-        str, Choice(Files("text_encoders")), Tooltip("A file in models/text_encoders.")
+        str,
+        Choice(Files("text_encoders"), judge=unfit_encoder),
+        Tooltip("A file in models/text_encoders."),
     ],
     type: Annotated[
-        str, Choice(CLIP_TYPES), Tooltip("Of the model it is for: stable_diffusion is supported.")
+        str,
+        Choice(CLIP_TYPES, judge=unfit_type),
+        Tooltip("Of the model it is for: stable_diffusion is supported."),
     ],
     device: Annotated[
         str, Choice(("default", "cpu")), Tooltip("The lane decides where it runs."), Mark.ADVANCED
@@ -130,22 +153,60 @@ def load_clip(
     from nodes.models.checkpoints import read_text_encoder
     from nodes.models.clip import Clip
 
-    if type != CLIP_TYPES[0]:
-        raise ValueError(
-            f"type: text encoders for {type} are not supported; choose {CLIP_TYPES[0]}"
-        )
+    if (why := unfit_type(type)) is not None:
+        raise ValueError(f"type: {why}")
     return Clip(*read_text_encoder(run.model_path("text_encoders", clip_name)))
+
+
+# Tiny autoencoders: by name, what latents of other autoencoders are multiplied by, after a shift.
+TINY = {
+    "taesd": (0.18215, 0.0),
+    "taesdxl": (0.13025, 0.0),
+    "taesd3": (1.5305, 0.0609),
+    "taef1": (0.3611, 0.1159),
+}
+PIXEL_SPACE = "pixel_space"
+VAES = Files(
+    "vae",
+    sets=(
+        *(FileSet(name, "vae_approx", (f"{name}_encoder", f"{name}_decoder")) for name in TINY),
+        FileSet(PIXEL_SPACE),
+    ),
+)
 
 
 @node("VAELoader", category="loaders", display_name="Load VAE")
 def load_vae(
-    run: Run, *, vae_name: Annotated[str, Choice(Files("vae")), Tooltip("A file in models/vae.")]
+    run: Run,
+    *,
+    vae_name: Annotated[
+        str,
+        Choice(VAES, judge=unfit_vae),
+        Tooltip(
+            "A file in models/vae; a tiny autoencoder, both files of which are in "
+            "models/vae_approx; or pixel_space, for denoisers that draw pixels."
+        ),
+    ],
 ) -> Vae:
     """Take an autoencoder out of a file of its own."""
-    from nodes.models.checkpoints import read_vae
-    from nodes.models.vae import Vae
+    from nodes.models.checkpoints import read_tiny_vae, read_vae
+    from nodes.models.vae import PixelSpace, TinyVae, Vae
 
-    return Vae(read_vae(run.model_path("vae", vae_name)))
+    if vae_name == PIXEL_SPACE:
+        return PixelSpace()
+    if vae_name not in TINY:
+        return Vae(read_vae(run.model_path("vae", vae_name)))
+    scale, shift = TINY[vae_name]
+    files = (_with_any_ending(run, f"{vae_name}_{side}") for side in ("encoder", "decoder"))
+    return TinyVae(read_tiny_vae(*files), scale=scale, shift=shift)
+
+
+def _with_any_ending(run: Run, stem: str) -> Path:
+    """A file of models/vae_approx by its name without ending."""
+    for ending in (".safetensors", ".sft", ".pth", ".pt", ".ckpt"):
+        with contextlib.suppress(MissingFile):
+            return run.model_path("vae_approx", stem + ending)
+    return run.model_path("vae_approx", f"{stem}.bin")
 
 
 class Patched(NamedTuple):
@@ -161,7 +222,7 @@ def load_lora(
     *,
     model: Annotated[Model, Tooltip("The denoiser to change.")],
     clip: Annotated[Clip, Tooltip("The text encoder to change.")],
-    lora_name: Annotated[str, Choice(Files("loras")), Tooltip("A file in models/loras.")],
+    lora_name: LoraName,
     strength_model: Annotated[
         Strength, Tooltip("How much the denoiser changes; below 0 the other way.")
     ] = 1.0,
@@ -186,7 +247,7 @@ def load_lora_for_model(
     run: Run,
     *,
     model: Annotated[Model, Tooltip("The denoiser to change.")],
-    lora_name: Annotated[str, Choice(Files("loras")), Tooltip("A file in models/loras.")],
+    lora_name: LoraName,
     strength_model: Annotated[
         Strength, Tooltip("How much the denoiser changes; below 0 the other way.")
     ] = 1.0,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nodes.models.noise import NoiseSource as Noise
     from nodes.models.samplers import Way as Sampler
     from nodes.models.unet import Model
-    from nodes.models.vae import Vae
+    from nodes.models.vae import Autoencoder as Vae
     from nodes.models.waves import Sound as Audio
 
     Image: TypeAlias = Tensor

@@ -15,35 +15,17 @@ from typing import Any, cast
 
 from nodes.models import ldm_names
 from nodes.models.previews import Colors, read_colors
-from nodes.models.tensor_files import Header, ModelFileError, read_header
+from nodes.models.tensor_files import Header, ModelFileError, joined, read_header
+from nodes.models.unfit import encoder_complaint, model_complaint, vae_complaint
 
 CONFIGS = Path(__file__).parent / "configs"
 
+TINY_CHANNELS = (4, 16)
 UNET, TEXT_ENCODER, VAE = "UNet", "text encoder", "VAE"
 PREFIXES = {
     UNET: "model.diffusion_model.",
     TEXT_ENCODER: "cond_stage_model.transformer.",
     VAE: "first_stage_model.",
-}
-# A weight of the UNet that takes in the text, and how wide the text is for version 1.x.
-LISTENING = "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
-SD1_CONTEXT = 768
-WORDS = "embeddings.token_embedding"
-
-# Telltale names of what people also keep in a checkpoint folder, so that the error can say it.
-KNOWN = {
-    "conditioner.embedders.1.": "an SDXL checkpoint",
-    "conditioner.embedders.0.": "an SDXL refiner checkpoint",
-    "cond_stage_model.model.": "a Stable Diffusion 2.x checkpoint",
-    "model.diffusion_model.joint_blocks.": "a Stable Diffusion 3 checkpoint",
-    "model.diffusion_model.double_blocks.": "a FLUX checkpoint",
-    "joint_blocks.": "a Stable Diffusion 3 transformer",
-    "double_blocks.": "a FLUX transformer",
-    "lora_unet_": "a LoRA (use LoraLoader)",
-    "lora_te_": "a LoRA (use LoraLoader)",
-    "control_model.": "a ControlNet",
-    "decoder.": "an autoencoder (VAE) alone",
-    "down_blocks.": "a diffusers network without its folder",
 }
 
 
@@ -134,18 +116,7 @@ def _single_file(path: Path) -> Checkpoint:
 
 def _sd1_unet(header: Header, prefix: str) -> Part:
     """The denoiser of Stable Diffusion 1.x; anything else is refused by name."""
-    context = header.shapes.get(prefix + LISTENING)
-    if context is None or context[-1] != SD1_CONTEXT:
-        raise ModelFileError(
-            f"{header.path}: not a model that can be loaded here; it looks like {_looks(header)}. "
-            "Supported are Stable Diffusion 1.x files and diffusers folders"
-        )
-    channels = header.shapes.get(prefix + "input_blocks.0.0.weight", (0, 0))[1]
-    if channels != 4:
-        raise ModelFileError(
-            f"{header.path}: a Stable Diffusion 1.x model whose UNet takes {channels} channels "
-            "(an inpainting or instruction variant); only plain ones with 4 are supported"
-        )
+    _refuse(model_complaint(header.path, header.shapes))
     return _part(header, UNET, ldm_names.unet, CONFIGS / "sd15" / "unet", prefix)
 
 
@@ -184,12 +155,7 @@ def read_text_encoder(path: Path) -> tuple[Part, Path]:
     """
     header = read_header(path)
     prefix = _prefix(header, TEXT_ENCODER)
-    sizes = [shape for name, shape in header.shapes.items() if name.endswith(f"{WORDS}.weight")]
-    if not any(shape[-1] == SD1_CONTEXT for shape in sizes):
-        raise ModelFileError(
-            f"{path}: not a text encoder that can be loaded here; it looks like {_looks(header)}. "
-            "Supported is CLIP-L, the one of Stable Diffusion 1.x"
-        )
+    _refuse(encoder_complaint(path, header.shapes))
     folder = CONFIGS / "sd15"
     part = _part(header, TEXT_ENCODER, ldm_names.clip, folder / "text_encoder", prefix)
     return part, folder / "tokenizer"
@@ -209,13 +175,25 @@ def read_vae(path: Path) -> Part:
     """
     header = read_header(path)
     prefix = _prefix(header, VAE)
-    channels = header.shapes.get(f"{prefix}decoder.conv_in.weight", (0, 0))[1]
-    if channels != 4:
-        raise ModelFileError(
-            f"{path}: not an autoencoder that can be loaded here; it looks like {_looks(header)}. "
-            "Supported are those of Stable Diffusion, with latents of 4 channels"
-        )
+    _refuse(vae_complaint(path, header.shapes))
     return _part(header, VAE, ldm_names.vae, CONFIGS / "sd15" / "vae", prefix)
+
+
+def read_tiny_vae(encoder: Path, decoder: Path) -> Part:
+    """A tiny autoencoder of two files, as madebyollin/taesd publishes them.
+
+    Raises:
+        ModelFileError: one of them is none.
+    """
+    header = joined({"encoder.": read_header(encoder), "decoder.": read_header(decoder)})
+    channels = header.shapes.get("decoder.1.weight", (0, 0))[1]
+    if channels not in TINY_CHANNELS or "encoder.0.weight" not in header.shapes:
+        raise ModelFileError(
+            f"{decoder}: not the decoder of a tiny autoencoder; get it from madebyollin/taesd"
+        )
+    config = {"latent_channels": channels}
+    names = {ldm_names.tiny_vae(name): name for name in header.shapes}
+    return Part(header, names, "", config, "tiny VAE")
 
 
 def _part(
@@ -302,9 +280,6 @@ def _first_word(kinds: Sequence[Any]) -> str:
     return next((kind for kind in kinds if isinstance(kind, str)), "nothing known")
 
 
-def _looks(header: Header) -> str:
-    for start, name in KNOWN.items():
-        if any(key.startswith(start) for key in header.shapes):
-            return name
-    first = ", ".join(sorted(header.shapes)[:3])
-    return f"something unknown ({len(header.shapes)} tensors: {first}, ...)"
+def _refuse(complaint: str | None) -> None:
+    if complaint is not None:
+        raise ModelFileError(complaint)

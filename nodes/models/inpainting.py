@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, interpolate
 
-from nodes.models.vae import Vae
+from nodes.models.vae import Autoencoder
 
 GREY = 0.5
 
 
-def fitted(vae: Vae, pictures: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+def fitted(vae: Autoencoder, pictures: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Pictures cut for an autoencoder, and the mask at their size, [B, 1, H, W]."""
     flat = mask.float().reshape(-1, 1, *mask.shape[-2:])
     holes = interpolate(flat, size=pictures.shape[1:3], mode="bilinear")

@@ -83,6 +83,12 @@ def old_diffusers_vae(name: str) -> str:
     return ".".join(parts)
 
 
+def tiny_vae(name: str) -> str:
+    """``encoder.3.conv.0.weight`` -> ``encoder.layers.3...``; the decoder's count one further."""
+    side, number, rest = name.split(".", 2)
+    return f"{side}.layers.{int(number) - (side == 'decoder')}.{rest}"
+
+
 def clip(name: str) -> str | None:
     """``text_model.encoder.layers.0...`` -> ``encoder.layers.0...``; positions are no weight."""
     if name.endswith("position_ids") or name.startswith("text_projection"):
