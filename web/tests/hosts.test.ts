@@ -137,6 +137,31 @@ describe("a widget that a socket leads to and the file names besides", () => {
   });
 });
 
+describe("a widget two subgraphs deep", () => {
+  const text = titled("What to draw");
+  const expose = (workflow: Workflow, host: string, to: string): Workflow => {
+    const type = workflow.root.nodes[host]?.type ?? "";
+    const slot = workflow.subgraphs[type]?.inputs.length ?? 0;
+    return link(workflow, type, catalog, { from: ENTRY, slot, to, input: "text" });
+  };
+  const once = fold(hello, ROOT, new Set([text.id]), catalog, "Inner");
+  const open = expose(once.workflow, once.host, text.id);
+  const twice = fold(open, ROOT, new Set([once.host]), catalog, "Outer");
+  const both = expose(twice.workflow, twice.host, once.host);
+
+  it("is shown by the outermost host, and set there", () => {
+    const host = both.root.nodes[twice.host] as GraphNode;
+    expect(fieldsOf(both, host, catalog).map(({ name }) => name)).toEqual(["text"]);
+    expect(shownLeaves(both, host)).toEqual([`${twice.host}:${once.host}:${text.id} text`]);
+    expect(encoderOf(both, { node: host, path: [] }, "text", catalog)).toBe("demo");
+    const set = onSheet(both, ROOT, (sheet) => setValue(sheet, host.id, "text", "a fox"));
+    const id = `${twice.host}:${once.host}:${text.id}`;
+    expect(toPrompt(set, catalog)[id]?.inputs.text).toBe("a fox");
+    const file = JSON.parse(JSON.stringify(toEditor(set, catalog)));
+    expect(toPrompt(fromEditor(file, catalog), catalog)[id]?.inputs.text).toBe("a fox");
+  });
+});
+
 describe("the text encoder", () => {
   const loader = Object.values(hello.root.nodes).find(
     ({ type }) => type === "CheckpointLoaderSimple",

@@ -109,10 +109,11 @@ function savedOrder<T extends { widget?: boolean }>(inputs: readonly T[]): T[] {
 
 /** What an input of a subgraph that nothing enters gives a socket: its first widget's value. */
 export function shared(
+  workflow: Workflow,
   place: Place,
   link: Link,
   catalog: Catalog,
 ): [GraphNode, string] | undefined {
   if (!place.subgraph || link.from !== ENTRY) return undefined;
-  return shown(place.subgraph, link.slot, catalog);
+  return shown(workflow, place.subgraph, link.slot, catalog);
 }

@@ -36,10 +36,15 @@ const entering = ({ sheet, inputs }: Subgraph, { node, widget }: Proxy): string 
 
 /** The names of a host's widgets, in the order in which files have their values. What a file names
  * and a socket shows too is one widget, and goes by the socket's name. */
-export function hostNames(host: GraphNode, subgraph: Subgraph, catalog: Catalog): string[] {
+export function hostNames(
+  workflow: Folded,
+  host: GraphNode,
+  subgraph: Subgraph,
+  catalog: Catalog,
+): string[] {
   const sockets = new Map<string, string>();
   for (const [slot, { name }] of subgraph.inputs.entries()) {
-    const [node, widget] = shown(subgraph, slot, catalog) ?? [];
+    const [node, widget] = shown(workflow, subgraph, slot, catalog) ?? [];
     if (node) sockets.set(`${node.id}.${widget}`, name);
   }
   const named = proxies(host);
@@ -49,21 +54,27 @@ export function hostNames(host: GraphNode, subgraph: Subgraph, catalog: Catalog)
 
 /** The widget that an input of a subgraph stands for: the first inside that it enters. */
 export function shown(
+  workflow: Folded,
   subgraph: Subgraph,
   slot: number,
   catalog: Catalog,
 ): [GraphNode, string] | undefined {
+  // A subgraph that is inside of itself ends here.
+  const { [subgraph.id]: _, ...subgraphs } = workflow.subgraphs;
   let first: [GraphNode, string] | undefined;
   for (const link of Object.values(subgraph.sheet.links)) {
     if (link.from !== ENTRY || link.slot !== slot) continue;
     const node = subgraph.sheet.nodes[link.to];
-    if (!node || !isWidget(node, link.input, catalog)) continue;
+    if (!node || !isWidget({ subgraphs }, node, link.input, catalog)) continue;
     if (!first || (node.rank ?? 0) < (first[0].rank ?? 0)) first = [node, link.input];
   }
   return first;
 }
 
-function isWidget(node: GraphNode, input: string, catalog: Catalog): boolean {
+function isWidget(workflow: Folded, node: GraphNode, input: string, catalog: Catalog): boolean {
+  const inner = workflow.subgraphs[node.type];
+  const slot = inner?.inputs.findIndex(({ name }) => name === input) ?? -1;
+  if (inner && slot >= 0) return shown(workflow, inner, slot, catalog) !== undefined;
   const kind = catalog.get(node.type);
   const inputs = kind ? inputsOf(kind, node.values, new Set([input])) : [];
   const declared = inputs.find(({ name }) => name === input);
@@ -84,7 +95,7 @@ export function promoted(
   const { [subgraph.id]: _, ...subgraphs } = workflow.subgraphs;
   const sockets = new Map<string, InputKind>();
   for (const [slot, { name, label }] of subgraph.inputs.entries()) {
-    const [node, input = ""] = shown(subgraph, slot, catalog) ?? [];
+    const [node, input = ""] = shown(workflow, subgraph, slot, catalog) ?? [];
     const kind = node && widgetOf({ subgraphs }, node, input, catalog);
     if (!kind) continue;
     const otherwise = host.values[`${node.id}.${input}`] ?? kind.default;
@@ -121,7 +132,7 @@ export function leafOf(
   const slot = subgraph.inputs.findIndex(({ name }) => name === input);
   const proxy = proxies(node).find(({ key }) => key === input);
   const inside = proxy && subgraph.sheet.nodes[proxy.node];
-  const [next, widget] = shown(subgraph, slot, catalog) ?? [inside, proxy?.widget];
+  const [next, widget] = shown(workflow, subgraph, slot, catalog) ?? [inside, proxy?.widget];
   if (!next || widget === undefined) return { node, input, path };
   const step = { host: node.id, sheet: subgraph.id };
   return leafOf(workflow, next, widget, catalog, [...path, step]);

@@ -63,7 +63,7 @@ function sentInputs(
     else if (from.kind === "value") set(name, from.value);
     else if (from.kind === "cut") delete inputs[name];
     else if (inputs[name] === undefined) {
-      const [other, widget] = shared(place, link, catalog) ?? [];
+      const [other, widget] = shared(workflow, place, link, catalog) ?? [];
       const value = other && widget !== undefined && valuesOf(other, place, catalog)[widget];
       if (value !== undefined) set(name, value);
     }

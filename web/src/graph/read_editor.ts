@@ -331,7 +331,7 @@ function readHosts(workflow: Workflow, catalog: Catalog): void {
     if (said.success) node.after = said.data[HOST_AFTER] ?? {};
     const list = node.kept?.widgets_values;
     if (!Array.isArray(list)) continue;
-    const names = hostNames(node, subgraph, catalog);
+    const names = hostNames(workflow, node, subgraph, catalog);
     if (names.length !== list.length) continue;
     const values: Record<string, Json> = {};
     for (const [position, name] of names.entries()) values[name] = list[position] ?? null;

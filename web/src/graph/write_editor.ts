@@ -205,7 +205,7 @@ function valuesOf(workflow: Workflow, node: GraphNode, catalog: Catalog): JsonOb
     return { widgets_values: [node.values.value ?? null, ...rest] };
   }
   if (subgraph) {
-    const names = hostNames(node, subgraph, catalog);
+    const names = hostNames(workflow, node, subgraph, catalog);
     const list = names.map((name) => node.values[name] ?? null);
     const others = Object.entries(node.values).filter(([name]) => !names.includes(name));
     return named(list, Object.fromEntries(others));
