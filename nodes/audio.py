@@ -7,9 +7,13 @@ from typing import Annotated
 
 from engine import Artifact, Choice, File, Files, FolderKind, Option, Run, Tooltip, Upload, node
 from nodes.sockets import Audio
+from nodes.video import FILMS
 from nodes.widgets import Prefix
 
-SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".au", ".caf")
+SOUNDS = (
+    ".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc", ".au", ".caf",
+    ".rf64", ".w64", ".mp2", ".m4a", ".weba", ".mka",
+)  # fmt: skip
 
 Mp3Quality = Annotated[
     str,
@@ -29,15 +33,17 @@ def load_audio(
     *,
     audio: Annotated[
         str,
-        Choice(Files("input", suffixes=SOUNDS)),
+        Choice(Files("input", suffixes=(*SOUNDS, *FILMS))),
         Upload("audio"),
         Tooltip("A file of the input folder; drop one here, or record it."),
     ],
 ) -> Audio:
-    """Read a sound of the input folder."""
+    """Read a sound of the input folder, also that of a film."""
+    from nodes.models.films import is_film, sound
     from nodes.models.waves import decode
 
-    return decode(run.input_path(audio).read_bytes(), audio)
+    data = run.input_path(audio).read_bytes()
+    return sound(data, audio, run.warn) if is_film(data) else decode(data, audio, run.warn)
 
 
 @node("SaveAudio", category="audio", display_name="Save Audio (FLAC)")
@@ -131,7 +137,14 @@ def _saved(
         run.save(
             prefix,
             format,
-            encode(waveform, audio["sample_rate"], format, quality=quality, tags=texts),
+            encode(
+                waveform,
+                audio["sample_rate"],
+                format,
+                quality=quality,
+                tags=texts,
+                warn=run.warn,
+            ),
             folder=folder,
             batch_number=number,
         )

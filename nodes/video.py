@@ -66,15 +66,15 @@ def load(
     *,
     file: Annotated[
         str,
-        Choice(Files("input", suffixes=FILMS)),
+        Choice(Files("input", suffixes=(*FILMS, ".gif", ".webp", ".avif", ".apng"))),
         Upload("video"),
         Tooltip("A film of the input folder."),
     ],
 ) -> Video:
-    """Read a film of the input folder: MP4 or WebM, pictures as AV1, sound as Opus."""
+    """Read a film of the input folder: MP4 or WebM of AV1 and Opus, or an animated picture."""
     from nodes.models.films import read
 
-    return read(run.input_path(file).read_bytes(), file)
+    return read(run.input_path(file).read_bytes(), file, run.warn)
 
 
 @node("SaveVideo", category="image/video", display_name="Save Video")
@@ -118,7 +118,7 @@ def _saved(run: Run, film: Video, prefix: str, container: str, crf: float) -> Ar
 
     texts = {name: json.dumps(text) for name, text in _texts(run).items()}
     height, width = film["images"].shape[1:3]
-    data = written(film, container, texts, crf)
+    data = written(film, container, texts, crf, run.warn)
     file = run.save(prefix, container, data, width=width, height=height)
     return Artifact(images=[file], animated=[True])
 

@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from nodes.models.batches import repeated
+from nodes.models.resampling import resampled
 from nodes.models.room import ask_for
-from nodes.models.waves import Sound, resampled
+from nodes.models.waves import Sound
 
 LONGEST_SECONDS = 24 * 3600
 HIGHEST_RATE = 768_000

@@ -6,8 +6,9 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-CONTINUED = 1
+CONTINUED, LAST = 1, 4
 LARGEST = 255 * 255
+MAGIC, HEAD = b"OggS", 27
 
 
 @dataclass(frozen=True)
@@ -45,23 +46,49 @@ def packets(data: bytes) -> Iterator[bytes]:
 
 
 def pages(data: bytes) -> Iterator[Page]:
-    """The pages of a stream.
+    """The whole pages of a stream; what is between them, and half a page at its end, is left out.
 
     Raises:
         ValueError: it is none.
     """
-    at = 0
-    while at < len(data):
-        magic, _, flags, granule, serial, number, _, segments = struct.unpack_from(
+    at = data.find(MAGIC)
+    if at < 0:
+        raise ValueError("this is no Ogg stream")
+    while 0 <= at <= len(data) - HEAD:
+        _, _, flags, granule, serial, number, _, segments = struct.unpack_from(
             "<4sBBqIIIB", data, at
         )
-        if magic != b"OggS":
-            raise ValueError("this is no Ogg stream")
-        lacing = data[at + 27 : at + 27 + segments]
-        end = at + 27 + segments + sum(lacing)
-        body = data[at + 27 + segments : end]
-        yield Page(flags, granule, serial, number, lacing, body, data[at:end])
-        at = end
+        lacing = data[at + HEAD : at + HEAD + segments]
+        end = at + HEAD + segments + sum(lacing)
+        if len(lacing) == segments and end <= len(data):
+            body = data[at + HEAD + segments : end]
+            yield Page(flags, granule, serial, number, lacing, body, data[at:end])
+        else:
+            end = at + 1
+        at = data.find(MAGIC, end)
+
+
+def cut_page(data: bytes) -> Iterator[Page]:
+    """The whole packets of a page that the file ends in, if there are any.
+
+    Its time is the share of these packets in the time of the page, which is right where packets
+    last equally long, as they do in Opus.
+    """
+    before, at = 0, 0
+    for page in pages(data):
+        before, at = max(before, page.granule), data.index(page.raw, at) + len(page.raw)
+    at = data.find(MAGIC, at)
+    if at < 0 or at + HEAD > len(data):
+        return
+    _, _, flags, granule, serial, number, _, segments = struct.unpack_from("<4sBBqIIIB", data, at)
+    lacing = data[at + HEAD : at + HEAD + segments]
+    body = data[at + HEAD + segments :]
+    ends = [place for place, length in enumerate(lacing, 1) if length < 255]
+    there = [place for place in ends if sum(lacing[:place]) <= len(body)]
+    if there:
+        time = before + (granule - before) * len(there) // len(ends)
+        kept = lacing[: there[-1]]
+        yield Page(flags & ~LAST, time, serial, number, kept, body[: sum(kept)])
 
 
 def paged(packet: bytes, head: Page) -> Iterator[Page]:

@@ -7,8 +7,9 @@ In memory a sound is a dict as ComfyUI's nodes pass it: `waveform`, float32 [B, 
 from __future__ import annotations
 
 import io
-import math
-from collections.abc import Callable, Mapping
+import logging
+import struct
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, TypedDict, cast
@@ -17,14 +18,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nodes.models import mp3
 from nodes.models.audio_tags import tagged_flac, tagged_mp3, tagged_opus, tagged_wav
+from nodes.models.damaged_sounds import MENDERS, missing
+from nodes.models.downmix import stereo
+from nodes.models.resampling import resampled
 
 sf: Any = import_module("soundfile")  # has no type stubs
+log = logging.getLogger(__name__)
 
 OPUS_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
 MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-_TAPS = 32  # zero crossings of the resampling filter on either side
-_ROLLOFF = 0.95
+FLAC_RATES = range(1, 655_351)
+FIRST_BYTES = 4096  # so far is looked for the beginning of a file
+BLOCK = 256  # samples at a time of a damaged file
+WHOLE = b"RIFX"
+"""First bytes of files that are no MPEG audio, beside those of `MENDERS`."""
+UNREADABLE = (
+    sf.LibsndfileError, sf.SoundFileRuntimeError, OSError, OverflowError, ValueError, TypeError,
+    MemoryError, RuntimeError, struct.error, LookupError,
+)  # fmt: skip
 
 
 class Sound(TypedDict):
@@ -46,20 +59,22 @@ class Format:
         container: libsndfile's name of the container.
         encoding: libsndfile's name of the encoding.
         tagged: puts tags into an encoded file.
+        channels: as many as it can hold.
         rates: sample rates it can hold; empty for any.
     """
 
     container: str
     encoding: str
     tagged: Callable[[bytes, Mapping[str, str]], bytes]
-    rates: tuple[int, ...] = ()
+    channels: int
+    rates: Sequence[int] = ()
 
 
 FORMATS: Mapping[str, Format] = {
-    "wav": Format("WAV", "PCM_16", tagged_wav),
-    "flac": Format("FLAC", "PCM_16", tagged_flac),
-    "mp3": Format("MP3", "MPEG_LAYER_III", tagged_mp3, MP3_RATES),
-    "opus": Format("OGG", "OPUS", tagged_opus, OPUS_RATES),
+    "wav": Format("WAV", "PCM_16", tagged_wav, 1024),
+    "flac": Format("FLAC", "PCM_16", tagged_flac, 8, FLAC_RATES),
+    "mp3": Format("MP3", "MPEG_LAYER_III", tagged_mp3, 2, MP3_RATES),
+    "opus": Format("OGG", "OPUS", tagged_opus, 8, OPUS_RATES),
 }
 
 
@@ -78,18 +93,21 @@ def encode(
     *,
     quality: str | None = None,
     tags: Mapping[str, str] | None = None,
+    warn: Callable[[str], None] = log.warning,
 ) -> bytes:
     """One sound as the bytes of a file.
 
     Args:
-        waveform: float [channels, T]; what is beyond -1..1 is clipped.
+        waveform: float [channels, T]; what is beyond -1..1 is clipped, what is no number is
+            silent. More channels than the format holds are mixed down to two.
         sample_rate: in Hz; resampled to the next rate above that the format knows.
         format: a key of `FORMATS`.
         quality: "V0" or a bit rate as "128k"; None for the format's best.
         tags: named texts to keep in the file.
+        warn: is told what was changed.
 
     Raises:
-        AudioFileError: no samples, or more channels than the format holds.
+        AudioFileError: no samples, or none that the format holds.
     """
     kind = FORMATS[format]
     if waveform.ndim != 2 or waveform.shape[1] == 0:
@@ -97,7 +115,8 @@ def encode(
             f"the audio has shape {tuple(waveform.shape)}: there is no sound in it"
         )
     rate = next((r for r in kind.rates if r >= sample_rate), max(kind.rates, default=sample_rate))
-    fitted = resampled(waveform.detach().float().cpu(), sample_rate, rate).clamp(-1, 1)
+    fitted = _fitted(waveform.detach().float().cpu(), format, kind.channels, warn)
+    fitted = resampled(fitted, sample_rate, rate).clamp(-1, 1)
     written = io.BytesIO()
     try:
         with sf.SoundFile(
@@ -110,46 +129,144 @@ def encode(
             **_compression(format, rate, fitted.shape[0], quality),
         ) as file:
             file.write(fitted.T.contiguous().numpy())
-    except (sf.LibsndfileError, ValueError) as error:
+    except UNREADABLE:
         raise AudioFileError(
-            f"{fitted.shape[0]} channels at {rate} Hz cannot be written as {format}: {error}"
-        ) from error
+            f"audio: {fitted.shape[0]} channels at {rate} Hz cannot be written as {format}; choose "
+            "another format, or a sample rate of 48000 Hz"
+        ) from None
     data = written.getvalue()
     return kind.tagged(data, tags) if tags else data
 
 
-def decode(data: bytes, name: str = "the file") -> Sound:
+def _fitted(waveform: Tensor, format: str, most: int, warn: Callable[[str], None]) -> Tensor:
+    """Finite samples of as many channels as a format holds."""
+    wrong = int((~waveform.isfinite()).sum())
+    if wrong:
+        warn(f"audio: {wrong} of its samples are no finite numbers; they are silent")
+        waveform = waveform.nan_to_num(nan=0, posinf=0, neginf=0)
+    if waveform.shape[0] <= most:
+        return waveform
+    warn(f"audio: its {waveform.shape[0]} channels are mixed down to 2; {format} holds {most}")
+    return stereo(waveform)
+
+
+def decode(data: bytes, name: str = "the file", warn: Callable[[str], None] = log.warning) -> Sound:
     """The sound in the bytes of a file of any format that libsndfile reads.
 
+    Of a file that is damaged or cut off what is there is read.
+
+    Args:
+        data: the file.
+        name: of it, for what is said to the user.
+        warn: is told what is missing or was put right.
+
     Raises:
-        AudioFileError: truncated, or no audio.
+        AudioFileError: no audio, or none that can be read.
     """
     try:
-        with sf.SoundFile(io.BytesIO(data)) as file:
-            samples = cast("np.ndarray", file.read(dtype="float32", always_2d=True))
-            rate = int(file.samplerate)
-    except sf.LibsndfileError as error:
-        raise AudioFileError(f"{name} is no audio file that can be read: {error}") from error
+        found = _read(data, lambda text: warn(f"{name}: {text}"))
+    except UNREADABLE:
+        found = None
+    if found is None:
+        raise AudioFileError(
+            f"{name} is no audio file that can be read; it is broken or of a format that is not "
+            "known here: get it anew, or save it as WAV, FLAC, MP3 or Ogg in another program"
+        )
+    samples, rate = found
+    if not len(samples):
+        raise AudioFileError(f"{name}: there is no sound in it; it was cut off, or never recorded")
     return {"waveform": torch.as_tensor(samples.T.copy())[None], "sample_rate": rate}
 
 
-def resampled(waveform: Tensor, rate: int, wanted: int) -> Tensor:
-    """The same sound at another rate, by a windowed sinc; float [channels, T] to [channels, T']."""
-    if rate == wanted:
-        return waveform
-    common = math.gcd(rate, wanted)
-    down, up = rate // common, wanted // common
-    cutoff = _ROLLOFF * min(1.0, up / down)
-    reach = math.ceil(_TAPS / cutoff)
-    offsets = torch.arange(-reach, reach + down + 1, dtype=torch.float64)
-    phases = torch.arange(up, dtype=torch.float64) * down / up
-    distance = (offsets[None] - phases[:, None]) * cutoff
-    window = torch.cos(distance.clamp(-_TAPS, _TAPS) * math.pi / _TAPS / 2) ** 2
-    kernels = (torch.sinc(distance) * window * cutoff).float()
-    padded = torch.nn.functional.pad(waveform, (reach, reach + down))
-    answers = torch.nn.functional.conv1d(padded[:, None], kernels[:, None], stride=down)
-    length = math.ceil(waveform.shape[1] * wanted / rate)
-    return answers.transpose(1, 2).reshape(waveform.shape[0], -1)[:, :length]
+def _read(data: bytes, warn: Callable[[str], None]) -> tuple[np.ndarray, int] | None:
+    """Samples [T, channels] and their rate."""
+    mend = MENDERS.get(data[:4])
+    if mend is None and data[:4] != WHOLE and (found := mp3.stream(data)) is not None:
+        return _mpeg(found, warn)
+    if mend is None and data[:4] != WHOLE:
+        data = data[_beginning(data) :]
+        mend = MENDERS.get(data[:4])
+    mended = mend(data) if mend else None
+    read = _blocks(data)
+    if read is not None and read.complete and (mended is None or not mended.said):
+        return read.samples, read.rate
+    again = _blocks(mended.data) if mended else None
+    if again is None or (read is not None and len(read.samples) > len(again.samples)):
+        again = read
+    if again is None:
+        return None
+    if mended is not None and mended.said:
+        warn(mended.said)
+    elif len(again.samples) < again.claimed:
+        warn(missing(again.claimed - len(again.samples), again.claimed))
+    elif again is not read:
+        warn("the file is damaged or cut off; what is there is read")
+    return again.samples, again.rate
+
+
+def _beginning(data: bytes) -> int:
+    """Where a file of another kind than MPEG audio begins behind a tag, or a header of HTTP."""
+    if data[:3] == b"ID3":
+        return max(0, data.find(b"fLaC"))
+    places = (data.find(kind, 0, FIRST_BYTES) for kind in MENDERS)
+    return min((place for place in places if place > 0), default=0)
+
+
+def _mpeg(found: mp3.Stream, warn: Callable[[str], None]) -> tuple[np.ndarray, int] | None:
+    read = _blocks(found.data)
+    if read is None:
+        return None
+    if found.claimed is not None and found.claimed > found.seconds + 0.1:
+        warn(missing(found.claimed - found.seconds, found.claimed))
+    elif found.junk:
+        warn("something in it is neither sound nor a tag that can be read; it is left out")
+    return read.samples, read.rate
+
+
+class _File(io.BytesIO):
+    """The bytes of a file, of which every place can be asked for.
+
+    A damaged one leads to places in front of it, or too far away: they are its end, since
+    libsndfile cannot take an exception.
+    """
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (ValueError, OverflowError, OSError):
+            return super().seek(0, io.SEEK_END)
+
+
+@dataclass(frozen=True)
+class _Read:
+    samples: np.ndarray
+    rate: int
+    claimed: int
+    complete: bool
+
+
+def _blocks(data: bytes) -> _Read | None:
+    """What libsndfile reads of a file, up to its first error; None where it does not open it."""
+    try:
+        with sf.SoundFile(_File(data)) as file:
+            samples = cast("np.ndarray", file.read(dtype="float32", always_2d=True))
+            return _Read(samples, int(file.samplerate), int(file.frames), complete=True)
+    except UNREADABLE:
+        pass
+    rate, claimed, parts = 0, 0, list[np.ndarray]()
+    try:
+        with sf.SoundFile(_File(data)) as file:
+            rate, claimed = int(file.samplerate), int(file.frames)
+            parts.append(np.zeros((0, int(file.channels)), np.float32))
+            while True:
+                part = cast("np.ndarray", file.read(BLOCK, dtype="float32", always_2d=True))
+                if not len(part):
+                    break
+                parts.append(part)
+    except UNREADABLE:
+        if not parts:
+            return None
+    return _Read(np.concatenate(parts), rate, claimed, complete=False)
 
 
 def _compression(format: str, rate: int, channels: int, quality: str | None) -> dict[str, Any]:

@@ -6,17 +6,21 @@ So films are coded by libaom and decoded by dav1d, which need no licence, withou
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
 import torch
-from PIL import Image, ImageSequence
+from PIL import Image
 from torch import Tensor
 
+from media.pictures import DAMAGE
 from nodes.models.films import mp4
 from nodes.models.films.track import FilmError, Track
 from nodes.models.pictures import as_image, from_image
+
+log = logging.getLogger(__name__)
 
 WORST_CRF = 63
 SPEED = 8  # of 0 (best) to 10
@@ -53,17 +57,27 @@ def encoded(pictures: Sequence[Tensor], rate: Fraction, crf: float) -> Track:
     )
 
 
-def decoded(track: Track) -> Tensor:
-    """Its pictures, float32 [T, H, W, 3] in 0..1.
+def decoded(track: Track, warn: Callable[[str], None] = log.warning) -> Tensor:
+    """Its pictures, float32 [T, H, W, 3] in 0..1, up to the first that cannot be decoded.
 
     Raises:
-        FilmError: the samples are broken.
+        FilmError: none can.
     """
     even = replace(track, durations=[1] * len(track.samples), scale=1)
-    file = io.BytesIO(mp4.written([even], {}, brands=SEQUENCE))
+    frames: list[Tensor] = []
     try:
+        file = io.BytesIO(mp4.written([even], {}, brands=SEQUENCE))
         with Image.open(file, formats=["AVIF"]) as image:
-            frames = [from_image(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)]
-    except (OSError, ValueError) as error:
-        raise FilmError(f"its pictures are broken: {error}") from error
-    return torch.stack(frames[: len(track.samples)])
+            if track.size is None or image.width * image.height > 2 * track.size[0] * track.size[1]:
+                raise FilmError("its pictures are larger than the file says; it is broken")
+            for number in range(len(track.samples)):
+                image.seek(number)
+                frames.append(from_image(image.convert("RGB")))
+    except (EOFError, FilmError) as error:
+        if isinstance(error, FilmError):
+            raise
+    except DAMAGE:
+        warn(f"it is damaged: {len(frames)} of its {len(track.samples)} pictures can be read")
+    if not frames:
+        raise FilmError("its pictures are broken; get it anew")
+    return torch.stack(frames)

@@ -5,13 +5,16 @@ https://aomediacodec.github.io/av1-isobmff/ and https://opus-codec.org/docs/opus
 
 from __future__ import annotations
 
+import logging
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from itertools import groupby
+from itertools import chain, groupby, islice, repeat
 
 from nodes.models.films.opus import RATE, skipped
-from nodes.models.films.track import FilmError, Track
+from nodes.models.films.track import BROKEN, FilmError, Track
+
+log = logging.getLogger(__name__)
 
 BRANDS = b"isom", b"isom", b"iso6", b"av01", b"mp41"
 MATRIX = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
@@ -193,20 +196,25 @@ def _within(data: bytes, *path: bytes) -> list[bytes]:
     return found if len(path) == 1 else [one for body in found for one in _within(body, *path[1:])]
 
 
-def read(data: bytes) -> list[Track]:
-    """The tracks of pictures and sound in a file.
+def read(data: bytes, warn: Callable[[str], None] = log.warning) -> list[Track]:
+    """The tracks of pictures and sound in a file; of one that is cut off what is there.
 
     Raises:
-        FilmError: it is broken, or only the beginning of one.
+        FilmError: it is broken, or its table of contents is missing.
     """
+    found: list[Track] = []
     try:
-        tracks = [_track(trak, data) for trak in _within(data, b"moov", b"trak")]
-    except (struct.error, IndexError, ValueError) as error:
-        raise FilmError(f"it is broken, or only the beginning of a film: {error}") from error
-    return [track for track in tracks if track is not None]
+        for trak in _within(data, b"moov", b"trak"):
+            track = _track(trak, data, warn)
+            found += [] if track is None else [track]
+    except (struct.error, LookupError, ValueError, StopIteration, RecursionError):
+        raise FilmError(BROKEN) from None
+    if not found:
+        raise FilmError(BROKEN)
+    return found
 
 
-def _track(trak: bytes, data: bytes) -> Track | None:
+def _track(trak: bytes, data: bytes, warn: Callable[[str], None]) -> Track | None:
     (handler,) = _within(trak, b"mdia", b"hdlr")
     if handler[8:12] not in (b"vide", b"pict", b"soun"):
         return None
@@ -215,8 +223,15 @@ def _track(trak: bytes, data: bytes) -> Track | None:
     (table,) = _within(trak, b"mdia", b"minf", b"stbl")
     parts = dict(_boxes(table))
     codec, body = next(_boxes(parts[b"stsd"][8:]))
-    samples = _samples(parts, data)
-    durations = [length for count, length in _pairs(parts[b"stts"]) for _ in range(count)]
+    samples, missing = _samples(parts, data)
+    if missing:
+        kind = "pieces of its sound" if handler[8:12] == b"soun" else "its pictures"
+        whole = missing + len(samples)
+        warn(f"the file is cut off: {missing} of {whole} {kind} are missing")
+    runs = (repeat(length, count) for count, length in _pairs(parts[b"stts"]))
+    durations = [*islice(chain.from_iterable(runs), len(samples))]
+    if len(durations) < len(samples) or not scale:
+        raise ValueError("its times are missing")
     if handler[8:12] == b"soun":
         config = next(iter(_within(body[28:], b"dOps")), b"")
         return Track(codec.decode("latin-1"), _head(config), samples, durations, scale)
@@ -250,23 +265,28 @@ def _pairs(body: bytes) -> Iterator[tuple[int, int]]:
     return ((row[0], row[1]) for row in _rows(body, ">II"))
 
 
-def _samples(parts: Mapping[bytes, bytes], data: bytes) -> list[bytes]:
+def _samples(parts: Mapping[bytes, bytes], data: bytes) -> tuple[list[bytes], int]:
+    """The samples that are there, and how many are not."""
     same, count = struct.unpack_from(">II", parts[b"stsz"], 4)
-    sizes = [same] * count if same else [*struct.unpack_from(f">{count}I", parts[b"stsz"], 12)]
+    if not same:
+        sizes: Sequence[int] = struct.unpack_from(f">{count}I", parts[b"stsz"], 12)
+    elif same * count > LARGEST:
+        raise ValueError("its samples are larger than any file")
+    else:
+        sizes = [same] * count
     long = b"co64" in parts
     offsets = [row[0] for row in _rows(parts[b"co64" if long else b"stco"], ">Q" if long else ">I")]
     runs = [(row[0], row[1]) for row in _rows(parts[b"stsc"], ">III")]
-    counts = [
-        next(count for first, count in reversed(runs) if first <= place)
-        for place in range(1, len(offsets) + 1)
-    ]
-    samples, number = list[bytes](), 0
-    for offset, count in zip(offsets, counts, strict=True):
-        for size in sizes[number : number + count]:
+    samples, number, run = list[bytes](), 0, -1
+    for place, start in enumerate(offsets, 1):
+        while run + 1 < len(runs) and runs[run + 1][0] <= place:
+            run += 1
+        offset = start
+        for size in sizes[number : number + runs[max(run, 0)][1]]:
             sample = data[offset : offset + size]
-            if len(sample) < size:
-                raise ValueError(f"sample {len(samples)} ends beyond the file")
+            if len(sample) < size or not size:
+                return samples, len(sizes) - len(samples)
             samples.append(sample)
             offset += size
-        number += count
-    return samples
+            number += 1
+    return samples, len(sizes) - len(samples)

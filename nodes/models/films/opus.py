@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
+import logging
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from nodes.models.downmix import stereo
 from nodes.models.films.track import Track
 from nodes.models.ogg import Page, packets, paged, pages
-from nodes.models.waves import Sound, decode, encode
+from nodes.models.waves import AudioFileError, Sound, decode, encode
+
+log = logging.getLogger(__name__)
 
 RATE = 48_000  # of its times, whatever the sound's own rate is
 MIXED, FAST = (10, 20, 40, 60), (2.5, 5, 10, 20)  # milliseconds of a frame
 
 
-def encoded(sound: Sound) -> Track:
-    """The first sound of a batch as a track, its length exact."""
-    data = encode(sound["waveform"][0], sound["sample_rate"], "opus")
+def encoded(sound: Sound, warn: Callable[[str], None] = log.warning) -> Track:
+    """The first sound of a batch as a track, its length exact; more than two channels are mixed."""
+    wave = sound["waveform"][0]
+    if len(wave) > 2:
+        warn(f"audio: its {len(wave)} channels are mixed down to 2, the most that films hold here")
+        wave = stereo(wave)
+    data = encode(wave, sound["sample_rate"], "opus", warn=warn)
     head, _, *samples = packets(data)
     durations = [duration(sample) for sample in samples[:-1]]
     *_, last = pages(data)
     return Track("Opus", head, samples, [*durations, last.granule - sum(durations)], RATE)
 
 
-def decoded(track: Track) -> Sound:
-    """Its sound."""
-    return decode(b"".join(page.written() for page in _ogg(track)), "the sound of the film")
+def decoded(track: Track, warn: Callable[[str], None] = log.warning) -> Sound:
+    """Its sound.
+
+    Raises:
+        AudioFileError: it is broken.
+    """
+    try:
+        data = b"".join(page.written() for page in _ogg(track))
+    except (struct.error, LookupError, ValueError):
+        raise AudioFileError("its sound is broken") from None
+    return decode(data, "the sound of the film", warn)
 
 
 def skipped(config: bytes) -> int:

@@ -5,10 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypedDict
+
+from torch import Tensor
+
+from nodes.models.waves import Sound
+
+BROKEN = (
+    "it is no film that can be read, or it is broken, or only the beginning of one; get it anew"
+)
 
 
 class FilmError(ValueError):
     """A film that cannot be read or written; the text says which and why."""
+
+
+class Film(TypedDict):
+    """Pictures, their sound, and their pace."""
+
+    images: Tensor
+    audio: Sound | None
+    frame_rate: float
 
 
 @dataclass(frozen=True)

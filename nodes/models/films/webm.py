@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import groupby, pairwise
 
 from nodes.models.films.opus import RATE, skipped
-from nodes.models.films.track import FilmError, Track
+from nodes.models.films.track import BROKEN, FilmError, Track
+
+log = logging.getLogger(__name__)
 
 EBML, SEGMENT, SEEK_HEAD, INFO, TRACKS = 0x1A45DFA3, 0x18538067, 0x114D9B74, 0x1549A966, 0x1654AE6B
 CLUSTER, CUES, TAGS = 0x1F43B675, 0x1C53BB6B, 0x1254C367
@@ -19,7 +22,6 @@ OPENED = frozenset({SEGMENT, TRACKS, ENTRY, VIDEO, AUDIO, CLUSTER, GROUP})
 CODECS = {"av01": "V_AV1", "Opus": "A_OPUS"}
 NANOSECOND = 10**9
 CLUSTER_SECONDS = 5
-BROKEN = "it is broken, or only the beginning of a film"
 
 
 def element(id: int, *parts: bytes | int | float | str) -> bytes:
@@ -131,16 +133,23 @@ def _cue(time: int, place: int) -> bytes:
     return element(0xBB, element(0xB3, time), element(0xB7, element(0xF7, 1), element(0xF1, place)))
 
 
-def read(data: bytes) -> list[Track]:
-    """The tracks of pictures and sound in a file.
+def read(data: bytes, warn: Callable[[str], None] = log.warning) -> list[Track]:
+    """The tracks of pictures and sound in a file; of one that is cut off what is there.
 
     Raises:
-        FilmError: it is broken.
+        FilmError: it is broken, or it begins with no track.
     """
+    try:
+        return _read(data, warn)
+    except (struct.error, LookupError, ValueError, OverflowError):
+        raise FilmError(BROKEN) from None
+
+
+def _read(data: bytes, warn: Callable[[str], None]) -> list[Track]:
     about: list[dict[int, bytes]] = []
     blocks: dict[int, list[tuple[int, bool, bytes]]] = {}
     begin = 0
-    for id, body in _elements(data):
+    for id, body in _whole(data, warn):
         if id == ENTRY:
             about.append({})
         elif id == TIME:
@@ -154,7 +163,18 @@ def read(data: bytes) -> list[Track]:
             blocks.setdefault(number, []).append((begin + time, bool(flags & 0x80), sample))
         elif about:
             about[-1].setdefault(id, body)
-    return [_track(parts, blocks) for parts in about if KIND in parts and NUMBER in parts]
+    found = [_track(parts, blocks) for parts in about if KIND in parts and NUMBER in parts]
+    if not found:
+        raise FilmError(BROKEN)
+    return found
+
+
+def _whole(data: bytes, warn: Callable[[str], None]) -> Iterator[tuple[int, bytes]]:
+    """The elements up to where the file breaks off."""
+    try:
+        yield from _elements(data)
+    except FilmError:
+        warn("the file is damaged or cut off; what is before that is read")
 
 
 def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
