@@ -1,33 +1,33 @@
-"""Train the picture autoencoder: 128 px RGB to a 16x16x4 latent and back.
+"""Train the decoder: from the linear latents of `patches` back to a picture of 128 px.
 
-Small crops first: from scratch an autoencoder of this size paints grey for minutes, and steps, not
-pictures, are what gets it out of there; a step on 32 px crops costs a fraction of one at 128 px.
+The encoder is not trained but written, see `patches.write_encoder`; so latents are known before
+any training, and the denoiser can be trained at the same time. Small crops come first: steps, not
+pictures, are what gets an untrained decoder going, and a step on 32 px crops costs a fraction of
+one at 128 px.
 """
 
 # torch and diffusers annotate their methods only in part:
 # pyright: reportUnknownMemberType=false
 
-import argparse
 import logging
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from training.data import CACHE, SIDE, chosen_labels, load_clean, on_white
-from training.loop import train
+from training import straight
+from training.data import SIDE
+from training.loop import Plan, train
+from training.patches import PatchMap, new_autoencoder, write_encoder
 
-CHECKPOINT = CACHE / "autoencoder.pt"
-DECODER_CHECKPOINT = CACHE / "decoder.pt"
-HELD_OUT = 64  # pictures, none of them a chosen one, that only the measurement sees
-LATENT_SIDE = SIDE // 8
+log = logging.getLogger(__name__)
+
+ROUGH = 0.06  # deviation of the noise in the latents that it learns from; a denoiser errs as well
 
 
 @dataclass(frozen=True)
@@ -39,43 +39,7 @@ class Stage:
     batch: int
 
 
-FROM_SCRATCH = (Stage(0.2, 32, 16), Stage(0.55, 64, 8), Stage(1.0, 128, 3))
-DECODER_ONLY = (Stage(0.35, 64, 8), Stage(1.0, 128, 3))
-
-
-def new_autoencoder() -> AutoencoderKL:
-    """The untrained autoencoder, 1.6 M parameters, started close to an identity.
-
-    No attention in the middle, so that crops of any size train it. Residual branches start small
-    and resampling convolutions near a plain copy, which lets colour through from the first step.
-    """
-    make: Any = AutoencoderKL  # its hints say tuples of one
-    vae: AutoencoderKL = make(
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(16, 32, 64, 96),
-        layers_per_block=1,
-        latent_channels=4,
-        norm_num_groups=4,
-        sample_size=SIDE,
-        mid_block_add_attention=False,
-        scaling_factor=1.0,
-    )
-    with torch.no_grad():
-        modules: list[tuple[str, nn.Module]] = list(cast(Any, vae).named_modules())
-        for name, module in modules:
-            if not isinstance(module, nn.Conv2d):
-                continue
-            if name.endswith("conv2"):
-                module.weight.mul_(0.1)
-            elif "samplers" in name:
-                copy = nn.init.dirac_(torch.empty_like(module.weight))
-                module.weight.mul_(0.2).add_(copy)
-        quantise = cast(nn.Conv2d, vae.quant_conv)
-        bias = cast(Tensor, quantise.bias)
-        quantise.weight[4:].mul_(0.1)
-        bias[4:].fill_(-5)
-    return vae
+STAGES = (Stage(0.3, 32, 16), Stage(0.75, 64, 6), Stage(1.0, 128, 3))
 
 
 def crops(pictures: Tensor, size: int, random: torch.Generator) -> Tensor:
@@ -130,157 +94,100 @@ def similarity(x: Tensor, y: Tensor) -> Tensor:
     return (light * (2 * both + 9e-4) / (var_x + var_y + 9e-4)).mean()
 
 
-def picture_loss(made: Tensor, real: Tensor, detail: float) -> Tensor:
-    """L1, colour differences, a coarse squared error, and `detail` times the fine terms."""
+def picture_loss(made: Tensor, real: Tensor) -> Tensor:
+    """L1, colour differences, a coarse squared error, structural similarity and gradients."""
     difference = made - real
     red, green, blue = difference.unbind(1)
     loss = difference.abs().mean()
     loss = loss + 0.125 * ((red - green).abs().mean() + ((red + green) / 2 - blue).abs().mean())
     loss = loss + 2 * (F.avg_pool2d(difference, 8) ** 2).mean()
-    if detail:
-        across = (difference[..., 1:] - difference[..., :-1]).abs().mean()
-        down = (difference[..., 1:, :] - difference[..., :-1, :]).abs().mean()
-        loss = loss + detail * (0.1 * (1 - similarity(made, real)) + 0.25 * (across + down))
-    return loss
+    across = (difference[..., 1:] - difference[..., :-1]).abs().mean()
+    down = (difference[..., 1:, :] - difference[..., :-1, :]).abs().mean()
+    return loss + 0.1 * (1 - similarity(made, real)) + 0.25 * (across + down)
+
+
+def decibels(made: Tensor, real: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB of each picture, [B]; pictures are in -1..1."""
+    return -10 * ((made.clamp(-1, 1) - real) ** 2 / 4).mean((1, 2, 3)).log10()
 
 
 @torch.no_grad()
-def decibel(vae: AutoencoderKL, pictures: Tensor) -> float:
-    """Peak signal-to-noise ratio in dB of pictures (float, -1..1) that went through."""
-    errors: list[float] = []
-    for picture in cast(list[Tensor], pictures.split(8)):
-        made = reconstruct(vae, picture)[0].clamp(-1, 1)
-        errors += cast(list[float], ((made - picture) ** 2 / 4).mean((1, 2, 3)).tolist())
-    return float(np.mean([-10 * math.log10(error) for error in errors]))
+def exactness(vae: AutoencoderKL, found: PatchMap, pictures: Tensor) -> float:
+    """Mean dB of pictures that went through."""
+    parts = cast(list[Tensor], pictures.split(8))
+    return float(torch.cat([decibels(decoded(vae, found.encode(p)), p) for p in parts]).mean())
 
 
-def reconstruct(vae: AutoencoderKL, picture: Tensor) -> tuple[Tensor, Any]:
-    """The picture encoded, sampled and decoded, with its posterior."""
-    posterior = cast(Any, vae.encode(picture)).latent_dist
-    latent = posterior.sample() if vae.training else posterior.mode()
-    return cast(Any, vae.decode(latent)).sample, posterior
-
-
-def load_autoencoder(path: Path) -> AutoencoderKL:
-    """The averaged weights of a checkpoint, for use.
-
-    Raises:
-        FileNotFoundError: nothing has been trained yet.
-    """
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: not there yet; run python -m training.autoencoder first")
-    vae = new_autoencoder().eval()
-    vae.load_state_dict(torch.load(path, weights_only=True)["average"])
-    return vae
-
-
-@torch.no_grad()
-def latent_statistics(vae: AutoencoderKL, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Latents of `pictures` (float, -1..1), and each channel's mean and deviation [4, 1, 1]."""
-    parts = cast(list[Tensor], pictures.split(16))
-    latents = torch.cat([cast(Any, vae.encode(part)).latent_dist.mode() for part in parts])
-    mean, deviation = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
-    return latents, mean[:, None, None], deviation[:, None, None]
-
-
-@torch.no_grad()
-def fold_statistics(vae: AutoencoderKL, mean: Tensor, deviation: Tensor) -> None:
-    """Make the autoencoder give and take normalised latents, in place.
-
-    A pipeline knows one scaling factor for all channels; so the normalisation goes into the 1x1
-    convolutions at both ends of the latent, and the factor stays 1.
-    """
-    mean, deviation = mean[:, 0, 0], deviation[:, 0, 0]
-    quantise, back = cast(nn.Conv2d, vae.quant_conv), cast(nn.Conv2d, vae.post_quant_conv)
-    bias, back_bias = cast(Tensor, quantise.bias), cast(Tensor, back.bias)
-    quantise.weight[:4].div_(deviation[:, None, None, None])
-    bias[:4].sub_(mean).div_(deviation)
-    bias[4:].sub_(2 * deviation.log())
-    back_bias.add_(back.weight[:, :, 0, 0] @ mean)
-    back.weight.mul_(deviation[None, :, None, None])
-
-
-def plain_pictures(rgba: NDArray[np.uint8]) -> Tensor:
-    """Premultiplied pictures [N, 128, 128, 4] on white: float [N, 3, 128, 128], -1..1."""
-    return torch.from_numpy(on_white(rgba)).permute(0, 3, 1, 2) * 2 - 1
+def decoded(vae: AutoencoderKL, latent: Tensor) -> Tensor:
+    """The pictures of latents."""
+    return cast(Any, vae).decode(latent).sample
 
 
 def mixed_pictures(rgba: Tensor) -> Tensor:
-    """Pictures to measure on, half on white and half on fixed random colours: float, -1..1."""
+    """Pictures uint8 [N, 4, H, W], half on white and half on fixed random colours: -1..1."""
     ground = torch.rand(len(rgba), 3, 1, 1, generator=torch.Generator().manual_seed(0))
     ground[::2] = 1
     view = rgba.float() / 255
     return (view[:, :3] + (1 - view[:, 3:]) * ground) * 2 - 1
 
 
-def learn(minutes: float, rate: float, *, decoder_only: bool) -> None:
-    """Train for `minutes`, or go on with an unfinished checkpoint.
+@dataclass(frozen=True)
+class Plans:
+    """How long to fit the linear decoder to begin with, and to train the whole one."""
 
-    Two thirds of the pictures seen are ones that the demo model draws. With `decoder_only` the
-    finished autoencoder is taken up and its encoder kept, so that latents made with it stay valid.
+    start: Plan
+    rest: Plan
+
+
+def learn(
+    rgba: Tensor,
+    weight: Tensor,
+    held_out: Tensor,
+    found: PatchMap,
+    plans: Plans,
+    checkpoint: Path,
+) -> AutoencoderKL:
+    """The trained autoencoder.
+
+    Args:
+        rgba: premultiplied pictures, uint8 [N, 4, 128, 128].
+        weight: how often each is seen, [N].
+        held_out: pictures to measure on, which are not among them.
+        found: the encoder, on the device to train on.
+        plans: how long.
+        checkpoint: where the state is kept.
     """
-    emoji = load_clean()
-    rgba = torch.from_numpy(np.stack([e.rgba for e in emoji])).permute(0, 3, 1, 2).contiguous()
-    chosen = set(chosen_labels())
-    is_chosen = torch.tensor([e.label in chosen for e in emoji])
     random = torch.Generator().manual_seed(1)
-    others = (~is_chosen).nonzero()[:, 0]
-    others = others[torch.randperm(len(others), generator=random)]
-    measured = mixed_pictures(rgba[others[:HELD_OUT]])
-    known = mixed_pictures(rgba[is_chosen][::4])
-    weight = torch.where(is_chosen, 1 / int(is_chosen.sum()), 0.5 / len(others))
-    weight[others[:HELD_OUT]] = 0
-
     torch.manual_seed(2)
-    vae = load_autoencoder(CHECKPOINT) if decoder_only else new_autoencoder()
-    if decoder_only:
-        vae.encoder.requires_grad_(False)
-        cast(nn.Conv2d, vae.quant_conv).requires_grad_(False)
-    vae.train()
+    device = found.rows.device
+    measured = mixed_pictures(held_out).to(device)
+    linear = decibels(found.decode(found.encode(measured)), measured)
+    log.info("the encoder's inverse: %.2f dB on held-out pictures", float(linear.mean()))
+    vae = cast(AutoencoderKL, cast(Any, new_autoencoder(len(found.rows), SIDE)).to(device))
+    write_encoder(vae, found)
+    vae.encoder.requires_grad_(False)
     vae.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] a stub lacks it
 
+    def draw(crop: int, batch: int) -> tuple[Tensor, Tensor]:
+        picked = torch.multinomial(weight, batch, replacement=True, generator=random)
+        real = crops(rgba[picked], crop, random).to(device)
+        return found.encode(real), real
+
+    if not checkpoint.exists():
+        straight.fit(vae, lambda: draw(64, 8), plans.start)
+        log.info("the linear decoder: %.2f dB", exactness(vae, found, measured))
+
     def loss(done: float) -> Tensor:
-        stage = next(s for s in (DECODER_ONLY if decoder_only else FROM_SCRATCH) if done < s.until)
-        picked = torch.multinomial(weight, stage.batch, replacement=True, generator=random)
-        real = crops(rgba[picked], stage.crop, random).to(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
-            made, posterior = reconstruct(vae, real)
-        if decoder_only:
-            return picture_loss(made.float(), real, detail=1.5)
-        spread = posterior.kl().mean() / (4 * (stage.crop // 8) ** 2)
-        return picture_loss(made.float(), real, detail=float(done > 0.12)) + 1e-3 * spread
+        stage = next(s for s in STAGES if done < s.until)
+        latent, real = draw(stage.crop, stage.batch)
+        latent += ROUGH * torch.rand(len(real), 1, 1, 1, device=device) * torch.randn_like(latent)
+        made = decoded(vae, latent.to(memory_format=torch.channels_last))
+        return picture_loss(made, real)
 
-    def report(weights: dict[str, Tensor]) -> str:
-        averaged = new_autoencoder().eval()
-        averaged.load_state_dict(weights)
-        return (
-            f"held-out {decibel(averaged, measured):.2f}, chosen {decibel(averaged, known):.2f} dB"
-        )
+    def report(weights: dict[str, Tensor], done: float) -> str:
+        averaged: Any = new_autoencoder(len(found.rows), SIDE)
+        averaged.to(device).load_state_dict(weights)
+        return f"{done:.0%}, held out {exactness(averaged, found, measured):.2f} dB"
 
-    train(
-        vae,
-        loss,
-        minutes=minutes,
-        rate=rate,
-        decay=0.998,
-        warm_up=50,
-        checkpoint=DECODER_CHECKPOINT if decoder_only else CHECKPOINT,
-        report=report,
-    )
-
-
-def main() -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=28)
-    parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--decoder-only", action="store_true")
-    asked = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(asked.threads)
-    learn(asked.minutes, asked.rate, decoder_only=asked.decoder_only)
-
-
-if __name__ == "__main__":
-    main()
+    train(vae, loss, plans.rest, checkpoint, report)
+    return vae

@@ -51,22 +51,26 @@ SAME_PICTURE = 0.04  # root mean square over a 32 px version on white, values 0.
 
 @dataclass(frozen=True)
 class Emoji:
-    """A named picture: `rgba` is uint8 [128, 128, 4] with premultiplied alpha."""
+    """A named picture: `rgba` is uint8 [128, 128, 4] with premultiplied alpha.
+
+    `tags` are words that emojibase has for it, none of them in its label.
+    """
 
     label: str
+    tags: tuple[str, ...]
     rgba: NDArray[np.uint8]
 
 
-def fetch(package: Package) -> Path:
+def fetch(package: Package, cache: Path = CACHE) -> Path:
     """The package's archive in the cache, fetched by npm if it is not there yet.
 
     Raises:
         ValueError: the archive is not the pinned one; it is removed.
     """
-    path = CACHE / package.archive
+    path = cache / package.archive
     if not path.exists():
-        CACHE.mkdir(exist_ok=True)
-        subprocess.run(["npm", "pack", package.name, "--silent"], cwd=CACHE, check=True)
+        cache.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["npm", "pack", package.name, "--silent"], cwd=cache, check=True)
     if hashlib.sha256(path.read_bytes()).hexdigest() != package.sha256:
         path.unlink()
         raise ValueError(f"{package.name}: the archive's sha256 is not the pinned one; run again")
@@ -84,14 +88,14 @@ def on_white(rgba: NDArray[np.uint8]) -> NDArray[np.float32]:
     return picture[..., :3] + (1 - picture[..., 3:])
 
 
-def clean_emoji() -> list[Emoji]:
+def clean_emoji(cache: Path = CACHE) -> list[Emoji]:
     """All emoji fit for training an autoencoder, without flags, glyphs and near copies."""
-    names = _names()
+    names = _names(cache)
     kept: list[Emoji] = []
     small = np.empty((0, 32, 32, 3), np.float32)
-    with tarfile.open(fetch(ART_PACKAGE)) as archive:
+    with tarfile.open(fetch(ART_PACKAGE, cache)) as archive:
         members = {_code(Path(m.name).stem): m for m in archive if m.name.endswith(".webp")}
-        for code, label in names.items():
+        for code, (label, tags) in names.items():
             if code not in members:
                 continue
             file = archive.extractfile(members[code])
@@ -100,27 +104,14 @@ def clean_emoji() -> list[Emoji]:
             tiny = on_white(rgba).reshape(32, 4, 32, 4, 3).mean((1, 3))
             distances = np.sqrt(((small - tiny) ** 2).mean((1, 2, 3)))
             if (distances >= SAME_PICTURE).all():
-                kept.append(Emoji(label, rgba))
+                kept.append(Emoji(label, tags, rgba))
                 small = np.concatenate([small, tiny[None]])
     return kept
 
 
-def chosen_emoji(emoji: list[Emoji]) -> list[Emoji]:
-    """Those of `emoji` the demo model draws, in the order of `labels.txt`.
-
-    Raises:
-        ValueError: `labels.txt` names pictures that do not exist or are copies of others.
-    """
-    by_label = {one.label: one for one in emoji}
-    missing = [label for label in chosen_labels() if label not in by_label]
-    if missing:
-        raise ValueError(f"labels.txt: no picture of its own for {', '.join(missing)}; remove them")
-    return [by_label[label] for label in chosen_labels()]
-
-
-def _names() -> dict[str, str]:
-    """Label by code point; the chosen ones first, so that a near copy of one is what is dropped."""
-    with tarfile.open(fetch(NAME_PACKAGE)) as archive:
+def _names(cache: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Label and tags by code point; chosen ones first, so that a near copy of one is dropped."""
+    with tarfile.open(fetch(NAME_PACKAGE, cache)) as archive:
         file = archive.extractfile("package/en/data.json")
         assert file is not None  # a plain file of the pinned archive
         entries: list[dict[str, Any]] = json.load(file)
@@ -133,7 +124,12 @@ def _names() -> dict[str, str]:
         and not entry["label"].endswith(("o\N{RIGHT SINGLE QUOTATION MARK}clock", "-thirty"))
     ]
     fit.sort(key=lambda entry: (entry["label"] not in chosen, entry["order"]))
-    return {_code(entry["hexcode"]): entry["label"] for entry in fit}
+    return {_code(entry["hexcode"]): (entry["label"], _tags(entry)) for entry in fit}
+
+
+def _tags(entry: dict[str, Any]) -> tuple[str, ...]:
+    own = set(entry["label"].lower().split())
+    return tuple(tag for tag in entry.get("tags", []) if not own & set(tag.lower().split()))
 
 
 def _code(name: str) -> str:
@@ -158,14 +154,21 @@ def _canvas(webp: bytes) -> NDArray[np.uint8]:
     return canvas
 
 
-def load_clean() -> list[Emoji]:
+def load_clean(cache: Path = CACHE) -> list[Emoji]:
     """`clean_emoji`, from the cache after the first time."""
-    path = CACHE / "emoji.npz"
+    path = cache / "pictures.npz"
     if not path.exists():
-        emoji = clean_emoji()
-        np.savez(path, label=[e.label for e in emoji], rgba=np.stack([e.rgba for e in emoji]))
+        emoji = clean_emoji(cache)
+        np.savez(
+            path,
+            label=[e.label for e in emoji],
+            tags=["\n".join(e.tags) for e in emoji],
+            rgba=np.stack([e.rgba for e in emoji]),
+        )
     with np.load(path) as stored:
         return [
-            Emoji(str(label), rgba)
-            for label, rgba in zip(stored["label"], stored["rgba"], strict=True)
+            Emoji(str(label), tuple(str(tags).splitlines()), rgba)
+            for label, tags, rgba in zip(
+                stored["label"], stored["tags"], stored["rgba"], strict=True
+            )
         ]

@@ -1,4 +1,4 @@
-"""Train the text encoder and the denoiser together on the latents of the chosen pictures.
+"""Train the text encoder and the denoiser together on latents of scenes.
 
 v-prediction (Salimans & Ho 2022) on the noise schedule of Stable Diffusion: at 16x16 its last
 sigma, 14.6, leaves next to nothing of a picture, and it is finite, so that every sampler and
@@ -8,47 +8,35 @@ schedule written for that family works here as it is.
 # torch and diffusers annotate their methods only in part:
 # pyright: reportUnknownMemberType=false
 
-import argparse
-import logging
-from pathlib import Path
+import math
+from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, cast
 
-import numpy as np
 import torch
 from diffusers.models.attention_processor import AttnProcessor
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from training.autoencoder import LATENT_SIDE, latent_statistics, load_autoencoder, plain_pictures
-from training.data import CACHE, HERE, chosen_emoji, chosen_labels, load_clean
-from training.loop import train
-from training.text import LENGTH, PHRASES, captions, save_tokenizer
+from training.text import LENGTH
 
-log = logging.getLogger(__name__)
-
-CHECKPOINT = CACHE / "denoiser.pt"
-TOKENIZER = CACHE / "tokenizer"
-TEXT_WIDTH = 128
+TEXT_WIDTH = 192
 STEPS, BETA_START, BETA_END = 1000, 0.00085, 0.012
-CAPTIONS = 64  # different ones for each picture
-BATCH = 8
-EMPTY = 0.1  # the share of empty captions, for guidance
 
 
-def new_denoiser() -> UNet2DConditionModel:
-    """The untrained denoiser, 4.1 M parameters; it adds the pooled text to the time embedding."""
+def new_denoiser(channels: int, widths: tuple[int, int] = (64, 128)) -> UNet2DConditionModel:
+    """The untrained denoiser, 4.2 M parameters; it adds the pooled text to the time embedding."""
     unet = UNet2DConditionModel(
-        sample_size=LATENT_SIDE,
-        in_channels=4,
-        out_channels=4,
+        sample_size=16,
+        in_channels=channels,
+        out_channels=channels,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        block_out_channels=(64, 128),
+        block_out_channels=widths,
         layers_per_block=1,
-        attention_head_dim=cast(
-            Any, (2, 4)
-        ),  # in diffusers the number of heads, of 32 channels each
+        # in diffusers the number of heads, of 32 channels each:
+        attention_head_dim=cast(Any, tuple(width // 32 for width in widths)),
         norm_num_groups=16,
         cross_attention_dim=TEXT_WIDTH,
         addition_embed_type="text",
@@ -79,164 +67,129 @@ def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
     return encoder
 
 
-def new_tokenizer() -> CLIPTokenizer:
-    """The tokenizer, trained on the names of all pictures, the chosen ones counting most.
-
-    Trained once and then kept in the cache: equally frequent pairs come in another order each time.
-    """
-    if not TOKENIZER.exists():
-        labels = chosen_labels()
-        phrases = 20 * [phrase.format("") for phrase in PHRASES]
-        save_tokenizer([e.label for e in load_clean()] + 20 * labels + phrases, TOKENIZER)
-    return cast(CLIPTokenizer, CLIPTokenizer.from_pretrained(TOKENIZER))
-
-
-def caption_tokens(tokenizer: CLIPTokenizer) -> Tensor:
-    """Token ids of the captions: [N, 64, 32], and those of the empty caption as one row more."""
-    labels = chosen_labels()
-    known = {word for label in labels for word in label.split()}
-    words = {word for emoji in load_clean() for word in emoji.label.split()}
-    fillers = sorted(words - known)
-    rows = [captions(label, labels, fillers, CAPTIONS) for label in labels] + [[""] * CAPTIONS]
-    return torch.stack([tokens(tokenizer, row) for row in rows])
-
-
-def tokens(tokenizer: CLIPTokenizer, prompts: list[str]) -> Tensor:
-    """Token ids of `prompts`, padded: int64 [B, 32]."""
-    return cast(Any, tokenizer)(
-        prompts, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt"
-    ).input_ids
-
-
-def kept_signal() -> Tensor:
+@cache
+def kept_signal(device: torch.device) -> Tensor:
     """The cumulative product of the alphas for each of the 1000 timesteps (scaled linear betas)."""
-    betas = torch.linspace(BETA_START**0.5, BETA_END**0.5, STEPS) ** 2
-    return torch.cumprod(1 - betas, 0)
+    betas = torch.linspace(BETA_START**0.5, BETA_END**0.5, STEPS, dtype=torch.float64) ** 2
+    return torch.cumprod(1 - betas, 0).float().to(device)
+
+
+def levels(device: torch.device) -> Tensor:
+    """Noise against signal, sigma, at each timestep: [1000], 0.03 to 14.6."""
+    return (1 / kept_signal(device) - 1).sqrt()
 
 
 class TextToLatent(nn.Module):
     """Text encoder and denoiser as one thing to train."""
 
-    def __init__(self, tokenizer: CLIPTokenizer) -> None:
+    def __init__(
+        self, tokenizer: CLIPTokenizer, channels: int, widths: tuple[int, int] = (64, 128)
+    ) -> None:
         super().__init__()
+        self.tokenizer = tokenizer
         self.text_encoder = new_text_encoder(tokenizer)
-        self.unet = new_denoiser()
+        self.unet = new_denoiser(channels, widths)
 
-    def forward(self, noised: Tensor, timestep: Tensor, ids: Tensor) -> Tensor:
-        """The v of `noised` [B, 4, 16, 16] at `timestep` [B] with captions `ids` [B, 32]."""
-        words = self.text_encoder(input_ids=ids).last_hidden_state
+    def words(self, prompts: Sequence[str]) -> Tensor:
+        """What the denoiser is told of `prompts`: [B, LENGTH, TEXT_WIDTH]."""
+        ids = cast(Any, self.tokenizer)(
+            list(prompts),
+            padding="max_length",
+            max_length=LENGTH,
+            truncation=True,
+            return_tensors="pt",
+        ).input_ids.to(self.text_encoder.device)
+        return self.text_encoder(input_ids=ids).last_hidden_state
+
+    def forward(self, noised: Tensor, timestep: Tensor, words: Tensor) -> Tensor:
+        """The v of `noised` [B, C, h, w] at `timestep` [B]."""
         return self.unet(noised, timestep, encoder_hidden_states=words).sample
 
+    def clean(self, x: Tensor, timestep: Tensor, words: Tensor) -> Tensor:
+        """The latent without noise, guessed from x = latent + sigma noise."""
+        kept = kept_signal(x.device)[timestep][:, None, None, None]
+        predicted = self(kept.sqrt() * x, timestep, words)
+        return kept * x - (1 - kept).sqrt() * predicted
 
-def v_loss(
-    model: TextToLatent, latents: Tensor, ids: Tensor, timestep: Tensor, noise: Tensor
-) -> Tensor:
-    """Squared error of the predicted v = sqrt(a) noise - sqrt(1 - a) latent, per picture: [B]."""
-    kept = kept_signal()[timestep][:, None, None, None]
+
+def draw_timesteps(count: int, device: torch.device) -> Tensor:
+    """Timesteps to train on: log sigma from a normal distribution, one in seven evenly.
+
+    The middle of the noise, where shapes are decided, counts most (Karras et al. 2022).
+    """
+    wanted = torch.randn(count, device=device) * 1.2 + 0.4
+    table = levels(device).log()
+    logged = torch.searchsorted(table, wanted).clamp(max=STEPS - 1)
+    evenly = torch.randint(STEPS, (count,), device=device)
+    return torch.where(torch.rand(count, device=device) < 1 / 7, evenly, logged)
+
+
+def v_loss(model: TextToLatent, latents: Tensor, prompts: Sequence[str]) -> Tensor:
+    """Squared error of the predicted v = sqrt(a) noise - sqrt(1 - a) latent."""
+    timestep = draw_timesteps(len(latents), latents.device)
+    noise = torch.randn_like(latents)
+    kept = kept_signal(latents.device)[timestep][:, None, None, None]
     noised = kept.sqrt() * latents + (1 - kept).sqrt() * noise
     target = kept.sqrt() * noise - (1 - kept).sqrt() * latents
-    with torch.autocast("cpu", torch.bfloat16):
-        predicted = model(noised, timestep, ids)
-    return ((predicted.float() - target) ** 2).mean((1, 2, 3))
+    noised = noised.contiguous(memory_format=torch.channels_last)
+    return ((model(noised, timestep, model.words(prompts)) - target) ** 2).mean()
+
+
+def noise_like(latents: Tensor, noise: Tensor) -> Tensor:
+    """Where a sampler starts: noise as at the last timestep, and as strong as with a picture."""
+    return noise * math.sqrt(float(levels(latents.device)[-1]) ** 2 + 1)
 
 
 @torch.no_grad()
-def conditioning_gap(model: TextToLatent, latents: Tensor, ids: Tensor) -> str:
-    """The loss with the right, another and no caption; the gap opens long before shapes do."""
-    latents, ids = latents[::4], torch.cat([ids[:-1:4], ids[-1:]])
-    random = torch.Generator().manual_seed(5)
-    noise = torch.randn(latents.shape, generator=random)
-    parts: list[str] = []
-    for step in (300, 700):
-        timestep = torch.full((len(latents),), step)
-        losses = [
-            float(v_loss(model, latents, rows, timestep, noise).mean())
-            for rows in (ids[:-1, 0], ids[:-1, 0].roll(7, 0), ids[-1:, 0].expand(len(latents), -1))
-        ]
-        parts.append(f"t={step} right {losses[0]:.3f} other {losses[1]:.3f} none {losses[2]:.3f}")
-    return "; ".join(parts)
+def walk(
+    model: TextToLatent, x: Tensor, said: Sequence[str], cfg: float, times: Sequence[int]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The states and timesteps that Euler's method visits from x, and at last the latents.
 
-
-def chosen_latents(path: Path) -> Tensor:
-    """Latents of the chosen pictures on white, each channel with mean 0 and deviation 1."""
-    vae = load_autoencoder(path)
-    pictures = plain_pictures(np.stack([e.rgba for e in chosen_emoji(load_clean())]))
-    latents, mean, deviation = latent_statistics(vae, pictures)
-    return (latents - mean) / deviation
-
-
-def learn(
-    minutes: float,
-    rate: float,
-    autoencoder: Path,
-    checkpoint: Path,
-    warm: Path | None,
-    favoured: float,
-) -> None:
-    """Train for `minutes`, or go on with an unfinished checkpoint.
-
-    `warm` is a finished checkpoint whose weights to start from; `favoured` the share of the
-    pictures seen that comes from `favourites.txt` alone, the rest being drawn from all alike.
+    Args:
+        model: the model.
+        x: noise at the first of the timesteps, [B, C, h, w].
+        said: prompts, [B].
+        cfg: guidance; 1 needs no answer to the empty prompt.
+        times: falling timesteps.
     """
-    torch.manual_seed(3)
-    tokenizer = new_tokenizer()
-    latents, ids = chosen_latents(autoencoder), caption_tokens(tokenizer)
-    model = TextToLatent(tokenizer)
-    if warm:
-        model.load_state_dict(torch.load(warm, weights_only=True)["average"])
-    log.info(
-        "%d pictures, %d tokens, %.2f M parameters in the denoiser, %.2f M in the text encoder",
-        len(latents),
-        len(tokenizer),
-        sum(p.numel() for p in model.unet.parameters()) / 1e6,
-        sum(p.numel() for p in model.text_encoder.parameters()) / 1e6,
-    )
-    often = set((HERE / "favourites.txt").read_text().splitlines())
-    is_often = torch.tensor([label in often for label in chosen_labels()])
-    weight = (1 - favoured) / len(latents) + favoured * is_often / is_often.sum()
-
-    def loss(done: float) -> Tensor:
-        picked = torch.multinomial(weight, BATCH)
-        timestep = (STEPS * torch.rand(BATCH) ** 0.6).long()  # shapes are decided in strong noise
-        noise = torch.randn(BATCH, *latents.shape[1:])
-        row = torch.where(torch.rand(BATCH) < EMPTY, len(latents), picked)
-        chosen = ids[row, torch.randint(CAPTIONS, (BATCH,))]
-        return v_loss(model, latents[picked], chosen, timestep, noise).mean()
-
-    def report(weights: dict[str, Tensor]) -> str:
-        averaged = TextToLatent(tokenizer).eval()
-        averaged.load_state_dict(weights)
-        return conditioning_gap(averaged, latents, ids)
-
-    train(
-        model,
-        loss,
-        minutes=minutes,
-        rate=rate,
-        decay=0.999,
-        warm_up=100,
-        checkpoint=checkpoint,
-        report=report,
-    )
+    table = levels(x.device)
+    words, empty = model.words(said), model.words([""] * len(said))
+    steps = [torch.tensor(time, device=x.device) for time in times]
+    for place, time in enumerate(steps):
+        yield x, time
+        at = time.expand(len(x))
+        guess = model.clean(x, at, words)
+        if cfg != 1:
+            without = model.clean(x, at, empty)
+            guess = without + cfg * (guess - without)
+        left = table[steps[place + 1]] if place + 1 < len(steps) else torch.zeros_like(table[0])
+        x = guess + (x - guess) * (left / table[time])
+    yield x, torch.zeros_like(steps[0])
 
 
-def main() -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=74)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
-    parser.add_argument("--warm", type=Path, help="a finished checkpoint to start from")
-    parser.add_argument("--favoured", type=float, default=0.0, help="share of favourites.txt")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--autoencoder", type=Path, default=CACHE / "autoencoder.pt")
-    asked = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(asked.threads)
-    learn(
-        asked.minutes, asked.rate, asked.autoencoder, asked.checkpoint, asked.warm, asked.favoured
-    )
+def sample(
+    model: TextToLatent,
+    prompts: Sequence[str],
+    cfg: float,
+    *,
+    steps: int = 20,
+    seed: int = 0,
+    batch: int = 32,
+) -> Tensor:
+    """Latents [B, C, 16, 16] on evenly spaced timesteps, as KSampler's "normal".
 
-
-if __name__ == "__main__":
-    main()
+    Each prompt has noise of its own, from `seed` and its place.
+    """
+    times = [round((STEPS - 1) * (1 - n / max(1, steps - 1))) for n in range(steps)]
+    channels, side = model.unet.config["in_channels"], model.unet.config["sample_size"]
+    device = model.text_encoder.device
+    done: list[Tensor] = []
+    for start in range(0, len(prompts), batch):
+        some = prompts[start : start + batch]
+        seeds = [torch.Generator().manual_seed(seed + start + n) for n in range(len(some))]
+        noise = torch.stack([torch.randn(channels, side, side, generator=g) for g in seeds])
+        noise = noise_like(noise, noise).to(device)
+        *_, (latents, _) = walk(model, noise, some, cfg, times)
+        done.append(latents)
+    return torch.cat(done)

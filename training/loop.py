@@ -5,8 +5,10 @@
 
 import logging
 import math
+import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,6 @@ from rich.progress import Progress
 from torch import Tensor, nn
 
 log = logging.getLogger(__name__)
-
-REPORT_SECONDS = 180
 
 
 class Average:
@@ -35,29 +35,56 @@ class Average:
                 self.weights[name].lerp_(value, pull)
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How long to train and at which rate.
+
+    The rate rises for `warm_up` steps, stays for the fraction `flat` and falls to zero along a
+    cosine. The end is at `steps`, or after `minutes` of wall time where that comes first.
+    """
+
+    steps: int
+    rate: float
+    minutes: float = math.inf
+    warm_up: int = 100
+    flat: float = 0.0
+    decay: float = 0.999
+    every: float = 180  # seconds between reports
+
+    def done(self, step: int, spent: float) -> float:
+        """The fraction that is behind us after `step` steps and `spent` seconds."""
+        return min(1.0, max(step / self.steps, spent / 60 / self.minutes))
+
+    def rate_at(self, step: int, done: float) -> float:
+        """The learning rate of a step."""
+        falling = max(0.0, done - self.flat) / (1 - self.flat)
+        return self.rate * min(1, (step + 1) / self.warm_up) * (1 + math.cos(math.pi * falling)) / 2
+
+
 def train(
     model: nn.Module,
     loss: Callable[[float], Tensor],
-    *,
-    minutes: float,
-    rate: float,
-    decay: float,
-    warm_up: int,
+    plan: Plan,
     checkpoint: Path,
-    report: Callable[[dict[str, Tensor]], str],
+    report: Callable[[dict[str, Tensor], float], str],
 ) -> None:
-    """Train `model` for `minutes` of wall time, taking up an unfinished checkpoint.
+    """Train `model` as `plan` says, taking up the checkpoint of an unfinished training.
 
-    AdamW with a cosine learning rate that starts at `rate` and ends at zero. The averaged weights
-    (moving average with `decay`) are stored under "average" in the checkpoint.
+    `model` ends with the averaged weights, which also are "average" in the checkpoint.
 
-    `loss` gives the loss of a fresh batch for the fraction of the time that has passed; `report`
-    is what the log says about the averaged weights every three minutes.
+    Args:
+        model: what to train; what needs no gradient stays.
+        loss: the loss of a fresh batch, given the fraction that is behind us.
+        plan: how long and how fast.
+        checkpoint: where the state is kept.
+        report: given the averaged weights and the fraction, what the log says.
     """
     learnt = [weight for weight in model.parameters() if weight.requires_grad]
-    optimiser = torch.optim.AdamW(learnt, rate, betas=(0.9, 0.99), weight_decay=1e-3, fused=True)
-    average = Average(model, decay)
-    step, spent = 0, 0.0
+    optimiser = torch.optim.AdamW(
+        learnt, plan.rate, betas=(0.9, 0.99), weight_decay=1e-3, fused=True
+    )
+    average = Average(model, plan.decay)
+    step, spent, losses = 0, 0.0, 0.0
     if checkpoint.exists():
         stored: dict[str, Any] = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(stored["model"])
@@ -65,31 +92,33 @@ def train(
         average.weights, step, spent = stored["average"], stored["step"], stored["spent"]
 
     def save() -> None:
-        log.info("%5.1f min, step %d: %s", spent / 60, step, report(average.weights))
         state = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
         part = checkpoint.with_suffix(".part")
         torch.save(state | {"average": average.weights, "step": step, "spent": spent}, part)
         part.replace(checkpoint)
+        said = report(average.weights, plan.done(step, spent))
+        log.info("%5.1f min, step %d, loss %.4f: %s", spent / 60, step, losses, said)
 
     saved = spent
-    with Progress() as bar:
-        task = bar.add_task(checkpoint.stem, total=minutes * 60)
-        while spent < minutes * 60:
+    with Progress(disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(checkpoint.stem, total=1.0)
+        while (done := plan.done(step, spent)) < 1:
             start = time.monotonic()
-            done = spent / 60 / minutes
             for group in optimiser.param_groups:
-                group["lr"] = (
-                    rate * min(1, (step + 1) / warm_up) * (1 + math.cos(math.pi * done)) / 2
-                )
+                group["lr"] = plan.rate_at(step, done)
             optimiser.zero_grad()
-            loss(done).backward()
+            value = loss(done)
+            value.backward()
             nn.utils.clip_grad_norm_(learnt, 1)
             optimiser.step()
             step += 1
             average.update(model, step)
+            losses += (float(value.detach()) - losses) * max(0.01, 1 / step)
             spent += time.monotonic() - start
-            bar.update(task, completed=spent)
-            if spent - saved > REPORT_SECONDS:
+            bar.update(task, completed=done)
+            if spent - saved > plan.every:
                 saved = spent
                 save()
-    save()
+    if spent > saved or not checkpoint.exists():
+        save()
+    model.load_state_dict(average.weights)

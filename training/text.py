@@ -2,13 +2,18 @@
 
 import json
 import random
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
+from training.data import Emoji
+
 START, END = "<|startoftext|>", "<|endoftext|>"
-LENGTH = 32  # tokens of a prompt with start and end; CLIP's 77 would cost a tenth of the time
-VOCABULARY = 3072
+LENGTH = 24  # tokens of a prompt with start and end; CLIP's 77 would cost a third of the time
+VOCABULARY = 4096
 SPLIT = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"  # CLIP, Radford et al. 2021
 
 PHRASES = (
@@ -16,7 +21,7 @@ PHRASES = (
     "the {}",
     "{} on white",
     "{}, white background",
-    "{} on a white background",
+    "a {} on a white background",
     "a picture of a {}",
     "an emoji of a {}",
     "3d icon of a {}",
@@ -70,25 +75,50 @@ def save_tokenizer(words: list[str], folder: Path) -> None:
     (folder / "special_tokens_map.json").write_text(json.dumps(special, indent=2) + "\n")
 
 
-def captions(label: str, labels: list[str], fillers: list[str], count: int) -> list[str]:
-    """`count` captions for the picture called `label`, the same at every call.
+@dataclass(frozen=True)
+class Speech:
+    """What the names are, and which words say nothing about a picture."""
 
-    Half are the label as it is. The others put it into a phrase, leave out a final "face" where no
-    other label is meant, or add words that name none of the pictures, which the model so learns
-    to pass over.
+    labels: frozenset[str]
+    known_tags: frozenset[str]  # those that exactly one name has
+    fillers: tuple[str, ...]
+
+
+def speech(emoji: Sequence[Emoji], others: Iterable[Emoji]) -> Speech:
+    """What captions of `emoji` are made of; words of `others` that name none of them fill."""
+    labels = frozenset(one.label for one in emoji)
+    words = {word.lower() for one in emoji for word in one.label.split()}
+    counts = Counter(tag for one in emoji for tag in one.tags)
+    single = frozenset(tag for tag, count in counts.items() if count == 1 and tag not in labels)
+    said = words | {word.lower() for tag in counts for word in tag.split()}
+    fillers = {word for one in others for word in one.label.lower().split()} - said
+    return Speech(labels, single, tuple(sorted(fillers)))
+
+
+def named(one: Emoji, about: Speech, draw: random.Random) -> str:
+    """A name of the picture: its label, at times without a final "face" where that is clear."""
+    short = one.label.removesuffix(" face")
+    return one.label if short in about.labels else draw.choice((one.label, short))
+
+
+def caption(one: Emoji, about: Speech, draw: random.Random) -> str:
+    """A caption for the plain picture.
+
+    Half are the bare name; the others a phrase around it, tags in front of it, a tag that only this
+    picture has, or the name among words that name no picture, which the model so learns to pass
+    over.
     """
-    draw = random.Random(label)
-    short = label.removesuffix(" face")
-    names = [label] if short in labels else [label, short]
-    made: list[str] = []
-    for index in range(count):
-        name = draw.choice(names)
-        if index % 2 == 0:
-            made.append(name)
-        elif index % 4 == 1:
-            made.append(draw.choice(PHRASES).format(name))
-        else:
-            words = [name, *draw.sample(fillers, draw.randint(1, 4))]
-            draw.shuffle(words)
-            made.append(" ".join(words))
-    return made
+    name, kind = named(one, about, draw), draw.random()
+    if kind < 0.5:
+        return name
+    if kind < 0.68:
+        return draw.choice(PHRASES).format(name)
+    if kind < 0.84 and one.tags:
+        tags = draw.sample(one.tags, min(len(one.tags), draw.randint(1, 2)))
+        return ", ".join([*tags, name])
+    own = sorted(about.known_tags & set(one.tags))
+    if kind < 0.88 and own:
+        return draw.choice(own)
+    words = [name, *draw.sample(about.fillers, min(len(about.fillers), draw.randint(1, 4)))]
+    draw.shuffle(words)
+    return " ".join(words)

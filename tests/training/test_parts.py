@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
-from training import autoencoder, loop, score, text
-from training.data import SIDE, on_white
+from training import autoencoder, denoiser, loop, rehearsal, scenes, score, sheet, text
+from training.data import SIDE, Emoji, on_white
 
 
 def squares(count: int) -> Tensor:
@@ -23,25 +25,6 @@ def squares(count: int) -> Tensor:
     pictures[:, 0, 40:80, 40:80] = 255
     pictures[:, 3, 40:80, 40:80] = 255
     return pictures
-
-
-def test_normalisation_folded_into_the_autoencoder_changes_no_picture():
-    torch.manual_seed(0)
-    plain = autoencoder.new_autoencoder().eval()
-    folded = autoencoder.new_autoencoder().eval()
-    folded.load_state_dict(plain.state_dict())
-    pictures = torch.rand(3, 3, 64, 64) * 2 - 1
-    latents, mean, deviation = autoencoder.latent_statistics(plain, pictures)
-    autoencoder.fold_statistics(folded, mean, deviation)
-    normal, _, _ = autoencoder.latent_statistics(folded, pictures)
-    torch.testing.assert_close(normal, (latents - mean) / deviation, atol=1e-4, rtol=1e-4)
-    with torch.no_grad():
-        torch.testing.assert_close(
-            autoencoder.reconstruct(folded, pictures)[0],
-            autoencoder.reconstruct(plain, pictures)[0],
-            atol=1e-4,
-            rtol=1e-4,
-        )
 
 
 def test_three_crops_in_ten_keep_the_pose_and_the_colours():
@@ -79,19 +62,92 @@ def test_any_text_is_encoded_and_comes_back(tmp_path: Path):
     assert len(tokenizer("red apple").input_ids) == 4
 
 
+def emoji(*labels: str) -> list[Emoji]:
+    """Things that look all alike: a red square."""
+    square = squares(1)[0].permute(1, 2, 0).numpy()
+    return [Emoji(label, ("pet", f"tag of {label}"), square) for label in labels]
+
+
 def test_captions_name_their_picture_and_leave_face_out_only_where_it_is_clear():
-    labels = ["cat face", "dog face", "dog"]
-    cats = text.captions("cat face", labels, ["shiny", "very", "old", "wooden"], 64)
-    assert len(cats) == 64
-    assert cats == text.captions("cat face", labels, ["shiny", "very", "old", "wooden"], 64)
-    assert {"cat", "cat face"} <= set(cats)
+    known = emoji("cat face", "dog face", "dog")
+    about = text.speech(known, emoji("shiny lamp", "old dog", "pet"))
+    assert about.fillers == ("lamp", "old", "shiny")
+    draw = random.Random(0)
+    cats = [text.caption(known[0], about, draw) for _ in range(300)]
+    assert {"cat", "cat face", "tag of cat face"} <= set(cats)
     assert all("cat" in caption for caption in cats)
-    dogs = text.captions("dog face", labels, ["shiny", "very", "old", "wooden"], 64)
+    dogs = [text.caption(known[1], about, draw) for _ in range(300)]
     assert all("dog face" in caption for caption in dogs)
 
 
+def test_pictures_are_put_together_as_their_captions_say():
+    known = emoji("red square")
+    made = scenes.Scenes(known, text.speech(known, []), [1.0])
+    for mix in (scenes.Mix(), scenes.Mix(ground=1), scenes.Mix(placed=1), scenes.Mix(pair=1)):
+        pictures, said = made.batch(24, mix)
+        assert pictures.shape == (24, 3, SIDE, SIDE)
+        assert float(pictures.min()) >= -1 - 1e-5
+        assert float(pictures.max()) <= 1 + 1e-5
+        for picture, words in zip(pictures, said, strict=True):
+            shown = (picture / 2 + 0.5).permute(1, 2, 0).numpy()
+            grounds = [colour for colour in scenes.COLOURS if words.endswith(colour)]
+            grounds += [colour for colour in scenes.COLOURS if f"{colour} background" in words]
+            assert sheet.background(shown) == (grounds[0] if grounds else "white"), words
+            red = np.argwhere((shown[..., 0] > 0.9) & (shown[..., 1] < 0.1))
+            if mix.placed:
+                across, down = next(p for w, p in scenes.PLACES.items() if w in words)
+                middle = red.mean(0) - SIDE / 2
+                assert middle[1] * across > 15 or middle[0] * down > 15, words
+            if mix.pair:
+                assert words == "red square and red square"
+                assert (red[:, 1] < SIDE / 2).sum() == (red[:, 1] >= SIDE / 2).sum() > 100
+    (index, said) = made.plain(3)
+    assert index == [0, 0, 0]
+    assert len(said) == 3
+
+
+def test_one_in_ten_pairs_of_a_name_and_a_colour_is_never_trained():
+    names = [f"thing {number}" for number in range(200)]
+    kept = [not scenes.trained(name, colour) for name in names for colour in scenes.COLOURS]
+    assert 0.07 < np.mean(kept) < 0.13
+
+
+def test_a_perfect_model_is_walked_to_its_picture_by_any_guidance():
+    picture = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+
+    class Knowing(denoiser.TextToLatent):
+        def __init__(self) -> None:
+            nn.Module.__init__(self)
+
+        def words(self, prompts: Sequence[str]) -> Tensor:
+            return torch.zeros(len(prompts), 1, 1)
+
+        def forward(self, noised: Tensor, timestep: Tensor, words: Tensor) -> Tensor:
+            kept = denoiser.kept_signal(noised.device)[timestep][:, None, None, None]
+            return (kept.sqrt() * noised - picture) / (1 - kept).sqrt()
+
+    start = denoiser.noise_like(picture, torch.randn_like(picture))
+    for cfg in (1.0, 8.0):
+        *states, (end, _) = denoiser.walk(Knowing(), start, ["a", "b"], cfg, [999, 500, 100, 0])
+        assert len(states) == 4
+        torch.testing.assert_close(end, picture, atol=1e-3, rtol=1e-3)
+    about = rehearsal.Rehearsal()
+    about.visit(Knowing(), ["a", "b"], picture)
+    assert {state.said for state in about.states} == {"a", "b"}
+    assert all(int(state.timestep) > 0 for state in list(about.states)[:2])
+
+
+def test_guesses_of_the_model_fit_its_loss_and_its_states():
+    timesteps = denoiser.draw_timesteps(4000, torch.device("cpu"))
+    assert int(timesteps.min()) >= 0
+    assert int(timesteps.max()) < denoiser.STEPS
+    sigma = denoiser.levels(torch.device("cpu"))[timesteps]
+    assert 1 < float(sigma.median()) < 3
+    assert 14.5 < float(denoiser.levels(torch.device("cpu"))[-1]) < 14.7
+
+
 def test_training_goes_on_from_its_checkpoint(tmp_path: Path):
-    def run(minutes: float) -> dict[str, Any]:
+    def run(steps: int) -> dict[str, Any]:
         torch.manual_seed(0)
         model = nn.Linear(2, 1)
 
@@ -99,25 +155,29 @@ def test_training_goes_on_from_its_checkpoint(tmp_path: Path):
             assert 0 <= done < 1
             return (model(torch.ones(4, 2)) - 3).square().mean()
 
-        def report(weights: dict[str, Tensor]) -> str:
-            return str(len(weights))
+        def report(weights: dict[str, Tensor], done: float) -> str:
+            return f"{len(weights)} {done}"
 
-        loop.train(
-            model,
-            loss,
-            minutes=minutes,
-            rate=1e-2,
-            decay=0.9,
-            warm_up=2,
-            checkpoint=tmp_path / "model.pt",
-            report=report,
-        )
-        return torch.load(tmp_path / "model.pt", weights_only=True)
+        plan = loop.Plan(steps, 1e-2, warm_up=2, decay=0.9)
+        loop.train(model, loss, plan, tmp_path / "model.pt", report)
+        stored: dict[str, Any] = torch.load(tmp_path / "model.pt", weights_only=True)
+        for name, value in model.state_dict().items():
+            torch.testing.assert_close(value, stored["average"][name])
+        return stored
 
-    first = run(0.001)
-    second = run(first["spent"] / 60 + 0.001)
-    assert second["step"] > first["step"] > 0
+    first, second = run(5), run(9)
+    assert (first["step"], second["step"]) == (5, 9)
     assert second["spent"] > first["spent"]
+
+
+def test_the_rate_rises_stays_and_falls_to_nothing():
+    plan = loop.Plan(100, 2.0, warm_up=10, flat=0.3)
+    rates = [plan.rate_at(step, plan.done(step, 0)) for step in range(101)]
+    assert rates[:10] == sorted(rates[:10])
+    assert rates[10:31] == [2.0] * 21
+    assert rates[30:] == sorted(rates[30:], reverse=True)
+    assert rates[-1] < 1e-3
+    assert loop.Plan(100, 2.0, minutes=2).done(1, 60) == 0.5, "time ends it as well"
 
 
 def test_lab_of_known_colours():

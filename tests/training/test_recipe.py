@@ -1,0 +1,123 @@
+"""A small version of the whole training: drawn pictures in, a folder that draws them out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from nodes.models.checkpoints import read_checkpoint
+from nodes.models.previews import colored
+from training import export, patches, recipe, sheet
+from training.autoencoder import decibels
+from training.data import SIDE, Emoji
+from training.loop import Plan
+
+NAMES = ("red square", "blue disc", "green bar")
+COLOURS = ((230, 40, 40), (40, 60, 220), (40, 180, 70))
+SMALL = recipe.Recipe(
+    start=Plan(8, 3e-3, warm_up=2),
+    decoder=Plan(6, 1e-3, warm_up=2, decay=0.5),
+    denoiser=Plan(6, 2e-3, warm_up=2, decay=0.5),
+    batch=3,
+    widths=(32, 32),
+    rehearse=0.5,
+    visit=2,
+)
+
+
+def emoji() -> list[Emoji]:
+    """Three things with names and some without."""
+    rows, columns = np.mgrid[0:SIDE, 0:SIDE]
+    shapes = (
+        (abs(rows - 64) < 40) & (abs(columns - 64) < 40),
+        (rows - 64) ** 2 + (columns - 64) ** 2 < 45**2,
+        abs(rows - 64) < 15,
+    )
+    made: list[Emoji] = []
+    for name, shape, colour in zip(NAMES, shapes, COLOURS, strict=True):
+        rgba = np.where(shape[..., None], np.array([*colour, 255]), 0).astype(np.uint8)
+        made.append(Emoji(name, ("drawn",), rgba))
+    noise = np.random.default_rng(0)
+    for number in range(8):
+        shape = shapes[number % 3]
+        colour = [*noise.integers(0, 255, 3), 255]
+        rgba = np.where(shape[..., None], np.array(colour), 0).astype(np.uint8)
+        made.append(Emoji(f"other {number}", (), rgba))
+    return made
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything trained for a few steps, and the folder made of it."""
+    made = tmp_path_factory.mktemp("training")
+    found = recipe.material(emoji(), NAMES, ["blue disc"])
+    device = torch.device("cpu")
+    recipe.train_decoder(found, made, SMALL, device)
+    recipe.train_denoiser(found, made, SMALL, device)
+    export.export(found, made, SMALL, made / "model")
+    return made
+
+
+def test_the_folder_draws_in_plain_diffusers(cache: Path):
+    pipeline = sheet.load(cache / "model")
+    images = sheet.draw(pipeline, ["blue disc", "red square on green"])
+    assert images.shape == (2, SIDE, SIDE, 3)
+    assert np.isfinite(images).all()
+    said = sheet.measure(pipeline, emoji()[:3], frozenset(NAMES[:1]))
+    assert len(said) >= len(sheet.MEASURED)
+
+
+def test_the_folder_is_read_here_and_says_what_it_is_made_for(cache: Path):
+    found = read_checkpoint(cache / "model")
+    assert found.vae.config["latent_channels"] == patches.CHANNELS
+    assert found.factor == 8
+    told = json.loads((cache / "model" / "metadata.json").read_text())
+    assert told["modelspec.resolution"] == f"{SIDE}x{SIDE}"
+    assert found.colors is not None
+    encoder = patches.PatchMap.load(cache / "patches.pt")
+    seen = recipe.Material([], [], [], frozenset()).tensor(emoji())
+    picture = seen[:, :3].float() / 127.5 - 1
+    small = torch.nn.functional.avg_pool2d(picture, 8).movedim(1, -1) / 2 + 0.5
+    assert (colored(encoder.encode(picture), found.colors) - small).abs().max() < 0.05
+
+
+def test_previews_are_written_and_finished_parts_are_not_trained_again(cache: Path):
+    assert (cache / "preview.png").stat().st_size > 1000
+    before = (cache / "denoiser.pt").stat().st_mtime_ns
+    found = recipe.material(emoji(), NAMES, ["blue disc"])
+    recipe.train_denoiser(found, cache, SMALL, torch.device("cpu"))
+    assert (cache / "denoiser.pt").stat().st_mtime_ns == before
+
+
+def test_an_unknown_name_is_said():
+    with pytest.raises(ValueError, match="no picture of its own for sea"):
+        recipe.material(emoji(), ["sea"], [])
+
+
+def test_the_autoencoder_encodes_by_the_map_even_in_half_precision(cache: Path):
+    encoder = patches.PatchMap.load(cache / "patches.pt")
+    vae = patches.new_autoencoder()
+    patches.write_encoder(vae, encoder)
+    pictures = torch.rand(2, 3, 64, 48, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    module: Any = vae
+    with torch.no_grad():
+        exact = module.encode(pictures).latent_dist.mode()
+        rounded = module.half().float().encode(pictures).latent_dist
+    torch.testing.assert_close(exact, encoder.encode(pictures), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(rounded.mode(), exact, atol=2e-2, rtol=2e-2)
+    assert float(rounded.std.max()) < 1e-3
+
+
+def test_the_map_gives_back_what_it_was_fitted_to():
+    smooth = torch.nn.functional.interpolate(
+        torch.rand(8, 3, 4, 4) * 2 - 1, size=64, mode="bilinear"
+    )
+    found = patches.fit(smooth)
+    latents = found.encode(smooth)
+    assert 0.1 < float(latents.square().mean()) < 10
+    assert decibels(found.decode(latents), smooth).min() > 40
