@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from engine.authoring.errors import SoundstageError
+from engine.cli import values
 from engine.cli.caching import ALL_THAT_FITS, Keeping, add_caching, keeping
 from engine.cli.custom_nodes import add_custom_nodes, custom_nodes
 from engine.cli.flags import add_foreign
@@ -92,6 +93,23 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Convert:
+    """`soundstage convert`: the graph in a file, as a prompt or for the editor.
+
+    Attributes:
+        editor: as the editor saves it; else in API format.
+        out: the file to write; None: standard output.
+        server: see `Run`.
+    """
+
+    home: Path
+    file: Path
+    editor: bool
+    out: Path | None
+    server: str | None
+
+
+@dataclass(frozen=True)
 class Demo:
     """`soundstage demo`: the first picture and the first voice."""
 
@@ -129,7 +147,7 @@ class Doctor:
     port: int
 
 
-Command = Serve | Run | Demo | ListModels | PullModel | Nodes | Doctor
+Command = Serve | Run | Convert | Demo | ListModels | PullModel | Nodes | Doctor
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Command:
@@ -143,6 +161,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
             return _serve(given)
         case "run":
             return Run(given.home, given.workflow, tuple(given.set), given.out, given.server)
+        case "convert":
+            return Convert(given.home, given.file, given.editor, given.out, given.server)
         case "demo":
             return Demo(given.home)
         case "models" if given.action == "pull":
@@ -196,9 +216,9 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     home.add_argument(
         "--home",
         "--base-directory",
-        type=_folder,
+        type=values.folder,
         metavar="DIR",
-        default=_folder(environment.get("SOUNDSTAGE_HOME") or "~/soundstage"),
+        default=values.folder(environment.get("SOUNDSTAGE_HOME") or "~/soundstage"),
         help="folder of models, inputs, outputs and the queue "
         "(default: $SOUNDSTAGE_HOME, else ~/soundstage)",
     )
@@ -209,6 +229,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", parents=[home, nodes], help="run the service"))
     _add_run(commands.add_parser("run", parents=[home], help="run one workflow"))
+    _add_convert(commands.add_parser("convert", parents=[home], help="show the graph in a file"))
     commands.add_parser("demo", parents=[home], help="make a first picture and a first voice")
     models = commands.add_parser("models", help="list and fetch models")
     actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -218,7 +239,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     listed = commands.add_parser("nodes", parents=[nodes], help="list the nodes, or explain one")
     listed.add_argument("name", nargs="?", metavar="NAME", help="of one node")
     doctor = commands.add_parser("doctor", parents=[home], help="check this machine")
-    doctor.add_argument("--port", type=_port, default=DEFAULT_PORT, help="of the service")
+    doctor.add_argument("--port", type=values.port, default=DEFAULT_PORT, help="of the service")
     for command in (*commands.choices.values(), *actions.choices.values()):
         command.allow_abbrev = False
     return parser
@@ -231,23 +252,26 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=EVERYWHERE,
         default="127.0.0.1",
-        type=_addresses,
+        type=values.addresses,
         metavar="IP",
         help="addresses to listen on, with commas; without a value: all (default: 127.0.0.1)",
     )
     parser.add_argument(
-        "--port", type=_port, default=DEFAULT_PORT, help="0 takes a free one (default: 8188)"
+        "--port", type=values.port, default=DEFAULT_PORT, help="0 takes a free one (default: 8188)"
     )
     for place in PLACES:
         parser.add_argument(
-            f"--{place}-directory", type=_folder, metavar="DIR", help=f"instead of HOME/{place}"
+            f"--{place}-directory",
+            type=values.folder,
+            metavar="DIR",
+            help=f"instead of HOME/{place}",
         )
     parser.add_argument(
-        "--max-upload-size", type=_size, default=100.0, metavar="MB", help="(default: 100)"
+        "--max-upload-size", type=values.size, default=100.0, metavar="MB", help="(default: 100)"
     )
     parser.add_argument(
         "--max-queue",
-        type=_count,
+        type=values.count,
         default=10_000,
         metavar="JOBS",
         help="refuse more when so many wait (default: 10000)",
@@ -273,18 +297,20 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         action="append",
         nargs="+",
         default=[],
-        type=_folder,
+        type=values.folder,
         metavar="FILE",
         help="YAML that names further folders of models, beside HOME/extra_model_paths.yaml",
     )
-    parser.add_argument("--tls-certfile", type=_folder, metavar="PEM", help="serve HTTPS")
-    parser.add_argument("--tls-keyfile", type=_folder, metavar="PEM", help="of the certificate")
+    parser.add_argument("--tls-certfile", type=values.folder, metavar="PEM", help="serve HTTPS")
+    parser.add_argument(
+        "--tls-keyfile", type=values.folder, metavar="PEM", help="of the certificate"
+    )
     parser.add_argument(
         "--enable-compress-response-body", action="store_true", help="send text compressed"
     )
     parser.add_argument("--auto-launch", action="store_true", help="open a browser")
     parser.add_argument(
-        "--cuda-device", type=_devices, metavar="N", help="use these accelerators: 0 or 0,1"
+        "--cuda-device", type=values.devices, metavar="N", help="use these accelerators: 0 or 0,1"
     )
     parser.add_argument("--cpu", action="store_true", help="leave accelerators alone")
     parser.add_argument("--attached", action="store_true", help="stop when standard input closes")
@@ -296,7 +322,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--front-end-root",
-        type=_front_end,
+        type=values.front_end,
         metavar="DIR",
         help="show the browser app in this folder (its index.html) instead of our own page",
     )
@@ -313,7 +339,9 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("workflow", type=_path, metavar="WORKFLOW.json", help="in API format")
+    parser.add_argument(
+        "workflow", type=values.path, metavar="FILE", help="a workflow, or a picture of one"
+    )
     parser.add_argument(
         "--set",
         action="append",
@@ -323,65 +351,24 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out",
-        type=_folder,
+        type=values.folder,
         default=Path.cwd(),
         metavar="DIR",
         help="folder for what it makes (default: here)",
     )
-    parser.add_argument("--server", type=_server, metavar="URL", help="of a running service to use")
+    parser.add_argument(
+        "--server", type=values.server, metavar="URL", help="of a running service to use"
+    )
 
 
-def _path(text: str) -> Path:
-    return Path(text).expanduser()
-
-
-def _folder(text: str) -> Path:
-    return _path(text).absolute()
-
-
-def _front_end(text: str) -> Path:
-    folder = _folder(text)
-    if (folder / "index.html").is_file():
-        return folder
-    raise argparse.ArgumentTypeError(f"{text!r} is no folder with an index.html in it")
-
-
-def _addresses(text: str) -> tuple[str, ...]:
-    addresses = tuple(address.strip() for address in text.split(","))
-    if all(addresses):
-        return addresses
-    raise argparse.ArgumentTypeError(f"{text!r} is no address, nor several with commas")
-
-
-def _port(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) < 65536:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no port (0 to 65535)")
-
-
-def _size(text: str) -> float:
-    try:
-        size = float(text)
-    except ValueError:
-        size = 0.0
-    if 0 < size < float("inf"):
-        return size
-    raise argparse.ArgumentTypeError(f"{text!r} is no size in MB")
-
-
-def _count(text: str) -> int:
-    if text.isascii() and text.isdigit() and 0 < int(text) < 10**9:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of jobs, 1 or more")
-
-
-def _devices(text: str) -> str:
-    if all(part.isascii() and part.isdigit() for part in text.split(",")):
-        return text
-    raise argparse.ArgumentTypeError(f"{text!r} is no device, nor several with commas")
-
-
-def _server(text: str) -> str:
-    if text.startswith(("http://", "https://")):
-        return text
-    raise argparse.ArgumentTypeError(f"{text!r} does not start with http:// or https://")
+def _add_convert(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=values.path, metavar="FILE", help="a workflow or a picture")
+    parser.add_argument(
+        "--editor", action="store_true", help="as the editor saves it (default: in API format)"
+    )
+    parser.add_argument(
+        "--out", type=values.folder, metavar="FILE", help="default: standard output"
+    )
+    parser.add_argument(
+        "--server", type=values.server, metavar="URL", help="of a running service to use"
+    )

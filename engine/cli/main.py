@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from engine.authoring.errors import SoundstageError
 from engine.cli.config import (
     Command,
+    Convert,
     Demo,
     Doctor,
     ListModels,
@@ -45,6 +46,10 @@ def _do(command: Command) -> int:
             from engine.cli.run import run
 
             return asyncio.run(run(command))
+        case Convert():
+            from engine.cli.convert import convert
+
+            return asyncio.run(convert(command))
         case Demo():
             from engine.cli.demo import demo
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from rich.console import Console
 
 from engine.cli.config import Run
 from engine.cli.follow import follow, tell_end, tell_refusal
 from engine.cli.service import service
-from engine.cli.workflow import Prompt, change, load
+from engine.cli.workflow import Prompt, brought, change, holds_json, load
 from engine.client import Client, Refused
 from engine.graph.workflow import is_workflow
 
@@ -21,12 +22,17 @@ async def run(command: Run) -> int:
     Raises:
         SoundstageError: the file cannot be used, or the service does not answer.
     """
-    document = load(command.workflow)
-    workflow = document if is_workflow(document) else None
-    prompt: Prompt = {} if workflow is not None else document
+    if holds_json(command.workflow):
+        load(command.workflow)  # what is wrong is told before a service starts
     console = Console(stderr=True)
-    async with _address(command) as url, Client(url) as client:
+    prompt: Prompt = {}
+    async with address(command.server, command.home) as url, Client(url) as client:
+        document, notes = await brought(command.workflow, client)
+        for note in notes:
+            console.print(note, style="yellow", markup=False, highlight=False)
+        workflow = document if is_workflow(document) else None
         try:
+            prompt = document
             if workflow is not None:
                 prompt = await client.convert(workflow)
             change(prompt, command.changes)
@@ -42,9 +48,10 @@ async def run(command: Run) -> int:
 
 
 @asynccontextmanager
-async def _address(command: Run) -> AsyncGenerator[str]:
-    if command.server is not None:
-        yield command.server
+async def address(server: str | None, home: Path) -> AsyncGenerator[str]:
+    """The address of a service: the one that was named, else that of a home, which may start."""
+    if server is not None:
+        yield server
         return
-    async with service(command.home) as url:
+    async with service(home) as url:
         yield url

@@ -2,16 +2,60 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from engine.cli.config import UsageError
+from engine.client import Client, Refused
 from engine.graph.prompt import normal
 from engine.graph.workflow import is_workflow
 
 Prompt: TypeAlias = dict[str, dict[str, Any]]
+
+
+async def brought(path: Path, client: Client) -> tuple[dict[str, Any], list[str]]:
+    """What is in a file of any kind, pictures included.
+
+    Returns:
+        a prompt in API format, or what the editor saves; and what of the file could not be taken
+        over, in sentences.
+
+    Raises:
+        UsageError: no such file, or there is no workflow in it.
+    """
+    if holds_json(path):
+        return load(path), []
+    data = await asyncio.to_thread(_read, path)
+    try:
+        return await client.open_file(data)
+    except Refused as refused:
+        raise UsageError(f"{path}: {refused}") from refused
+
+
+def holds_json(path: Path) -> bool:
+    """Whether a file begins like JSON.
+
+    Raises:
+        UsageError: no such file.
+    """
+    return _read(path).lstrip()[:1] in (b"{", b"[")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _document(path: Path, data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not valid JSON: {error}") from error
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -20,12 +64,7 @@ def load(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: no such file, no JSON, or in neither format.
     """
-    try:
-        data = json.loads(path.read_bytes())
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not valid JSON: {error}") from error
+    data = _document(path, _read(path))
     if not is_workflow(data) and not _is_prompt(data):
         raise UsageError(
             f"{path} is no workflow: neither a file of the editor nor one in API format, an "

@@ -130,6 +130,20 @@ class Client:
         """
         return await self._post("/workflow/convert", workflow)
 
+    async def open_file(self, data: bytes) -> tuple[dict[str, Any], list[str]]:
+        """The workflow that a file carries or tells of, as the editor opens it.
+
+        Returns:
+            the workflow, and what of the file could not be taken over, in sentences.
+
+        Raises:
+            Refused: there is none.
+        """
+        kind = {"Content-Type": "application/octet-stream"}
+        async with self._request("POST", "/workflow/open", data=data, headers=kind) as answer:
+            found = msgspec.json.decode(await answer.read())
+        return found["workflow"], found["notes"]
+
     async def result(self, job: str) -> Result | None:
         """How a job ended; None while it waits or runs, or when it is unknown."""
         entries = await self._get(f"/history/{quote(job, safe='')}")

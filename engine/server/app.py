@@ -88,6 +88,7 @@ ROUTES = (
     web.post("/interrupt", prompts.post_interrupt),
     web.post("/free", prompts.post_free),
     web.post("/workflow/convert", workflows.convert),
+    web.post("/workflow/open", workflows.open_file),
     web.get("/object_info", system.object_info),
     web.get(f"/object_info/{ID}", system.object_info_node),
     web.get("/unsupported_nodes", system.unsupported_nodes),

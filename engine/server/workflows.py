@@ -1,4 +1,4 @@
-"""/workflow/convert: the editor's files for clients that send prompts."""
+"""/workflow/convert and /workflow/open: files that people bring, as prompts and for the editor."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from engine.graph.workflow import to_prompt
 from engine.server.answers import json_response
 from engine.server.bodies import json_object
 from engine.server.keys import ENGINE
+from engine.server.opened import opened
 
 
 async def convert(request: web.Request) -> web.Response:
@@ -21,6 +22,19 @@ async def convert(request: web.Request) -> web.Response:
     registry = request.app[ENGINE].registry
     await registry.renew()
     return json_response(await asyncio.to_thread(_converted, document, registry))
+
+
+async def open_file(request: web.Request) -> web.Response:
+    """POST /workflow/open: any file in, the workflow that it carries or tells of out.
+
+    The answer is ``{"workflow": ..., "notes": [...]}``: what the editor opens, and in sentences
+    what of the file could not be taken over.
+    """
+    data = await request.read()
+    engine = request.app[ENGINE]
+    await engine.registry.renew()
+    made = await asyncio.to_thread(opened, data, engine.registry, engine.folders)
+    return json_response(made)
 
 
 def _converted(document: dict[str, Any], registry: Registry) -> dict[str, Any]:

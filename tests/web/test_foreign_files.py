@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.graph.infotexts import CARRIERS, OTHERS
 from tests.web.conftest import Visitor
-from tests.web.graphs import opened, picture
+from tests.web.graphs import drop, opened, picture
 from tests.web.test_access import violations
 from tests.web.test_runs import node, run
 
@@ -112,3 +113,25 @@ def test_the_counter_of_a_prompt_is_the_same_inside_of_a_subgraph(page: Page):
     page.get_by_role("button", name="Look inside of Subgraph").click()
     expect(count).to_have_count(1)
     expect(count).to_have_text(said)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "kind", "words", "left"),
+    [
+        ("one.png", CARRIERS["PNG, iTXt"], "image/png", "(red:1.3)", "adetailer model"),
+        ("two.jpg", CARRIERS["JPEG"], "image/jpeg", "(red:1.3)", "adetailer model"),
+        ("three.webp", CARRIERS["WebP"], "image/webp", "(red:1.3)", "adetailer model"),
+        ("four.png", OTHERS["SwarmUI"], "image/png", "a red fox", "freeu"),
+    ],
+    ids=["PNG", "JPEG", "WebP", "SwarmUI"],
+)
+def test_a_picture_of_another_program_opens_as_a_graph(
+    visitor: Visitor, name: str, data: bytes, kind: str, words: str, left: str
+):
+    page = visitor.open()
+    opened(page, picture())
+    drop(page, name, data, kind)
+    expect(page.get_by_role("button", name=name.partition(".")[0], exact=True)).to_be_visible()
+    text = node(page, "Positive prompt").first.get_by_label("text")
+    expect(text).to_have_value(re.compile(re.escape(words)))
+    expect(page.get_by_text(left).first).to_be_visible()

@@ -15,6 +15,7 @@ import {
   fetchJob,
   fetchSavedFile,
   fetchTemplate,
+  openByService,
   saveFile,
   viewAddress,
 } from "../server/service";
@@ -71,11 +72,27 @@ export async function openFiles(files: Iterable<globalThis.File>): Promise<void>
 async function openOne(file: globalThis.File): Promise<void> {
   if (file.size > LARGEST) throw new Unusable(t.tooLarge(file.name));
   const data = new Uint8Array(await file.arrayBuffer());
-  const workflow = await openFile(data, file.name, catalogNow());
+  const workflow = await openFile(data, file.name, catalogNow()).catch((error: unknown) =>
+    openElsewhere(file, error),
+  );
   // The same file twice is two documents.
   const open = useDocuments.getState().tabs.some(({ id }) => id === workflow.id);
   show(open ? { ...workflow, id: uuid() } : workflow, plain(file.name));
 }
+
+/** The workflow in a file that this editor finds none in: the service knows what other programs
+ * write into pictures. `why` is thrown where it finds none either. */
+async function openElsewhere(file: globalThis.File, why: unknown): Promise<Workflow> {
+  if (!(why instanceof Unusable) || !TOLD.test(file.name)) throw why;
+  const found = await openByService(file).catch((error: unknown) => {
+    throw error instanceof Refused ? why : error;
+  });
+  if (found.notes.length > 0) useUi.getState().say(t.notTaken(found.notes));
+  return openDocument(found.workflow, file.name, catalogNow());
+}
+
+/** Files in which other programs tell how they made a picture. */
+const TOLD = /\.(png|jpe?g|webp|txt)$/i;
 
 /** Opens a workflow that comes with the service, as a new one; whether that went well. */
 export function openTemplate(pack: string, name: string): Promise<boolean> {

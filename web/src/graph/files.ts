@@ -15,7 +15,7 @@ import { soundTexts } from "./sound_files";
 const LONGEST = 256 * 2 ** 20;
 /** Endings of the names of files that may hold a graph. */
 export const OPENABLE =
-  ".json,.png,.webp,.jpg,.jpeg,.avif,.exr,.wav,.flac,.mp3,.opus,.ogg,.m4a,.mp4,.mov,.webm,.mkv";
+  ".json,.txt,.png,.webp,.jpg,.jpeg,.avif,.exr,.wav,.flac,.mp3,.opus,.ogg,.m4a,.mp4,.mov,.webm,.mkv";
 
 /** The workflow in a file; throws `Unusable` saying why there is none. */
 export async function openFile(

@@ -230,6 +230,16 @@ export async function fetchTemplate(pack: string, name: string): Promise<unknown
 export const templatePicture = (pack: string, name: string): string =>
   address(`workflow_templates/${encodeURIComponent(pack)}/${encodeURIComponent(name)}.jpg`);
 
+const Opened = z.looseObject({ workflow: z.unknown(), notes: z.array(z.string()) });
+
+/** The workflow that the service finds in a file of another program, and what could not be taken
+ * over from there; throws `Refused` where it finds none. */
+export async function openByService(data: Blob): Promise<z.infer<typeof Opened>> {
+  const headers = { "Content-Type": "application/octet-stream" };
+  const answer = await request("workflow/open", { method: "POST", body: data, headers });
+  return Opened.parse(await answer.json());
+}
+
 const FOLDER = "workflows";
 
 /** Names of the user's saved workflows. */
