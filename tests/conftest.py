@@ -7,12 +7,14 @@ import random
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import requests
 from hypothesis import HealthCheck, settings
 from playwright.async_api import Page, async_playwright
 
@@ -106,9 +108,35 @@ def server(tmp_path: Path) -> Iterator[ServerFactory]:
         service.stop()
 
 
+@pytest.fixture(scope="session")
+def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One service with the test nodes for all modules that do not need one of their own."""
+    started = start_service(tmp_path_factory.mktemp("home"), "--nodes", "tests.pack")
+    yield started
+    started.stop()
+
+
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One service with the test nodes for all tests of a module."""
+def service(shared_service: Service) -> Service:
+    """The shared service, with no jobs: none runs, waits or is remembered.
+
+    Files, settings and workflows of other modules may lie in its home.
+    """
+    queue = f"{shared_service.url}/queue"
+    requests.post(queue, json={"clear": True}, timeout=patience.SECONDS)
+    while any((at_work := requests.get(queue, timeout=patience.SECONDS).json()).values()):
+        for job in at_work["queue_running"]:
+            interrupt = f"{shared_service.url}/interrupt"
+            requests.post(interrupt, json={"prompt_id": job[1]}, timeout=patience.SECONDS)
+        time.sleep(0.02)
+    history = f"{shared_service.url}/history"
+    requests.post(history, json={"clear": True}, timeout=patience.SECONDS)
+    return shared_service
+
+
+@pytest.fixture(scope="module")
+def own_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A fresh service with the test nodes for the tests of one module."""
     started = start_service(tmp_path_factory.mktemp("home"), "--nodes", "tests.pack")
     yield started
     started.stop()

@@ -17,6 +17,12 @@ DAMAGED = "comfy.settings.json cannot be read"
 BASES = ("", "/api")
 
 
+@pytest.fixture(scope="module")
+def service(own_service: Service) -> Service:
+    """A service of its own: all files of its folders are listed."""
+    return own_service
+
+
 async def patch(call: Caller, path: str, body: Any) -> tuple[int, Any]:
     async with call.session.patch(call.url + path, data=json.dumps(body)) as got:
         data = await got.read()

@@ -18,6 +18,12 @@ RED = (255, 0, 0, 255)
 MASK = (0, 0, 0, 77)
 
 
+@pytest.fixture(scope="module")
+def service(own_service: Service) -> Service:
+    """A service of its own: nothing else writes into its folders."""
+    return own_service
+
+
 def original(service: Service, **text: str) -> dict[str, str]:
     """A picture in the input folder, and the reference to it."""
     kept = PngImagePlugin.PngInfo()

@@ -25,6 +25,12 @@ BASES = ("", "/api")
 NAMES = ["checkpoints", "configs", "loras", "vae", "text_encoders", "diffusion_models"]
 
 
+@pytest.fixture(scope="module")
+def service(own_service: Service) -> Service:
+    """A service of its own: all its models are listed."""
+    return own_service
+
+
 def picture(kind: str = "PNG") -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (6, 4), (1, 2, 3)).save(buffer, kind)
