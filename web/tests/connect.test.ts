@@ -5,6 +5,7 @@ import { aboutOf } from "../src/graph/about";
 import { freeInput, refusal } from "../src/graph/connect";
 import { setValue } from "../src/graph/edits";
 import { formOf, showing } from "../src/graph/form";
+import type { NodeKind } from "../src/graph/kinds";
 import { problems } from "../src/graph/problems";
 import { fromEditor } from "../src/graph/read_editor";
 import { search } from "../src/graph/search";
@@ -66,6 +67,40 @@ describe("the search for nodes", () => {
     expect(found("checkpoint")).toContain("CheckpointLoaderSimple");
     expect(found("ksmplr")).toContain("KSampler");
     expect(found("no such thing at all")).toEqual([]);
+  });
+
+  it("has a kind first by the whole of its title, and of its id", () => {
+    const best = new Map<string, NodeKind[]>();
+    for (const kind of catalog.values()) {
+      const title = kind.title.toLowerCase();
+      best.set(title, [...(best.get(title) ?? []), kind]);
+    }
+    const some = <T>(all: Iterable<T>): T[] => [...all].filter((_, at) => at % 7 === 0);
+    for (const [title, kinds] of some(best)) {
+      expect(kinds.map(({ id }) => id)).toContain(found(title)[0]);
+    }
+    for (const id of some(catalog.keys())) {
+      expect(catalog.get(found(id)[0] ?? "")?.id.toLowerCase()).toBe(id.toLowerCase());
+    }
+  });
+
+  it("has the usual kinds first by the word that stands for them", () => {
+    expect(found("save")[0]).toBe("SaveImage");
+    expect(found("sampler")[0]).toBe("KSampler");
+    expect(found("empty latent image")[0]).toBe("EmptyLatentImage");
+    expect(found("image empty")).toContain("EmptyLatentImage");
+  });
+
+  it("forgives one typing error, and no more", () => {
+    for (const typed of ["ksmapler", "ksampller", "kampler", "kzampler", "sabe image"]) {
+      expect(["KSampler", "SaveImage"]).toContain(found(typed)[0]);
+    }
+    expect(found("kzmapler")).toEqual([]);
+  });
+
+  it("hides scattered letters where words are found", () => {
+    expect(found("note")[0]).toBe("Note");
+    expect(found("note")).not.toContain("AlignYourStepsScheduler");
   });
 
   it("offers what takes a link, exact types first", () => {

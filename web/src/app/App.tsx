@@ -4,7 +4,7 @@ import { Dock } from "../panels/Dock";
 import { Form } from "../panels/Form";
 import { Palette } from "../panels/Palette";
 import { useCatalog } from "../stores/catalog";
-import { activeTab, useDocuments } from "../stores/documents";
+import { activeTab, isBlank, type Tab, useDocuments } from "../stores/documents";
 import { useRun } from "../stores/run";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
@@ -31,7 +31,7 @@ export function App() {
   const ready = useStarted();
   const tab = useDocuments(activeTab);
   const theme = useUi((ui) => ui.theme);
-  const form = useUi((ui) => ui.form);
+  const form = useShownAsForm(tab);
   const palette = useUi((ui) => ui.palette);
   const timeline = useUi((ui) => ui.timeline);
   useClipboard();
@@ -78,6 +78,17 @@ export function App() {
       <Tips />
     </DropZone>
   );
+}
+
+/** Whether the open workflow is shown as a form. One without nodes asks for nothing: it is shown as
+ * the graph that it will be, whatever was looked at before. */
+function useShownAsForm(tab: Tab | undefined): boolean {
+  const form = useUi((ui) => ui.form);
+  const blank = tab !== undefined && isBlank(tab);
+  useEffect(() => {
+    if (form && blank) useUi.getState().set({ form: false });
+  }, [form, blank]);
+  return form && !blank;
 }
 
 /** Reads the catalog, opens what was open, and listens to the service; whether that is done. */

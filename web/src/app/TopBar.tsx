@@ -3,7 +3,6 @@ import {
   CircleHelp,
   Ellipsis,
   History,
-  House,
   Images,
   LayoutList,
   ListTree,
@@ -11,26 +10,25 @@ import {
   Monitor,
   Moon,
   Play,
-  Plus,
   Redo2,
   Square,
   Sun,
   TriangleAlert,
   Undo2,
   Workflow,
-  X,
 } from "lucide-react";
 import { useRef, useState } from "react";
 import { isOver } from "../run/progress";
-import { activeTab, isDirty, type Tab, useDocuments } from "../stores/documents";
+import { activeTab, type Tab, useDocuments } from "../stores/documents";
 import { useLatestJob, useRun } from "../stores/run";
 import { type Panel, type Theme, useUi } from "../stores/ui";
 import { t } from "../strings";
 import { IconButton } from "../widgets/IconButton";
 import { Popover } from "../widgets/Popover";
 import { shareForm } from "./address";
-import { download, fileName, newWorkflow, pickFiles, save } from "./files";
+import { download, pickFiles, save } from "./files";
 import { run, stop } from "./run";
+import { Tabs } from "./Tabs";
 
 /** What stands above everything: the open workflows, the panels, and Run. */
 export function TopBar() {
@@ -45,80 +43,6 @@ export function TopBar() {
       <Panels shown={tab !== undefined} />
       {tab && !form && <RunButton tab={tab} />}
     </header>
-  );
-}
-
-function Tabs() {
-  const { tabs, active, activate, close } = useDocuments();
-  return (
-    <nav className="tabs" aria-label={t.tabs.label}>
-      <button
-        type="button"
-        className={active === null ? "tab tab-active" : "tab"}
-        aria-current={active === null ? "page" : undefined}
-        aria-label={t.tabs.start}
-        title={t.tabs.start}
-        onClick={() => activate(null)}
-      >
-        <House size={16} />
-      </button>
-      {tabs.map((tab) => (
-        <div key={tab.id} className={tab.id === active ? "tab tab-active" : "tab"}>
-          <TabName tab={tab} active={tab.id === active} />
-          <button
-            type="button"
-            className="tab-close"
-            aria-label={t.tabs.close(tab.name)}
-            onClick={() => close(tab.id)}
-          >
-            <X size={13} />
-          </button>
-        </div>
-      ))}
-      <IconButton label={t.commands.new} act={newWorkflow}>
-        <Plus size={16} />
-      </IconButton>
-    </nav>
-  );
-}
-
-function TabName({ tab, active }: { tab: Tab; active: boolean }) {
-  const { activate, rename } = useDocuments.getState();
-  const [renaming, setRenaming] = useState(false);
-  if (renaming) {
-    return (
-      <input
-        // biome-ignore lint/a11y/noAutofocus: a person asked to type here
-        autoFocus
-        className="tab-rename"
-        aria-label={t.tabs.name}
-        defaultValue={tab.name}
-        onFocus={(event) => event.target.select()}
-        onBlur={(event) => {
-          const name = fileName(event.target.value);
-          if (name) rename(tab.id, name);
-          setRenaming(false);
-        }}
-        onKeyDown={(event) => {
-          if (event.key === "Enter" || event.key === "Escape") event.currentTarget.blur();
-        }}
-      />
-    );
-  }
-  return (
-    <button
-      type="button"
-      className="tab-name"
-      aria-current={active ? "page" : undefined}
-      title={t.tabs.hint}
-      onClick={() => activate(tab.id)}
-      onDoubleClick={() => setRenaming(true)}
-    >
-      {tab.name}
-      {tab.saved !== undefined && isDirty(tab) && (
-        <span className="tab-dirty" title={t.tabs.dirty} />
-      )}
-    </button>
   );
 }
 

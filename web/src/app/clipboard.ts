@@ -1,7 +1,8 @@
 /** Copy, cut and paste of nodes, as text, so that they go from tab to tab and into mails. */
 
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
 import { copied, paste, removeSelected } from "../canvas/actions";
+import type { Point } from "../graph/model";
 import { tabNow } from "../stores/documents";
 import { useUi } from "../stores/ui";
 import { giveTo, openFiles } from "./files";
@@ -12,7 +13,12 @@ const isWriting = (event: Event): boolean =>
 /** Copies, cuts and pastes nodes as long as the page is there; files that are pasted are
  * opened. */
 export function useClipboard(): void {
+  const pointer = useRef<Point | null>(null);
   useEffect(() => {
+    const point = (event: PointerEvent): void => {
+      const over = (event.target as HTMLElement).closest?.(".react-flow") !== null;
+      pointer.current = over ? { x: event.clientX, y: event.clientY } : null;
+    };
     const copy = (event: ClipboardEvent): void => {
       if (isWriting(event) || String(window.getSelection() ?? "")) return;
       const text = copied();
@@ -24,21 +30,22 @@ export function useClipboard(): void {
     const put = (event: ClipboardEvent): void => {
       if (event.defaultPrevented || isWriting(event)) return;
       const [file] = event.clipboardData?.files ?? [];
-      const view = useUi.getState().view;
       const [selected, ...others] = [...(tabNow()?.selection ?? [])];
       const taken = file && others.length === 0 && giveTo(selected, file);
       if (file && !taken) void openFiles([file]);
-      else if (!file && tabNow() && view) {
-        const middle = view.middle();
-        const at = { x: Math.round(middle.x / 10) * 10, y: Math.round(middle.y / 10) * 10 };
-        if (!paste(event.clipboardData?.getData("text/plain") ?? "", at)) return;
+      else if (!file && tabNow() && useUi.getState().view) {
+        const text = event.clipboardData?.getData("text/plain") ?? "";
+        if (!paste(text, pointer.current ? useUi.getState().view?.at(pointer.current) : undefined))
+          return;
       }
       event.preventDefault();
     };
+    document.addEventListener("pointermove", point, { passive: true });
     document.addEventListener("copy", copy);
     document.addEventListener("cut", copy);
     document.addEventListener("paste", put);
     return () => {
+      document.removeEventListener("pointermove", point);
       document.removeEventListener("copy", copy);
       document.removeEventListener("cut", copy);
       document.removeEventListener("paste", put);

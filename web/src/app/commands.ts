@@ -39,7 +39,7 @@ const documents = () => useDocuments.getState();
 
 function search(): void {
   const view = ui().view;
-  if (view) ui().search({ at: view.screenMiddle(), place: view.middle() });
+  if (view) ui().search({ at: view.screenMiddle() });
 }
 
 function leave(): void {

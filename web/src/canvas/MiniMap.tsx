@@ -6,7 +6,7 @@ import { useUi } from "../stores/ui";
 import { t } from "../strings";
 import { type FlowNode, sizeOf } from "./flow";
 import { inksOf } from "./inks";
-import { boundsOf } from "./view";
+import { boundsOf } from "./placing";
 
 const WIDTH = 200;
 const HEIGHT = 150;
@@ -58,9 +58,14 @@ export function MiniMap({ nodes }: { nodes: readonly FlowNode[] }) {
     place();
     return store.subscribe(place);
   }, [store]);
-  const look = (event: PointerEvent<HTMLDivElement>): void => {
-    if (event.buttons !== 1) return;
+  const grab = (event: PointerEvent<HTMLDivElement>): void => {
+    if (event.button !== 0) return;
     event.currentTarget.setPointerCapture(event.pointerId);
+    look(event);
+  };
+  const look = (event: PointerEvent<HTMLDivElement>): void => {
+    // What began elsewhere, such as a link that is drawn, only comes by.
+    if (!event.currentTarget.hasPointerCapture(event.pointerId)) return;
     const box = event.currentTarget.getBoundingClientRect();
     const { zoom, x, y } = scale.current;
     const at: Point = {
@@ -74,7 +79,7 @@ export function MiniMap({ nodes }: { nodes: readonly FlowNode[] }) {
       <div
         role="img"
         aria-label={t.canvas.minimap}
-        onPointerDown={look}
+        onPointerDown={grab}
         onPointerMove={look}
         onWheel={(event) => void zoomTo(getZoom() * 2 ** (-event.deltaY / 500))}
       >

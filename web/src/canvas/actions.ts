@@ -6,15 +6,19 @@ import { fitting, type Loose } from "../graph/connect";
 import { addGroup, addNode, newNode, remove, setCollapsed, setMode } from "../graph/edits";
 import { link } from "../graph/ends";
 import { openText } from "../graph/files";
-import { layout, NODE_WIDTH, type Size } from "../graph/layout";
-import { freshId, type Mode, onSheet, type Point, sheetOf } from "../graph/model";
+import { freePlace } from "../graph/free_place";
+import { estimated, layout, type Size } from "../graph/layout";
+import { type Box, freshId, type Mode, onSheet, type Point, sheetOf } from "../graph/model";
 import { fold, unfoldNode } from "../graph/subgraphs";
 import { catalogNow } from "../stores/catalog";
 import { tabNow, useDocuments } from "../stores/documents";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
+import { boundsOf, boxesNow, boxesOf, nextPlace, pointed } from "./placing";
 
 const OFFSET = 40;
+const ORIGIN: Point = { x: 0, y: 0 };
+const NOTHING: Box = { ...ORIGIN, width: 0, height: 0 };
 
 const documents = () => useDocuments.getState();
 
@@ -26,16 +30,17 @@ export function selectedNodes(): string[] {
   return [...tab.selection].filter((id) => id in nodes);
 }
 
-/** Adds a node where the search stood, linked to the link that waited for it. */
-export function add(type: string, at: Point, loose?: Loose): void {
+/** Adds a node where somebody pointed, else at the next free place; linked to the link that waited
+ * for it. */
+export function add(type: string, at?: Point, loose?: Loose): void {
   const tab = tabNow();
   const catalog = catalogNow();
   if (!tab) return;
   const kind = catalog.get(type);
   const workflow = tab.history.present;
   const id = freshId(sheetOf(workflow, tab.sheet).nodes);
-  // A node that an input waits for stands left of it.
-  const place = loose?.side === "input" ? { x: at.x - NODE_WIDTH, y: at.y } : at;
+  const size = estimated(workflow, newNode(id, type, ORIGIN, catalog), catalog);
+  const place = at ? pointed(at, loose) : nextPlace(size);
   documents().edit(t.edits.add(kind?.title ?? type), (workflow) => {
     const added = onSheet(workflow, tab.sheet, (sheet) =>
       addNode(sheet, newNode(id, type, place, catalog)),
@@ -49,6 +54,7 @@ export function add(type: string, at: Point, loose?: Loose): void {
     return link(added, tab.sheet, catalog, drawn);
   });
   documents().select([id]);
+  if (!at) useUi.getState().view?.reveal({ ...place, ...size });
   useUi.getState().announce(t.said.added(kind?.title ?? type));
 }
 
@@ -68,19 +74,26 @@ export function copied(): string | null {
   return asText(excerpt(tab.history.present, tab.sheet, tab.selection), catalogNow());
 }
 
-/** Puts a workflow's text in; false where the text is none. */
-export function paste(text: string, at: Point): boolean {
+/** Puts a workflow's text in at a point, or as near to it as there is room; without one, at the next
+ * free place. False where the text is none. */
+export function paste(text: string, at?: Point): boolean {
   const tab = tabNow();
   if (!tab || !text.trimStart().startsWith("{")) return false;
   try {
-    const part = openText(text, t.clipboard, catalogNow());
+    const catalog = catalogNow();
+    const part = openText(text, t.clipboard, catalog);
+    const boxes = [...boxesOf(part, part.root, catalog), ...Object.values(part.root.groups)];
+    const size = boundsOf(boxes.length > 0 ? boxes : [NOTHING]);
+    const place = at ? freePlace(boxesNow(), size, at) : nextPlace(size);
     let ids: string[] = [];
     documents().edit(t.edits.paste, (workflow) => {
-      const inserted = insert(workflow, tab.sheet, part, { at });
+      const inserted = insert(workflow, tab.sheet, part, { at: place });
       ids = inserted.ids;
       return inserted.workflow;
     });
     documents().select(ids);
+    // Where somebody pointed, its corner has to be seen, else all of it.
+    useUi.getState().view?.reveal({ ...(at ? NOTHING : size), ...place });
     useUi.getState().announce(t.said.added(t.nodes(ids.length)));
     return true;
   } catch (error) {

@@ -4,9 +4,10 @@ import { getViewportForBounds, useReactFlow, useStoreApi, type Viewport } from "
 import { useEffect } from "react";
 import type { Catalog } from "../graph/kinds";
 import { estimated, type Size } from "../graph/layout";
-import type { Box, Sheet, Workflow } from "../graph/model";
+import type { Sheet, Workflow } from "../graph/model";
 import type { Tab } from "../stores/documents";
 import { useUi, type View } from "../stores/ui";
+import { boundsOf } from "./placing";
 
 /** Where to look at first, before anything is drawn: large graphs begin far away, as boxes. */
 export function firstView(workflow: Workflow, sheet: Sheet, catalog: Catalog): Viewport {
@@ -18,15 +19,6 @@ export function firstView(workflow: Workflow, sheet: Sheet, catalog: Catalog): V
   if (boxes.length === 0) return { x: 0, y: 0, zoom: 1 };
   const { innerWidth: width, innerHeight: height } = window;
   return getViewportForBounds(boundsOf(boxes), width, height - BAR, MIN_ZOOM, 1, PADDING);
-}
-
-/** The smallest box around some boxes. */
-export function boundsOf(boxes: readonly Box[]): Box {
-  const x = Math.min(...boxes.map((box) => box.x));
-  const y = Math.min(...boxes.map((box) => box.y));
-  const right = Math.max(...boxes.map((box) => box.x + box.width));
-  const bottom = Math.max(...boxes.map((box) => box.y + box.height));
-  return { x, y, width: right - x, height: bottom - y };
 }
 
 /** The whole of a sheet with thousands of nodes is seen from here. */
@@ -54,6 +46,16 @@ export function useView(tab: Tab): void {
         void flow.fitView({ ...options, nodes, duration: duration() });
       },
       zoom: (factor) => void flow.zoomTo(flow.getZoom() * factor, { duration: duration() }),
+      reveal(box) {
+        const { transform, width, height } = store.getState();
+        const [left, top, zoom] = transform;
+        const [x, y] = [box.x * zoom + left, box.y * zoom + top];
+        const [right, bottom] = [x + box.width * zoom, y + box.height * zoom];
+        if (x >= 0 && y >= 0 && right <= width && bottom <= height) return;
+        const [middleX, middleY] = [box.x + box.width / 2, box.y + box.height / 2];
+        void flow.setCenter(middleX, middleY, { zoom, duration: duration() });
+      },
+      at: (point) => flow.screenToFlowPosition(point),
       middle: () => flow.screenToFlowPosition(screenMiddle()),
       screenMiddle,
       sizes() {
@@ -67,7 +69,8 @@ export function useView(tab: Tab): void {
       },
     };
     useUi.setState({ view });
-    void flow.fitView(options);
+    // Of an empty sheet it would wait for the first node, and move what was just put in its place.
+    if (flow.getNodes().length > 0) void flow.fitView(options);
     return () => useUi.setState({ view: null });
   }, [key]);
 }

@@ -42,8 +42,8 @@ export function Palette({ palette }: { palette: PaletteState }) {
 
   const choose = (chosen: NodeKind): void => {
     close();
-    const { x, y } = palette.place;
-    const snapped = { x: Math.round(x / 10) * 10, y: Math.round(y / 10) * 10 };
+    const { place } = palette;
+    const snapped = place && { x: Math.round(place.x / 10) * 10, y: Math.round(place.y / 10) * 10 };
     add(chosen.id, snapped, palette.loose);
   };
   const key = (event: KeyboardEvent): void => {

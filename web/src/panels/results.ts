@@ -98,7 +98,7 @@ function loading(file: globalThis.File): GraphNode | undefined {
 }
 
 function added(type: string): GraphNode | undefined {
-  add(type, useUi.getState().view?.middle() ?? { x: 0, y: 0 });
+  add(type);
   const tab = tabNow();
   const [id = ""] = tab?.selection ?? [];
   return tab && sheetOf(tab.history.present, tab.sheet).nodes[id];

@@ -150,6 +150,12 @@ export const activeTab = (state: Documents): Tab | undefined =>
 /** Whether a tab has what was not saved under its name. */
 export const isDirty = (tab: Tab): boolean => tab.history.present !== tab.saved;
 
+/** Whether there is no node in a tab's workflow. */
+export function isBlank(tab: Tab): boolean {
+  for (const _ in tab.history.present.root.nodes) return false;
+  return true;
+}
+
 /** The active tab as it is now, for handlers. */
 export const tabNow = (): Tab | undefined => activeTab(useDocuments.getState());
 

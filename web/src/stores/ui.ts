@@ -3,13 +3,17 @@
 import { create } from "zustand";
 import type { Loose } from "../graph/connect";
 import type { Size } from "../graph/layout";
-import type { Point } from "../graph/model";
+import type { Box, Point } from "../graph/model";
 import type { File } from "../server/service";
 
 /** What the canvas can do for menus and shortcuts. */
 export interface View {
   fit(ids?: readonly string[]): void;
   zoom(factor: number): void;
+  /** Brings a place of the sheet into view, where it is not. */
+  reveal(box: Box): void;
+  /** A point of the screen, on the sheet. */
+  at(point: Point): Point;
   /** The middle of what is seen, on the sheet. */
   middle(): Point;
   /** The same on the screen. */
@@ -25,8 +29,8 @@ export type Theme = "system" | "light" | "dark";
 export interface Palette {
   /** On the screen. */
   at: Point;
-  /** On the sheet. */
-  place: Point;
+  /** On the sheet; without one it goes to the next free place. */
+  place?: Point;
   loose?: Loose;
 }
 
