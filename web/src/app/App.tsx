@@ -4,7 +4,7 @@ import { Dock } from "../panels/Dock";
 import { Form } from "../panels/Form";
 import { Palette } from "../panels/Palette";
 import { useCatalog } from "../stores/catalog";
-import { activeTab, isBlank, type Tab, useDocuments } from "../stores/documents";
+import { activeTab, isBlank, type Tab, tabNow, useDocuments } from "../stores/documents";
 import { useRun } from "../stores/run";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
@@ -18,7 +18,7 @@ import { Help } from "./Help";
 import { Lightbox } from "./Lightbox";
 import { useLongTouch } from "./longTouch";
 import { Notices } from "./Notices";
-import { wordsOf } from "./run";
+import { complain } from "./run";
 import { StartPage } from "./StartPage";
 import { Tips } from "./Tips";
 import { TopBar } from "./TopBar";
@@ -34,6 +34,7 @@ export function App() {
   const form = useShownAsForm(tab);
   const palette = useUi((ui) => ui.palette);
   const timeline = useUi((ui) => ui.timeline);
+  useRecalled(ready, tab);
   useClipboard();
   useLongTouch();
   useEffect(() => {
@@ -80,6 +81,25 @@ export function App() {
   );
 }
 
+/** Shows what the last run of the open workflow made, where this page did not hear it. */
+function useRecalled(ready: boolean, tab: Tab | undefined): void {
+  const connected = useRun((run) => run.connected);
+  const shown = useRun((run) => (tab ? run.latest[tab.id] : undefined));
+  const id = tab?.id;
+  useEffect(() => {
+    if (!ready || !connected || id === undefined || shown !== undefined) return;
+    const recall = async (): Promise<void> => {
+      const { refresh, recall } = useRun.getState();
+      // What runs or waits is shown first.
+      await refresh();
+      const now = tabNow();
+      if (now?.id === id) await recall(now.history.present);
+    };
+    // Without it the workflow is of use all the same.
+    recall().catch(() => undefined);
+  }, [ready, connected, id, shown]);
+}
+
 /** Whether the open workflow is shown as a form. One without nodes asks for nothing: it is shown as
  * the graph that it will be, whatever was looked at before. */
 function useShownAsForm(tab: Tab | undefined): boolean {
@@ -115,7 +135,7 @@ function useStarted(): boolean {
       .getState()
       .load()
       .then(() => setReady(true))
-      .catch((error) => useUi.getState().say(wordsOf(error), "error"));
+      .catch((error) => complain(error));
   }, [connected]);
   useEffect(() => {
     if (!ready) return;

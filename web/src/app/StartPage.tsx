@@ -3,10 +3,9 @@ import { estimated } from "../graph/layout";
 import type { Workflow } from "../graph/model";
 import { fetchSaved, fetchTemplate, templatePicture } from "../server/service";
 import { catalogNow } from "../stores/catalog";
-import { useDocuments } from "../stores/documents";
 import { t } from "../strings";
 import { Bundled, lacksModel } from "./Bundled";
-import { drafts } from "./drafts";
+import { type Draft, drafts, reopen } from "./drafts";
 import { newWorkflow, openSaved, openTemplate, pickFiles, tell } from "./files";
 import { run } from "./run";
 import { Sketch, type SketchBox } from "./Sketch";
@@ -61,30 +60,26 @@ export function StartPage() {
   );
 }
 
-interface RecentWorkflow {
-  id: string;
-  name: string;
-  workflow: Workflow;
-  changed: number;
-}
+const recentWorkflows = async (): Promise<Draft[]> => (await drafts()).slice(0, RECENT);
 
-const recentWorkflows = async (): Promise<RecentWorkflow[]> => (await drafts()).slice(0, RECENT);
-
-function Recent({ workflows }: { workflows: readonly RecentWorkflow[] }) {
-  const { open } = useDocuments.getState();
+function Recent({ workflows }: { workflows: readonly Draft[] }) {
   if (workflows.length === 0) return null;
   return (
     <section>
       <h2>{t.start.recent}</h2>
       <ul className="recent">
-        {workflows.map(({ id, name, workflow, changed }) => (
-          <li key={id}>
-            <button type="button" className="recent-one" onClick={() => open(workflow, name)}>
-              <Sketch boxes={boxesOf(workflow)} />
-              <span className="recent-name">{name}</span>
+        {workflows.map((draft) => (
+          <li key={draft.id}>
+            <button
+              type="button"
+              className="recent-one"
+              onClick={() => void tell(() => reopen(draft))}
+            >
+              <Sketch boxes={boxesOf(draft.workflow)} />
+              <span className="recent-name">{draft.name}</span>
               <span className="recent-words">
-                {t.nodes(Object.keys(workflow.root.nodes).length)} ·{" "}
-                {t.start.when(Date.now() - changed)}
+                {t.nodes(Object.keys(draft.workflow.root.nodes).length)} ·{" "}
+                {t.start.when(Date.now() - draft.changed)}
               </span>
             </button>
           </li>

@@ -11,13 +11,13 @@ import {
   Moon,
   Play,
   Redo2,
-  Square,
   Sun,
   TriangleAlert,
   Undo2,
   Workflow,
 } from "lucide-react";
 import { useRef, useState } from "react";
+import { StopButton } from "../panels/StopButton";
 import { isOver } from "../run/progress";
 import { activeTab, type Tab, useDocuments } from "../stores/documents";
 import { useLatestJob, useRun } from "../stores/run";
@@ -27,7 +27,7 @@ import { IconButton } from "../widgets/IconButton";
 import { Popover } from "../widgets/Popover";
 import { shareForm } from "./address";
 import { download, pickFiles, save } from "./files";
-import { run, stop } from "./run";
+import { run } from "./run";
 import { Tabs } from "./Tabs";
 
 /** What stands above everything: the open workflows, the panels, and Run. */
@@ -211,11 +211,7 @@ function RunButton({ tab }: { tab: Tab }) {
   const busy = job !== undefined && !isOver(job);
   return (
     <div className="bar-group">
-      {busy && (
-        <button type="button" className="stop" onClick={() => void stop()}>
-          <Square size={13} /> {t.commands.stop}
-        </button>
-      )}
+      {busy && <StopButton tab={tab} />}
       <button
         type="button"
         className="run"

@@ -24,7 +24,7 @@ import { type Tab, tabNow, useDocuments } from "../stores/documents";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
 import { give, inputFor } from "../widgets/upload";
-import { wordsOf } from "./run";
+import { complain } from "./run";
 
 /** Of a file that is looked into, in bytes: it is read as a whole. */
 const LARGEST = 2 ** 30;
@@ -36,7 +36,7 @@ export async function tell(work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    useUi.getState().say(wordsOf(error), "error");
+    complain(error);
   }
 }
 

@@ -9,7 +9,7 @@ import { type PromptNode, toPrompt } from "../graph/prompt";
 import { withChoices } from "../graph/variants";
 import { toEditor } from "../graph/write_editor";
 import { Away, Refused } from "../server/http";
-import { cancelJob, submit } from "../server/service";
+import { cancelJob, cancelJobs, fetchOpenJobs, submit } from "../server/service";
 import { catalogNow } from "../stores/catalog";
 import { tabNow, useDocuments } from "../stores/documents";
 import { clientId, useRun } from "../stores/run";
@@ -23,36 +23,32 @@ export async function run(front = false): Promise<void> {
   const catalog = catalogNow();
   const workflow = tab.history.present;
   const { queued, refuse } = useRun.getState();
-  const { say, announce, show } = useUi.getState();
+  const { announce, show } = useUi.getState();
   try {
     const prompt = withChoices(toPrompt(workflow, catalog), catalog);
     const shows = ({ class_type }: PromptNode) => catalog.get(class_type)?.shows ?? true;
     if (!Object.values(prompt).some(shows)) throw new Unusable(t.run.nothingShown);
     const receipt = await submit(prompt, toEditor(workflow, catalog), clientId(), front);
-    queued(receipt.prompt_id, workflow.id);
-    const dropped = Object.keys(receipt.node_errors).length;
-    if (dropped > 0) say(t.run.partly(dropped), "error");
-    else announce(t.run.queued);
     useDocuments.getState().amend(tab.id, (now) => afterRun(now, catalog, Math.random));
-    refuse(onTab(tab.id) ?? workflow, receipt.node_errors);
+    const then = onTab(tab.id) ?? workflow;
+    queued(receipt.prompt_id, then);
+    refuse(then, receipt.node_errors, true);
+    announce(t.run.queued);
   } catch (error) {
     const wrong = error instanceof Refused ? error.nodeErrors : {};
-    refuse(workflow, wrong);
-    const count = Object.keys(wrong).length || (error instanceof Refused ? unknownCount() : 0);
-    if (count > 0) show("problems");
-    const words = withNames(wordsOf(error), workflow, catalog);
-    say(count > 0 ? t.run.notYet(count) : words, "error");
+    refuse(workflow, wrong, false);
+    // One node of a kind that is not known keeps all from running, and is all that is said then.
+    const isListed = error instanceof Refused && hasUnknown(workflow);
+    if (Object.keys(wrong).length > 0 || isListed) show("problems");
+    else {
+      useRun.getState().read(workflow.id);
+      complain(error, { tab: tab.id, words: withNames(wordsOf(error), workflow, catalog) });
+    }
   }
 }
 
-/** How many nodes have a problem where one of a type that is not known keeps all from running: the
- * service names it alone, the list of problems has the others too. */
-function unknownCount(): number {
-  const workflow = tabNow()?.history.present;
-  const found = workflow ? allProblems(workflow, catalogNow()) : [];
-  if (!found.some(({ problem }) => problem.kind === "unknown")) return 0;
-  return new Set(found.map(({ node }) => node)).size;
-}
+const hasUnknown = (workflow: Workflow): boolean =>
+  allProblems(workflow, catalogNow()).some(({ problem }) => problem.kind === "unknown");
 
 const onTab = (tab: string): Workflow | undefined =>
   useDocuments.getState().tabs.find(({ id }) => id === tab)?.history.present;
@@ -64,11 +60,40 @@ export function wordsOf(error: unknown): string {
   return t.run.fault(error instanceof Error ? error.message : String(error));
 }
 
-/** Stops the job that the open workflow shows. */
-export async function stop(): Promise<void> {
-  const tab = tabNow();
-  const id = tab && useRun.getState().latest[tab.id];
-  if (id) await cancel(id);
+/** Says what went wrong: at the workflow that it is of, if it is of one; that the service is away, as
+ * long as it is. */
+export function complain(
+  error: unknown,
+  { tab, words = wordsOf(error) }: { tab?: string; words?: string } = {},
+): void {
+  const cause = error instanceof Away ? "away" : undefined;
+  useUi.getState().say(words, "error", { tab, cause });
+}
+
+/** Which runs are stopped: what runs of the open workflow, what it shows, all of it that runs or
+ * waits, or all that this browser tab queued. */
+export type Stopped = "running" | "shown" | "workflow" | "own";
+
+/** Stops runs of the open workflow, or of this browser tab, and says what came of it. */
+export function stop(which: Stopped = "running"): Promise<void> {
+  const tab = tabNow()?.id;
+  return guarded(async () => {
+    if (tab === undefined) return;
+    const open = await fetchOpenJobs(which === "own" ? undefined : tab);
+    const running = open.filter(({ status }) => status === "in_progress");
+    const chosen = {
+      // Where nothing runs yet, what waits is meant.
+      running: running.length > 0 ? running : open,
+      shown: open.filter(({ id }) => id === useRun.getState().latest[tab]),
+      workflow: open,
+      own: open.filter(({ id }) => useRun.getState().own().has(id)),
+    }[which];
+    if (chosen.length > 0) await cancelJobs(chosen.map(({ id }) => id));
+    const left = open.filter((job) => !chosen.includes(job));
+    const ran = chosen.filter((job) => running.includes(job)).length;
+    const wait = left.filter((job) => !running.includes(job)).length;
+    useUi.getState().say(t.run.stopped(ran, chosen.length - ran, left.length - wait, wait));
+  }, useRun.getState().refresh);
 }
 
 /** Stops a job, or takes it out of the queue. */
@@ -88,6 +113,6 @@ export async function guarded(work: () => Promise<void>, then: () => Promise<voi
     await work();
     await then();
   } catch (error) {
-    useUi.getState().say(wordsOf(error), "error");
+    complain(error);
   }
 }

@@ -5,10 +5,12 @@ import type { NodeRun } from "../run/progress";
 import { useCatalog } from "../stores/catalog";
 import { complaints, wordsAt } from "../stores/complaints";
 import { prefixOf, useTab } from "../stores/documents";
-import { useRun } from "../stores/run";
+import { useNodeWarnings, useRun } from "../stores/run";
+import { t } from "../strings";
 import { useFolded, useLinked } from "./parts";
 
-/** What is wrong with a node, at the node: as it was found here, and as the service said. */
+/** What is wrong with a node, at the node: as it was found here, as the service said, and as its last
+ * run remarked. */
 export function Complaints({ node, run }: { node: GraphNode; run: NodeRun | undefined }) {
   const workflow = useTab((tab) => tab.id, "");
   const prompt = useTab(prefixOf, "") + node.id;
@@ -18,9 +20,11 @@ export function Complaints({ node, run }: { node: GraphNode; run: NodeRun | unde
     const refusals = state.refused[workflow];
     return refusals?.errors[prompt] ? refusals : undefined;
   });
+  const folded = useTab((tab) => tab.history.present.subgraphs[node.type] !== undefined, false);
+  const remarks = useNodeWarnings(workflow, prompt, folded);
   // As one text, so that an edit elsewhere renders nothing here.
   const said = useTab(
-    (tab) => complaints(refused, prompt, tab.history.present, tab.sheet, node, found).join("\n"),
+    (tab) => complaints(refused, prompt, tab.history.present, found).join("\n"),
     "",
   );
   const words = wordsAt(found, refused !== undefined, !node.collapsed);
@@ -33,6 +37,15 @@ export function Complaints({ node, run }: { node: GraphNode; run: NodeRun | unde
           {warnings.map((text) => (
             <p key={text}>
               <TriangleAlert size={13} aria-hidden="true" /> {text}
+            </p>
+          ))}
+        </div>
+      )}
+      {remarks.length > 0 && (
+        <div className="node-remarks">
+          {remarks.map((text) => (
+            <p key={text}>
+              <TriangleAlert size={13} aria-hidden="true" /> {t.problems.remark} {text}
             </p>
           ))}
         </div>

@@ -1,5 +1,5 @@
 import { Ban, ChevronDown, ChevronRight, CircleSlash, Group, TriangleAlert } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
+import { useRef, useState } from "react";
 import { change, setCollapsed } from "../graph/edits";
 import { type NodeKind, titleOf } from "../graph/kinds";
 import type { GraphNode } from "../graph/model";
@@ -7,7 +7,9 @@ import { problemsOf } from "../graph/problems";
 import { socketsOf } from "../graph/sockets";
 import { type NodeRun, secondsOf } from "../run/progress";
 import { useCatalog } from "../stores/catalog";
+import { useNow } from "../stores/clock";
 import { useDocuments, useTab } from "../stores/documents";
+import { useRun } from "../stores/run";
 import { t } from "../strings";
 import { problemText } from "../strings/refused";
 import { tipped } from "../widgets/tip";
@@ -100,30 +102,29 @@ function State({ run }: { run: NodeRun | undefined }) {
     return <span className="node-badge">{t.node.cached}</span>;
   }
   if (run.state === "running") {
-    const steps = run.max > 1 ? `${Math.round(run.value)}/${run.max}` : t.node.running;
-    return (
-      <span className="node-badge node-badge-running">
-        <span>{steps}</span>
-        {run.span && <Elapsed since={run.span.began} />}
-      </span>
-    );
+    return <Runs run={run} />;
   }
   const seconds = run.state === "done" ? secondsOf(run) : undefined;
   return seconds === undefined ? null : <span className="node-badge">{t.seconds(seconds)}</span>;
 }
 
-/** Whole seconds since then, from the first one on. */
-function Elapsed({ since }: { since: number }) {
-  const [now, setNow] = useState(Date.now);
-  useEffect(() => {
-    const timer = window.setInterval(() => setNow(Date.now()), SECOND);
-    return () => window.clearInterval(timer);
-  }, []);
-  const seconds = Math.floor((now - since) / SECOND);
-  return seconds > 0 ? <span className="node-elapsed">{t.elapsed(seconds)}</span> : null;
+/** How far a node is; while the service is away, how far it was. */
+function Runs({ run }: { run: NodeRun }) {
+  const lost = useRun((state) => state.lost !== undefined);
+  const steps = run.max > 1 ? `${Math.round(run.value)}/${run.max}` : t.node.running;
+  return (
+    <span className={lost ? "node-badge" : "node-badge node-badge-running"}>
+      <span>{steps}</span>
+      {run.span && <Elapsed since={run.span.began} />}
+    </span>
+  );
 }
 
-const SECOND = 1000;
+/** Whole seconds since then, from the first one on. */
+function Elapsed({ since }: { since: number }) {
+  const seconds = Math.floor((useNow(true) - since) / 1000);
+  return seconds > 0 ? <span className="node-elapsed">{t.elapsed(seconds)}</span> : null;
+}
 
 function Progress({ run }: { run: NodeRun | undefined }) {
   if (run?.state !== "running") return null;

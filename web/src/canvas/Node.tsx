@@ -11,8 +11,9 @@ import { type InputKind, isEditorOnly, shortName, titleOf } from "../graph/kinds
 import type { GraphNode, Json, Socket } from "../graph/model";
 import { socketsOf } from "../graph/sockets";
 import { useCatalog } from "../stores/catalog";
+import { stillFails } from "../stores/complaints";
 import { prefixOf, useTab } from "../stores/documents";
-import { useNodeRun } from "../stores/run";
+import { useNodeRun, useRun } from "../stores/run";
 import { t } from "../strings";
 import { Field } from "../widgets/Field";
 import { tipOf, tipped } from "../widgets/tip";
@@ -64,7 +65,16 @@ function useNodeState(node: GraphNode) {
   const workflow = useTab((tab) => tab.id, "");
   const prefix = useTab(prefixOf, "");
   const folded = useTab((tab) => tab.history.present.subgraphs[node.type] !== undefined, false);
-  return useNodeRun(workflow, prefix + node.id, folded);
+  const run = useNodeRun(workflow, prefix + node.id, folded);
+  const job = useRun((state) =>
+    run?.state === "failed" ? state.jobs[state.latest[workflow] ?? ""] : undefined,
+  );
+  // What led to it was changed, or undone: it says nothing about the node any more.
+  const mended = useTab(
+    (tab) => job !== undefined && !stillFails(job, tab.history.present, prefix + node.id),
+    false,
+  );
+  return mended ? undefined : run;
 }
 
 /** A node that waits to be drawn in full. */

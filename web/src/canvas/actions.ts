@@ -38,7 +38,7 @@ export function add(type: string, at?: Point, loose?: Loose): void {
   if (!tab) return;
   const kind = catalog.get(type);
   const workflow = tab.history.present;
-  const id = freshId(sheetOf(workflow, tab.sheet).nodes);
+  const id = freshId(sheetOf(workflow, tab.sheet).nodes, workflow.lastNode);
   const size = estimated(workflow, newNode(id, type, ORIGIN, catalog), catalog);
   const place = at ? pointed(at, loose) : nextPlace(size);
   documents().edit(t.edits.add(kind?.title ?? type), (workflow) => {

@@ -82,12 +82,14 @@ export function redraw(edge: Edge, connection: Connection): void {
 }
 
 /** Puts a bend into a link. */
-export function bend(edge: Edge, at: Point): void {
+export function bend(edge: Edge, { x, y }: Point): void {
+  const tab = tabNow();
+  if (!tab) return;
+  const at = { x: x - BEND.x, y: y - BEND.y };
+  const used = tab.history.present.lastNode;
   useDocuments
     .getState()
-    .editSheet(t.edits.reroute, (sheet) =>
-      reroute(sheet, idOf(edge), { x: at.x - BEND.x, y: at.y - BEND.y }, catalogNow()),
-    );
+    .editSheet(t.edits.reroute, (sheet) => reroute(sheet, idOf(edge), at, catalogNow(), used));
 }
 
 /** A link let go where no socket takes it: on a node, into the void, or where it is refused. */

@@ -52,6 +52,10 @@ export function useView(tab: Tab): void {
         const [x, y] = [box.x * zoom + left, box.y * zoom + top];
         const [right, bottom] = [x + box.width * zoom, y + box.height * zoom];
         if (x >= 0 && y >= 0 && right <= width && bottom <= height) return;
+        if (right - x > width || bottom - y > height) {
+          void flow.fitBounds(box, { padding: PADDING, duration: duration() });
+          return;
+        }
         const [middleX, middleY] = [box.x + box.width / 2, box.y + box.height / 2];
         void flow.setCenter(middleX, middleY, { zoom, duration: duration() });
       },

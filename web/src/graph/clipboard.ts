@@ -62,7 +62,7 @@ export function insert(
     const nodes = { ...sheet.nodes };
     const renamed = new Map<string, string>();
     for (const node of Object.values(part.root.nodes)) {
-      const id = freshId(nodes);
+      const id = freshId(nodes, workflow.lastNode);
       renamed.set(node.id, id);
       ids.push(id);
       nodes[id] = { ...node, id, rank: undefined, x: node.x + shift.x, y: node.y + shift.y };

@@ -152,11 +152,17 @@ export function disconnect(sheet: Sheet, link: string): Sheet {
   return { ...sheet, links };
 }
 
-/** A bend put into a link. */
-export function reroute(sheet: Sheet, linkId: string, at: Point, catalog: Catalog): Sheet {
+/** A bend put into a link; no node gets a number up to the one that was used last. */
+export function reroute(
+  sheet: Sheet,
+  linkId: string,
+  at: Point,
+  catalog: Catalog,
+  used?: number,
+): Sheet {
   const link = sheet.links[linkId];
   if (!link) return sheet;
-  const id = freshId(sheet.nodes);
+  const id = freshId(sheet.nodes, used);
   const type = [...catalog.keys()].find(isReroute) ?? "Reroute";
   let next = addNode(sheet, newNode(id, type, at, catalog));
   next = connect(next, { ...link, to: id, input: "" });

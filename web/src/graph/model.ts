@@ -98,6 +98,8 @@ export interface Workflow {
   id: string;
   root: Sheet;
   subgraphs: Record<string, Subgraph>;
+  /** The largest number that a node of it ever had; those on its sheets may be larger. */
+  lastNode?: number;
   kept?: JsonObject;
 }
 
@@ -153,9 +155,9 @@ export function ordered(sheet: Sheet): GraphNode[] {
   return Object.values(sheet.nodes).sort((one, other) => rank(one) - rank(other));
 }
 
-/** The smallest positive number that is no key yet, one above the largest. */
-export function freshId(taken: Record<string, unknown>): string {
-  let largest = 0;
+/** A number that is no key yet: one above the largest, and above those that were used before. */
+export function freshId(taken: Record<string, unknown>, used = 0): string {
+  let largest = used;
   for (const id in taken) {
     const number = Number(id);
     if (Number.isSafeInteger(number) && number > largest) largest = number;

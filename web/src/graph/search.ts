@@ -43,12 +43,14 @@ type Fit = (typeof FITS)[number];
 const AFTER = 10;
 const LAST = 100;
 
-/** Kinds that match all words of a query, best first; with a loose link only fitting ones. */
+/** Kinds that match all words of a query, best first; with a loose link only fitting ones. Those that
+ * are there for old graphs alone are not offered before something was typed. */
 export function search(catalog: Catalog, query: string, loose?: Loose): NodeKind[] {
   const words = wordsOf(query);
   const found: { kind: NodeKind; fit: Fit }[] = [];
   for (const kind of catalog.values()) {
     if (loose && fitting(kind, loose) === undefined) continue;
+    if (kind.deprecated && words.length === 0) continue;
     const fit = words.length > 0 ? fitOf(kind, words) : "inside";
     if (fit) found.push({ kind, fit });
   }

@@ -34,7 +34,7 @@ export function fold(
   const sheet = sheetOf(workflow, sheetKey);
   const chosen = ordered(sheet).filter((node) => ids.has(node.id));
   const id = uuid();
-  const host = freshId(sheet.nodes);
+  const host = freshId(sheet.nodes, workflow.lastNode);
   const inner: Sheet = {
     ...EMPTY_SHEET,
     nodes: Object.fromEntries(chosen.map((node) => [node.id, node])),
@@ -152,7 +152,8 @@ export function unfoldNode(
   const center = middle(inside);
   for (const node of inside) {
     const free = others[node.id] === undefined;
-    const id = free ? node.id : freshId({ ...subgraph.sheet.nodes, ...nodes, [hostId]: true });
+    const taken = { ...subgraph.sheet.nodes, ...nodes, [hostId]: true };
+    const id = free ? node.id : freshId(taken, workflow.lastNode);
     renamed.set(node.id, id);
     const [x, y] = [node.x - center.x + host.x, node.y - center.y + host.y];
     const rank = free ? node.rank : undefined;

@@ -48,7 +48,7 @@ export function toEditor(workflow: Workflow, catalog: Catalog): JsonObject {
     version: 0.4,
     ...workflow.kept,
     id: workflow.id,
-    last_node_id: largest(root.nodes),
+    last_node_id: Math.max(largest(root.nodes), workflow.lastNode ?? 0),
     last_link_id: largest(root.links),
     ...writeSheet(workflow, root, catalog, false),
     ...(subgraphs.length > 0 ? { definitions: { subgraphs } } : {}),

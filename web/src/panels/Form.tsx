@@ -1,6 +1,6 @@
-import { Link2, Pencil, Play, Square } from "lucide-react";
+import { Link2, Pencil, Play } from "lucide-react";
 import { type ReactNode, useEffect, useRef, useState } from "react";
-import { run, stop } from "../app/run";
+import { run } from "../app/run";
 import { aboutOf } from "../graph/about";
 import { type FormPart, formOf } from "../graph/form";
 import { titleOf } from "../graph/kinds";
@@ -13,6 +13,7 @@ import { Field } from "../widgets/Field";
 import { IconButton } from "../widgets/IconButton";
 import { FormEditor } from "./FormEditor";
 import { FormResults } from "./FormResults";
+import { StopButton } from "./StopButton";
 
 interface FormProps {
   tab: Tab;
@@ -121,11 +122,7 @@ function RunBar({ tab, started }: { tab: Tab; started(): void }) {
         >
           <Play size={17} /> {t.commands.run}
         </button>
-        {busy && (
-          <button type="button" className="stop run-large" onClick={() => void stop()}>
-            <Square size={14} /> {t.commands.stop}
-          </button>
-        )}
+        {busy && <StopButton tab={tab} large />}
       </div>
     </div>
   );

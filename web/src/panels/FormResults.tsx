@@ -1,17 +1,18 @@
-import { ArrowLeft, Download, Music, Share2 } from "lucide-react";
+import { ArrowLeft, Download, Music, Share2, TriangleAlert } from "lucide-react";
 import { useEffect, useState } from "react";
-import { wordsOf } from "../app/run";
+import { complain } from "../app/run";
 import { files, Shown } from "../canvas/Shown";
 import { Voices } from "../canvas/Speaking";
 import { showing } from "../graph/form";
 import { titleOf } from "../graph/kinds";
+import { locate } from "../graph/locate";
 import type { GraphNode } from "../graph/model";
-import { isOver, type NodeRun } from "../run/progress";
+import { isOver, type JobRun, type NodeRun, warningsOf } from "../run/progress";
 import { type File, fetchJob, fetchJobsOf, type Job, viewAddress } from "../server/service";
 import { useCatalog } from "../stores/catalog";
+import { failures } from "../stores/complaints";
 import type { Tab } from "../stores/documents";
 import { useLatestJob, useNodeRun, useRun } from "../stores/run";
-import { useUi } from "../stores/ui";
 import { t } from "../strings";
 import { IconButton } from "../widgets/IconButton";
 import { Picture } from "../widgets/Picture";
@@ -34,7 +35,7 @@ export function FormResults({ tab }: { tab: Tab }) {
       ]);
       setPast({ job: id, nodes: Object.fromEntries(nodes) });
     } catch (error) {
-      useUi.getState().say(wordsOf(error), "error");
+      complain(error);
     }
   };
   return (
@@ -44,18 +45,23 @@ export function FormResults({ tab }: { tab: Tab }) {
           <ArrowLeft size={15} /> {t.form.newest}
         </button>
       ) : (
-        job?.error && (
+        job?.error &&
+        fails(job, tab) && (
           <p className="form-error" role="alert">
             {job.error}
           </p>
         )
       )}
       {past ? (
-        <Past tab={tab} nodes={past.nodes} />
+        <>
+          <Past tab={tab} nodes={past.nodes} />
+          <Remarks tab={tab} nodes={past.nodes} />
+        </>
       ) : job ? (
         <>
           <Voices job={job.id} />
           <Newest tab={tab} />
+          <Remarks tab={tab} nodes={job.nodes} />
         </>
       ) : (
         <p className="empty form-nothing">{t.form.nothing}</p>
@@ -64,6 +70,11 @@ export function FormResults({ tab }: { tab: Tab }) {
     </>
   );
 }
+
+/** Whether what a job failed by still stands; where no node failed it is of the job itself. */
+const fails = (job: JobRun, tab: Tab): boolean =>
+  Object.values(job.nodes).every(({ error }) => !error) ||
+  failures(job, tab.history.present).length > 0;
 
 function Newest({ tab }: { tab: Tab }) {
   const catalog = useCatalog((state) => state.catalog);
@@ -87,18 +98,45 @@ function NodeResult({ tab, node }: { tab: Tab; node: GraphNode }) {
   const folded = tab.history.present.subgraphs[node.type] !== undefined;
   const run = useNodeRun(tab.id, node.id, folded);
   const catalog = useCatalog((state) => state.catalog);
-  if (!run?.shown) return null;
+  if (!run?.shown || !hasResult(run)) return null;
   return <Result title={titleOf(tab.history.present, node, catalog)} run={run} />;
 }
 
 function Past({ tab, nodes }: { tab: Tab; nodes: Record<string, NodeRun> }) {
   const catalog = useCatalog((state) => state.catalog);
   const workflow = tab.history.present;
-  return Object.entries(nodes).map(([id, run]) => {
+  const made = Object.entries(nodes).filter(([, run]) => hasResult(run));
+  return made.map(([id, run]) => {
     const node = workflow.root.nodes[id.split(":")[0] ?? ""];
     return <Result key={id} title={node ? titleOf(workflow, node, catalog) : id} run={run} />;
   });
 }
+
+/** What nodes said of what they were given, though they did their work. */
+function Remarks({ tab, nodes }: { tab: Tab; nodes: Record<string, NodeRun> }) {
+  const catalog = useCatalog((state) => state.catalog);
+  const workflow = tab.history.present;
+  const remarks = Object.entries(nodes).flatMap(([id, run]) =>
+    warningsOf(run).map((text) => ({ id, text, node: locate(workflow, id)?.node })),
+  );
+  if (remarks.length === 0) return null;
+  return (
+    <ul className="form-remarks" aria-label={t.problems.remarks}>
+      {remarks.map(({ id, text, node }) => (
+        <li key={`${id} ${text}`}>
+          <TriangleAlert size={14} aria-hidden="true" />
+          <span>
+            {node && <strong>{titleOf(workflow, node, catalog)}: </strong>}
+            {text}
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+const hasResult = ({ shown = {} }: NodeRun): boolean =>
+  Object.keys(shown).some((key) => key !== "warnings");
 
 function Result({ title, run }: { title: string; run: NodeRun }) {
   return (
@@ -146,7 +184,7 @@ async function share(file: File): Promise<void> {
     await navigator.share(navigator.canShare(whole) ? whole : { url, title: file.filename });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") return;
-    useUi.getState().say(wordsOf(error), "error");
+    complain(error);
   }
 }
 
@@ -170,7 +208,7 @@ function Earlier({ tab, shown, look }: EarlierProps) {
     let over = false;
     fetchJobsOf(tab.id, EARLIER)
       .then((found) => !over && setJobs(found))
-      .catch((error) => useUi.getState().say(wordsOf(error), "error"));
+      .catch((error) => complain(error));
     return () => {
       over = true;
     };

@@ -1,7 +1,7 @@
-import { useEffect, useState } from "react";
 import { guarded } from "../app/run";
 import { leftOf, untilDone } from "../run/estimate";
 import { clearHistory, clearQueue } from "../server/service";
+import { useNow } from "../stores/clock";
 import { useRun } from "../stores/run";
 import { t } from "../strings";
 import { running as words } from "../strings/running";
@@ -9,7 +9,6 @@ import { QueueJob } from "./QueueJob";
 import { Sure } from "./Sure";
 
 const w = words.queue;
-const TICK = 1000;
 
 /** The jobs of everybody: those that run, wait, and have ended. */
 export function Queue() {
@@ -84,16 +83,4 @@ export function Queue() {
       )}
     </div>
   );
-}
-
-/** The time, new each second while something goes on. */
-function useNow(ticking: boolean): number {
-  const [now, setNow] = useState(Date.now);
-  useEffect(() => {
-    if (!ticking) return;
-    setNow(Date.now());
-    const timer = window.setInterval(() => setNow(Date.now()), TICK);
-    return () => window.clearInterval(timer);
-  }, [ticking]);
-  return now;
 }

@@ -1,6 +1,6 @@
 import "../theme/comparison.css";
 import { type FormEvent, useCallback, useEffect, useId, useRef, useState } from "react";
-import { guarded, wordsOf } from "../app/run";
+import { complain, guarded, wordsOf } from "../app/run";
 import { openDocument } from "../graph/files";
 import type { Workflow } from "../graph/model";
 import { uuid } from "../graph/uuid";
@@ -74,7 +74,7 @@ function useVersions(workflow: string): [readonly Version[], () => Promise<void>
   }, [workflow]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: asked for again when a job has ended
   useEffect(() => {
-    load().catch((error) => useUi.getState().say(wordsOf(error), "error"));
+    load().catch((error) => complain(error));
   }, [load, ended]);
   return [versions, load];
 }

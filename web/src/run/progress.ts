@@ -1,5 +1,6 @@
 /** Jobs as the service tells of them: pure, and what did not change stays the same object. */
 
+import type { Workflow } from "../graph/model";
 import type { Message } from "../server/socket";
 
 export type NodeState = "running" | "done" | "cached" | "failed";
@@ -36,6 +37,10 @@ export interface JobRun {
   workflow: string | null;
   state: JobState;
   nodes: Record<string, NodeRun>;
+  /** When it was queued, by the service's clock in milliseconds. */
+  created?: number;
+  /** The workflow as it was when it was queued: what failed then holds as long as it is the same. */
+  queuedAs?: Workflow;
   started?: number;
   ended?: number;
   error?: string;
@@ -142,6 +147,12 @@ function stopped(job: JobRun, now: number): JobRun {
 /** For how many seconds a node that is done ran. */
 export const secondsOf = ({ span, started, ended }: NodeRun): number | undefined =>
   span?.seconds ?? (started && ended ? (ended - started) / 1000 : undefined);
+
+/** What a node said of what it was given, and did its work all the same. */
+export function warningsOf(run: NodeRun | undefined): string[] {
+  const said = run?.shown?.warnings;
+  return Array.isArray(said) ? said.filter((text) => typeof text === "string") : [];
+}
 
 /** A preview put on its node; the address it takes the place of, to be let go. */
 export function previewed(

@@ -103,6 +103,23 @@ export async function fetchJobsOf(workflow: string, limit: number): Promise<Job[
   return (await get(`jobs?${new URLSearchParams(asked)}`, Jobs)).jobs;
 }
 
+/** The last jobs of a workflow that came to an end of their own, the newest first. */
+export async function fetchLastJobs(workflow: string): Promise<Job[]> {
+  const asked = { workflow_id: workflow, limit: String(LAST), status: "completed,failed" };
+  return (await get(`jobs?${new URLSearchParams(asked)}`, Jobs)).jobs;
+}
+
+const LAST = 20;
+
+/** The jobs that run or wait: of one workflow, or of all. */
+export async function fetchOpenJobs(workflow?: string): Promise<Job[]> {
+  const asked: Record<string, string> = { limit: String(MOST_OPEN), status: "pending,in_progress" };
+  if (workflow !== undefined) asked.workflow_id = workflow;
+  return (await get(`jobs?${new URLSearchParams(asked)}`, Jobs)).jobs;
+}
+
+const MOST_OPEN = 1000;
+
 const Shown = z.record(z.string(), z.record(z.string(), z.unknown()).catch({}));
 /** What nodes showed, by their ids. */
 export type Shown = z.infer<typeof Shown>;
@@ -138,6 +155,11 @@ export const documentOf = ({ workflow: sent }: JobDetail): unknown =>
 /** Stops a job, or takes it out of the queue. */
 export async function cancelJob(id: string): Promise<void> {
   await post(`jobs/${encodeURIComponent(id)}/cancel`, {});
+}
+
+/** The same for several at once, of which there is one at least. */
+export async function cancelJobs(ids: readonly string[]): Promise<void> {
+  await post("jobs/cancel", { job_ids: ids });
 }
 
 /** Lets a waiting job start before all others that wait. */

@@ -2,6 +2,7 @@
 
 import { create } from "zustand";
 import { begin, commit, type History, redo, settle, undo } from "../graph/history";
+import { remembering, withLastNode } from "../graph/ids";
 import { onSheet, ROOT, type Sheet, sheetOf, type Workflow } from "../graph/model";
 
 /** An open workflow. */
@@ -22,7 +23,12 @@ export interface Tab {
 interface Documents {
   tabs: readonly Tab[];
   active: string | null;
-  open(workflow: Workflow, name: string, more?: { saved?: boolean }): void;
+  /** `history`: what led to it, where that is known. */
+  open(
+    workflow: Workflow,
+    name: string,
+    more?: { saved?: boolean; history?: History<Workflow> | undefined },
+  ): void;
   close(id: string): void;
   activate(id: string | null): void;
   rename(id: string, name: string): void;
@@ -58,7 +64,11 @@ export const useDocuments = create<Documents>()((set, get) => {
     set(({ tabs }) => ({ tabs: tabs.map((tab) => (tab.id === id ? change(tab) : tab)) }));
   const updateActive = (change: (tab: Tab) => Tab): void => update(get().active, change);
   const travel = (move: (history: History<Workflow>) => History<Workflow>): void =>
-    updateActive((tab) => reselected({ ...tab, history: move(tab.history) }));
+    updateActive((tab) => {
+      const history = move(tab.history);
+      const present = remembering(tab.history.present, history.present);
+      return reselected({ ...tab, history: { ...history, present } });
+    });
   return {
     tabs: [],
     active: null,
@@ -68,7 +78,7 @@ export const useDocuments = create<Documents>()((set, get) => {
         if (more.saved) update(workflow.id, (tab) => ({ ...tab, saved: tab.saved ?? workflow }));
         return;
       }
-      const history = begin(workflow);
+      const history = more.history ?? begin(withLastNode(workflow));
       const saved = more.saved ? workflow : undefined;
       const tab: Tab = { id: workflow.id, name, history, ...AT_ROOT, saved };
       set(({ tabs }) => ({ tabs: [...tabs, tab], active: tab.id }));
@@ -86,7 +96,9 @@ export const useDocuments = create<Documents>()((set, get) => {
     markSaved: (id) => update(id, (tab) => ({ ...tab, saved: tab.history.present })),
     edit(label, change, merge) {
       updateActive((tab) => {
-        const history = commit(tab.history, change(tab.history.present), label, merge ?? null);
+        const { present } = tab.history;
+        const next = remembering(present, change(present));
+        const history = commit(tab.history, next, label, merge ?? null);
         return history === tab.history ? tab : reselected({ ...tab, history });
       });
     },
@@ -148,7 +160,10 @@ export const activeTab = (state: Documents): Tab | undefined =>
   state.tabs.find((tab) => tab.id === state.active);
 
 /** Whether a tab has what was not saved under its name. */
-export const isDirty = (tab: Tab): boolean => tab.history.present !== tab.saved;
+export const isDirty = ({ saved, history: { present } }: Tab): boolean =>
+  present.root !== saved?.root ||
+  present.subgraphs !== saved.subgraphs ||
+  present.kept !== saved.kept;
 
 /** Whether there is no node in a tab's workflow. */
 export function isBlank(tab: Tab): boolean {

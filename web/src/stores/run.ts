@@ -3,6 +3,8 @@
 import { create } from "zustand";
 import type { Workflow } from "../graph/model";
 import { uuid } from "../graph/uuid";
+import { follow } from "../run/follow";
+import { inOrder, joined, listed, remembered, wasMissed } from "../run/listed";
 import {
   isOver,
   type JobRun,
@@ -11,17 +13,21 @@ import {
   newJob,
   previewed,
   told,
+  warningsOf,
 } from "../run/progress";
 import type { NodeErrors } from "../server/http";
-import { fetchJob, fetchJobLists, type Job, type JobDetail } from "../server/service";
+import { fetchJob, fetchJobLists, fetchLastJobs, type Job } from "../server/service";
 import { listen, type Message } from "../server/socket";
 import type { Refusals } from "./complaints";
 import { useSpeech } from "./speech";
+import { useUi } from "./ui";
 
 interface Run {
   connected: boolean;
   /** There was a connection before. */
   known: boolean;
+  /** Since when it is lost, by this page's clock in milliseconds; undefined: it stands. */
+  lost: number | undefined;
   remaining: number;
   jobs: Jobs;
   /** The job that a workflow's nodes show. */
@@ -33,16 +39,21 @@ interface Run {
   /** The next of the jobs that wait, how many there are, and how many are asked for. */
   queue: { waiting: readonly Job[]; total: number; shown: number };
   connect(): () => void;
-  /** A job of this page was queued. */
-  queued(id: string, workflow: string): void;
-  /** It refused nodes of a workflow as that is now. */
-  refuse(workflow: Workflow, errors: NodeErrors): void;
+  /** The jobs that were begun in this browser tab. */
+  own(): ReadonlySet<string>;
+  /** A job of this page was queued, and what the workflow is now. */
+  queued(id: string, then: Workflow): void;
+  /** It refused nodes of a workflow as that is now; `partly`: it runs without them. */
+  refuse(workflow: Workflow, errors: NodeErrors, partly: boolean): void;
+  /** Somebody read why a workflow was refused. */
+  read(workflow: string): void;
   /** Fetches the list of jobs again. */
   refresh(): Promise<void>;
   /** Asks for so many of the jobs that wait. */
   showWaiting(number: number): void;
-  /** Shows on the nodes of a workflow what its newest job made. */
-  recall(workflow: string): Promise<void>;
+  /** Shows on the nodes of a workflow, as that is now, what its last job made, unless they show one
+   * already. */
+  recall(now: Workflow): Promise<void>;
 }
 
 const CLIENT = "soundstage.client";
@@ -82,11 +93,10 @@ export const useRun = create<Run>()((set, get) => {
         const list = inOrder([...ended, ...running, ...waiting]);
         const before = get().jobs;
         const inLine = waiting.filter(({ id }) => running.every((job) => job.id !== id));
-        set({
-          list,
-          queue: { ...get().queue, waiting: inLine, total },
-          ...taken(get(), list, own),
-        });
+        const jobs = listed(before, list);
+        const latest = follow(jobs, get().latest, own);
+        set({ list, queue: { ...get().queue, waiting: inLine, total }, jobs, latest });
+        useUi.getState().settle("away");
         for (const { id } of list) if (wasMissed(before[id], get().jobs[id])) void catchUp(id);
       } catch {
         // The service is away; it is asked again when it is back.
@@ -115,6 +125,7 @@ export const useRun = create<Run>()((set, get) => {
     const jobs = told(before, message, Date.now());
     if (jobs !== before) set({ jobs });
     if (ENDS.has(message.type) || message.type === "execution_start") {
+      set({ latest: follow(jobs, get().latest, own) });
       const id = message.data.prompt_id ?? "";
       freePreviews(before[id], jobs[id]);
       if (ENDS.has(message.type)) useSpeech.getState().end(id);
@@ -144,6 +155,7 @@ export const useRun = create<Run>()((set, get) => {
   return {
     connected: false,
     known: false,
+    lost: undefined,
     remaining: 0,
     jobs: {},
     latest: {},
@@ -163,26 +175,41 @@ export const useRun = create<Run>()((set, get) => {
         sound: (sound) => useSpeech.getState().hear(sound, own.has(sound.prompt)),
         open() {
           caughtUp.clear();
-          set({ connected: true, known: true });
+          set({ connected: true, known: true, lost: undefined });
+          useUi.getState().settle("away");
           void get().refresh();
         },
-        closed: () => set({ connected: false }),
+        closed: () => set({ connected: false, lost: get().lost ?? Date.now() }),
       });
     },
-    queued(id, workflow) {
+    own: () => own,
+    queued(id, then) {
       own.add(id);
       sessionStorage.setItem(OWN, JSON.stringify([...own]));
-      const job = { ...(get().jobs[id] ?? newJob(id, workflow)), workflow };
+      const workflow = then.id;
+      const created = Date.now();
+      const job = {
+        created,
+        ...(get().jobs[id] ?? newJob(id, workflow)),
+        workflow,
+        queuedAs: then,
+      };
       const refused = { ...get().refused };
       delete refused[workflow];
-      set({
-        jobs: { ...get().jobs, [id]: job },
-        latest: { ...get().latest, [workflow]: id },
-        refused,
-      });
+      const jobs = { ...get().jobs, [id]: job };
+      // Where another one of this page runs, that one stays shown. What is over already is shown.
+      const shown = { ...get().latest, [workflow]: id };
+      set({ jobs, latest: follow(jobs, shown, own), refused });
       void get().refresh();
     },
-    refuse: (then, errors) => set({ refused: { ...get().refused, [then.id]: { errors, then } } }),
+    refuse(then, errors, partly) {
+      const read = partly && Object.keys(errors).length === 0;
+      set({ refused: { ...get().refused, [then.id]: { errors, then, partly, read } } });
+    },
+    read(workflow) {
+      const refusal = get().refused[workflow];
+      if (refusal) set({ refused: { ...get().refused, [workflow]: { ...refusal, read: true } } });
+    },
     refresh() {
       asked = true;
       refreshing ??= fetchList().finally(() => {
@@ -194,14 +221,16 @@ export const useRun = create<Run>()((set, get) => {
       set({ queue: { ...get().queue, shown: Math.min(shown, MOST_SHOWN) } });
       void get().refresh();
     },
-    async recall(workflow) {
-      const jobs = get().list.filter((job) => job.workflow_id === workflow);
+    async recall(now) {
+      const workflow = now.id;
+      const jobs = await fetchLastJobs(workflow);
       const newest = jobs.find(({ id }) => own.has(id)) ?? jobs[0];
       if (!newest || get().latest[workflow]) return;
       const detail = await fetchJob(newest.id);
       if (get().latest[workflow]) return;
       const known = get().jobs[newest.id];
-      const job = known ? { ...known, workflow } : remembered(detail, workflow);
+      const past = remembered(detail, workflow);
+      const job = { ...(known ? joined(known, past) : past), workflow, queuedAs: now };
       set({
         jobs: { ...get().jobs, [job.id]: job },
         latest: { ...get().latest, [workflow]: job.id },
@@ -209,12 +238,6 @@ export const useRun = create<Run>()((set, get) => {
     },
   };
 });
-
-/** Each job once, as it was listed last, the newest first. */
-function inOrder(jobs: readonly Job[]): Job[] {
-  const each = new Map([...jobs].reverse().map((job) => [job.id, job]));
-  return [...each.values()].sort((one, other) => other.create_time - one.create_time);
-}
 
 function withoutPreviews(job: JobRun): JobRun {
   if (!Object.values(job.nodes).some(({ preview }) => preview)) return job;
@@ -233,74 +256,18 @@ function freePreviews(before: JobRun | undefined, now: JobRun | undefined): void
   }
 }
 
-/** Jobs of the list taken up: whose they are, and the end of those whose end was missed. */
-function taken(
-  run: Run,
-  list: readonly Job[],
-  own: ReadonlySet<string>,
-): Pick<Run, "jobs" | "latest"> {
-  const jobs = { ...run.jobs };
-  const latest = { ...run.latest };
-  for (const job of [...list].reverse()) {
-    const known = jobs[job.id];
-    const workflow = job.workflow_id ?? known?.workflow ?? null;
-    const state = STATES[job.status];
-    if (known && isOver(known) && (state === "pending" || state === "running")) continue; // an old list
-    if (state === "pending" || state === "running") {
-      jobs[job.id] = { ...(known ?? newJob(job.id, workflow)), workflow, state };
-      const isShown = workflow && (own.has(job.id) || !own.has(latest[workflow] ?? ""));
-      if (isShown) latest[workflow] = job.id;
-    } else if (known && !isOver(known)) {
-      jobs[job.id] = { ...known, workflow, state };
-    } else if (known && known.workflow !== workflow) {
-      jobs[job.id] = { ...known, workflow };
-    }
-  }
-  return { jobs, latest };
-}
-
-/** A job began before this page came, or it ended while the page did not hear. */
-function wasMissed(before: JobRun | undefined, now: JobRun | undefined): boolean {
-  if (!now || now.state === "pending") return false;
-  return isOver(now) ? before !== undefined && !isOver(before) : before?.started === undefined;
-}
-
-const STATES = {
-  pending: "pending",
-  in_progress: "running",
-  completed: "done",
-  failed: "failed",
-  cancelled: "cancelled",
-} as const;
-
-/** A job as it was heard of here, and where that is silent as the service remembers it. */
-function joined(heard: JobRun, known: JobRun): JobRun {
-  const nodes = { ...known.nodes };
-  for (const [id, node] of Object.entries(heard.nodes)) {
-    const stale = isOver(heard) ? node.state === "running" : node.state === "cached";
-    if (!(stale && nodes[id])) nodes[id] = { ...nodes[id], ...node };
-  }
-  return { ...heard, nodes, error: heard.error ?? known.error };
-}
-
-/** A job of which nobody here heard. */
-export function remembered(detail: JobDetail, workflow: string | null): JobRun {
-  const nodes: Record<string, NodeRun> = {};
-  for (const id of detail.cached) nodes[id] = { state: "cached", value: 1, max: 1 };
-  for (const [id, span] of Object.entries(detail.spans)) {
-    const state = span.seconds === undefined ? "running" : "done";
-    nodes[id] = { state, value: state === "done" ? 1 : 0, max: 1, span };
-  }
-  for (const [id, shown] of Object.entries(detail.outputs)) {
-    nodes[id] = { ...(nodes[id] ?? { state: "done", value: 1, max: 1 }), shown };
-  }
-  const failed = detail.execution_error;
-  if (failed?.node_id) {
-    nodes[failed.node_id] = { state: "failed", value: 0, max: 1, error: failed.exception_message };
-  }
-  const error = failed?.exception_message;
-  return { id: detail.id, workflow, state: STATES[detail.status], nodes, error };
-}
+/** What the nodes at one place of a workflow remarked, as one text: only a change of it renders anew.
+ * `folded`: of all nodes inside. */
+export const useNodeWarnings = (workflow: string, node: string, folded: boolean): string[] =>
+  JSON.parse(
+    useRun((run) => {
+      const nodes = run.jobs[run.latest[workflow] ?? ""]?.nodes ?? {};
+      const here = folded
+        ? Object.keys(nodes).filter((id) => id.startsWith(`${node}:`))
+        : [node].filter((id) => id in nodes);
+      return JSON.stringify([...new Set(here.flatMap((id) => warningsOf(nodes[id])))]);
+    }),
+  ) as string[];
 
 /** How one node of a workflow fares; only its own events render it anew. */
 export function useNodeRun(workflow: string, node: string, folded: boolean): NodeRun | undefined {

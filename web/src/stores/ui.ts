@@ -39,7 +39,14 @@ export interface Notice {
   id: number;
   text: string;
   kind: "info" | "error";
+  /** The workflow that it is of: it is seen there alone. */
+  tab?: string | undefined;
+  /** It goes when this is over. */
+  cause?: Cause | undefined;
 }
+
+/** What lasts for a while: the service is away. */
+export type Cause = "away";
 
 /** Results looked at in full, one of several at a time. */
 export interface Lightbox {
@@ -74,7 +81,9 @@ interface Ui {
   search(palette: Palette | null): void;
   set(part: Partial<Pick<Ui, "help" | "form" | "theme" | "lightbox" | "menu" | "timeline">>): void;
   /** What informs goes by itself; an error stays until it is closed. */
-  say(text: string, kind?: Notice["kind"]): void;
+  say(text: string, kind?: Notice["kind"], of?: Pick<Notice, "tab" | "cause">): void;
+  /** What was said because of this goes: it is over. */
+  settle(cause: Cause): void;
   dismiss(id: number): void;
   announce(text: string): void;
 }
@@ -119,11 +128,15 @@ export const useUi = create<Ui>()((set, get) => ({
     if (part.form !== undefined) sessionStorage.setItem(FORM, String(part.form));
     set(part);
   },
-  say(text, kind = "info") {
+  say(text, kind = "info", of = {}) {
     const id = (get().notices.at(-1)?.id ?? 0) + 1;
     const others = get().notices.filter((notice) => notice.text !== text);
-    set({ notices: [...others, { id, text, kind }].slice(-4), announcement: text });
+    set({ notices: [...others, { id, text, kind, ...of }].slice(-4), announcement: text });
     if (kind === "info") window.setTimeout(() => get().dismiss(id), INFO_MS);
+  },
+  settle(cause) {
+    const left = get().notices.filter((notice) => notice.cause !== cause);
+    if (left.length < get().notices.length) set({ notices: left });
   },
   dismiss: (id) => set({ notices: get().notices.filter((notice) => notice.id !== id) }),
   announce: (announcement) => set({ announcement }),

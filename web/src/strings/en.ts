@@ -9,6 +9,15 @@ import { FILES, type FileKind, widget } from "./widget";
 const count = (number: number, one: string, many: string): string =>
   `${number} ${number === 1 ? one : many}`;
 
+/** Nodes with problems, and how many of those where some have several. */
+const troubled = (nodes: number, problems: number): string =>
+  [
+    count(nodes, "node has a problem", "nodes have problems"),
+    problems > nodes && `${problems} in all`,
+  ]
+    .filter(Boolean)
+    .join(", ");
+
 /** All words, in English. */
 export const en = {
   product: "Soundstage",
@@ -148,6 +157,8 @@ export const en = {
   },
   problems: {
     nothing: "Nothing keeps this graph from running.",
+    remark: "Warning:",
+    remarks: "Warnings",
     unknown: (type: string) =>
       /^workflow[>/]/.test(type)
         ? `This file does not have the group ${type}; open one that has it, or delete the node.`
@@ -263,9 +274,24 @@ export const en = {
     cancelled: "Cancelled",
     away: "The service does not answer. Is it running?",
     fault: (what: string) => `Something went wrong here: ${what}`,
-    notYet: (number: number) =>
-      `It cannot run yet: ${count(number, "node has a problem", "nodes have problems")}.`,
-    partly: (number: number) =>
-      `It runs, but ${count(number, "node has", "nodes have")} problems and what depends on them is left out.`,
+    stopped: (ran: number, waited: number, run: number, wait: number) => {
+      const done = [
+        ran > 0 && `${count(ran, "run", "runs")} stopped`,
+        waited > 0 && `${count(waited, "waiting run", "waiting runs")} cancelled`,
+      ].filter(Boolean);
+      const left = [
+        run > 0 && count(run, "runs on", "run on"),
+        wait > 0 && count(wait, "waits", "wait"),
+      ].filter(Boolean);
+      return [done.join(" and ") || "Nothing ran", ...left].join(", ");
+    },
+    stop: "Stop what runs of this workflow",
+    which: "Which runs",
+    this: "This run",
+    all: (number: number) => `All of this workflow (${number})`,
+    mine: "Everything I queued",
+    notYet: (nodes: number, problems: number) => `It cannot run yet: ${troubled(nodes, problems)}.`,
+    partly: (nodes: number, problems: number) =>
+      `It runs, but what depends on some nodes is left out: ${troubled(nodes, problems)}.`,
   },
 };
