@@ -125,3 +125,21 @@ async def test_a_mask_is_loaded_cropped_inverted_and_shown(bench: Bench):
     (shown,) = entry.outcome.shown["12"]["images"]
     with Image.open(bench.home / "temp" / shown["filename"]) as file:
         assert (file.size, file.getpixel((1, 1))) == ((3, 2), (127,) * 3)
+
+
+async def test_a_picture_that_is_cut_off_is_loaded_with_a_warning(bench: Bench):
+    (bench.home / "input").mkdir(exist_ok=True)
+    file = bench.home / "input" / "cut.bmp"
+    Image.new("RGB", (8, 8), "red").save(file)
+    file.write_bytes(file.read_bytes()[:-48])
+    (entry,) = await bench.run(
+        {
+            "1": n("LoadImage", image="cut.bmp"),
+            "2": n("PreviewImage", images=["1", 0]),
+            "3": n("LoadImageMask", image="cut.bmp", channel="red"),
+            "4": n("MaskPreview", mask=["3", 0]),
+        }
+    )
+    assert entry.outcome.status == "success", entry
+    said = ["cut.bmp: the file is damaged or cut off: 2 of its 8 lines are missing"]
+    assert [entry.outcome.shown[id]["warnings"] for id in "13"] == [said, said]
