@@ -235,7 +235,7 @@ def load_lora(
     from nodes.models.tensor_files import read_header
 
     header = read_header(run.model_path("loras", lora_name))
-    check_fits(read_lora(header, 1.0), model.part, clip.part)
+    check_fits(read_lora(header, 1.0), model.part, clip.part, warn=run.warn)
     return Patched(
         MODEL=with_lora(model, read_lora(header, strength_model)),
         CLIP=with_lora(clip, read_lora(header, strength_clip)),
@@ -257,5 +257,5 @@ def load_lora_for_model(
     from nodes.models.tensor_files import read_header
 
     lora = read_lora(read_header(run.model_path("loras", lora_name)), strength_model)
-    check_fits(lora, model.part)
+    check_fits(lora, model.part, warn=run.warn)
     return with_lora(model, lora)

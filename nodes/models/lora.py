@@ -1,13 +1,16 @@
 """LoRA files: small changes to the weights of a UNet and a text encoder.
 
-Understood are the spellings of kohya's scripts, PEFT and diffusers, and besides plain low-rank
-pairs (Hu et al. 2021, https://arxiv.org/abs/2106.09685) LoHa, whole differences and new values.
+Understood are the spellings of kohya's scripts, PEFT and diffusers (`ROLES`, `NAMED`,
+`BEGINNINGS`), and besides plain low-rank pairs (Hu et al. 2021, https://arxiv.org/abs/2106.09685)
+LoHa, DoRA (Liu et al. 2024, https://arxiv.org/abs/2402.09353), whole differences and new values.
+Other kinds are refused by name; tensors that nobody looks at are counted for the user.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -44,24 +47,41 @@ ROLES = {
     ".b_norm": "diff_b",
     ".set_weight": "set",
     **{f".hada_{end}": end for end in ("w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2")},
+    **dict.fromkeys((".lora_up", ".lora_B"), "up"),
+    **dict.fromkeys((".lora_down", ".lora_A"), "down"),
+    **dict.fromkeys((".lora_alpha", ".lora.alpha", "_lora.alpha"), "alpha"),
+    ".dora_scale": "dora",
+    ".lora_magnitude_vector": "magnitude",
+    ".lora_magnitude_vector.weight": "magnitude",
 }
+# PEFT calls its adapters by name, between the kind of a tensor and ".weight".
+NAMED = re.compile(r"\.(lora_A|lora_B|lora_magnitude_vector)\.(?!weight$)([^.]+)(\.weight)?$")
 UNSUPPORTED = {
-    ".lokr_w1": "LoKr",
-    ".lokr_w2": "LoKr",
-    ".lokr_w1_a": "LoKr",
-    ".lokr_w2_a": "LoKr",
-    ".dora_scale": "DoRA",
-    ".oft_blocks": "OFT",
-    ".a1.weight": "GLoRA",
+    re.compile(r"\.lokr_\w+$"): "LoKr",
+    re.compile(r"\.oft_(blocks|diag)$|\.oft_R\b"): "OFT",
+    re.compile(r"\.boft_\w+"): "BOFT",
+    re.compile(r"\.[ab][12]\.weight$"): "GLoRA",
+    re.compile(r"\.on_input$|\bia3_l\b"): "IA3",
+    re.compile(r"\bvera_lambda_\w"): "VeRA",
+    re.compile(r"^(unet|text_encoder):\d+:(up|down)$"): "numbered (cloneofsimo/lora)",
+}
+# What must be there together to change a weight, or a bias.
+COMPLETE = {
+    "weight": ({"up", "down"}, {"w1_a", "w1_b", "w2_a", "w2_b"}, {"diff"}, {"set"}),
+    "bias": ({"diff_b"},),
 }
 # How the name of a module may begin, after its dots have become underscores.
 BEGINNINGS = {
-    UNET: ("lora_unet_", "lycoris_", "unet_", "diffusion_model_", "model_diffusion_model_"),
+    UNET: ("lora_unet_", "lycoris_", "unet_", "diffusion_model_", "model_diffusion_model_", ""),
     TEXT_ENCODER: (
         "lora_te_text_model_",
         "lora_te1_text_model_",
+        "lora_te_",
         "text_encoder_text_model_",
         "text_encoder_",
+        "lycoris_text_model_",
+        "text_model_",
+        "",
     ),
 }
 
@@ -73,11 +93,13 @@ class Lora:
     Attributes:
         header: the file.
         adapters: name of a module, dots made underscores -> role -> name of the tensor.
+        unread: tensors that belong to none of them.
     """
 
     header: Header
     adapters: Mapping[str, Mapping[str, str]] = field(repr=False)
     strength: float
+    unread: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def key(self) -> str:
@@ -92,8 +114,12 @@ class Lora:
             for beginning in BEGINNINGS.get(part.title, ()):
                 module = modules.get(spelled.removeprefix(beginning))
                 if spelled.startswith(beginning) and module is not None:
-                    found[spelled] = module
-        return found
+                    found.setdefault(spelled, module)
+        return {
+            spelled: module
+            for spelled, module in found.items()
+            if any(f"{module}.{end}" in part.names for end in _endings(self.adapters[spelled]))
+        }
 
     def changes(self, part: Part) -> Iterator[tuple[str, Change]]:
         """Each weight it touches in the network of `part`, and how.
@@ -135,21 +161,46 @@ def read_lora(header: Header, strength: float) -> Lora:
         ModelFileError: it holds none, or some of a kind that is not supported.
     """
     adapters: dict[str, dict[str, str]] = {}
+    named: set[str] = set()
     for name in header.shapes:
-        for ending, kind in UNSUPPORTED.items():
-            if name.endswith(ending):
+        for pattern, kind in UNSUPPORTED.items():
+            if pattern.search(name):
                 raise ModelFileError(
-                    f"{header.path}: {name} is a {kind} adapter, which is not supported; "
+                    f"{header.path}: {name} is of a {kind} adapter, which is not supported; "
                     "convert the file to plain LoRA"
                 )
-        ending = max((end for end in ROLES if name.endswith(end)), key=len, default=None)
+        plain = name
+        if (match := NAMED.search(name)) is not None:
+            named.add(match[2])
+            plain = f"{name[: match.start()]}.{match[1]}.weight"
+        ending = max((end for end in ROLES if plain.endswith(end)), key=len, default=None)
         if ending is not None:
-            module = _spelled(name.removesuffix(ending))
+            module = _spelled(plain.removesuffix(ending))
             adapters.setdefault(module, {})[ROLES[ending]] = name
-    if not adapters:
+    if len(named) > 1:
+        raise ModelFileError(
+            f"{header.path}: holds {len(named)} adapters at once ({', '.join(sorted(named)[:5])}); "
+            "save each in a file of its own"
+        )
+    return _complete(header, adapters, strength)
+
+
+def _complete(header: Header, adapters: Mapping[str, Mapping[str, str]], strength: float) -> Lora:
+    """A LoRA of the adapters that change something; the others are unread."""
+    whole = {module: roles for module, roles in adapters.items() if _endings(roles)}
+    if not whole:
         first = ", ".join(sorted(header.shapes)[:3])
-        raise ModelFileError(f"{header.path}: not a LoRA; it holds {first}, ...")
-    return Lora(header, adapters, strength)
+        why = (
+            "would change nothing, as each of its adapters lacks a half" if adapters else "no LoRA"
+        )
+        raise ModelFileError(f"{header.path}: {why}; it holds {first}, ...")
+    read = {name for roles in whole.values() for name in roles.values()}
+    return Lora(header, whole, strength, tuple(sorted(header.shapes.keys() - read)))
+
+
+def _endings(roles: Mapping[str, str]) -> list[str]:
+    """Which of "weight" and "bias" an adapter with these roles changes."""
+    return [end for end, sets in COMPLETE.items() if any(each <= roles.keys() for each in sets)]
 
 
 def with_lora(handle: HandleT, lora: Lora) -> HandleT:
@@ -159,11 +210,16 @@ def with_lora(handle: HandleT, lora: Lora) -> HandleT:
     return replace(handle, patches=(*handle.patches, lora))
 
 
-def check_fits(lora: Lora, *parts: Part) -> None:
+def check_fits(lora: Lora, *parts: Part, warn: Callable[[str], object] = log.warning) -> None:
     """See that a LoRA has something to say to at least one of some networks.
 
+    Args:
+        lora: what was read.
+        parts: the networks; where there is no text encoder, what is for one may be left out.
+        warn: is told what else is left out, in a sentence each.
+
     Raises:
-        ModelFileError: not one module of it is known.
+        ModelFileError: not one module of it is known, or none of what it says can be done.
     """
     known = {spelled for part in parts for spelled in lora.targets(part)}
     if not known:
@@ -171,19 +227,34 @@ def check_fits(lora: Lora, *parts: Part) -> None:
             f"{lora.header.path}: none of its {len(lora.adapters)} modules "
             f"({min(lora.adapters)}, ...) is in this model; the LoRA is for another kind of model"
         )
-    if unknown := lora.adapters.keys() - known:
-        log.warning(
-            "%s: %d modules are not in this model and are left out (%s, ...)",
-            lora.header.path,
-            len(unknown),
-            min(unknown),
+    unknown = lora.adapters.keys() - known
+    if not any(part.title == TEXT_ENCODER for part in parts):
+        unknown = {spelled for spelled in unknown if not _is_of_text(spelled)}
+    if unknown:
+        warn(
+            f"{lora.header.path.name}: {len(unknown)} of its {len(lora.adapters)} modules are not "
+            f"in this model and are left out ({min(unknown)}, ...)"
         )
+    if lora.unread:
+        warn(
+            f"{lora.header.path.name}: {len(lora.unread)} of its {len(lora.header.shapes)} tensors "
+            f"mean nothing here and are left out ({lora.unread[0]}, ...)"
+        )
+
+
+def _is_of_text(spelled: str) -> bool:
+    return spelled.startswith(("lora_te", "text_", "te1_", "lycoris_text_"))
 
 
 def _spelled(module: str) -> str:
     """One form for all spellings of a module's name, kohya's."""
-    flat = module.removeprefix("base_model.model.").replace(".", "_").replace("_processor_", "_")
+    flat = module.replace("base_model.model.", "").replace(".", "_").replace("_processor_", "_")
+    flat = TEXT_PROCESSOR.sub(r"_self_attn_\1_proj", flat)
     return flat + "_0" if flat.endswith("_to_out") else flat
+
+
+# Early diffusers called the projections of a text encoder as those of a UNet.
+TEXT_PROCESSOR = re.compile(r"_self_attn_to_(q|k|v|out)$")
 
 
 def _spellings(part: Part) -> dict[str, str]:
@@ -204,15 +275,46 @@ def _changes(adapter: Mapping[str, Tensor], strength: float) -> Iterator[tuple[s
     for role, ending in (("diff", "weight"), ("diff_b", "bias")):
         if role in adapter:
             yield ending, _adding(adapter[role], strength)
-    if "up" in adapter and "down" in adapter:
+    if "dora" in adapter or "magnitude" in adapter:
+        yield "weight", _decomposed(adapter, strength)
+    elif {"up", "down"} <= adapter.keys() and "mid" not in adapter:
         factor = strength * _scale(adapter, rank=adapter["down"].shape[0])
-        if "mid" in adapter:
-            yield "weight", _adding(_tucker(adapter), factor)
-        else:
-            yield "weight", _adding_product(adapter["up"], adapter["down"], factor)
+        yield "weight", _adding_product(adapter["up"], adapter["down"], factor)
+    elif (low_rank := _low_rank(adapter)) is not None:
+        yield "weight", _adding(low_rank[0], strength * low_rank[1])
+
+
+def _low_rank(adapter: Mapping[str, Tensor]) -> tuple[Tensor, float] | None:
+    """The difference of a low rank, and what it is multiplied by; None where there is none."""
+    if {"up", "down"} <= adapter.keys():
+        product = _tucker(adapter) if "mid" in adapter else _product(adapter)
+        return product, _scale(adapter, rank=adapter["down"].shape[0])
     if "w1_a" in adapter:
-        factor = strength * _scale(adapter, rank=adapter["w1_b"].shape[0])
-        yield "weight", _adding(_hadamard(adapter), factor)
+        return _hadamard(adapter), _scale(adapter, rank=adapter["w1_b"].shape[0])
+    return None
+
+
+def _decomposed(adapter: Mapping[str, Tensor], strength: float) -> Change:
+    """DoRA: the changed weight with lengths of its rows, or columns, of its own.
+
+    At another strength than 1 it goes that far of the way from the weight to it.
+    """
+    low_rank = _low_rank(adapter)
+    magnitude = adapter["magnitude"] if "magnitude" in adapter else adapter["dora"]
+
+    def change(weight: Tensor) -> None:
+        merged = weight.clone()
+        if low_rank is not None:
+            merged += low_rank[0].to(weight).reshape(weight.shape) * low_rank[1]
+        # PEFT keeps a length for each output, LyCORIS also for each input: [1, inputs].
+        by_row = "magnitude" in adapter or magnitude.shape[:1] == weight.shape[:1]
+        axis = 0 if by_row else 1
+        others = [other for other in range(weight.dim()) if other != axis]
+        length = merged.square().sum(dim=others, keepdim=True).sqrt().clamp_min(1e-12)
+        merged *= magnitude.to(weight).reshape(length.shape) / length
+        weight.lerp_(merged, strength)
+
+    return change
 
 
 def _adding(delta: Tensor, factor: float) -> Change:
@@ -231,6 +333,10 @@ def _adding_product(up: Tensor, down: Tensor, factor: float) -> Change:
 
 def _scale(adapter: Mapping[str, Tensor], rank: int) -> float:
     return float(adapter["alpha"]) / rank if "alpha" in adapter else 1.0
+
+
+def _product(adapter: Mapping[str, Tensor]) -> Tensor:
+    return adapter["up"].flatten(1) @ adapter["down"].flatten(1)
 
 
 def _tucker(adapter: Mapping[str, Tensor]) -> Tensor:

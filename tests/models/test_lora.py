@@ -162,10 +162,10 @@ def test_a_lora_for_another_model_is_refused(tmp_path: Path, tiny: Loaded):
 def test_files_that_are_no_plain_lora_are_refused(tmp_path: Path):
     path = tmp_path / "x.safetensors"
     write_tensors(path, {"decoder.weight": torch.zeros(1)})
-    with pytest.raises(ModelFileError, match=r"not a LoRA; it holds decoder.weight"):
+    with pytest.raises(ModelFileError, match=r"no LoRA; it holds decoder.weight"):
         read_lora(read_header(path), 1.0)
     write_tensors(path, {"lora_unet_a.lokr_w1": torch.zeros(1)})
-    with pytest.raises(ModelFileError, match="LoKr adapter, which is not supported"):
+    with pytest.raises(ModelFileError, match="of a LoKr adapter, which is not supported"):
         read_lora(read_header(path), 1.0)
 
 
@@ -176,7 +176,7 @@ def test_modules_nobody_knows_are_left_out_and_told(
     names = ["lora_unet_" + flat(UNET_MODULE), "lora_unet_strange_place"]
     path = kohya(tmp_path / "mixed.safetensors", *names, up=up, down=down)
     check_fits(read_lora(read_header(path), 1.0), tiny.model.part)
-    assert "1 modules are not in this model" in caplog.text
+    assert "1 of its 2 modules are not in this model" in caplog.text
 
 
 def tensor(entry: dict[str, Any]) -> Tensor:
