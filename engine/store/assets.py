@@ -21,6 +21,7 @@ from engine.store.folders import Folders
 
 Sort = Literal["name", "created", "updated", "size", "accessed"]
 WRITES_AT_ONCE = 100
+METADATA = msgspec.json.Decoder(dict[str, Any])
 COLUMNS = (
     "seq, id, folder, file, name, size, modified, hash, metadata, preview, created, updated, "
     "accessed"
@@ -387,7 +388,11 @@ def _where(filter: Filter) -> tuple[str, list[str]]:
 def _asset(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Asset:
     tags = connection.execute("SELECT tag FROM asset_tags WHERE asset=? ORDER BY tag", (row[0],))
     facts = dict(zip(Asset.__struct_fields__, (*row, [tag for (tag,) in tags]), strict=True))
-    return msgspec.convert({**facts, "metadata": msgspec.json.decode(row[8])}, Asset)
+    try:
+        metadata = METADATA.decode(row[8])
+    except (msgspec.MsgspecError, TypeError):  # damaged; the file is known without it
+        metadata = {}
+    return msgspec.convert({**facts, "metadata": metadata}, Asset)
 
 
 def _now() -> int:

@@ -15,6 +15,7 @@ from tests.conftest import ServerFactory
 from tests.server.conftest import Caller, chain
 from tests.store.test_rows import BAD_ROWS, ENDED, JOBS, good, put
 
+METADATA = ("{", "", "[]", "null", b"\xff", 5)
 READ = ("/queue", "/history", "/history?max_items=2", "/api/jobs", "/api/gallery", "/api/assets")
 
 
@@ -28,6 +29,14 @@ async def call(server: ServerFactory, tmp_path: Path) -> AsyncGenerator[Caller]:
         put(database, f"fine {place}", good(f"fine {place}"), ENDED, 2 * place + 1)
     for place, job in enumerate(JOBS):
         put(database, f"waits {place}", job)
+    for place, metadata in enumerate(METADATA):
+        (home / "input").mkdir(exist_ok=True)
+        (home / "input" / f"{place}.png").write_bytes(b"x")
+        database.execute(
+            "INSERT INTO assets (id, folder, file, name, size, modified, metadata, created, "
+            "updated, accessed) VALUES (?, 'input', ?, 'x', 1, 1, ?, 1, 1, 1)",
+            (f"asset {place}", f"{place}.png", metadata),
+        )
     await database.close()
     service = server("--nodes", "tests.pack", home=home)
     async with aiohttp.ClientSession() as session:
@@ -41,6 +50,8 @@ async def test_every_list_is_read_and_the_rows_can_be_removed(call: Caller):
     for path in READ:
         status, told = await call.get(path)
         assert status == 200, (path, told)
+    _, told = await call.get("/api/assets")
+    assert {f"asset {place}" for place in range(len(METADATA))} <= {a["id"] for a in told["assets"]}
     _, history = await call.get("/history")
     assert {f"fine {place}" for place in range(len(BAD_ROWS))} | {id} <= set(history)
     pages: list[Any] = []
