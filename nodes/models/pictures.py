@@ -47,9 +47,28 @@ def solid(width: int, height: int, count: int, color: int) -> Tensor:
 
 @np.errstate(invalid="ignore")
 def to_bytes(pictures: Tensor) -> NDArray[np.uint8]:
-    """The same in uint8; fractions are cut off, not rounded, and what is no number is 0."""
+    """The same in uint8; fractions are cut off, not rounded, and what is no number is 0.
+
+    Raises:
+        PictureError: there are no pictures, or no pixels in them.
+    """
+    check_pixels(pictures)
     values = pictures.float().numpy(force=True) * np.float32(255)
     return values.clip(0, 255, out=values).astype(np.uint8)
+
+
+def check_pixels(pictures: Tensor) -> None:
+    """See that there is something to keep: nodes of packs may give batches and sides of 0.
+
+    Raises:
+        PictureError: there is not.
+    """
+    if 0 in pictures.shape:
+        shape = " x ".join(map(str, pictures.shape))
+        raise PictureError(
+            f"images: there are no pixels in a batch of {shape} (pictures, rows, columns, "
+            "channels); a size or a count that leads here is 0"
+        )
 
 
 def check_channels(pictures: Tensor | NDArray[Any]) -> None:

@@ -46,3 +46,22 @@ async def test_our_own_nodes_take_whole_numbers_for_reals(local: Opener):
         "1": n("PrimitiveFloat", value=["whole", 0]),
     }
     assert await shown(bench, prompt) == ["1.0"]
+
+
+@pytest.mark.parametrize(("count", "width"), [(0, 8), (1, 0)])
+@pytest.mark.parametrize("class_type", ["SaveImage", "PreviewImage", "SaveAnimatedWEBP"])
+async def test_pictures_of_nothing_are_no_success(
+    local: Opener, class_type: str, count: int, width: int
+):
+    bench = await local()
+    more: dict[str, Any] = {} if class_type == "PreviewImage" else {"filename_prefix": "nothing"}
+    if class_type == "SaveAnimatedWEBP":
+        more |= {"fps": 8.0, "lossless": True, "quality": 80, "method": "default"}
+    prompt = {
+        "1": n("V1Nothing", count=count, width=width),
+        "out": n(class_type, images=["1", 0], **more),
+    }
+    entry = await bench.run(prompt)
+    assert (entry.outcome.status, entry.outcome.shown) == ("error", {})
+    assert entry.outcome.failure is not None
+    assert "no pixels in a batch of" in entry.outcome.failure.message

@@ -134,7 +134,25 @@ class Brightness:
         return (float(picture.mean()),)
 
 
+class Nothing:
+    """Pictures of a size that cannot be kept."""
+
+    RETURN_TYPES = ("IMAGE",)
+    FUNCTION = "run"
+    CATEGORY = "v1/loops"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"count": ("INT",), "width": ("INT",)}}
+
+    def run(self, count, width):
+        import torch
+
+        return (torch.zeros(count, 8, width, 3),)
+
+
 NODES = {
+    "V1Nothing": Nothing,
     "V1Brightness": Brightness,
     "V1For": For,
     "V1EndFor": EndFor,
