@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from engine.authoring.registry import Registry
 from engine.graph.errors import PromptError
+from engine.graph.prompt import as_link
+from engine.graph.settling import settled
 from engine.graph.workflow import to_prompt
 from tests.conftest import CHECKOUT
 
@@ -59,10 +61,13 @@ def sheets(document: Any) -> list[Any]:
 
 def wire_ends(wire: Any) -> tuple[int, Any]:
     """The id of a link, and the node that it ends at."""
-    return (wire[0], wire[3]) if type(wire) is list else (wire["id"], wire["target_id"])
+    try:
+        return wire["id"], wire["target_id"]
+    except TypeError:
+        return wire[0], wire[3]
 
 
-def sockets(sheet: Any, side: str) -> list[Any]:
+def sockets(sheet: dict[str, Any], side: str) -> list[Any]:
     """All sockets of a sheet's nodes on one side."""
     found: list[Any] = []
     for node in sheet["nodes"]:
@@ -73,8 +78,9 @@ def sockets(sheet: Any, side: str) -> list[Any]:
 def made_old(node: Any, random: Random) -> None:
     """Controls and names of samplers as they once were; `widgets_values_named` was not yet."""
     node.pop("widgets_values_named", None)
-    values: Any = node.get("widgets_values")
-    for place, value in enumerate(values if type(values) is list else ()):  # pyright: ignore[reportUnknownArgumentType] - JSON
+    saved: Any = node.get("widgets_values")
+    values = cast("list[Any]", saved if isinstance(saved, list) else [])
+    for place, value in enumerate(values):
         if place > 0 and type(values[place - 1]) is int and value in OLD_CONTROLS:
             values[place] = random.choice(OLD_CONTROLS[value])
         elif value in ("euler", "dpmpp_2m", "heun"):
@@ -147,3 +153,24 @@ def test_whatever_stands_behind_a_seed_no_other_value_moves(
         inputs = to_prompt(document, known)["1"]["inputs"]
         kept = [*named][: len(named) - missing]
         assert {name: inputs[name] for name in kept} == {name: named[name] for name in kept}
+
+
+def without_ids(prompt: dict[str, Any]) -> list[Any]:
+    """Nodes in an order of their own, linked nodes by what they are instead of their ids."""
+
+    def told(id: str) -> Any:
+        inputs: dict[str, Any] = {}
+        for name, value in sorted(prompt[id]["inputs"].items()):
+            link = as_link(value)
+            inputs[name] = value if link is None else [told(link.node), link.slot]
+        return [prompt[id]["class_type"], inputs]
+
+    return sorted((told(id) for id in prompt), key=json.dumps)
+
+
+def test_what_another_editor_sends_of_the_same_file(shared: Path, known: Registry):
+    for path in sorted((shared / "review" / "cases").glob("F[12578]_*.json")):
+        case = json.loads(path.read_bytes())
+        made = to_prompt(case["workflow"], known)
+        made = settled(made, known, case["workflow"], choose=True)
+        assert without_ids(made) == without_ids(case["frontend_1.58.1_prompt"]), path.name
