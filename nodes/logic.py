@@ -59,7 +59,8 @@ class Picked(NamedTuple):
 def custom_choice(
     *,
     choice: Annotated[str, Widget("COMBO", {"options": []}), Tooltip("The text that is given.")],
-    index: Annotated[int, Mark.ADVANCED, Tooltip("Which option it is, from 0.")] | None = 0,
+    index: Annotated[int, Mark.ADVANCED, Mark.UNLISTED, Tooltip("Which option it is, from 0.")]
+    | None = 0,
 ) -> Picked:
     """One of several texts, which are written in the editor."""
     return Picked(str(choice), index or 0)

@@ -90,6 +90,7 @@ def read_input(name: str, hint: Any, default: Any, blame: Blame) -> Input:
         later=Mark.LATER in marks,
         mentions=_mark(marks, Mentions),
         advanced=Mark.ADVANCED in marks,
+        unlisted=Mark.UNLISTED in marks,
         match=hint.__name__ if isinstance(hint, TypeVar) else None,
         custom=custom,
         variants=variants,

@@ -51,6 +51,8 @@ class Input:
             when awaited (`Lazy`); in other nodes as if it were not lazy.
         raw: a link is not followed, the node gets the link itself: ``["12", 0]``.
         described: what object_info shows of it, word by word, where that is not told by the rest.
+        unlisted: a prompt may give it, but it is told apart in object_info: another editor adds it
+            by code of its own, and breaks where it is declared as well.
         later: prompts from before the node had it may leave it out, new ones should not.
         mentions: which files' names may stand in the text.
         match: inputs and outputs of one such name are of one type, whichever it is.
@@ -73,6 +75,7 @@ class Input:
     upload: str | None = None
     tooltip: str | None = None
     advanced: bool = False
+    unlisted: bool = False
     later: bool = False
     mentions: Mentions | None = None
     match: str | None = None

@@ -97,8 +97,9 @@ def node_info(spec: NodeSpec, files: FileLister) -> dict[str, Any]:
     """One entry of object_info."""
     if spec.described is not None:
         return dict(spec.described)
-    required = [input for input in spec.inputs if not input.optional]
-    optional = [input for input in spec.inputs if input.optional]
+    listed = [input for input in spec.inputs if not input.unlisted]
+    required = [input for input in listed if not input.optional]
+    optional = [input for input in listed if input.optional]
     inputs = {"required": {input.name: input_config(input, files) for input in required}}
     order = {"required": [input.name for input in required]}
     if optional:
@@ -117,6 +118,8 @@ def node_info(spec: NodeSpec, files: FileLister) -> dict[str, Any]:
         "category": spec.category,
         "output_node": spec.shows,
     }
+    if unlisted := {i.name: input_config(i, files) for i in spec.inputs if i.unlisted}:
+        info["input_unlisted"] = unlisted
     if any(input.collects for input in spec.inputs):
         info["is_input_list"] = True
     if spec.deprecated:

@@ -55,6 +55,7 @@ const Growing = z.looseObject({
 const Matching = z.looseObject({ template: z.looseObject({ allowed_types: z.string() }) });
 const Entry = z.looseObject({
   input: InputGroups,
+  input_unlisted: Inputs,
   input_order: z
     .looseObject({
       required: z.array(z.string()).optional(),
@@ -97,7 +98,11 @@ export function readCatalog(document: unknown): ReadCatalog {
 }
 
 function readKind(id: string, entry: Entry): NodeKind {
-  const inputs = readInputs(entry.input, entry.input_order ?? {});
+  // Inputs of which ComfyUI's app must not be told come beside the others.
+  const inputs = [
+    ...readInputs(entry.input, entry.input_order ?? {}),
+    ...readInputs({ optional: entry.input_unlisted }, {}),
+  ];
   return {
     id,
     title: entry.display_name || id,
