@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -24,8 +23,6 @@ from engine import (
 )
 from nodes.sockets import Clip, Conditioning, Image, Latent, Mask
 from nodes.widgets import LatentLeft, LatentSide, LatentTop, Share
-
-log = logging.getLogger(__name__)
 
 REFERENCE_METHODS = ("offset", "index", "uxo/uno", "index_timestep_zero")
 EMBEDDINGS = Files("embeddings", suffixes=(".safetensors", ".pt", ".bin"))
@@ -49,7 +46,7 @@ def encode_text(
     *,
     text: Annotated[
         Prompt,
-        Mentions(EMBEDDINGS, "embedding:([^ \\n,():]+)"),
+        Mentions(EMBEDDINGS, "(?i)embedding:"),
         Tooltip("The prompt; (word:1.3) makes a word stronger, embedding:name puts a file in."),
     ],
     clip: Annotated[Clip, Tooltip("The text encoder of the checkpoint that will draw.")],
@@ -59,11 +56,18 @@ def encode_text(
     def path(name: str) -> Path | None:
         for ending in ("", *EMBEDDINGS.suffixes):
             with contextlib.suppress(MissingFile, BadPath):
-                return run.model_path(EMBEDDINGS.folder, name + ending)
-        log.warning("%s: no file in models/embeddings, it is left out of the prompt", name)
+                found = run.model_path(EMBEDDINGS.folder, name + ending)
+                if found.is_file():
+                    return found
         return None
 
-    return clip.encode(text, path)
+    unknown: dict[str, None] = {}
+    encoded = clip.encode(text, path, lambda name: unknown.setdefault(name))
+    for name in unknown:
+        run.warn(
+            f"embedding:{name[:100]} is left out of the prompt: models/embeddings has no such file"
+        )
+    return encoded
 
 
 @node("CLIPSetLastLayer", category="conditioning", display_name="CLIP Set Last Layer")

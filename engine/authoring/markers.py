@@ -120,20 +120,19 @@ class Tooltip:
 
 @dataclass(frozen=True)
 class Mentions:
-    """A text has names of files in it: a result changes with those files.
+    """A text may have names of files in it: its result changes with any file of their folder.
 
     Attributes:
-        files: their folder; a name may lack one of its suffixes.
-        pattern: a regular expression, the names are its first group.
+        files: their folder.
+        pattern: a regular expression that is found in a text that names one.
     """
 
     files: Files
     pattern: str
 
-    def names(self, text: str) -> list[str]:
-        """Every name that a text may mean."""
-        found = dict.fromkeys(re.findall(self.pattern, text))
-        return [name + suffix for name in found for suffix in ("", *self.files.suffixes)]
+    def any_in(self, text: str) -> bool:
+        """Whether a text may name one."""
+        return re.search(self.pattern, text) is not None
 
 
 @dataclass(frozen=True)

@@ -95,9 +95,8 @@ class Keys:
         files = names_files(input)
         if files is not None:
             yield self._folders.identity(files, str(value))
-        if input.mentions is not None:
-            for name in input.mentions.names(str(value)):
-                yield self._folders.identity(input.mentions.files, name)
+        if input.mentions is not None and input.mentions.any_in(str(value)):
+            yield self._all_of(input.mentions.files)
 
     def _behind(self, input: Input, link: Link) -> Iterator[str]:
         """What matters of a link besides what comes by it: that shows only when the job runs."""

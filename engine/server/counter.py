@@ -45,6 +45,6 @@ class Counter:
         for ending in EMBEDDINGS:
             with suppress(MissingFile, BadPath):
                 path = self._folders.model_path("embeddings", name + ending)
-                if path.suffix in EMBEDDINGS[1:]:
+                if path.is_file() and path.suffix in EMBEDDINGS[1:]:
                     return path
         return None

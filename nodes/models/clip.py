@@ -77,8 +77,13 @@ class Clip(Handle["CLIPTextModel"]):
             module = CLIPTextModel(kind.from_dict(dict(self.part.config)))
         return TextNetwork(self.part, module, device, self.tokenizer)
 
-    def tokenize(self, text: str, vectors: Vectors = lambda name: ()) -> list[Chunk]:
-        """`text` as chunks of (token, weight); `vectors` are those of an embedding by its name."""
+    def tokenize(
+        self,
+        text: str,
+        vectors: Vectors = lambda name: (),
+        unknown: Callable[[str], object] = lambda name: None,
+    ) -> list[Chunk]:
+        """`text` as chunks of (token, weight); see `chunks`."""
         tokenizer = cast(TextNetwork, self.network).tokenizer
         return chunks(
             text,
@@ -88,9 +93,15 @@ class Clip(Handle["CLIPTextModel"]):
             pad=tokenizer.pad,
             length=tokenizer.length,
             vectors=vectors,
+            unknown=unknown,
         )
 
-    def encode(self, text: str, embeddings: Embeddings = lambda name: None) -> Conditioning:
+    def encode(
+        self,
+        text: str,
+        embeddings: Embeddings = lambda name: None,
+        unknown: Callable[[str], object] = lambda name: None,
+    ) -> Conditioning:
         """The conditioning of a prompt: [1, tokens, width] on the CPU, and pooled [1, width].
 
         A weight moves a token's vector away from, or towards, its vector in the empty prompt.
@@ -98,12 +109,13 @@ class Clip(Handle["CLIPTextModel"]):
         Args:
             text: may name embeddings.
             embeddings: the file of one by its name, None where there is none.
+            unknown: is told the name of each that has no file, and is left out.
 
         Raises:
             ModelFileError: an embedding for another kind of model.
         """
         table = _Table(embeddings, int(self.part.config["hidden_size"]))
-        parts = self.tokenize(text, table.vectors)
+        parts = self.tokenize(text, table.vectors, unknown)
         weights = torch.tensor([[weight for _, weight in part] for part in parts])
         if weighted := bool((weights != 1).any()):
             parts = [*parts, *self.tokenize("")]

@@ -59,6 +59,18 @@ COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 }
 
 
+# The first that fits is said of what Python raises.
+WHY: Mapping[type[Exception], str] = {
+    ZeroDivisionError: "it divides by zero",
+    ArithmeticError: "a number in it gets too large",
+    IndexError: "an index is beyond the last value; the first is values[0]",
+    LookupError: "it uses an operation that there is none of here",
+    ValueError: "a function has no value there, as the root or logarithm of a negative number",
+    TypeError: "a function gets too few, too many or other things, or a list stands for a number",
+    Exception: "it cannot be worked out",
+}
+
+
 class ExpressionError(ValueError):
     """An expression that has no value; the text says why."""
 
@@ -80,8 +92,9 @@ def value_of(expression: str, names: Mapping[str, Number | list[Number]]) -> Num
         found = _value(ast.parse(expression.strip(), mode="eval").body, names)
     except ExpressionError:
         raise
-    except (ArithmeticError, ValueError, TypeError, IndexError) as error:
-        raise ExpressionError(f"expression {_short(expression)}: {error}") from None
+    except (ArithmeticError, ValueError, TypeError, LookupError, AttributeError) as error:
+        why = next(words for kind, words in WHY.items() if isinstance(error, kind))
+        raise ExpressionError(f"expression {_short(expression)}: {why}") from None
     except (SyntaxError, RecursionError, MemoryError):
         raise ExpressionError(f"expression {_short(expression)}: it cannot be read") from None
     if not isinstance(found, int | float) or not math.isfinite(found):
@@ -116,7 +129,9 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
 def _named(name: str, names: Mapping[str, Any]) -> Any:
     if name not in names:
         known = ", ".join(names)
-        raise ExpressionError(f"expression: nothing is called {name[:100]!r}; there is {known}")
+        raise ExpressionError(
+            f"expression: nothing is called {name[:100]!r}; there is {known or 'no value'}"
+        )
     return names[name]
 
 

@@ -18,8 +18,13 @@ SPLITTABLE = 8  # so many tokens of one segment may be torn apart at the end of 
 
 PIECES = re.compile(r"\\[()]|[()]|[^()\\]+|\\")
 
-# A word that stands for the vectors of a file.
-EMBEDDING = re.compile(r"(?<![^ \n])embedding:([^ \n]+)")
+# A word that stands for the vectors of a file, which may stand in quotes or behind a comma.
+EMBEDDING = re.compile(r"(?<!\w)embedding:(?=[^\s:])", re.IGNORECASE)
+# What ends a name that no file has.
+NAME = re.compile(r"[^\s,;:()\[\]{}\"'<>|]*[^\s,;:()\[\]{}\"'<>|.!?]|")
+LONGEST_NAME = 200
+ENDS = 16
+"""So many places where a name may end are tried: names may have blanks, dots and commas in them."""
 
 DEEPEST = 200
 
@@ -113,6 +118,7 @@ def chunks(
     pad: int,
     length: int,
     vectors: Vectors = lambda name: (),
+    unknown: Callable[[str], object] = lambda name: None,
 ) -> list[Chunk]:
     """The prompt as chunks of `length` (token, weight) pairs, marks and padding included.
 
@@ -124,13 +130,18 @@ def chunks(
         pad: id that fills it up.
         length: tokens in a chunk.
         vectors: of an embedding by its name; none of one that is not there, which is left out.
+        unknown: is told the name of each that is left out.
     """
-    found = parted(prompt, ids, length - 2, vectors)
+    found = parted(prompt, ids, length - 2, vectors, unknown)
     return [_framed(chunk, start, end, pad, length) for chunk in found]
 
 
 def parted(
-    prompt: str, ids: Callable[[str], Sequence[int]], room: int, vectors: Vectors = lambda name: ()
+    prompt: str,
+    ids: Callable[[str], Sequence[int]],
+    room: int,
+    vectors: Vectors = lambda name: (),
+    unknown: Callable[[str], object] = lambda name: None,
 ) -> list[Chunk]:
     """The prompt as chunks of `room` (token, weight) pairs at most, the last of them open.
 
@@ -138,7 +149,7 @@ def parted(
     it moves to the next chunk whole. There is always one chunk at least.
     """
     filled: list[Chunk] = [[]]
-    for group in _runs(segments(prompt), ids, vectors):
+    for group in _runs(segments(prompt), ids, vectors, unknown):
         while group:
             free = room - len(filled[-1])
             if len(group) <= free:
@@ -153,20 +164,43 @@ def parted(
 
 
 def _runs(
-    segments: Sequence[Segment], ids: Callable[[str], Sequence[int]], vectors: Vectors
+    segments: Sequence[Segment],
+    ids: Callable[[str], Sequence[int]],
+    vectors: Vectors,
+    unknown: Callable[[str], object],
 ) -> Iterator[Chunk]:
     """Tokens that belong together: of the text between embeddings, or of one embedding."""
     for segment in segments:
-        place = 0
-        for word in EMBEDDING.finditer(segment.text):
-            yield [(token, segment.weight) for token in ids(segment.text[place : word.start()])]
-            found, named = vectors(word[1]), word[1]
-            if not found:  # a comma may stand behind the name
-                named = word[1].rstrip(",")
-                found = vectors(named) if named != word[1] else ()
+        text, place = segment.text, 0
+        for word in EMBEDDING.finditer(text):
+            if word.start() < place:  # in the name of the one before
+                continue
+            yield [(token, segment.weight) for token in ids(text[place : word.start()])]
+            name, found = _embedding(text[word.end() :], vectors)
+            if not found:
+                unknown(name)
             yield [(vector, segment.weight) for vector in found]
-            place = word.start(1) + len(named)
-        yield [(token, segment.weight) for token in ids(segment.text[place:])]
+            place = word.end() + len(name)
+        yield [(token, segment.weight) for token in ids(text[place:])]
+
+
+def _embedding(text: str, vectors: Vectors) -> tuple[str, Sequence[Vector]]:
+    """The name that a text begins with, and its vectors: the longest that a file has.
+
+    A name ends where no letter, digit, "_" or "-" follows. One that no file has ends before a blank
+    or punctuation, and has no vectors.
+    """
+    line = text[:LONGEST_NAME].partition("\n")[0]
+    ends = [at for at in range(1, len(line) + 1) if not _goes_on(line[at : at + 1])][:ENDS]
+    for end in reversed(ends):
+        if line[end - 1] != " " and (found := vectors(line[:end])):
+            return line[:end], found
+    unknown = NAME.match(line)
+    return unknown[0] if unknown else "", ()
+
+
+def _goes_on(character: str) -> bool:
+    return character.isalnum() or character in ("_", "-")
 
 
 def _framed(chunk: Chunk, start: int, end: int, pad: int, length: int) -> Chunk:

@@ -130,7 +130,7 @@ def test_processors_of_early_diffusers_are_understood_with_and_without_a_beginni
             (UNET_TO_Q, "processor.to_q_lora"),
             (UNET_OUT, "processor.to_out_lora"),
         ):
-            place = begin + processor(module, f"processor.{old}_lora")
+            place = begin + processor(module, old)
             tensors |= {f"{place}.up.weight": up, f"{place}.down.weight": down}
         found = patched(written(tmp_path / "a.safetensors", tensors), UNET_PART)
         assert found.keys() == {f"{UNET_TO_Q}.weight", f"{UNET_OUT}.weight"}
