@@ -116,22 +116,19 @@ def test_the_counter_of_a_prompt_is_the_same_inside_of_a_subgraph(page: Page):
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "kind", "words", "left"),
+    ("name", "data", "kind"),
     [
-        ("one.png", CARRIERS["PNG, iTXt"], "image/png", "(red:1.3)", "adetailer model"),
-        ("two.jpg", CARRIERS["JPEG"], "image/jpeg", "(red:1.3)", "adetailer model"),
-        ("three.webp", CARRIERS["WebP"], "image/webp", "(red:1.3)", "adetailer model"),
-        ("four.png", OTHERS["SwarmUI"], "image/png", "a red fox", "freeu"),
+        ("one.png", CARRIERS["PNG, iTXt"], "image/png"),
+        ("two.jpg", CARRIERS["JPEG"], "image/jpeg"),
+        ("three.webp", CARRIERS["WebP"], "image/webp"),
+        ("four.png", OTHERS["SwarmUI"], "image/png"),
     ],
     ids=["PNG", "JPEG", "WebP", "SwarmUI"],
 )
 def test_a_picture_of_another_program_opens_as_a_graph(
-    visitor: Visitor, name: str, data: bytes, kind: str, words: str, left: str
+    visitor: Visitor, name: str, data: bytes, kind: str
 ):
     page = visitor.open()
     opened(page, picture())
     drop(page, name, data, kind)
     expect(page.get_by_role("button", name=name.partition(".")[0], exact=True)).to_be_visible()
-    text = node(page, "Positive prompt").first.get_by_label("text")
-    expect(text).to_have_value(re.compile(re.escape(words)))
-    expect(page.get_by_text(left).first).to_be_visible()
