@@ -110,7 +110,7 @@ def _single_file(path: Path) -> Checkpoint:
         scheduler=_config(folder / "scheduler" / "scheduler_config.json"),
         tokenizer=folder / "tokenizer",
         latent_scale=scale,
-        colors=read_colors(None, scale),
+        colors=read_colors(None, scale, 4),
     )
 
 
@@ -144,7 +144,7 @@ def read_denoiser(path: Path) -> Denoiser:
     unet = _sd1_unet(header, _prefix(header, UNET))
     scheduler = _config(CONFIGS / "sd15" / "scheduler" / "scheduler_config.json")
     scale = _sd1_scale()
-    return Denoiser(unet, scheduler, scale, read_colors(None, scale))
+    return Denoiser(unet, scheduler, scale, read_colors(None, scale, 4))
 
 
 def read_text_encoder(path: Path) -> tuple[Part, Path]:
@@ -233,7 +233,7 @@ def _folder(path: Path) -> Checkpoint:
         scheduler=_config(path / "scheduler" / "scheduler_config.json"),
         tokenizer=path / "tokenizer",
         latent_scale=scale,
-        colors=read_colors(path / "vae", scale),
+        colors=read_colors(path / "vae", scale, int(vae.config.get("latent_channels", 4))),
     )
 
 

@@ -43,20 +43,23 @@ KNOWN: Mapping[float, Colors] = {
 }
 
 
-def read_colors(folder: Path | None, latent_scale: float) -> Colors | None:
+def read_colors(folder: Path | None, latent_scale: float, channels: int) -> Colors | None:
     """The colours of a model's latents, None where nothing is known of them.
 
     Args:
         folder: of its autoencoder, if it has one.
         latent_scale: see `checkpoints.Checkpoint`.
+        channels: of its latents; colours for another number of them are not its own.
     """
+    colors = KNOWN.get(latent_scale)
     if folder is not None and (folder / FILE).exists():
         try:
             rows: Any = json.loads((folder / FILE).read_text(encoding="utf-8"))
-            return tuple(tuple(float(value) for value in row) for row in rows)
-        except (ValueError, TypeError):
+            colors = tuple(tuple(float(value) for value in row) for row in rows)
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
-    return KNOWN.get(latent_scale)
+    fit = colors is not None and len(colors) == channels + 1 and {len(r) for r in colors} == {3}
+    return colors if fit else None
 
 
 def colored(latents: Tensor, colors: Colors) -> Tensor:

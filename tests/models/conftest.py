@@ -98,8 +98,7 @@ def make_tiny_folder(
         down_block_types=("DownEncoderBlock2D",) * levels,
         up_block_types=("UpDecoderBlock2D",) * levels,
         norm_num_groups=4,
-        scaling_factor=1.0,
-        **vae_settings,
+        **{"scaling_factor": 1.0, **vae_settings},
     )
     text: Any = CLIPTextModel(
         CLIPTextConfig(

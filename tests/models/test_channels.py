@@ -18,6 +18,7 @@ from tests.models.conftest import make_tiny_folder
 KINDS = {
     "sixteen": {"channels": 16},
     "without_1x1": {"channels": 16, "use_quant_conv": False, "use_post_quant_conv": False},
+    "usual_scale": {"channels": 16, "scaling_factor": 0.18215},
     "wide_cells": {"channels": 24, "levels": 5},
     "small_cells": {"channels": 4, "levels": 3},
     "usual": {"channels": 4},

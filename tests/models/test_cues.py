@@ -217,7 +217,9 @@ def test_an_embedding_for_another_model_is_named(tmp_path: Path):
 def test_the_built_in_models_previews_look_like_its_pictures():
     """The colours shipped with the model are fitted to its own autoencoder."""
     demo = ready(CHECKOUT / "nodes" / "models" / "demo")
-    colors = demo.model.colors or read_colors(CHECKOUT / "nodes/models/demo/vae", 1.0)
+    colors = demo.model.colors or read_colors(
+        CHECKOUT / "nodes/models/demo/vae", 1.0, demo.vae.channels
+    )
     assert colors is not None
     with Image.open(CHECKOUT / "training" / "references.webp") as file:
         sheet = torch.tensor(np.array(file.convert("RGB"))).float() / 255
@@ -231,16 +233,24 @@ def test_a_preview_is_a_small_jpeg():
     for shape, size in (((2, 4, 16, 8), (64, 128)), ((1, 4, 200, 100), (256, 512))):
         with Image.open(io.BytesIO(preview(torch.randn(shape), KNOWN[0.18215]))) as file:
             assert (file.format, file.size) == ("JPEG", size)
-    assert read_colors(None, 0.5) is None
+    assert read_colors(None, 0.5, 4) is None
 
 
 def test_a_model_folder_may_say_what_its_latents_look_like(tmp_path: Path):
     (tmp_path / "latent_rgb.json").write_text("[[1, 0, 0], [0, 0.5, 0.5]]")
-    colors = read_colors(tmp_path, 0.18215)
+    colors = read_colors(tmp_path, 0.18215, 1)
     assert colors == ((1, 0, 0), (0, 0.5, 0.5))
     assert numbers(colored(torch.full((1, 1, 1, 1), 0.5), colors or ())[0, 0, 0]) == [0.5] * 3
     (tmp_path / "latent_rgb.json").write_text("nonsense")
-    assert read_colors(tmp_path, 0.18215) is None
+    assert read_colors(tmp_path, 0.18215, 1) is None
+
+
+def test_colours_for_latents_of_other_channels_are_not_taken(tmp_path: Path):
+    assert read_colors(None, 0.18215, 16) is None
+    (tmp_path / "latent_rgb.json").write_text("[[1, 0, 0], [0, 0.5, 0.5]]")
+    assert read_colors(tmp_path, 1.0, 4) is None
+    (tmp_path / "latent_rgb.json").write_text("[[1, 0], [0, 0.5]]")
+    assert read_colors(tmp_path, 1.0, 1) is None
 
 
 @pytest.mark.parametrize(("tile", "overlap"), [(8, 2), (5, 3), (64, 8), (7, 0)])
