@@ -57,6 +57,8 @@ def main() -> None:
     chosen = sorted(labels, key=lambda label: label not in favourites)[: asked.names]
     found = material(load_clean(asked.cache), chosen, favourites)
     plans, device = recipe(asked, len(chosen)), torch.device(asked.device)
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
     if "decoder" in asked.parts:
         train_decoder(found, asked.cache, plans, device)
     if "denoiser" in asked.parts:

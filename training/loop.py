@@ -86,7 +86,9 @@ def train(
     average = Average(model, plan.decay)
     step, spent, losses = 0, 0.0, 0.0
     if checkpoint.exists():
-        stored: dict[str, Any] = torch.load(checkpoint, weights_only=True)
+        stored: dict[str, Any] = torch.load(
+            checkpoint, weights_only=True, map_location=learnt[0].device
+        )
         model.load_state_dict(stored["model"])
         optimiser.load_state_dict(stored["optimiser"])
         average.weights, step, spent = stored["average"], stored["step"], stored["spent"]
