@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.authoring.errors import BadPath
-from engine.authoring.names import LONGEST_PATH, climbs
+from engine.authoring.names import LONGEST_PATH, parted
 from engine.authoring.protocols import File, FolderKind
 from engine.store.blanks import Blanks, name
 from engine.store.folders import Folders, inside
@@ -52,7 +52,9 @@ class Outputs:
     def save(
         self, prefix: str, extension: str, data: bytes, folder: FolderKind, *, end: str = "_"
     ) -> File:
-        """Write `data` as the next free ``{prefix}_{counter:05}{end}.{extension}``.
+        r"""Write `data` as the next free ``{prefix}_{counter:05}{end}.{extension}``.
+
+        In the prefix ``\`` is ``/``, as in prefixes that were made on Windows.
 
         Raises:
             BadPath: the prefix leads out of the folder.
@@ -86,6 +88,7 @@ class Outputs:
             self._blanks.close()
 
     def _place(self, folder: FolderKind, prefix: str, ending: str) -> _Place:
+        prefix = parted(prefix)
         stem = Path(prefix)
         if len(prefix.encode(errors="replace")) > LONGEST_PATH:
             raise BadPath(f"file name prefix {prefix[:200]!r}... has over {LONGEST_PATH} bytes")
@@ -94,8 +97,6 @@ class Outputs:
         root = self._folders.root(folder)
         parent = inside(root, f"{stem}_{0:05}{ending}").parent
         subfolder = parent.relative_to(os.path.realpath(root)).as_posix()
-        if climbs(f"{subfolder}/{stem.name}"):  # by \\, which readers take for / too
-            raise BadPath(f"file name prefix {prefix!r} has a part '..'; use a plain name")
         return _Place(parent, "" if subfolder == "." else subfolder, stem.name, ending)
 
     def _written(self, place: _Place, data: bytes) -> str:

@@ -144,7 +144,7 @@ def test_a_file_in_the_way_of_a_folder_is_an_error_that_leaves_nothing(
 
 def test_odd_names_are_names(outputs: Callable[[], Outputs], tmp_path: Path):
     made = outputs()
-    for prefix in ("a b", "ü", "(.*)[x]+", "dots..here", "-rf", "back\\slash", "50%", "a\nb"):
+    for prefix in ("a b", "ü", "(.*)[x]+", "dots..here", "-rf", "50%", "a\nb"):
         file = made.save(prefix, "png", b"", "output")
         assert file.filename == f"{prefix}_00001_.png"
         assert highest_number(tmp_path / "output", prefix) == 1
