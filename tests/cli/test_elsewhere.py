@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.cli.conftest import PATIENCE
+from tests import patience
 from tests.run.conftest import n
 
 THEIRS = ("nodes.py", "server.py", "torch.py", "engine/__init__.py", "comfy/__init__.py")
@@ -32,7 +32,7 @@ def test_a_job_runs_where_a_checkout_of_another_program_is(tmp_path: Path):
         cwd=checkout,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=patience.SECONDS,
         check=False,
         env={**os.environ, "COLUMNS": "200"},
     )

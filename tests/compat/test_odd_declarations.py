@@ -18,6 +18,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from engine.authoring.errors import MissingFile
 from engine.authoring.markers import Files
 from engine.authoring.registry import Registry
 from engine.authoring.spec import Input, NodeSpec
@@ -127,6 +128,9 @@ class NoFiles:
 
     def has_input(self, name: str) -> bool:
         return False
+
+    def model_path(self, folder: str, name: str) -> Path:
+        raise MissingFile(f"there is no {name} in {folder}")
 
 
 def loaded(classes: Mapping[Any, Any], titles: Any = None) -> Registry:
