@@ -125,8 +125,9 @@ def composite_masked(
 ) -> Latent:
     """Latents upon others where a mask holds; what stands out is cut off."""
     from nodes.models.compositing import pasted
+    from nodes.models.latents import matched
 
-    lower, upper = destination["samples"], source["samples"]
+    lower, upper = matched(destination["samples"], source["samples"])
     merged = pasted(lower, upper, x // 8, y // 8, mask, resize=resize_source)
     return {**destination, "samples": merged}
 
@@ -139,29 +140,29 @@ def blend(
     blend_factor: Annotated[Share, Tooltip("How much of the first.")] = 0.5,
 ) -> Latent:
     """Two latents mixed, the second at the size of the first."""
-    from nodes.models.latents import like
+    from nodes.models.latents import like, matched
 
-    first = samples1["samples"]
-    second = like(samples2["samples"], first, "bicubic")
+    first, second = matched(samples1["samples"], samples2["samples"])
+    second = like(second, first, "bicubic")
     return {**samples1, "samples": first * blend_factor + second * (1 - blend_factor)}
 
 
 @node("LatentAdd", category="latent/advanced")
 def add(*, samples1: First, samples2: Second) -> Latent:
     """Both added up, the second at the size of the first."""
-    from nodes.models.latents import like
+    from nodes.models.latents import like, matched
 
-    first = samples1["samples"]
-    return {**samples1, "samples": first + like(samples2["samples"], first)}
+    first, second = matched(samples1["samples"], samples2["samples"])
+    return {**samples1, "samples": first + like(second, first)}
 
 
 @node("LatentSubtract", category="latent/advanced")
 def subtract(*, samples1: First, samples2: Second) -> Latent:
     """The second, at the size of the first, taken from it."""
-    from nodes.models.latents import like
+    from nodes.models.latents import like, matched
 
-    first = samples1["samples"]
-    return {**samples1, "samples": first - like(samples2["samples"], first)}
+    first, second = matched(samples1["samples"], samples2["samples"])
+    return {**samples1, "samples": first - like(second, first)}
 
 
 @node("LatentMultiply", category="latent/advanced")

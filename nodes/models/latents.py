@@ -86,6 +86,24 @@ def blank_for(samples: Tensor, channels: int, factor: int) -> Tensor:
     return samples.new_zeros(len(samples), channels, rows, columns)
 
 
+def matched(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Both with as many channels: blank latents, which hold nothing, take those of the others.
+
+    Raises:
+        ValueError: both hold something and come from two kinds of model.
+    """
+    if first.shape[1] == second.shape[1]:
+        return first, second
+    if first.any() and second.any():
+        raise ValueError(
+            f"latents of {first.shape[1]} and of {second.shape[1]} channels do not go together; "
+            "use latents of one kind of model"
+        )
+    if first.any():
+        return first, second.new_zeros(len(second), first.shape[1], *second.shape[2:])
+    return first.new_zeros(len(first), second.shape[1], *first.shape[2:]), second
+
+
 def resized(samples: Tensor, method: str, width: int, height: int, *, crop: bool) -> Tensor:
     """Latents at another size.
 
@@ -186,11 +204,7 @@ def sized_like(samples: Tensor, other: Tensor, method: str = "bilinear") -> Tens
     Raises:
         ValueError: they come from another kind of model.
     """
-    if samples.shape[1] != other.shape[1]:
-        raise ValueError(
-            f"latents of {samples.shape[1]} and of {other.shape[1]} channels do not go together; "
-            "use latents of one kind of model"
-        )
+    samples, other = matched(samples, other)
     if samples.shape[-2:] == other.shape[-2:]:
         return samples
     height, width = other.shape[-2:]
@@ -199,6 +213,7 @@ def sized_like(samples: Tensor, other: Tensor, method: str = "bilinear") -> Tens
 
 def interpolated(first: Tensor, second: Tensor, ratio: float) -> Tensor:
     """Latents between two, mixed in direction and in length apart; 1 is the first."""
+    first, second = matched(first, second)
     (here, near), (there, far) = _polar(first, 1), _polar(like(second, first), 1)
     direction, _ = _polar(here * ratio + there * (1 - ratio), 1)
     return direction * (near * ratio + far * (1 - ratio))
@@ -209,6 +224,7 @@ def composited(destination: Tensor, source: Tensor, x: int, y: int, feather: int
 
     Everything is counted in latent pixels.
     """
+    destination, source = matched(destination, source)
     height, width = source.shape[-2:]
     columns = ramps(width, feather if x else 0, feather if x + width < destination.shape[-1] else 0)
     rows = ramps(height, feather if y else 0, feather if y + height < destination.shape[-2] else 0)
@@ -249,7 +265,8 @@ def multiplied(latents: Latents, times: int) -> Latents:
 
 def joined(first: Latents, second: Latents) -> Latents:
     """Both in one batch, the second at the size of the first; each keeps the noise it has."""
-    samples = [first["samples"], sized_like(second["samples"], first["samples"])]
+    start, end = matched(first["samples"], second["samples"])
+    samples = [start, sized_like(end, start)]
     index = [
         number
         for latents in (first, second)
@@ -315,6 +332,7 @@ def concatenated(first: Tensor, second: Tensor, axis: str) -> Tensor:
     Raises:
         ValueError: their other sides differ.
     """
+    first, second = matched(first, second)
     place = _axis(first, axis.removeprefix("-"))
     pair = [first, repeated(second, len(first))]
     shapes = [[*samples.shape[:place], *samples.shape[place + 1 :]] for samples in pair]

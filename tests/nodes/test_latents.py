@@ -92,6 +92,25 @@ def test_latents_of_two_kinds_of_model_are_refused():
         latents.like(some(), some(channels=16))
 
 
+def test_blank_latents_go_together_with_those_of_any_model():
+    blank: Latents = {"samples": torch.zeros(1, 4, 6, 8)}
+    held: Latents = {"samples": some(1, 3, 4, channels=16)}
+    pasted = latent_space.composite(samples_to=blank, samples_from=held, x=8, y=16)["samples"]
+    assert pasted.shape == (1, 16, 6, 8)
+    assert torch.equal(pasted[..., 2:5, 1:5], held["samples"])
+    masked = latent_space.composite_masked(destination=blank, source=held, x=8, y=16)["samples"]
+    assert torch.equal(masked, pasted)
+    for node in (latent_space.add, latent_space.subtract, latent_space.blend, batch.batch_latents):
+        for pair in ((blank, held), (held, blank)):
+            made = node(samples1=pair[0], samples2=pair[1])["samples"]
+            assert made.shape[1:] == (16, *pair[0]["samples"].shape[2:])
+    mixed = latent_space.interpolate(samples1=blank, samples2=held, ratio=0.5)["samples"]
+    assert mixed.shape == (1, 16, 6, 8)
+    beside: Latents = {"samples": torch.zeros(1, 4, 3, 9)}
+    wide = latent_space.concat(samples1=held, samples2=beside, dim="x")["samples"]
+    assert wide.shape == (1, 16, 3, 13)
+
+
 def test_latents_are_cut_and_put_beside_each_other():
     given = some(1, 8, 12)
     assert torch.equal(latents.cut(given, "x", -3, 99), given[..., -3:])
