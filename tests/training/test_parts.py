@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
-from training import autoencoder, denoiser, loop, rehearsal, scenes, score, sheet, text
+from training import autoencoder, data, denoiser, loop, rehearsal, scenes, score, sheet, text
 from training.data import SIDE, Emoji, on_white
 
 
@@ -188,3 +189,14 @@ def test_lab_of_known_colours():
 
 def test_nothing_drawn_is_white():
     assert on_white(np.zeros((2, 2, 4), np.uint8)).tolist() == np.ones((2, 2, 3)).tolist()
+
+
+def test_an_archive_that_is_not_the_pinned_one_is_refused(tmp_path: Path):
+    path = tmp_path / data.NAME_PACKAGE.archive
+    path.write_bytes(b"something else")
+    with pytest.raises(ValueError, match="sha256 is not the pinned one"):
+        data.fetch(data.NAME_PACKAGE, tmp_path)
+    assert not path.exists()
+    unknown = data.Package("@soundstage/not a package", "none.tgz", "")
+    with pytest.raises(ValueError, match=r"npm cannot fetch .* or put none\.tgz into"):
+        data.fetch(unknown, tmp_path)
