@@ -25,14 +25,13 @@ async def run(command: Run) -> int:
     if holds_json(command.workflow):
         load(command.workflow)  # what is wrong is told before a service starts
     console = Console(stderr=True)
-    prompt: Prompt = {}
     async with address(command.server, command.home) as url, Client(url) as client:
         document, notes = await brought(command.workflow, client)
         for note in notes:
             console.print(note, style="yellow", markup=False, highlight=False)
         workflow = document if is_workflow(document) else None
+        prompt: Prompt = {} if workflow is not None else document
         try:
-            prompt = document
             if workflow is not None:
                 prompt = await client.convert(workflow)
             change(prompt, command.changes)
