@@ -12,13 +12,10 @@ import pytest
 from PIL import Image
 from playwright.async_api import Page, expect
 
-from engine.authoring.registry import Registry
-from engine.graph.workflow import is_workflow, to_prompt
 from tests import patience
 from tests.clients.browser_app import App
 from tests.clients.drawings import flipped, plain, slow, workflow
 from tests.conftest import Service, free_port, start_service
-from tests.graph.test_workflow_corpus import templates
 from tests.server.conftest import Caller, node
 
 PACK = """
@@ -51,12 +48,6 @@ app.registerExtension({
 """
 EMPTY_PLACE = (720, 750)
 PREVIEW_WITH_METADATA = 4
-READ = """async (workflow) => {
-  await window.app.loadGraphData(workflow);
-  return (await window.app.graphToPrompt()).output;
-}"""
-OF_THE_APP_ALONE = ("compare_view",)  # a widget that holds what the app shows
-SENT_FOR_NOTHING = {"resolution_steps": 0}  # by the app, where a file is older than the input
 STARTED_BEFORE = {"Comfy.TutorialCompleted": True, "Comfy.Queue.History.Expanded": False}
 
 
@@ -168,29 +159,6 @@ async def test_a_subgraph_runs_and_is_read_as_the_app_does(app: App, call: Calle
     _, ours = await call.post("/workflow/convert", document)
     assert plain(sent["prompt"]) == plain(ours)
     assert app.problems == []
-
-
-async def test_templates_of_its_makers_mean_the_same_to_the_app_and_to_us(app: App):
-    known = Registry.installed()
-    differing: dict[str, Any] = {}
-    compared = 0
-    for path in templates():
-        document = json.loads(path.read_bytes())
-        ours = to_prompt(document, known) if is_workflow(document) else {}
-        if ours and all(known.get(entry["class_type"]) for entry in ours.values()):
-            compared += 1
-            theirs = await app.page.evaluate(READ, document)
-            for entry in (*ours.values(), *theirs.values()):
-                for name in OF_THE_APP_ALONE:
-                    entry["inputs"].pop(name, None)
-                for name, value in SENT_FOR_NOTHING.items():
-                    if entry["inputs"].get(name) == value:
-                        del entry["inputs"][name]
-            if plain(theirs) != plain(ours):
-                differing[path.name] = (plain(theirs), plain(ours))
-    if compared == 0:
-        pytest.skip("comfyui-workflow-templates-json is not installed")
-    assert differing == {}
 
 
 async def test_previews_reach_the_app(app: App):
