@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+if TYPE_CHECKING:
+    from PIL import Image
 
 MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"II*\x00", b"MM\x00*")
 _NAMED = re.compile(r"([A-Za-z_]{1,40}):(?=[\[{])")
@@ -23,6 +24,8 @@ def picture_texts(data: bytes) -> dict[str, str]:
 
     Those of EXIF of the form "name:JSON" by that name, the comment of a user as "parameters".
     """
+    from PIL import Image, UnidentifiedImageError
+
     texts: dict[str, str] = {}
     try:
         with Image.open(BytesIO(data)) as picture:
@@ -47,6 +50,8 @@ def _add(texts: dict[str, str], info: Any) -> None:
 
 
 def _exif(exif: Image.Exif) -> Iterator[tuple[str, str]]:
+    from PIL import ExifTags
+
     for tag, value in exif.items():
         text = value if isinstance(value, str) else ""
         named = _NAMED.match(text)

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from engine.authoring.registry import Registry
+from engine.graph.errors import PromptError
 from engine.graph.settling import settled
 from engine.graph.workflow import to_prompt
 from engine.server.answers import json_response
@@ -28,12 +29,18 @@ async def open_file(request: web.Request) -> web.Response:
     """POST /workflow/open: any file in, the workflow that it carries or tells of out.
 
     The answer is ``{"workflow": ..., "notes": [...]}``: what the editor opens, and in sentences
-    what of the file could not be taken over.
+    what of the file could not be taken over. A file without a graph is a 400, and with
+    `absent=empty` an empty 204: a browser logs each 400 as an error.
     """
     data = await request.read()
     engine = request.app[ENGINE]
     await engine.registry.renew()
-    made = await asyncio.to_thread(opened, data, engine.registry, engine.folders)
+    try:
+        made = await asyncio.to_thread(opened, data, engine.registry, engine.folders)
+    except PromptError:
+        if request.query.get("absent") == "empty":
+            return web.Response(status=204)
+        raise
     return json_response(made)
 
 

@@ -11,7 +11,7 @@ from PIL.ExifTags import Base
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from nodes.models.pictures import as_image
+from nodes.models.pictures import as_image, check_pixels
 
 EFFORTS = {"default": 4, "fastest": 0, "slowest": 6}
 
@@ -35,6 +35,7 @@ def webp(
         quality: 0..100; of a lossless one how hard to try to make it small.
         effort: 0 (quick) to 6 (small).
     """
+    check_pixels(pictures)
     first, *others = map(as_image, pictures)
     exif = first.getexif()
     for tag, (name, value) in zip(range(Base.Model, 0, -1), texts.items(), strict=False):
@@ -63,6 +64,7 @@ def apng(pictures: Tensor, texts: Mapping[str, Any], *, fps: float, compression:
         fps: frames for each second.
         compression: 0 (quick) to 9 (small).
     """
+    check_pixels(pictures)
     first, *others = map(as_image, pictures)
     info = PngInfo()
     for name, value in texts.items():

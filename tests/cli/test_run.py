@@ -92,7 +92,8 @@ def test_it_runs_what_the_editor_saves_and_keeps_it_in_the_picture(
     said = soundstage("run", workflow, *flags)
     assert said.code == 0, said.err
     assert "Keep it" in said.err
-    with Image.open(tmp_path / "black_00001_.png") as picture:
+    (made,) = tmp_path.glob("black_*_.png")
+    with Image.open(made) as picture:
         assert picture.size == (16, 8)
         assert json.loads(picture.info["workflow"]) == EDITED
         assert json.loads(picture.info["prompt"])["3"]["inputs"]["images"] == ["1", 0]

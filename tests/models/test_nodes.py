@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from engine.graph.errors import PromptError
 from tests.models.bench import Bench, Prompt, n, opened
 from tests.models.conftest import read_tensors, write_tensors
 
@@ -150,6 +151,7 @@ async def test_a_broken_model_file_is_named(bench: Bench, tmp_path: Path):
     broken.write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00{}")
     prompt = text_to_picture()
     prompt["1"]["inputs"]["ckpt_name"] = "half.safetensors"
-    (entry,) = await bench.run(prompt)
-    assert entry.outcome.status == "error"
-    assert "half.safetensors" in str(entry)
+    with pytest.raises(PromptError) as refused:
+        await bench.run(prompt)
+    (error,) = refused.value.node_errors["1"].errors
+    assert "half.safetensors" in error.details

@@ -94,8 +94,8 @@ async def test_heads_are_answered(call: Caller):
             assert answer.status == 200
 
 
-async def test_the_server_process_loads_no_model_library(service: Service):
-    mapped = Path(f"/proc/{service.process.pid}/maps").read_text()
+async def test_the_server_process_loads_no_model_library(own_service: Service):
+    mapped = Path(f"/proc/{own_service.process.pid}/maps").read_text()
     assert "/aiohttp/" in mapped
     for library in ("torch", "onnxruntime", "tokenizers", "PIL", "_soundfile_data"):
         assert f"/{library}/" not in mapped

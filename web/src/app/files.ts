@@ -84,9 +84,8 @@ async function openOne(file: globalThis.File): Promise<void> {
  * write into pictures. `why` is thrown where it finds none either. */
 async function openElsewhere(file: globalThis.File, why: unknown): Promise<Workflow> {
   if (!(why instanceof Unusable) || !TOLD.test(file.name)) throw why;
-  const found = await openByService(file).catch((error: unknown) => {
-    throw error instanceof Refused ? why : error;
-  });
+  const found = await openByService(file);
+  if (found === undefined) throw why;
   if (found.notes.length > 0) useUi.getState().say(t.notTaken(found.notes));
   return openDocument(found.workflow, file.name, catalogNow());
 }

@@ -92,9 +92,9 @@ interface BarProps {
 function BarButton({ bar, lane, names, number, at, style, focus }: BarProps) {
   const { title, type } = names(bar.id);
   const whole = bar.loading + bar.running;
-  const took = bar.state === "running" ? w.runs : t.seconds(bar.running / 1000);
-  const loading = bar.loading > 0 ? t.seconds(bar.loading / 1000) : null;
-  const label = w.bar(title, took, w.lane(lane), t.seconds(bar.from / 1000), loading);
+  const ran = bar.state === "running" ? w.runs : t.seconds(bar.running / 1000);
+  const took = bar.loading > 0 ? w.loaded(ran, t.seconds(bar.loading / 1000)) : ran;
+  const label = w.bar(title, took, w.lane(lane), t.seconds(bar.from / 1000));
   return (
     <button
       type="button"
@@ -107,11 +107,11 @@ function BarButton({ bar, lane, names, number, at, style, focus }: BarProps) {
       onFocus={() => focus(number)}
       onClick={() => look(bar.id)}
     >
-      {loading && whole > 0 && (
+      {bar.loading > 0 && (
         <span className="bar-loading" style={{ width: `${(100 * bar.loading) / whole}%` }} />
       )}
       <span className="bar-title">
-        {title} <small>{loading ? w.loaded(took, loading) : took}</small>
+        {title} <small>{took}</small>
       </span>
     </button>
   );

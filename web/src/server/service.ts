@@ -255,11 +255,15 @@ export const templatePicture = (pack: string, name: string): string =>
 const Opened = z.looseObject({ workflow: z.unknown(), notes: z.array(z.string()) });
 
 /** The workflow that the service finds in a file of another program, and what could not be taken
- * over from there; throws `Refused` where it finds none. */
-export async function openByService(data: Blob): Promise<z.infer<typeof Opened>> {
+ * over from there; undefined where it finds none. */
+export async function openByService(data: Blob): Promise<z.infer<typeof Opened> | undefined> {
   const headers = { "Content-Type": "application/octet-stream" };
-  const answer = await request("workflow/open", { method: "POST", body: data, headers });
-  return Opened.parse(await answer.json());
+  const answer = await request("workflow/open?absent=empty", {
+    method: "POST",
+    body: data,
+    headers,
+  });
+  return answer.status === 204 ? undefined : Opened.parse(await answer.json());
 }
 
 const FOLDER = "workflows";

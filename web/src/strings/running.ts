@@ -67,8 +67,8 @@ export const running = {
     },
     summary: (ran: number, cached: number, time: string) =>
       [`${ran} ran`, cached > 0 && `${cached} cached`, time].filter(Boolean).join(" · "),
-    bar: (title: string, took: string, lane: string, from: string, loading: string | null) =>
-      `${title}: ${took} in ${lane}, from ${from} on${loading ? `, after ${loading} of loading weights` : ""}`,
+    bar: (title: string, took: string, lane: string, from: string) =>
+      `${title}: ${took}, in ${lane}, from ${from} on`,
     loaded: (took: string, loading: string) => `${took}, ${loading} of loading before`,
     runs: "runs",
     cached: "From the cache",
