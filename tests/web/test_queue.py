@@ -81,7 +81,7 @@ def test_what_runs_for_somebody_else_is_followed_in_the_timeline(page: Page, edi
     page.get_by_role("button", name="Queue").click()
     page.get_by_role("button", name="Show the timeline").first.click()
     shown = page.get_by_role("region", name="Run timeline")
-    expect(shown.get_by_role("button", name="Then: runs in CPU")).to_be_visible()
+    expect(shown.get_by_role("button", name="Then: runs, in CPU")).to_be_visible()
 
 
 def test_a_run_is_seen_as_a_timeline_while_it_goes_on_and_later(page: Page):
@@ -91,7 +91,7 @@ def test_a_run_is_seen_as_a_timeline_while_it_goes_on_and_later(page: Page):
     shown = page.get_by_role("region", name="Run timeline")
     expect(shown).to_contain_text("has not run yet")
     run(page)
-    waits = shown.get_by_role("button", name="Wait: runs in CPU · lane")
+    waits = shown.get_by_role("button", name="Wait: runs, in CPU · lane")
     expect(waits).to_be_visible()
     assert violations(page) == []
 
