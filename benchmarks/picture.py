@@ -8,13 +8,13 @@ from importlib.resources import as_file, files
 import torch
 
 from benchmarks.tables import Measures
-from nodes.models.checkpoints import read_checkpoint
-from nodes.models.clip import Clip
-from nodes.models.denoise import denoise
-from nodes.models.guidance import answer, guide
-from nodes.models.schedules import sigmas
-from nodes.models.unet import Model
-from nodes.models.vae import Vae
+from nodes.models.files.checkpoints import read_checkpoint
+from nodes.models.networks.unet import Model
+from nodes.models.sampling.denoise import denoise
+from nodes.models.sampling.guidance import answer, guide
+from nodes.models.sampling.schedules import sigmas
+from nodes.models.text.clip import Clip
+from nodes.models.vae.autoencoder import Vae
 
 RUNS = 5
 SIDE, CFG = 128, 3.0

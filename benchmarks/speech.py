@@ -8,8 +8,8 @@ from pathlib import Path
 
 from benchmarks.tables import Measures
 from engine.models.pull import pull
-from nodes.models.kokoro import VoiceModel
-from nodes.models.voices import SAMPLE_RATE
+from nodes.models.speech.kokoro import VoiceModel
+from nodes.models.speech.voices import SAMPLE_RATE
 
 RUNS = 5
 TEXTS = {

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from nodes.models.tensor_files import TensorCodec
+from nodes.models.files.tensor_files import TensorCodec
 
 BUNDLED = {"checkpoints": {"demo": Path(__file__).parent / "models" / "demo"}}
 CODECS = [TensorCodec()]
-TOKENS = ["nodes.models.prompt_tokens:PromptTokens"]
-BACKENDS = ["nodes.models.torch_devices:TorchDevices"]
+TOKENS = ["nodes.models.text.prompt_tokens:PromptTokens"]
+BACKENDS = ["nodes.models.networks.torch_devices:TorchDevices"]

@@ -27,7 +27,7 @@ def save_webp(
     ],
 ) -> Artifact:
     """Keep a batch as the frames of one WebP file, the workflow inside."""
-    from nodes.models.animations import EFFORTS, webp
+    from nodes.models.images.animations import EFFORTS, webp
 
     texts = {"prompt": run.prompt, **run.extra_pnginfo}
     effort = EFFORTS[method]
@@ -45,7 +45,7 @@ def save_png(
     compress_level: Annotated[int, Range(0, 9), Tooltip("0 is quick, 9 makes small files.")] = 4,
 ) -> Artifact:
     """Keep a batch as the frames of one PNG file, the workflow inside."""
-    from nodes.models.animations import apng
+    from nodes.models.images.animations import apng
 
     texts = {"prompt": run.prompt, **run.extra_pnginfo}
     data = apng(images, texts, fps=fps, compression=compress_level)

@@ -39,8 +39,8 @@ def load_audio(
     ],
 ) -> Audio:
     """Read a sound of the input folder, also that of a film."""
-    from nodes.models.films import is_film, sound
-    from nodes.models.waves import decode
+    from nodes.models.audio.waveforms import decode
+    from nodes.models.video import is_film, sound
 
     data = run.input_path(audio).read_bytes()
     return sound(data, audio, run.warn) if is_film(data) else decode(data, audio, run.warn)
@@ -129,7 +129,7 @@ def _saved(
     quality: str | None = None,
     folder: FolderKind = "output",
 ) -> list[File]:
-    from nodes.models.waves import encode
+    from nodes.models.audio.waveforms import encode
 
     tags = {"prompt": run.prompt, **run.extra_pnginfo}
     texts = {name: json.dumps(value) for name, value in tags.items()}

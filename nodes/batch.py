@@ -17,7 +17,7 @@ Second = Annotated[Image, Tooltip("The second pictures.")]
 @node("ImageBatch", category="image", display_name="Batch Images")
 def batch_images(*, image1: First, image2: Second) -> Image:
     """Both in one batch, the second at the size of the first."""
-    from nodes.models.batches import joined
+    from nodes.models.images.batches import joined
 
     return joined(image1, image2)
 
@@ -30,7 +30,7 @@ def batch_many(
     ],
 ) -> Image:
     """Pictures in one batch, all at the size of the first."""
-    from nodes.models.batches import joined
+    from nodes.models.images.batches import joined
 
     return reduce(joined, images.values())
 
@@ -43,7 +43,7 @@ def image_from_batch(
     length: BatchSize = 1,
 ) -> Image:
     """Some pictures of a batch in a row, as many as there are."""
-    from nodes.models.batches import part
+    from nodes.models.images.batches import part
 
     return part(image, batch_index, length)
 
@@ -53,7 +53,7 @@ def repeat_images(
     *, image: Image, amount: Annotated[BatchSize, Tooltip("How many times.")] = 1
 ) -> Image:
     """A batch several times in a row."""
-    from nodes.models.batches import repeated
+    from nodes.models.images.batches import repeated
 
     return repeated(image, amount * len(image))
 
@@ -61,7 +61,7 @@ def repeat_images(
 @node("RebatchImages", category="image/batch")
 def rebatch_images(*, images: All[Image], batch_size: BatchSize = 1) -> Each[Image]:
     """Pictures in batches of another size, which run one by one."""
-    from nodes.models.batches import regrouped
+    from nodes.models.images.batches import regrouped
 
     return regrouped(images, batch_size)
 
@@ -74,7 +74,7 @@ def latent_from_batch(
     length: FewLatents = 1,
 ) -> Latent:
     """Some latents of a batch in a row; each is given the noise it has in the whole batch."""
-    from nodes.models.latents import part
+    from nodes.models.latents.latents import part
 
     return part(samples, batch_index, length)
 
@@ -84,7 +84,7 @@ def repeat_latents(
     *, samples: Latent, amount: Annotated[FewLatents, Tooltip("How many times.")] = 1
 ) -> Latent:
     """A batch of latents several times in a row."""
-    from nodes.models.latents import multiplied
+    from nodes.models.latents.latents import multiplied
 
     return multiplied(samples, amount)
 
@@ -96,7 +96,7 @@ def batch_latents(
     samples2: Annotated[Latent, Tooltip("The second.")],
 ) -> Latent:
     """Both in one batch, the second at the size of the first."""
-    from nodes.models.latents import joined
+    from nodes.models.latents.latents import joined
 
     return joined(samples1, samples2)
 
@@ -110,7 +110,7 @@ def seed_behavior(
     ] = "fixed",
 ) -> Latent:
     """Whether the latents of a batch get noise of their own."""
-    from nodes.models.latents import numbered
+    from nodes.models.latents.latents import numbered
 
     return numbered(samples, alike=seed_behavior == "fixed")
 
@@ -118,6 +118,6 @@ def seed_behavior(
 @node("RebatchLatents", category="latent/batch")
 def rebatch_latents(*, latents: All[Latent], batch_size: BatchSize = 1) -> Each[Latent]:
     """Latents in batches of another size, which run one by one."""
-    from nodes.models.latents import regrouped
+    from nodes.models.latents.latents import regrouped
 
     return [*regrouped(latents, batch_size)]

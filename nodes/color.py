@@ -14,7 +14,7 @@ else:
     Histogram = Socket("HISTOGRAM", "How often each of 256 levels occurs.")
 
 Color = Annotated[str, Widget("COLOR"), Tooltip("As #RRGGBB.")]
-# As nodes.models.colors.METHODS, which needs torch.
+# As nodes.models.images.colors.METHODS, which needs torch.
 METHODS = ("reinhard_lab", "mkl_lab", "histogram")
 
 
@@ -29,7 +29,7 @@ class Planes(NamedTuple):
 @node("ImageRGBToYUV", category="image/batch")
 def to_yuv(*, image: Image) -> Planes:
     """Pictures as luma, and how blue and how red they are."""
-    from nodes.models.colors import to_yuv as planes
+    from nodes.models.images.colors import to_yuv as planes
 
     return Planes(*planes(image))
 
@@ -42,7 +42,7 @@ def from_yuv(
     V: Annotated[Image, Tooltip("How red.")],
 ) -> Image:
     """Pictures of luma, and of how blue and how red they are."""
-    from nodes.models.colors import from_yuv as pictures
+    from nodes.models.images.colors import from_yuv as pictures
 
     return pictures(Y, U, V)
 
@@ -83,7 +83,7 @@ def transfer_color(
     """Pictures in the colours of another."""
     import torch
 
-    from nodes.models.colors import transferred
+    from nodes.models.images.colors import transferred
 
     match source_stats:
         case PerFrame():
@@ -138,7 +138,7 @@ class Histograms(NamedTuple):
 @node("ImageHistogram", category="utilities", display_name="Image Histogram")
 def histogram(*, image: Image) -> Histograms:
     """How often each of 256 levels occurs in the first picture."""
-    from nodes.models.colors import histogram as counted
+    from nodes.models.images.colors import histogram as counted
 
     return Histograms(**counted(image[0]))
 
@@ -172,7 +172,7 @@ def crop(
     Raises:
         ValueError: the region is no such thing.
     """
-    from nodes.models.arranging import cropped
+    from nodes.models.images.arranging import cropped
 
     try:
         x, y, width, height = (int(crop_region[key]) for key in ("x", "y", "width", "height"))
@@ -205,7 +205,7 @@ def crop_to_mask(
     Raises:
         ValueError: the colour is none.
     """
-    from nodes.models.cutting_out import cut_out
+    from nodes.models.images.cutting_out import cut_out
 
     _check("background", background)
     red, green, blue = (int(background[at : at + 2], 16) / 255 for at in (1, 3, 5))

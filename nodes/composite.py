@@ -8,10 +8,10 @@ from engine import Choice, Range, Tooltip, node
 from nodes.sockets import Image, Mask
 from nodes.widgets import Left, Share, Top
 
-# As nodes.models.compositing has them, which needs torch.
+# As nodes.models.images.compositing has them, which needs torch.
 BLEND_MODES = ("normal", "multiply", "screen", "overlay", "soft_light", "difference")
 COLORS = ("white", "black", "red", "green", "blue")
-# As nodes.models.porter_duff.MODES has them.
+# As nodes.models.images.porter_duff.MODES has them.
 PORTER_DUFF = (
     "ADD", "CLEAR", "DARKEN", "DST", "DST_ATOP", "DST_IN", "DST_OUT", "DST_OVER", "LIGHTEN",
     "MULTIPLY", "OVERLAY", "SCREEN", "SRC", "SRC_ATOP", "SRC_IN", "SRC_OUT", "SRC_OVER", "XOR",
@@ -29,7 +29,7 @@ def blend(
     ],
 ) -> Image:
     """Two pictures mixed; difference takes the second from the first, down to black."""
-    from nodes.models.compositing import blended
+    from nodes.models.images.compositing import blended
 
     return blended(image1, image2, blend_mode, blend_factor)
 
@@ -45,8 +45,8 @@ def composite(
     mask: Annotated[Mask | None, Tooltip("Where the upper picture shows.")] = None,
 ) -> Image:
     """One picture upon another; what stands out is cut off."""
-    from nodes.models.batches import with_channels
-    from nodes.models.compositing import pasted
+    from nodes.models.images.batches import with_channels
+    from nodes.models.images.compositing import pasted
 
     upper = with_channels(source, destination.shape[-1]).movedim(-1, 1)
     lower = destination.movedim(-1, 1)
@@ -68,7 +68,7 @@ def stitch(
     image2: Annotated[Image | None, Tooltip("The second picture.")] = None,
 ) -> Image:
     """Two pictures side by side; the first alone if there is no second."""
-    from nodes.models.compositing import stitched
+    from nodes.models.images.compositing import stitched
 
     if image2 is None:
         return image1
@@ -87,7 +87,7 @@ def join_alpha(
     *, image: Image, alpha: Annotated[Mask, Tooltip("1 makes it transparent.")]
 ) -> Image:
     """Pictures with a channel of their transparency."""
-    from nodes.models.compositing import with_alpha
+    from nodes.models.images.compositing import with_alpha
 
     return with_alpha(image, alpha)
 
@@ -102,7 +102,7 @@ class Split(NamedTuple):
 @node("SplitImageWithAlpha", category="mask/compositing", display_name="Split Image with Alpha")
 def split_alpha(*, image: Image) -> Split:
     """Pictures without their transparency, and the mask of it."""
-    from nodes.models.compositing import without_alpha
+    from nodes.models.images.compositing import without_alpha
 
     return Split(*without_alpha(image))
 
@@ -123,6 +123,6 @@ def porter_duff(
     ] = "DST",
 ) -> Split:
     """Two pictures, each with its transparency, in one of the ways that drawing programs know."""
-    from nodes.models.porter_duff import composed
+    from nodes.models.images.porter_duff import composed
 
     return Split(*composed(source, source_alpha, destination, destination_alpha, mode))

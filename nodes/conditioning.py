@@ -91,7 +91,7 @@ def combine(*, conditioning_1: First, conditioning_2: Second) -> Conditioning:
 @node("ConditioningConcat", category="conditioning", display_name="Conditioning (Concat)")
 def concat(*, conditioning_to: First, conditioning_from: Second) -> Conditioning:
     """One text behind the other, as if they were written in one prompt."""
-    from nodes.models.conditionings import behind
+    from nodes.models.conditioning.conditionings import behind
 
     return behind(conditioning_to, conditioning_from)
 
@@ -106,7 +106,7 @@ def average(
     ] = 1.0,
 ) -> Conditioning:
     """Something between two texts."""
-    from nodes.models.conditionings import between
+    from nodes.models.conditioning.conditionings import between
 
     return between(conditioning_to, conditioning_from, conditioning_to_strength)
 
@@ -114,7 +114,7 @@ def average(
 @node("ConditioningZeroOut", category="advanced/conditioning")
 def zero_out(*, conditioning: Conditioning) -> Conditioning:
     """No text at all, not even an empty one."""
-    from nodes.models.conditionings import nothing
+    from nodes.models.conditioning.conditionings import nothing
 
     return nothing(conditioning)
 
@@ -256,7 +256,7 @@ def load_conditioning(
     ],
 ) -> Conditioning:
     """Read a text's encoding that was saved, from models/embeddings."""
-    from nodes.models.conditionings import read
+    from nodes.models.conditioning.conditionings import read
 
     return read(run.model_path("embeddings", conditioning_name))
 

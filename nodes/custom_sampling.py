@@ -12,7 +12,7 @@ from nodes.sockets import Conditioning, Guider, Latent, Model, Noise, Sigmas
 @node("RandomNoise", category="sampling/custom_sampling/noise")
 def random_noise(*, noise_seed: NoiseSeed = 0) -> Noise:
     """The noise of a seed."""
-    from nodes.models.noise import NoiseSource
+    from nodes.models.sampling.noise import NoiseSource
 
     return NoiseSource(noise_seed)
 
@@ -20,7 +20,7 @@ def random_noise(*, noise_seed: NoiseSeed = 0) -> Noise:
 @node("DisableNoise", category="sampling/custom_sampling/noise")
 def no_noise() -> Noise:
     """No noise: it is on the latents already."""
-    from nodes.models.noise import NoiseSource
+    from nodes.models.sampling.noise import NoiseSource
 
     return NoiseSource(None)
 
@@ -28,7 +28,7 @@ def no_noise() -> Noise:
 @node("BasicGuider", category="sampling/custom_sampling/guiders")
 def basic_guider(*, model: Model, conditioning: Conditioning) -> Guider:
     """Towards one conditioning, without guidance."""
-    from nodes.models.guidance import guide
+    from nodes.models.sampling.guidance import guide
 
     return guide(model, conditioning)
 
@@ -36,7 +36,7 @@ def basic_guider(*, model: Model, conditioning: Conditioning) -> Guider:
 @node("CFGGuider", category="sampling/custom_sampling/guiders")
 def cfg_guider(*, model: Model, positive: Wanted, negative: Unwanted, cfg: Cfg = 8.0) -> Guider:
     """Towards the positive conditioning and away from the negative."""
-    from nodes.models.guidance import guide
+    from nodes.models.sampling.guidance import guide
 
     return guide(model, positive, negative, cfg)
 
@@ -57,7 +57,7 @@ def dual_cfg_guider(
     ],
 ) -> Guider:
     """Towards the first conditioning beyond the second, and that beyond the negative."""
-    from nodes.models.guidance import dual_guide
+    from nodes.models.sampling.guidance import dual_guide
 
     scales = cfg_conds, cfg_cond2_negative
     return dual_guide(model, cond1, cond2, negative, scales, nested=style == "nested")
@@ -66,7 +66,7 @@ def dual_cfg_guider(
 @node("AddNoise", category="_for_testing/custom_sampling/noise", on=GPU | CPU, experimental=True)
 def add_noise(*, model: Model, noise: Noise, sigmas: Sigmas, latent_image: Latent) -> Latent:
     """Latents with as much noise on as lies between the first level and the last."""
-    from nodes.models.denoise import noised
+    from nodes.models.sampling.denoise import noised
 
     if len(sigmas) == 0:
         return latent_image

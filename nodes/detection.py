@@ -26,7 +26,7 @@ def draw_boxes(
     bboxes: Annotated[Boxes, Mark.SOCKET, Tooltip("Boxes with their labels.")],
 ) -> Drawn:
     """Boxes with their labels, on pictures or on black."""
-    from nodes.models.boxes import canvas, drawn, per_frame
+    from nodes.models.images.boxes import canvas, drawn, per_frame
 
     lists = per_frame(bboxes, 1 if image is None else len(image))
     return Drawn(drawn(canvas(lists) if image is None else image, lists))
@@ -43,6 +43,6 @@ def marigold(
     prediction: Annotated[str, Choice(("depth", "normals", "albedo")), Tooltip("What was drawn.")],
 ) -> Image:
     """What Marigold V2 drew, as depth (near is bright), normals of length 1, or colours."""
-    from nodes.models.measures import albedo, depth, normals
+    from nodes.models.images.measures import albedo, depth, normals
 
     return {"depth": depth, "normals": normals, "albedo": albedo}[prediction](image)

@@ -20,7 +20,7 @@ Seconds = Annotated[float, Range(1.0, 1000.0, 0.1), Tooltip("How long, in second
 def _blank(*shape: int) -> Latent:
     import torch
 
-    from nodes.models.room import ask_for
+    from nodes.models.memory import ask_for
 
     ask_for("latents", *shape)
     return {"samples": torch.zeros(shape)}

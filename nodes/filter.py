@@ -7,10 +7,10 @@ from typing import Annotated
 from engine import Choice, Range, Seed, Tooltip, node
 from nodes.sockets import Image
 
-# As nodes.models.filters.DITHERS, which needs torch.
+# As nodes.models.images.filters.DITHERS, which needs torch.
 DITHERS = ("none", "floyd-steinberg", "bayer-2", "bayer-4", "bayer-8", "bayer-16")
 
-# As nodes.models.shapes.OPERATIONS.
+# As nodes.models.images.shapes.OPERATIONS.
 OPERATIONS = ("erode", "dilate", "open", "close", "gradient", "bottom_hat", "top_hat")
 
 Radius = Annotated[int, Range(1, 31, 1), Tooltip("How far it reaches, in pixels.")]
@@ -26,7 +26,7 @@ def blur(
     ] = 1.0,
 ) -> Image:
     """Pictures out of focus."""
-    from nodes.models.filters import blurred
+    from nodes.models.images.filters import blurred
 
     return blurred(image, blur_radius, sigma)
 
@@ -42,7 +42,7 @@ def sharpen(
     alpha: Annotated[float, Range(0.0, 5.0, 0.01), Tooltip("How strongly.")] = 1.0,
 ) -> Image:
     """Pictures with stronger edges."""
-    from nodes.models.filters import sharpened
+    from nodes.models.images.filters import sharpened
 
     return sharpened(image, sharpen_radius, sigma, alpha)
 
@@ -57,7 +57,7 @@ def quantize(
     ],
 ) -> Image:
     """Pictures of few colours."""
-    from nodes.models.filters import quantized
+    from nodes.models.images.filters import quantized
 
     return quantized(image, colors, dither)
 
@@ -70,7 +70,7 @@ def add_noise(
     strength: Annotated[float, Range(0.0, 1.0, 0.01), Tooltip("0 adds none.")] = 0.5,
 ) -> Image:
     """Pictures with grain."""
-    from nodes.models.filters import noisy
+    from nodes.models.images.filters import noisy
 
     return noisy(image, seed, strength)
 
@@ -85,7 +85,7 @@ def morphology(
     kernel_size: Annotated[int, Range(3, 999, 1), Tooltip("Side of the square, in pixels.")] = 3,
 ) -> Image:
     """Pictures whose bright parts grow, shrink or stand alone."""
-    from nodes.models.shapes import OPERATIONS as MADE
+    from nodes.models.images.shapes import OPERATIONS as MADE
 
     return MADE[operation](image, kernel_size)
 
@@ -102,6 +102,6 @@ def canny(
     ] = 0.8,
 ) -> Image:
     """The edges of what pictures show, white on black."""
-    from nodes.models.shapes import edges
+    from nodes.models.images.shapes import edges
 
     return edges(image, low_threshold, high_threshold)

@@ -33,8 +33,8 @@ def preview_image(run: Run, *, images: Image) -> Artifact:
 def _saved(
     run: Run, images: Image, prefix: str, folder: FolderKind, *, compression: int
 ) -> Artifact:
-    from nodes.models.pictures import to_bytes
-    from nodes.models.png import png
+    from nodes.models.images.pictures import to_bytes
+    from nodes.models.images.png import png
 
     texts = {"prompt": run.prompt, **run.extra_pnginfo}
     files = [
@@ -71,7 +71,7 @@ def load_image(
     ],
 ) -> Loaded:
     """Read a picture of the input folder; the mask is where it is transparent."""
-    from nodes.models.pictures import read
+    from nodes.models.images.pictures import read
 
     return Loaded(*read(run.input_path(image), run.warn))
 
@@ -101,7 +101,7 @@ def scale_image(
     crop: Crop,
 ) -> Image:
     """Pictures at another size."""
-    from nodes.models.pictures import scaled
+    from nodes.models.images.pictures import scaled
 
     return scaled(image, upscale_method, width, height, crop=crop == "center")
 
@@ -121,6 +121,6 @@ def empty_image(
     color: ColorNumber = 0,
 ) -> Image:
     """Pictures of one colour."""
-    from nodes.models.pictures import solid
+    from nodes.models.images.pictures import solid
 
     return solid(width, height, batch_size, color)

@@ -73,7 +73,7 @@ def encode_for_inpaint(
     grow_mask_by: Annotated[int, Range(0, 64, 1), Tooltip("So many pixels more.")] = 6,
 ) -> Latent:
     """Latents of pictures whose masked part is forgotten; a sampler changes only that."""
-    from nodes.models.inpainting import blanked, fitted, grown
+    from nodes.models.latents.inpainting import blanked, fitted, grown
 
     pictures, holes = fitted(vae, pixels, mask)
     samples = vae.encode(blanked(pictures, holes))
@@ -99,7 +99,7 @@ def for_inpaint_model(
     noise_mask: Annotated[bool, Tooltip("Change only what the mask covers.")] = True,
 ) -> Inpainting:
     """Texts and latents for a model that was trained to fill in what a mask covers."""
-    from nodes.models.inpainting import blanked, fitted
+    from nodes.models.latents.inpainting import blanked, fitted
 
     pictures, holes = fitted(vae, pixels, mask)
     seen = {"concat_latent_image": vae.encode(blanked(pictures, holes)), "concat_mask": holes}
@@ -126,7 +126,7 @@ def save_latent(
     run: Run, *, samples: Latent, filename_prefix: Prefix = "latents/ComfyUI"
 ) -> Artifact:
     """Keep latents in a file of the output folder."""
-    from nodes.models.tensor_files import latent_file
+    from nodes.models.files.tensor_files import latent_file
 
     data = latent_file(samples["samples"], {"prompt": run.prompt, **run.extra_pnginfo})
     return Artifact(latents=[run.save(filename_prefix, "latent", data)])

@@ -9,7 +9,7 @@ from nodes.sockets import Latent, Mask
 from nodes.transform import FLIPS, Flip, Turn
 from nodes.widgets import Crop, LatentLeft, LatentPlace, LatentSide, LatentTop, Share
 
-# As nodes.models.latents.SCALE_METHODS, which needs torch.
+# As nodes.models.latents.latents.SCALE_METHODS, which needs torch.
 SCALE_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "bislerp")
 
 Method = Annotated[
@@ -32,7 +32,7 @@ def load_latent(
     ],
 ) -> Latent:
     """Read latents that were saved, from the input folder."""
-    from nodes.models.latents import read
+    from nodes.models.latents.latents import read
 
     return {"samples": read(run.input_path(latent))}
 
@@ -47,7 +47,7 @@ def upscale(
     crop: Crop,
 ) -> Latent:
     """Latents for a picture of another size."""
-    from nodes.models.latents import scaled_to_pixels
+    from nodes.models.latents.latents import scaled_to_pixels
 
     cut = crop == "center"
     scaled = scaled_to_pixels(samples["samples"], upscale_method, width, height, crop=cut)
@@ -62,7 +62,7 @@ def upscale_by(
     scale_by: Annotated[float, Range(0.01, 8.0, 0.01), Tooltip("2 doubles each side.")] = 1.5,
 ) -> Latent:
     """Latents a number of times as large."""
-    from nodes.models.latents import scaled_by
+    from nodes.models.latents.latents import scaled_by
 
     return {**samples, "samples": scaled_by(samples["samples"], upscale_method, scale_by)}
 
@@ -77,7 +77,7 @@ def crop(
     y: LatentTop = 0,
 ) -> Latent:
     """A part of latents, at least 64 pixels each way; what would be outside is left off."""
-    from nodes.models.latents import cropped
+    from nodes.models.latents.latents import cropped
 
     return {**samples, "samples": cropped(samples["samples"], x, y, width, height)}
 
@@ -92,7 +92,7 @@ def flip(*, samples: Latent, flip_method: Flip) -> Latent:
 @node("LatentRotate", category="latent/transform", display_name="Rotate Latent")
 def rotate(*, samples: Latent, rotation: Turn) -> Latent:
     """Latents turned clockwise."""
-    from nodes.models.arranging import turned
+    from nodes.models.images.arranging import turned
 
     return {**samples, "samples": turned(samples["samples"], rotation, rows=2, columns=3)}
 
@@ -107,7 +107,7 @@ def composite(
     feather: Annotated[LatentPlace, Tooltip("Over how many pixels the upper ones fade in.")] = 0,
 ) -> Latent:
     """Latents upon others; what stands out is cut off."""
-    from nodes.models.latents import composited
+    from nodes.models.latents.latents import composited
 
     lower, upper = samples_to["samples"], samples_from["samples"]
     return {**samples_to, "samples": composited(lower, upper, x // 8, y // 8, feather // 8)}
@@ -124,8 +124,8 @@ def composite_masked(
     mask: Annotated[Mask | None, Tooltip("Where the upper latents show.")] = None,
 ) -> Latent:
     """Latents upon others where a mask holds; what stands out is cut off."""
-    from nodes.models.compositing import pasted
-    from nodes.models.latents import matched
+    from nodes.models.images.compositing import pasted
+    from nodes.models.latents.latents import matched
 
     lower, upper = matched(destination["samples"], source["samples"])
     merged = pasted(lower, upper, x // 8, y // 8, mask, resize=resize_source)
@@ -140,7 +140,7 @@ def blend(
     blend_factor: Annotated[Share, Tooltip("How much of the first.")] = 0.5,
 ) -> Latent:
     """Two latents mixed, the second at the size of the first."""
-    from nodes.models.latents import like, matched
+    from nodes.models.latents.latents import like, matched
 
     first, second = matched(samples1["samples"], samples2["samples"])
     second = like(second, first, "bicubic")
@@ -150,7 +150,7 @@ def blend(
 @node("LatentAdd", category="latent/advanced")
 def add(*, samples1: First, samples2: Second) -> Latent:
     """Both added up, the second at the size of the first."""
-    from nodes.models.latents import like, matched
+    from nodes.models.latents.latents import like, matched
 
     first, second = matched(samples1["samples"], samples2["samples"])
     return {**samples1, "samples": first + like(second, first)}
@@ -159,7 +159,7 @@ def add(*, samples1: First, samples2: Second) -> Latent:
 @node("LatentSubtract", category="latent/advanced")
 def subtract(*, samples1: First, samples2: Second) -> Latent:
     """The second, at the size of the first, taken from it."""
-    from nodes.models.latents import like, matched
+    from nodes.models.latents.latents import like, matched
 
     first, second = matched(samples1["samples"], samples2["samples"])
     return {**samples1, "samples": first - like(second, first)}
@@ -183,7 +183,7 @@ def interpolate(
     ratio: Annotated[Share, Tooltip("How much of the first.")] = 1.0,
 ) -> Latent:
     """Two latents mixed by direction and by strength, so that neither gets weak."""
-    from nodes.models.latents import interpolated
+    from nodes.models.latents.latents import interpolated
 
     mixed = interpolated(samples1["samples"], samples2["samples"], ratio)
     return {**samples1, "samples": mixed}
@@ -201,7 +201,7 @@ def concat(
     ],
 ) -> Latent:
     """Two latents beside each other."""
-    from nodes.models.latents import concatenated
+    from nodes.models.latents.latents import concatenated
 
     joined = concatenated(samples1["samples"], samples2["samples"], dim)
     return {**samples1, "samples": joined}
@@ -218,6 +218,6 @@ def cut(
     amount: Annotated[int, Range(1, 16384, 1), Tooltip("In latent pixels.")] = 1,
 ) -> Latent:
     """A slice of latents along one axis."""
-    from nodes.models.latents import cut as sliced
+    from nodes.models.latents.latents import cut as sliced
 
     return {**samples, "samples": sliced(samples["samples"], dim, index, amount)}

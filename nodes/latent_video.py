@@ -24,7 +24,7 @@ def cut_to_batch(
     slice_size: Annotated[int, Range(1, 16384, 1), Tooltip("In latent pixels or frames.")] = 1,
 ) -> Latent:
     """Slices of latents as a batch; what is left over is dropped."""
-    from nodes.models.latents import sliced
+    from nodes.models.latents.latents import sliced
 
     return {**samples, "samples": sliced(samples["samples"], dim, slice_size)}
 
@@ -43,7 +43,7 @@ def replace_frames(
     ] = 0,
 ) -> Latent:
     """A video with some frames of another; as it is where they do not fit."""
-    from nodes.models.latents import with_frames
+    from nodes.models.latents.latents import with_frames
 
     if source is None:
         return destination
@@ -69,7 +69,7 @@ def normalize_start(
     ] = 5,
 ) -> Normalized:
     """The first frames of a video with the mean and the spread of those that follow."""
-    from nodes.models.latents import with_steady_start
+    from nodes.models.latents.latents import with_steady_start
 
     samples = with_steady_start(latent["samples"], start_frame_count, reference_frame_count)
     return Normalized({**latent, "samples": samples})

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from engine import Choice, Files, FileSet, Mark, MissingFile, Range, Run, Tooltip, node
-from nodes.models.unfit import unfit_checkpoint, unfit_encoder, unfit_lora, unfit_vae
+from nodes.models.files.unfit import unfit_checkpoint, unfit_encoder, unfit_lora, unfit_vae
 from nodes.sockets import Clip, Model, Vae
 
 CONFIGS = (
@@ -63,10 +63,10 @@ def load_checkpoint(
     ],
 ) -> Checkpoint:
     """Take the denoiser, the text encoder and the autoencoder out of a checkpoint."""
-    from nodes.models.checkpoints import read_checkpoint
-    from nodes.models.clip import Clip
-    from nodes.models.unet import Model
-    from nodes.models.vae import Vae
+    from nodes.models.files.checkpoints import read_checkpoint
+    from nodes.models.networks.unet import Model
+    from nodes.models.text.clip import Clip
+    from nodes.models.vae.autoencoder import Vae
 
     found = read_checkpoint(run.model_path("checkpoints", ckpt_name))
     return Checkpoint(
@@ -119,8 +119,8 @@ def load_denoiser(
     ] = "default",
 ) -> Model:
     """Take a denoiser out of a file of its own."""
-    from nodes.models.checkpoints import read_denoiser
-    from nodes.models.unet import Model
+    from nodes.models.files.checkpoints import read_denoiser
+    from nodes.models.networks.unet import Model
 
     found = read_denoiser(run.model_path("diffusion_models", unet_name))
     return Model(found.unet, found.scheduler, found.latent_scale, colors=found.colors)
@@ -150,8 +150,8 @@ def load_clip(
     Raises:
         ValueError: for a kind of model that is not supported.
     """
-    from nodes.models.checkpoints import read_text_encoder
-    from nodes.models.clip import Clip
+    from nodes.models.files.checkpoints import read_text_encoder
+    from nodes.models.text.clip import Clip
 
     if (why := unfit_type(type)) is not None:
         raise ValueError(f"type: {why}")
@@ -189,8 +189,8 @@ def load_vae(
     ],
 ) -> Vae:
     """Take an autoencoder out of a file of its own."""
-    from nodes.models.checkpoints import read_tiny_vae, read_vae
-    from nodes.models.vae import PixelSpace, TinyVae, Vae
+    from nodes.models.files.checkpoints import read_tiny_vae, read_vae
+    from nodes.models.vae.autoencoder import PixelSpace, TinyVae, Vae
 
     if vae_name == PIXEL_SPACE:
         return PixelSpace()
@@ -231,8 +231,8 @@ def load_lora(
     ] = 1.0,
 ) -> Patched:
     """Change a denoiser and a text encoder by a LoRA; several can follow one another."""
-    from nodes.models.lora import check_fits, read_lora, with_lora
-    from nodes.models.tensor_files import read_header
+    from nodes.models.files.tensor_files import read_header
+    from nodes.models.networks.lora import check_fits, read_lora, with_lora
 
     header = read_header(run.model_path("loras", lora_name))
     check_fits(read_lora(header, 1.0), model.part, clip.part, warn=run.warn)
@@ -253,8 +253,8 @@ def load_lora_for_model(
     ] = 1.0,
 ) -> Model:
     """Change a denoiser by a LoRA; what the file holds for a text encoder is left out."""
-    from nodes.models.lora import check_fits, read_lora, with_lora
-    from nodes.models.tensor_files import read_header
+    from nodes.models.files.tensor_files import read_header
+    from nodes.models.networks.lora import check_fits, read_lora, with_lora
 
     lora = read_lora(read_header(run.model_path("loras", lora_name)), strength_model)
     check_fits(lora, model.part, warn=run.warn)

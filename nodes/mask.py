@@ -9,7 +9,7 @@ from nodes.image import PICTURES, preview_image
 from nodes.sockets import Image, Mask
 from nodes.widgets import ColorNumber, Left, Length, Place, Share, Top
 
-# As nodes.models.masks.OPERATIONS, which needs torch.
+# As nodes.models.images.masks.OPERATIONS, which needs torch.
 OPERATIONS = ("multiply", "add", "subtract", "and", "or", "xor")
 
 
@@ -33,8 +33,8 @@ def load_mask(
     ],
 ) -> Mask:
     """Read one channel of a picture of the input folder as a mask."""
-    from nodes.models.masks import of_channel
-    from nodes.models.pictures import read
+    from nodes.models.images.masks import of_channel
+    from nodes.models.images.pictures import read
 
     picture, transparent = read(run.input_path(image), run.warn)
     return transparent if channel == "alpha" else of_channel(picture, channel)
@@ -50,7 +50,7 @@ def solid_mask(
     """A mask of one value."""
     import torch
 
-    from nodes.models.room import ask_for
+    from nodes.models.memory import ask_for
 
     ask_for("a mask", height, width)
     return torch.full((1, height, width), value)
@@ -67,8 +67,8 @@ def crop_mask(
     *, mask: Mask, x: Left = 0, y: Top = 0, width: Length = 512, height: Length = 512
 ) -> Mask:
     """A part of a mask; what would be outside is left off."""
-    from nodes.models.arranging import cropped
-    from nodes.models.masks import flat
+    from nodes.models.images.arranging import cropped
+    from nodes.models.images.masks import flat
 
     return cropped(flat(mask), x, y, width, height)
 
@@ -85,7 +85,7 @@ def combine_masks(
     ],
 ) -> Mask:
     """One mask laid on another and reckoned together; what stands out is cut off."""
-    from nodes.models.masks import combined
+    from nodes.models.images.masks import combined
 
     return combined(destination, source, x, y, operation)
 
@@ -95,7 +95,7 @@ def feather_mask(
     *, mask: Mask, left: Fade = 0, top: Fade = 0, right: Fade = 0, bottom: Fade = 0
 ) -> Mask:
     """A mask that fades out towards the edges of the picture, over so many pixels."""
-    from nodes.models.masks import feathered
+    from nodes.models.images.masks import feathered
 
     return feathered(mask, left=left, top=top, right=right, bottom=bottom)
 
@@ -108,7 +108,7 @@ def grow_mask(
     tapered_corners: Annotated[bool, Tooltip("Grow to diamonds, not to squares.")] = True,
 ) -> Mask:
     """A mask that reaches some pixels further."""
-    from nodes.models.masks import grown
+    from nodes.models.images.masks import grown
 
     return grown(mask, expand, tapered=tapered_corners)
 
@@ -126,7 +126,7 @@ def threshold_mask(
 @node("MaskToImage", category="mask", display_name="Convert Mask to Image")
 def mask_to_image(*, mask: Mask) -> Image:
     """A mask as a grey picture, white where it holds."""
-    from nodes.models.masks import picture_of
+    from nodes.models.images.masks import picture_of
 
     return picture_of(mask)
 
@@ -142,7 +142,7 @@ def image_to_mask(
     ],
 ) -> Mask:
     """One channel of pictures as a mask; alpha is 1 where they are opaque."""
-    from nodes.models.masks import of_channel
+    from nodes.models.images.masks import of_channel
 
     return of_channel(image, channel)
 
@@ -154,7 +154,7 @@ def color_to_mask(
     color: ColorNumber = 0,
 ) -> Mask:
     """A mask of where pictures have exactly one colour."""
-    from nodes.models.masks import of_color
+    from nodes.models.images.masks import of_color
 
     return of_color(image, color)
 

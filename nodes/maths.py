@@ -44,7 +44,7 @@ def expression(
     ],
 ) -> Result:
     """What an expression comes to; connected values are a, b, c ..., and all of them `values`."""
-    from nodes.models.expressions import value_of
+    from nodes.models.data.expressions import value_of
 
     found = value_of(expression, {**values, "values": [*values.values()]})
     return Result(float(found), int(found), bool(found))

@@ -15,7 +15,7 @@ CATEGORY = "advanced/model_merging"
 @node("ModelMergeSimple", category=CATEGORY)
 def mix_models(*, model1: Model, model2: Model, ratio: Ratio = 1.0) -> Model:
     """Something between two denoisers."""
-    from nodes.models.merging import merged
+    from nodes.models.networks.merging import merged
 
     return merged(model1, model2, ratio, 1 - ratio)
 
@@ -30,7 +30,7 @@ def mix_blocks(
     out: Ratio = 1.0,
 ) -> Model:
     """Two denoisers mixed, each part of them in its own way."""
-    from nodes.models.merging import merged_by_blocks
+    from nodes.models.networks.merging import merged_by_blocks
 
     return merged_by_blocks(model1, model2, down=input, middle=middle, up=out)
 
@@ -38,7 +38,7 @@ def mix_blocks(
 @node("ModelMergeSubtract", category=CATEGORY)
 def subtract_models(*, model1: Model, model2: Model, multiplier: Multiplier = 1.0) -> Model:
     """What one denoiser has and the other has not, so many times."""
-    from nodes.models.merging import merged
+    from nodes.models.networks.merging import merged
 
     return merged(model1, model2, multiplier, -multiplier)
 
@@ -46,7 +46,7 @@ def subtract_models(*, model1: Model, model2: Model, multiplier: Multiplier = 1.
 @node("ModelMergeAdd", category=CATEGORY)
 def add_models(*, model1: Model, model2: Model) -> Model:
     """Two denoisers added up; the second is a difference as a rule."""
-    from nodes.models.merging import merged
+    from nodes.models.networks.merging import merged
 
     return merged(model1, model2, 1.0, 1.0)
 
@@ -54,7 +54,7 @@ def add_models(*, model1: Model, model2: Model) -> Model:
 @node("CLIPMergeSimple", category=CATEGORY)
 def mix_clips(*, clip1: Clip, clip2: Clip, ratio: Ratio = 1.0) -> Clip:
     """Something between two text encoders."""
-    from nodes.models.merging import merged
+    from nodes.models.networks.merging import merged
 
     return merged(clip1, clip2, ratio, 1 - ratio)
 
@@ -62,7 +62,7 @@ def mix_clips(*, clip1: Clip, clip2: Clip, ratio: Ratio = 1.0) -> Clip:
 @node("CLIPMergeSubtract", category=CATEGORY)
 def subtract_clips(*, clip1: Clip, clip2: Clip, multiplier: Multiplier = 1.0) -> Clip:
     """What one text encoder has and the other has not, so many times."""
-    from nodes.models.merging import merged
+    from nodes.models.networks.merging import merged
 
     return merged(clip1, clip2, multiplier, -multiplier)
 
@@ -70,6 +70,6 @@ def subtract_clips(*, clip1: Clip, clip2: Clip, multiplier: Multiplier = 1.0) ->
 @node("CLIPMergeAdd", category=CATEGORY)
 def add_clips(*, clip1: Clip, clip2: Clip) -> Clip:
     """Two text encoders added up; the second is a difference as a rule."""
-    from nodes.models.merging import merged
+    from nodes.models.networks.merging import merged
 
     return merged(clip1, clip2, 1.0, 1.0)

@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 from engine import Choice, Range, Tooltip, node
 from nodes.sockets import Audio
 
-# As nodes.models.mixing.MERGE_METHODS, which needs torch.
+# As nodes.models.audio.mixing.MERGE_METHODS, which needs torch.
 MERGE_METHODS = ("add", "mean", "subtract", "multiply")
 ENDLESS = 2**64 - 1
 
@@ -23,7 +23,7 @@ def empty_audio(
     channels: Annotated[int, Range(1, 2), Tooltip("1 mono, 2 stereo.")] = 2,
 ) -> Audio:
     """Silence."""
-    from nodes.models.mixing import silence
+    from nodes.models.audio.mixing import silence
 
     return silence(duration, sample_rate, channels)
 
@@ -38,7 +38,7 @@ def trim(
     duration: Annotated[float, Range(0.0, ENDLESS, 0.01), Tooltip("In seconds.")] = 60.0,
 ) -> Audio:
     """A part of a sound, cut off at its end."""
-    from nodes.models.mixing import trimmed
+    from nodes.models.audio.mixing import trimmed
 
     return trimmed(audio, start_index, duration)
 
@@ -53,7 +53,7 @@ class Channels(NamedTuple):
 @node("SplitAudioChannels", category="audio", display_name="Split Audio Channels")
 def split_channels(*, audio: Audio) -> Channels:
     """The left and the right channel of a stereo sound, each as mono."""
-    from nodes.models.mixing import halves
+    from nodes.models.audio.mixing import halves
 
     return Channels(*halves(audio))
 
@@ -68,7 +68,7 @@ def concat(
     ] = "after",
 ) -> Audio:
     """One sound after the other, at the higher sample rate of both."""
-    from nodes.models.mixing import joined
+    from nodes.models.audio.mixing import joined
 
     return joined(audio1, audio2) if direction == "after" else joined(audio2, audio1)
 
@@ -83,7 +83,7 @@ def merge(
     ],
 ) -> Audio:
     """Two sounds at once, as long as the first; made quieter where they would be too loud."""
-    from nodes.models.mixing import merged
+    from nodes.models.audio.mixing import merged
 
     return merged(audio1, audio2, merge_method)
 
@@ -95,6 +95,6 @@ def adjust_volume(
     volume: Annotated[int, Range(-100, 100), Tooltip("In decibels; 6 doubles, -6 halves.")] = 1,
 ) -> Audio:
     """A sound made louder or softer."""
-    from nodes.models.mixing import amplified
+    from nodes.models.audio.mixing import amplified
 
     return amplified(audio, volume)

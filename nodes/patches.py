@@ -47,7 +47,7 @@ def rescale(
     *, model: Model, multiplier: Annotated[Share, Tooltip("How much of it.")] = 0.7
 ) -> Model:
     """Guide without more contrast than the answer to what is wanted has."""
-    from nodes.models.guiding import rescaled
+    from nodes.models.sampling.cfg import rescaled
 
     return replace(model, guiding=replace(model.guiding, rule=rescaled(multiplier)))
 
@@ -61,7 +61,7 @@ def norm(
     | None = None,
 ) -> Patched:
     """Guide to nothing that is longer, over the channels, than the answer to what is wanted."""
-    from nodes.models.guiding import of_equal_length
+    from nodes.models.sampling.cfg import of_equal_length
 
     rule, after = of_equal_length(strength, before=bool(pre_cfg))
     guiding = replace(model.guiding, rule=rule, after=(*model.guiding.after, *after))
@@ -71,9 +71,9 @@ def norm(
 @node("CFGZeroStar", category="advanced/guidance")
 def zero_star(*, model: Model) -> Patched:
     """Scale what is not wanted to what is, before guiding away from it."""
-    from nodes.models import guiding
+    from nodes.models.sampling import cfg
 
-    return Patched(replace(model, guiding=replace(model.guiding, rule=guiding.zero_star)))
+    return Patched(replace(model, guiding=replace(model.guiding, rule=cfg.zero_star)))
 
 
 @node("CFGOverride", category="model/sampling/guiders")
@@ -99,7 +99,7 @@ def scale_frequencies(
     freq_cutoff: Annotated[int, Range(1, 10000, 1), Tooltip("So many are coarse.")] = 20,
 ) -> Model:
     """Guide coarse and fine things with strengths of their own."""
-    from nodes.models.guiding import by_frequency
+    from nodes.models.sampling.cfg import by_frequency
 
     change = by_frequency(scale_low, scale_high, freq_cutoff)
     guiding = replace(model.guiding, before=(*model.guiding.before, change))
@@ -109,7 +109,7 @@ def scale_frequencies(
 @node("VideoLinearCFGGuidance", category="sampling/video_models")
 def guide_linearly(*, model: Model, min_cfg: LeastCfg = 1.0) -> Model:
     """Guide the pictures of a film the more, the later they are."""
-    from nodes.models.guiding import along_the_batch
+    from nodes.models.sampling.cfg import along_the_batch
 
     rule = along_the_batch(min_cfg, there_and_back=False)
     return replace(model, guiding=replace(model.guiding, rule=rule))
@@ -118,7 +118,7 @@ def guide_linearly(*, model: Model, min_cfg: LeastCfg = 1.0) -> Model:
 @node("VideoTriangleCFGGuidance", category="sampling/video_models")
 def guide_there_and_back(*, model: Model, min_cfg: LeastCfg = 1.0) -> Model:
     """Guide the pictures in the middle of a film the most."""
-    from nodes.models.guiding import along_the_batch
+    from nodes.models.sampling.cfg import along_the_batch
 
     rule = along_the_batch(min_cfg, there_and_back=True)
     return replace(model, guiding=replace(model.guiding, rule=rule))
@@ -140,7 +140,7 @@ def rescale_score(
     ] = 1.0,
 ) -> Patched:
     """Find more or less noise, the later the more so."""
-    from nodes.models.guiding import rescored
+    from nodes.models.sampling.cfg import rescored
 
     after = (*model.guiding.after, rescored(tsr_k, tsr_sigma))
     return Patched(replace(model, guiding=replace(model.guiding, after=after)))
@@ -155,7 +155,7 @@ def scale_noise(
     ] = 1.005,
 ) -> Model:
     """Find less noise than the model does, which sharpens."""
-    from nodes.models.guiding import with_less_noise
+    from nodes.models.sampling.cfg import with_less_noise
 
     after = (*model.guiding.after, with_less_noise(scaling_factor))
     return replace(model, guiding=replace(model.guiding, after=after))
@@ -182,6 +182,6 @@ def perpendicular_guider(
     ] = 1.0,
 ) -> Guider:
     """Away from the negative, but never away from what the positive has of it."""
-    from nodes.models.guidance import perpendicular_guide
+    from nodes.models.sampling.guidance import perpendicular_guide
 
     return perpendicular_guide(model, positive, negative, empty_conditioning, cfg, neg_scale)

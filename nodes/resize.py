@@ -89,7 +89,7 @@ def resize(
     scale_method: ScaleMethod = "area",
 ) -> Resized:
     """Pictures or masks at another size."""
-    from nodes.models import resizing
+    from nodes.models.images import resizing
 
     match resize_type:
         case ToDimensions(width=width, height=height, crop=crop):

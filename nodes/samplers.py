@@ -22,7 +22,7 @@ Part = Annotated[float, Range(0.0, 1.0, 0.001)]
 @node("KSamplerSelect", category="sampling/custom_sampling/samplers")
 def select_sampler(*, sampler_name: SamplerName) -> Sampler:
     """A sampler by its name."""
-    from nodes.models.samplers import Way
+    from nodes.models.sampling.samplers import Way
 
     return Way(sampler_name)
 
@@ -30,7 +30,7 @@ def select_sampler(*, sampler_name: SamplerName) -> Sampler:
 @node("SamplerEulerAncestral", category="sampling/custom_sampling/samplers")
 def euler_ancestral(*, eta: Eta = 1.0, s_noise: Fresh = 1.0) -> Sampler:
     """Euler's steps with fresh noise after each."""
-    from nodes.models.samplers import Way
+    from nodes.models.sampling.samplers import Way
 
     return Way("euler_ancestral", {"eta": eta, "s_noise": s_noise})
 
@@ -40,7 +40,7 @@ def lms(
     *, order: Annotated[int, Range(1, 100), Tooltip("From so many steps the next one.")] = 4
 ) -> Sampler:
     """Linear multistep: one question for each step, answered from the last ones too."""
-    from nodes.models.samplers import Way
+    from nodes.models.sampling.samplers import Way
 
     return Way("lms", {"order": order})
 
@@ -52,7 +52,7 @@ def lms(
 )
 def dpmpp_2s_ancestral(*, eta: Eta = 1.0, s_noise: Fresh = 1.0) -> Sampler:
     """DPM-Solver++(2S) with fresh noise after each step."""
-    from nodes.models.samplers import Way
+    from nodes.models.sampling.samplers import Way
 
     return Way("dpmpp_2s_ancestral", {"eta": eta, "s_noise": s_noise})
 
@@ -67,7 +67,7 @@ def lcm(
     ] = 0.0,
 ) -> Sampler:
     """For models that go all the way in each step (LCM): fresh noise after each."""
-    from nodes.models.samplers import Way
+    from nodes.models.sampling.samplers import Way
 
     numbers = {"s_noise": s_noise, "s_noise_end": s_noise_end, "noise_clip_std": noise_clip_std}
     return Way("lcm", numbers)
@@ -84,7 +84,7 @@ def euler_ancestral_cfg_pp(
     s_noise: Annotated[float, Range(0.0, 10.0, 0.01, False), Tooltip("How strong it is.")] = 1.0,
 ) -> Sampler:
     """CFG++: guided on the way, but with the noise that the model finds without guidance."""
-    from nodes.models.samplers import Way
+    from nodes.models.sampling.samplers import Way
 
     return Way("euler_ancestral_cfg_pp", {"eta": eta, "s_noise": s_noise})
 
@@ -102,7 +102,7 @@ def dpmpp_sde(
     noise_device: NoiseDevice,
 ) -> Sampler:
     """DPM-Solver++ with noise, two questions for each step."""
-    from nodes.models.samplers import Way
+    from nodes.models.sampling.samplers import Way
 
     if r == 0:
         raise ValueError("r: it must be above 0; 0.5 asks in the middle of a step")
@@ -124,7 +124,7 @@ def dpmpp_2m_sde(
     noise_device: NoiseDevice,
 ) -> Sampler:
     """DPM-Solver++(2M) with noise, from the last two answers."""
-    from nodes.models.samplers import Way
+    from nodes.models.sampling.samplers import Way
 
     numbers = {"eta": eta, "s_noise": s_noise, "heun": solver_type == "heun"}
     return Way("dpmpp_2m_sde", numbers)
@@ -137,7 +137,7 @@ def dpmpp_2m_sde(
 )
 def dpmpp_3m_sde(*, eta: Eta = 1.0, s_noise: Fresh = 1.0, noise_device: NoiseDevice) -> Sampler:
     """DPM-Solver++(3M) with noise, from the last three answers."""
-    from nodes.models.samplers import Way
+    from nodes.models.sampling.samplers import Way
 
     return Way("dpmpp_3m_sde", {"eta": eta, "s_noise": s_noise})
 
@@ -161,7 +161,7 @@ def dpm_adaptive(
     s_noise: Fresh = 1.0,
 ) -> Sampler:
     """DPM-Solver that chooses its steps: only the first level counts and the last above 0."""
-    from nodes.models.samplers import Way
+    from nodes.models.sampling.samplers import Way
 
     return Way(
         "dpm_adaptive",
@@ -193,8 +193,8 @@ def er_sde(
     s_noise: Fresh = 1.0,
 ) -> Sampler:
     """ER-SDE: the extended reverse-time equation, from up to three answers."""
-    from nodes.models.samplers import Way
-    from nodes.models.samplers.stochastic import er_scale, reverse_scale
+    from nodes.models.sampling.samplers import Way
+    from nodes.models.sampling.samplers.stochastic import er_scale, reverse_scale
 
     if solver_type == "ER-SDE":
         scale = er_scale
@@ -219,7 +219,7 @@ def sa_solver(
     simple_order_2: Annotated[bool, Tooltip("Weigh two answers as simpler solvers do.")],
 ) -> Sampler:
     """SA-Solver: Adams' rules, with fresh noise in a part of the way."""
-    from nodes.models.samplers import Way
+    from nodes.models.sampling.samplers import Way
 
     return Way(
         "sa_solver",

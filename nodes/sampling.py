@@ -12,9 +12,9 @@ from nodes.sockets import Conditioning, Guider, Latent, Model, Noise, Sampler, S
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nodes.models.denoise import Finished, Turn
+    from nodes.models.sampling.denoise import Finished, Turn
 
-# The keys of nodes.models.samplers.SAMPLERS and .schedules.SCHEDULES, which need torch.
+# The keys of nodes.models.sampling.samplers.SAMPLERS and .schedules.SCHEDULES, which need torch.
 SAMPLERS = (
     "euler", "euler_cfg_pp", "euler_ancestral", "euler_ancestral_cfg_pp", "heun", "heunpp2",
     "dpm_2", "dpm_2_ancestral", "lms", "dpm_fast", "dpm_adaptive", "dpmpp_2s_ancestral",
@@ -63,9 +63,9 @@ def k_sampler(
     ] = 1.0,
 ) -> Steps[Latent]:
     """Denoise latents towards the positive conditioning and away from the negative."""
-    from nodes.models.guidance import guide
-    from nodes.models.samplers import LEAPING
-    from nodes.models.schedules import sigmas
+    from nodes.models.sampling.guidance import guide
+    from nodes.models.sampling.samplers import LEAPING
+    from nodes.models.sampling.schedules import sigmas
 
     leaping = sampler_name in LEAPING
     down = sigmas(model.levels, scheduler, steps, denoise, leaping=leaping)
@@ -96,9 +96,9 @@ def k_sampler_advanced(
     ],
 ) -> Steps[Latent]:
     """Take some of the steps from noise to a picture, so that other samplers can take the rest."""
-    from nodes.models.guidance import guide
-    from nodes.models.samplers import LEAPING
-    from nodes.models.schedules import part, sigmas
+    from nodes.models.sampling.guidance import guide
+    from nodes.models.sampling.samplers import LEAPING
+    from nodes.models.sampling.schedules import part, sigmas
 
     whole = sigmas(model.levels, scheduler, steps, leaping=sampler_name in LEAPING)
     down = part(whole, start_at_step, end_at_step, leftover=return_with_leftover_noise == "enable")
@@ -134,7 +134,7 @@ def sampler_custom(
     latent_image: Start,
 ) -> Steps[Sampled]:
     """Denoise latents by any sampler, down any levels of noise."""
-    from nodes.models.guidance import guide
+    from nodes.models.sampling.guidance import guide
 
     finished = yield from _denoised(
         guide(model, positive, negative, cfg),
@@ -172,7 +172,7 @@ def _denoised(
     later_noise: int | None = None,
 ) -> Generator[Step, Any, Finished]:
     """Walk down the levels; without a seed no noise is put on, later steps have their own."""
-    from nodes.models.denoise import denoise
+    from nodes.models.sampling.denoise import denoise
 
     turns = denoise(
         guider,
@@ -195,8 +195,8 @@ def _denoised(
 
 
 def _step(turn: Turn, guider: Guider) -> Step:
-    from nodes.models.guidance import answer
-    from nodes.models.previews import preview
+    from nodes.models.latents.previews import preview
+    from nodes.models.sampling.guidance import answer
 
     colors, seen = guider.model.colors, turn.denoised
     drawn = partial(preview, seen, colors) if colors and seen is not None else None

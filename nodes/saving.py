@@ -95,9 +95,9 @@ def _saved(run: Run, images: Image, number: int, prefix: str, extension: str, da
 
 
 def _written(run: Run, picture: Tensor, format: Png | Exr | Avif) -> bytes:
-    from nodes.models.picture_files import exr, linear
-    from nodes.models.pictures import to_bytes, to_words
-    from nodes.models.png import png
+    from nodes.models.images.picture_files import exr, linear
+    from nodes.models.images.pictures import to_bytes, to_words
+    from nodes.models.images.png import png
 
     texts = _texts(run)
     match format:
@@ -113,7 +113,7 @@ def _written(run: Run, picture: Tensor, format: Png | Exr | Avif) -> bytes:
 
 
 def _avif(run: Run, pictures: list[Tensor], format: Avif, pace: Animated) -> bytes:
-    from nodes.models.picture_files import avif
+    from nodes.models.images.picture_files import avif
 
     if format.bit_depth.startswith("10") or format.input_color_space != "sRGB":
         raise ValueError(
@@ -126,8 +126,8 @@ def _avif(run: Run, pictures: list[Tensor], format: Avif, pace: Animated) -> byt
 @node("SaveImageWebsocket", category="api/image", pure=False)
 def send_image(run: Run, *, images: Image) -> Artifact:
     """Send pictures as PNG to whoever follows the job, without keeping them."""
-    from nodes.models.pictures import to_bytes
-    from nodes.models.png import png
+    from nodes.models.images.pictures import to_bytes
+    from nodes.models.images.png import png
 
     for pixels in to_bytes(images):
         run.send(png(pixels, {}, compression=1))

@@ -32,7 +32,7 @@ def basic_schedule(
     denoise: Part = 1.0,
 ) -> Sigmas:
     """The levels of noise that a model knows, by a named schedule."""
-    from nodes.models.schedules import sigmas
+    from nodes.models.sampling.schedules import sigmas
 
     return sigmas(model.levels, scheduler, steps, denoise)
 
@@ -46,7 +46,7 @@ def beta_schedule(
     beta: Annotated[Shape, Tooltip("Lower puts more of them at the beginning.")] = 0.6,
 ) -> Sigmas:
     """Levels by quantiles of a beta distribution: with 0.6 more of them at both ends."""
-    from nodes.models.schedules import beta as by_quantiles
+    from nodes.models.sampling.schedules import beta as by_quantiles
 
     return by_quantiles(model.levels, steps, max(alpha, 0.01), max(beta, 0.01))
 
@@ -60,7 +60,7 @@ def karras_schedule(
     rho: Rho = 7.0,
 ) -> Sigmas:
     """Levels whose rho-th roots are evenly spaced."""
-    from nodes.models.schedules import power_ramp
+    from nodes.models.sampling.schedules import power_ramp
 
     return power_ramp(steps, sigma_min, sigma_max, rho)
 
@@ -70,7 +70,7 @@ def exponential_schedule(
     *, steps: StepCount = 20, sigma_max: Highest = LARGEST, sigma_min: Lowest = SMALLEST
 ) -> Sigmas:
     """Levels whose logarithms are evenly spaced."""
-    from nodes.models.schedules import log_ramp
+    from nodes.models.sampling.schedules import log_ramp
 
     return log_ramp(steps, sigma_min, sigma_max)
 
@@ -84,7 +84,7 @@ def polyexponential_schedule(
     rho: Rho = 1.0,
 ) -> Sigmas:
     """Levels whose logarithms fall as a power."""
-    from nodes.models.schedules import log_ramp
+    from nodes.models.sampling.schedules import log_ramp
 
     return log_ramp(steps, sigma_min, sigma_max, rho)
 
@@ -105,7 +105,7 @@ def laplace_schedule(
     ] = 0.5,
 ) -> Sigmas:
     """Levels spread as a Laplace distribution, most of them about the middle."""
-    from nodes.models.schedules import laplace_ramp
+    from nodes.models.sampling.schedules import laplace_ramp
 
     return laplace_ramp(steps, sigma_min, sigma_max, mu, beta)
 
@@ -121,7 +121,7 @@ def vp_schedule(
     ] = 0.001,
 ) -> Sigmas:
     """Levels of the variance preserving process, evenly spaced in its time."""
-    from nodes.models.schedules import variance_preserving
+    from nodes.models.sampling.schedules import variance_preserving
 
     return variance_preserving(steps, beta_d, beta_min, eps_s)
 
@@ -134,7 +134,7 @@ def turbo_schedule(
     denoise: Part = 1.0,
 ) -> Sigmas:
     """The few levels that turbo models were distilled for."""
-    from nodes.models.schedules import turbo
+    from nodes.models.sampling.schedules import turbo
 
     return turbo(model.levels, steps, denoise)
 
@@ -147,7 +147,7 @@ def flux2_schedule(
     height: Annotated[int, Range(16, 16384, 1), Tooltip("Of the picture, in pixels.")] = 1024,
 ) -> Sigmas:
     """The levels of FLUX.2 for pictures of a size."""
-    from nodes.models.schedules import flux2
+    from nodes.models.sampling.schedules import flux2
 
     return flux2(steps, round(width * height / FLUX2_TOKEN_PIXELS))
 
@@ -165,7 +165,7 @@ def ltxv_schedule(
     latent: Annotated[Latent | None, Tooltip("Says how large; a large one without it.")] = None,
 ) -> Sigmas:
     """The levels of LTX Video for a size of videos."""
-    from nodes.models.schedules import LTX_TOKENS, ltxv
+    from nodes.models.sampling.schedules import LTX_TOKENS, ltxv
 
     tokens = LTX_TOKENS[1] if latent is None else math.prod(latent["samples"].shape[2:])
     return ltxv(steps, tokens, (base_shift, max_shift), terminal if stretch else None)
@@ -179,7 +179,7 @@ def aligned_schedule(
     denoise: Part = 1.0,
 ) -> Sigmas:
     """Levels that were found best for few steps with a kind of model."""
-    from nodes.models.schedules import aligned
+    from nodes.models.sampling.schedules import aligned
 
     return aligned(model_type, steps, denoise)
 
@@ -192,7 +192,7 @@ def manual_sigmas(
     ] = "1, 0.5",
 ) -> Sigmas:
     """The levels that are written down."""
-    from nodes.models.schedules import written
+    from nodes.models.sampling.schedules import written
 
     return written(sigmas)
 
@@ -227,7 +227,7 @@ def split_sigmas_by_share(
 @node("FlipSigmas", category="sampling/custom_sampling/sigmas")
 def flip_sigmas(*, sigmas: Sigmas) -> Sigmas:
     """The levels the other way round, from the picture to noise."""
-    from nodes.models.schedules import flipped
+    from nodes.models.sampling.schedules import flipped
 
     return flipped(sigmas)
 

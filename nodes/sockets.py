@@ -13,17 +13,17 @@ from engine import Socket
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nodes.models.clip import Clip
-    from nodes.models.conditionings import Conditioning
-    from nodes.models.films import Film as Video
-    from nodes.models.guidance import Guide as Guider
-    from nodes.models.kokoro import VoiceModel
-    from nodes.models.latents import Latents as Latent
-    from nodes.models.noise import NoiseSource as Noise
-    from nodes.models.samplers import Way as Sampler
-    from nodes.models.unet import Model
-    from nodes.models.vae import Autoencoder as Vae
-    from nodes.models.waves import Sound as Audio
+    from nodes.models.audio.waveforms import Sound as Audio
+    from nodes.models.conditioning.conditionings import Conditioning
+    from nodes.models.latents.latents import Latents as Latent
+    from nodes.models.networks.unet import Model
+    from nodes.models.sampling.guidance import Guide as Guider
+    from nodes.models.sampling.noise import NoiseSource as Noise
+    from nodes.models.sampling.samplers import Way as Sampler
+    from nodes.models.speech.kokoro import VoiceModel
+    from nodes.models.text.clip import Clip
+    from nodes.models.vae.autoencoder import Autoencoder as Vae
+    from nodes.models.video import Film as Video
 
     Image: TypeAlias = Tensor
     Mask: TypeAlias = Tensor

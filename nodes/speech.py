@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated
 
 from engine import Choice, Files, Prompt, Range, Run, Step, Steps, Tooltip, node
-from nodes.models.voices import FASTEST, SAMPLE_RATE, SLOWEST, VOICES
+from nodes.models.speech.voices import FASTEST, SAMPLE_RATE, SLOWEST, VOICES
 from nodes.sockets import Audio, VoiceModel
 
 KokoroFiles = Files("kokoro", suffixes=(".onnx",))
@@ -21,7 +21,7 @@ def load_kokoro(
     ] = "kokoro-v1.0.int8.onnx",
 ) -> VoiceModel:
     """A Kokoro voice model; its file of voices lies beside it."""
-    from nodes.models.kokoro import VoiceModel
+    from nodes.models.speech.kokoro import VoiceModel
 
     return VoiceModel.find(run.model_path("kokoro", model_name))
 
@@ -43,7 +43,7 @@ def speak(
     """Speak a text, sentence by sentence; [word](/phonemes/) says how a word sounds."""
     import numpy as np
 
-    from nodes.models.waves import encode, sound
+    from nodes.models.audio.waveforms import encode, sound
 
     said: list[np.ndarray] = []
     for chunk in voice_model.speak(text, voice, speed):

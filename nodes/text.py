@@ -26,7 +26,7 @@ COMPARISONS: Mapping[str, Callable[[str, str], bool]] = {
     "Ends With": str.endswith,
     "Equal": str.__eq__,
 }
-# As nodes.models.patterns.MODES.
+# As nodes.models.data.patterns.MODES.
 EXTRACTIONS = ("First Match", "All Matches", "First Group", "All Groups")
 
 Long = Annotated[str, Text(multiline=True), Tooltip("The text.")]
@@ -145,7 +145,7 @@ def regex_match(
     dotall: DotAll = False,
 ) -> Matches:
     """Whether a regular expression is found anywhere in a text."""
-    from nodes.models.patterns import compiled, found
+    from nodes.models.data.patterns import compiled, found
 
     pattern = compiled(
         regex_pattern, case_insensitive=case_insensitive, multiline=multiline, dotall=dotall
@@ -169,7 +169,7 @@ def regex_extract(
     ] = 1,
 ) -> str:
     """What a regular expression finds in a text: whole matches, or one group of them."""
-    from nodes.models.patterns import compiled, extracted
+    from nodes.models.data.patterns import compiled, extracted
 
     pattern = compiled(
         regex_pattern, case_insensitive=case_insensitive, multiline=multiline, dotall=dotall
@@ -191,7 +191,7 @@ def regex_replace(
     count: Annotated[int, Range(0, 100), Tooltip("How many at most; 0 for all.")] | None = 0,
 ) -> str:
     """A text with what a regular expression finds replaced."""
-    from nodes.models.patterns import compiled, replaced
+    from nodes.models.data.patterns import compiled, replaced
 
     pattern = compiled(
         regex_pattern,
@@ -213,7 +213,7 @@ def format_text(
     ] = "{a}",
 ) -> str:
     """A text with the connected values put in, in the notation of Python's str.format."""
-    from nodes.models.templates import filled
+    from nodes.models.data.templates import filled
 
     return filled(f_string, values)
 

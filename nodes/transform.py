@@ -9,7 +9,7 @@ from nodes.sockets import Image, Mask
 from nodes.widgets import LatentPlace, Left, Length, Place, ScaleMethod, Top
 
 FLIPS = ("x-axis: vertically", "y-axis: horizontally")
-# As nodes.models.arranging.TURNS, which needs torch.
+# As nodes.models.images.arranging.TURNS, which needs torch.
 TURNS = ("none", "90 degrees", "180 degrees", "270 degrees")
 
 Flip = Annotated[str, Choice(FLIPS), Tooltip("vertically: upside down; horizontally: a mirror.")]
@@ -25,7 +25,7 @@ def scale_by(
     scale_by: Annotated[float, Range(0.01, 8.0, 0.01), Tooltip("2 doubles each side.")] = 1.0,
 ) -> Image:
     """Pictures a number of times as large."""
-    from nodes.models import resizing
+    from nodes.models.images import resizing
 
     return resizing.by(image, upscale_method, scale_by)
 
@@ -48,7 +48,7 @@ def scale_to_total_pixels(
     | None = None,
 ) -> Image:
     """Pictures of about so many pixels, in proportion."""
-    from nodes.models.arranging import scaled_to_pixels
+    from nodes.models.images.arranging import scaled_to_pixels
 
     return scaled_to_pixels(image, upscale_method, megapixels, resolution_steps or 1)
 
@@ -69,7 +69,7 @@ def scale_to_max_dimension(
     largest_size: Annotated[Place, Tooltip("Of the longer side; 0 changes nothing.")] = 512,
 ) -> Image:
     """Pictures whose longer side has this length, in proportion."""
-    from nodes.models import resizing
+    from nodes.models.images import resizing
 
     return resizing.longer_to(image, upscale_method, largest_size)
 
@@ -89,7 +89,7 @@ def resize_by_longer_edge(
     *, images: Image, longer_edge: Annotated[int, Range(1, 8192), Tooltip("In pixels.")] = 1024
 ) -> Resized:
     """Pictures whose longer side has this length; Scale Image to Max Dimension offers more."""
-    from nodes.models.arranging import limited
+    from nodes.models.images.arranging import limited
 
     return Resized(limited(images, longer_edge))
 
@@ -101,7 +101,7 @@ def resize_by_longer_edge(
 )
 def scale_for_kontext(*, image: Image) -> Image:
     """Pictures at the size nearest in proportion among those FLUX.1 Kontext was trained on."""
-    from nodes.models.arranging import scaled_for_kontext
+    from nodes.models.images.arranging import scaled_for_kontext
 
     return scaled_for_kontext(image)
 
@@ -116,7 +116,7 @@ def crop(
     y: Top = 0,
 ) -> Image:
     """A part of pictures; what would be outside is left off."""
-    from nodes.models.arranging import cropped
+    from nodes.models.images.arranging import cropped
 
     return cropped(image, x, y, width, height)
 
@@ -130,7 +130,7 @@ def flip(*, image: Image, flip_method: Flip) -> Image:
 @node("ImageRotate", category="image/transform")
 def rotate(*, image: Image, rotation: Turn) -> Image:
     """Pictures turned clockwise."""
-    from nodes.models.arranging import turned
+    from nodes.models.images.arranging import turned
 
     return turned(image, rotation, rows=1, columns=2)
 
@@ -156,7 +156,7 @@ def pad_for_outpaint(
     ] = 40,
 ) -> Padded:
     """Grey room around pictures, and the mask that lets a sampler fill it."""
-    from nodes.models.arranging import padded
+    from nodes.models.images.arranging import padded
 
     sides = {"left": left, "top": top, "right": right, "bottom": bottom}
     return Padded(*padded(image, **sides, feathering=feathering))
@@ -178,7 +178,7 @@ def resize_and_pad(
     ],
 ) -> Image:
     """Pictures as large as they fit into a size, in the middle of one colour."""
-    from nodes.models.arranging import framed
+    from nodes.models.images.arranging import framed
 
     color = 1.0 if padding_color == "white" else 0.0
     return framed(image, interpolation, target_width, target_height, color)

@@ -8,7 +8,7 @@ from engine import CPU, GPU, Choice, Files, Run, Socket, Step, Steps, Tooltip, n
 from nodes.sockets import Image
 
 if TYPE_CHECKING:
-    from nodes.models.upscaler import Upscaler
+    from nodes.models.images.upscaler import Upscaler
 else:
     Upscaler = Socket("UPSCALE_MODEL", "A network that makes pictures larger.")
 
@@ -22,7 +22,7 @@ def load_upscaler(
     ],
 ) -> Upscaler:
     """A network that makes pictures larger: ESRGAN, Real-ESRGAN and what was trained from them."""
-    from nodes.models.upscaler import read_upscaler
+    from nodes.models.images.upscaler import read_upscaler
 
     return read_upscaler(run.model_path("upscale_models", model_name))
 

@@ -36,7 +36,7 @@ class Components(NamedTuple):
 @node("GetVideoComponents", category="image/video", display_name="Get Video Components")
 def components(*, video: Video) -> Components:
     """Take the pictures and the sound out of a film; one that is silent has silence."""
-    from nodes.models.mixing import silence
+    from nodes.models.audio.mixing import silence
 
     sound = video["audio"] or silence(len(video["images"]) / video["frame_rate"], 44100, 2)
     return Components(video["images"], sound, video["frame_rate"])
@@ -55,7 +55,7 @@ def trim(
     strict_duration: Annotated[bool, Tooltip("Fail where less is left.")] = False,
 ) -> Video:
     """Take a part of a film."""
-    from nodes.models.films import cut
+    from nodes.models.video import cut
 
     return cut(video, start_time, duration, strict=strict_duration)
 
@@ -72,7 +72,7 @@ def load(
     ],
 ) -> Video:
     """Read a film of the input folder: MP4 or WebM of AV1 and Opus, or an animated picture."""
-    from nodes.models.films import read
+    from nodes.models.video import read
 
     return read(run.input_path(file).read_bytes(), file, run.warn)
 
@@ -114,7 +114,7 @@ def save_webm(
 
 
 def _saved(run: Run, film: Video, prefix: str, container: str, crf: float) -> Artifact:
-    from nodes.models.films import written
+    from nodes.models.video import written
 
     texts = {name: json.dumps(text) for name, text in _texts(run).items()}
     height, width = film["images"].shape[1:3]

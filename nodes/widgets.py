@@ -6,7 +6,7 @@ from typing import Annotated
 
 from engine import Choice, Range, Tooltip
 
-# As nodes.models.pictures.SCALE_METHODS, which needs torch.
+# As nodes.models.images.pictures.SCALE_METHODS, which needs torch.
 SCALE_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "lanczos")
 
 Share = Annotated[float, Range(0.0, 1.0, 0.01)]

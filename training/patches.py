@@ -63,7 +63,7 @@ class PatchMap:
     def colours(self) -> list[list[float]]:
         """What a latent looks like: red, green and blue in 0..1 for each channel, and a constant.
 
-        As in `nodes.models.previews`.
+        As in `nodes.models.latents.previews`.
         """
         mean = self.back.T.reshape(-1, 3, CELL**2).mean(2) / 2
         first = self.middle.reshape(3, CELL**2).mean(1) / 2 + 0.5

@@ -21,11 +21,11 @@ from safetensors.torch import load, save
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from nodes.models.checkpoints import CONFIGS, read_checkpoint
-from nodes.models.clip import Clip
-from nodes.models.tokenizers import END, START, read_clip_tokenizer
-from nodes.models.unet import Model
-from nodes.models.vae import Vae
+from nodes.models.files.checkpoints import CONFIGS, read_checkpoint
+from nodes.models.networks.unet import Model
+from nodes.models.text.clip import Clip
+from nodes.models.text.tokenizers import END, START, read_clip_tokenizer
+from nodes.models.vae.autoencoder import Vae
 
 WIDTH = 32
 

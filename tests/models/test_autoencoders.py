@@ -13,9 +13,9 @@ from torch import Tensor
 
 from engine.store.folders import Folders
 from nodes.loaders import TINY, VAES
-from nodes.models.checkpoints import read_tiny_vae
-from nodes.models.tensor_files import ModelFileError
-from nodes.models.vae import PixelSpace, TinyVae
+from nodes.models.files.checkpoints import read_tiny_vae
+from nodes.models.files.tensor_files import ModelFileError
+from nodes.models.vae.autoencoder import PixelSpace, TinyVae
 from tests.models.conftest import write_tensors
 
 

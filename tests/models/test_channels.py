@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.models.latents import blank_for
+from nodes.models.latents.latents import blank_for
 from tests.models.bench import Bench, Prompt, n, opened
 from tests.models.conftest import make_tiny_folder
 

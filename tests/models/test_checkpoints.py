@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from nodes.models import ldm_names
-from nodes.models.checkpoints import (
+from nodes.models.families import ldm_keys
+from nodes.models.files.checkpoints import (
     PREFIXES,
     TEXT_ENCODER,
     UNET,
@@ -22,10 +22,10 @@ from nodes.models.checkpoints import (
     read_text_encoder,
     read_vae,
 )
-from nodes.models.previews import KNOWN
-from nodes.models.tensor_files import ModelFileError, TensorCodec, TensorFile, read_header
-from nodes.models.tokenizers import read_clip_tokenizer
-from nodes.models.vae import Vae
+from nodes.models.files.tensor_files import ModelFileError, TensorCodec, TensorFile, read_header
+from nodes.models.latents.previews import KNOWN
+from nodes.models.text.tokenizers import read_clip_tokenizer
+from nodes.models.vae.autoencoder import Vae
 from tests.models.conftest import Loaded, handles, read_tensors, ready, write_tensors
 
 LDM_UNET = PREFIXES[UNET]
@@ -205,22 +205,22 @@ def test_weights_in_a_prompt_move_its_tokens(tiny: Loaded):
 
 
 def test_original_names_become_those_of_diffusers():
-    assert ldm_names.unet("output_blocks.5.2.conv.weight") == (
+    assert ldm_keys.unet("output_blocks.5.2.conv.weight") == (
         "up_blocks.1.upsamplers.0.conv.weight"
     )
-    assert ldm_names.unet("output_blocks.2.1.conv.bias") == "up_blocks.0.upsamplers.0.conv.bias"
-    assert ldm_names.unet("input_blocks.3.0.op.weight") == (
+    assert ldm_keys.unet("output_blocks.2.1.conv.bias") == "up_blocks.0.upsamplers.0.conv.bias"
+    assert ldm_keys.unet("input_blocks.3.0.op.weight") == (
         "down_blocks.0.downsamplers.0.conv.weight"
     )
-    assert ldm_names.vae("decoder.up.3.upsample.conv.weight") == (
+    assert ldm_keys.vae("decoder.up.3.upsample.conv.weight") == (
         "decoder.up_blocks.0.upsamplers.0.conv.weight"
     )
-    assert ldm_names.vae("encoder.mid.attn_1.proj_out.bias") == (
+    assert ldm_keys.vae("encoder.mid.attn_1.proj_out.bias") == (
         "encoder.mid_block.attentions.0.to_out.0.bias"
     )
-    assert ldm_names.vae("loss.discriminator.x") is None
-    assert ldm_names.clip("text_model.embeddings.position_ids") is None
-    assert ldm_names.old_diffusers_vae("encoder.mid_block.attentions.0.query.weight") == (
+    assert ldm_keys.vae("loss.discriminator.x") is None
+    assert ldm_keys.clip("text_model.embeddings.position_ids") is None
+    assert ldm_keys.old_diffusers_vae("encoder.mid_block.attentions.0.query.weight") == (
         "encoder.mid_block.attentions.0.to_q.weight"
     )
 

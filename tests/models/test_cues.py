@@ -14,18 +14,18 @@ from PIL import Image
 from torch import Tensor
 
 from nodes import conditioning, custom_sampling
-from nodes.models import guidance
-from nodes.models.cues import Area, Cue, cues
-from nodes.models.embeddings import read_embedding
-from nodes.models.guidance import Guide, Request, answer
-from nodes.models.inpainting import blanked, fitted, grown
-from nodes.models.noise import initial_noise
-from nodes.models.previews import KNOWN, colored, preview, read_colors
-from nodes.models.prompt_weights import Vector, chunks
-from nodes.models.schedules import levels
-from nodes.models.tensor_files import ModelFileError
-from nodes.models.tiles import tiled
-from nodes.models.vae import Vae
+from nodes.models.conditioning.areas import Area, Cue, cues
+from nodes.models.files.tensor_files import ModelFileError
+from nodes.models.latents.inpainting import blanked, fitted, grown
+from nodes.models.latents.previews import KNOWN, colored, preview, read_colors
+from nodes.models.networks.tiles import tiled
+from nodes.models.sampling import guidance
+from nodes.models.sampling.guidance import Guide, Request, answer
+from nodes.models.sampling.noise import initial_noise
+from nodes.models.sampling.schedules import levels
+from nodes.models.text.embeddings import read_embedding
+from nodes.models.text.prompt_weights import Vector, chunks
+from nodes.models.vae.autoencoder import Vae
 from tests.conftest import CHECKOUT
 from tests.models.bench import numbers
 from tests.models.conftest import Loaded, ready, write_tensors

@@ -19,9 +19,9 @@ from torch import Tensor
 from engine.run.engine import Submission
 from engine.run.events import Ended, NodePreview
 from nodes import schedules
-from nodes.models.samplers import Way
-from nodes.models.schedules import flux2, part, turbo, written
-from nodes.models.schedules import levels as known_levels
+from nodes.models.sampling.samplers import Way
+from nodes.models.sampling.schedules import flux2, part, turbo, written
+from nodes.models.sampling.schedules import levels as known_levels
 from tests.models.bench import Bench, Prompt, n, numbers, opened
 from tests.models.conftest import read_tensors, write_tensors
 

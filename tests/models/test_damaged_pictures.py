@@ -22,7 +22,7 @@ from engine.server.pictures import rendered
 from media import pictures as media
 from media import png
 from media.values import numbers, opacity, plain
-from nodes.models.pictures import PictureError, read, to_bytes
+from nodes.models.images.pictures import PictureError, read, to_bytes
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow's, of damaged files
 

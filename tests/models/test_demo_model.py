@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nodes.models.checkpoints import read_checkpoint
+from nodes.models.files.checkpoints import read_checkpoint
 from tests.models.bench import Bench, Prompt, n, opened
 from tests.training.test_demo_model import ASKED
 from training import score

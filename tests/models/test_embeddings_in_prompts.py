@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.models.prompt_weights import Vector, parted
+from nodes.models.text.prompt_weights import Vector, parted
 
 FILES = {"name", "sub/name", "sub\\name", "my style", "my style v1.5", "v1.5-neg", "name.pt", "a,b"}
 

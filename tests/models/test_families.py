@@ -17,7 +17,7 @@ from engine.graph.errors import PromptError
 from engine.graph.validate import validate
 from engine.run.engine import plain_config
 from engine.store.folders import Folders
-from nodes.models.families import (
+from nodes.models.families.detection import (
     DENOISERS,
     ENCODERS,
     LORAS,
@@ -30,7 +30,7 @@ from nodes.models.families import (
     lora_family,
     vae_family,
 )
-from nodes.models.unfit import unfit_checkpoint, unfit_lora
+from nodes.models.files.unfit import unfit_checkpoint, unfit_lora
 
 Shapes = dict[str, tuple[int, ...]]
 

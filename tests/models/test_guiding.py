@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from nodes import patches
-from nodes.models import guidance
-from nodes.models.denoise import completed, denoise
-from nodes.models.guidance import Request, answer, guide, perpendicular_guide
-from nodes.models.guiding import (
+from nodes.models.networks.unet import Model
+from nodes.models.sampling import guidance
+from nodes.models.sampling.cfg import (
     Guiding,
     Point,
     along_the_batch,
@@ -26,9 +25,10 @@ from nodes.models.guiding import (
     with_less_noise,
     zero_star,
 )
-from nodes.models.noise import initial_noise
-from nodes.models.schedules import levels, sigmas
-from nodes.models.unet import Model
+from nodes.models.sampling.denoise import completed, denoise
+from nodes.models.sampling.guidance import Request, answer, guide, perpendicular_guide
+from nodes.models.sampling.noise import initial_noise
+from nodes.models.sampling.schedules import levels, sigmas
 from tests.models.bench import numbers
 from tests.models.conftest import Loaded
 from tests.models.test_sampling import Knowing

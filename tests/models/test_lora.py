@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nodes.models.checkpoints import Part
-from nodes.models.lora import Lora, check_fits, read_lora, with_lora
-from nodes.models.network import Handle
-from nodes.models.tensor_files import Header, ModelFileError, read_header
+from nodes.models.files.checkpoints import Part
+from nodes.models.files.tensor_files import Header, ModelFileError, read_header
+from nodes.models.networks.lora import Lora, check_fits, read_lora, with_lora
+from nodes.models.networks.network import Handle
 from tests.models.conftest import Loaded, handles, ready, write_tensors
 
 RANK, ALPHA, STRENGTH = 4, 2.0, 0.8

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nodes.models.checkpoints import TEXT_ENCODER, UNET, Part
-from nodes.models.lora import Lora, check_fits, read_lora
-from nodes.models.tensor_files import Header, ModelFileError, read_header
+from nodes.models.files.checkpoints import TEXT_ENCODER, UNET, Part
+from nodes.models.files.tensor_files import Header, ModelFileError, read_header
+from nodes.models.networks.lora import Lora, check_fits, read_lora
 from tests.models.conftest import write_tensors
 
 RANK, SIZE = 2, 6

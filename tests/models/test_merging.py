@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from nodes import merging
-from nodes.models.lora import read_lora, with_lora
-from nodes.models.tensor_files import ModelFileError, read_header
+from nodes.models.files.tensor_files import ModelFileError, read_header
+from nodes.models.networks.lora import read_lora, with_lora
 from tests.models.conftest import Loaded, handles, make_tiny_folder, write_tensors
 
 LORA = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"

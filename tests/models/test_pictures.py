@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from nodes import widgets
-from nodes.models import pictures
-from nodes.models.pictures import PictureError, read, scaled, solid, to_bytes
+from nodes.models.images import pictures
+from nodes.models.images.pictures import PictureError, read, scaled, solid, to_bytes
 
 
 def difference(found: Tensor, expected: Path) -> int:

@@ -12,8 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from nodes.models.pictures import PictureError, to_bytes, to_words
-from nodes.models.png import SIGNATURE, png
+from nodes.models.images.pictures import PictureError, to_bytes, to_words
+from nodes.models.images.png import SIGNATURE, png
 
 
 def chunks(data: bytes) -> dict[bytes, bytes]:

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodes.models.checkpoints import CONFIGS
-from nodes.models.prompt_weights import SPLITTABLE, Segment, chunks, segments
-from nodes.models.tensor_files import ModelFileError
-from nodes.models.tokenizers import ClipTokenizer, read_clip_tokenizer
+from nodes.models.files.checkpoints import CONFIGS
+from nodes.models.files.tensor_files import ModelFileError
+from nodes.models.text.prompt_weights import SPLITTABLE, Segment, chunks, segments
+from nodes.models.text.tokenizers import ClipTokenizer, read_clip_tokenizer
 
 MARKS = (0, 1, 2)
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from nodes.models.lora import read_lora, with_lora
-from nodes.models.network import Handle
-from nodes.models.tensor_files import read_header
+from nodes.models.files.tensor_files import read_header
+from nodes.models.networks.lora import read_lora, with_lora
+from nodes.models.networks.network import Handle
 from tests.models.conftest import Loaded, handles
 
 TOLERANCE = 2e-5

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from nodes import samplers as nodes
-from nodes.models.brownian import Brownian
-from nodes.models.noise import initial_noise, step_noise
-from nodes.models.samplers import BROWNIAN, SAMPLERS, UNGUIDED, Noise, Question, Way
-from nodes.models.samplers.stochastic import reverse_scale
-from nodes.models.schedules import levels, sigmas
+from nodes.models.sampling.brownian import Brownian
+from nodes.models.sampling.noise import initial_noise, step_noise
+from nodes.models.sampling.samplers import BROWNIAN, SAMPLERS, UNGUIDED, Noise, Question, Way
+from nodes.models.sampling.samplers.stochastic import reverse_scale
+from nodes.models.sampling.schedules import levels, sigmas
 
 AskedT = TypeVar("AskedT")
 FoundT = TypeVar("FoundT")

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from nodes import sampling
-from nodes.models import guidance
-from nodes.models.denoise import Turn, completed, denoise
-from nodes.models.guidance import Guide, Request, answer
-from nodes.models.noise import initial_noise, step_noise
-from nodes.models.samplers import SAMPLERS
-from nodes.models.schedules import SCHEDULES, levels, sigmas
+from nodes.models.sampling import guidance
+from nodes.models.sampling.denoise import Turn, completed, denoise
+from nodes.models.sampling.guidance import Guide, Request, answer
+from nodes.models.sampling.noise import initial_noise, step_noise
+from nodes.models.sampling.samplers import SAMPLERS
+from nodes.models.sampling.schedules import SCHEDULES, levels, sigmas
 from tests.models.conftest import Loaded, handles
 
 AskedT = TypeVar("AskedT")

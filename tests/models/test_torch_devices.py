@@ -9,7 +9,7 @@ import torch
 
 from engine.authoring.backend import Backend
 from engine.authoring.registry import Registry
-from nodes.models.torch_devices import SLOW_IMPORTS, TorchDevices, compute_dtype
+from nodes.models.networks.torch_devices import SLOW_IMPORTS, TorchDevices, compute_dtype
 
 
 def test_the_built_in_pack_brings_it():

@@ -29,7 +29,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from nodes.models.tensor_files import ModelFileError, TensorFile, read_header
+from nodes.models.files.tensor_files import ModelFileError, TensorFile, read_header
 
 DTYPES = [
     torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int64, torch.int32,

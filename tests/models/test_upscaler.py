@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn.functional import conv2d, interpolate, leaky_relu
 
 from engine.run.events import NodeProgress
-from nodes.models.tensor_files import ModelFileError
-from nodes.models.upscaler import Esrgan, Shape, Upscaler, read_upscaler
+from nodes.models.files.tensor_files import ModelFileError
+from nodes.models.images.upscaler import Esrgan, Shape, Upscaler, read_upscaler
 from tests.models.bench import Prompt, n, opened
 from tests.models.conftest import write_tensors
 

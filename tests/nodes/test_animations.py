@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from nodes.models.animations import apng, webp
-from nodes.models.pictures import PictureError
+from nodes.models.images.animations import apng, webp
+from nodes.models.images.pictures import PictureError
 from tests.models.bench import Bench, n
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nodes import color
-from nodes.models.colors import from_lab, from_yuv, histogram, to_lab, to_yuv, transferred
+from nodes.models.images.colors import from_lab, from_yuv, histogram, to_lab, to_yuv, transferred
 from tests.models.bench import Bench, n, numbers
 
 

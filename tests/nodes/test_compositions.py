@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nodes import color, composite
-from nodes.models import porter_duff
+from nodes.models.images import porter_duff
 from tests.models.bench import numbers
 
 UPPER, LOWER = 0.8, 0.3

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from nodes import conditioning
-from nodes.models.conditionings import read
-from nodes.models.tensor_files import ModelFileError
+from nodes.models.conditioning.conditionings import read
+from nodes.models.files.tensor_files import ModelFileError
 from tests.models.conftest import write_tensors
 
 TEXT: Any = [(torch.ones(1, 2, 3), {"pooled_output": torch.ones(1, 3)})]

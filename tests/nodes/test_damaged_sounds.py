@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
-from nodes.models import films
-from nodes.models.films import Film, FilmError
-from nodes.models.resampling import resampled
-from nodes.models.waves import AudioFileError, Sound, decode, encode
+from nodes.models import video
+from nodes.models.audio.resampling import resampled
+from nodes.models.audio.waveforms import AudioFileError, Sound, decode, encode
+from nodes.models.video import Film, FilmError
 from tests.models.bench import Bench, n, numbers
 
 sf: Any = import_module("soundfile")  # has no type stubs
@@ -244,7 +244,7 @@ def film(count: int = 6) -> Film:
     return {"images": pictures, "audio": sound, "frame_rate": 12.0}
 
 
-FILMS = {container: films.written(film(), container, {}, 40.0) for container in films.CONTAINERS}
+FILMS = {container: video.written(film(), container, {}, 40.0) for container in video.CONTAINERS}
 
 
 def moving(format: str, **options: Any) -> bytes:
@@ -256,9 +256,9 @@ def moving(format: str, **options: Any) -> bytes:
 
 @pytest.mark.parametrize("container", FILMS)
 def test_a_film_that_is_cut_off_is_seen_as_far_as_it_goes(container: str):
-    long = films.written(film(36), container, {}, 40.0)
+    long = video.written(film(36), container, {}, 40.0)
     said: list[str] = []
-    found = films.read(long[: int(len(long) * 0.6)], "a.mp4", said.append)
+    found = video.read(long[: int(len(long) * 0.6)], "a.mp4", said.append)
     assert 6 <= len(found["images"]) < 36
     assert found["images"][5, 16, 26, 0] == pytest.approx(0.9, abs=0.1)
     assert said
@@ -267,7 +267,7 @@ def test_a_film_that_is_cut_off_is_seen_as_far_as_it_goes(container: str):
 
 @pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "AVIF"])
 def test_an_animated_picture_is_a_film(format: str):
-    found = films.read(moving(format, duration=250), "a.gif")
+    found = video.read(moving(format, duration=250), "a.gif")
     assert found["images"].shape == (3, 6, 8, 3)
     assert found["frame_rate"] == pytest.approx(4)
     assert found["audio"] is None
@@ -277,15 +277,15 @@ def test_a_picture_that_does_not_move_is_refused_with_a_remedy():
     file = io.BytesIO()
     Image.new("RGB", (8, 6)).save(file, "PNG")
     with pytest.raises(FilmError, match=r"a\.png: it is a picture .* Load Image reads it"):
-        films.read(file.getvalue(), "a.png")
+        video.read(file.getvalue(), "a.png")
 
 
 def test_six_channels_of_a_film_are_mixed_down():
     said: list[str] = []
     surround: Sound = {"waveform": tone(0.5, 6)[None], "sample_rate": RATE}
-    for container in films.CONTAINERS:
-        data = films.written({**film(), "audio": surround}, container, {}, 40.0, said.append)
-        assert films.sound(data)["waveform"].shape[1] == 2
+    for container in video.CONTAINERS:
+        data = video.written({**film(), "audio": surround}, container, {}, 40.0, said.append)
+        assert video.sound(data)["waveform"].shape[1] == 2
     assert "mixed down to 2" in said[0]
 
 
@@ -319,7 +319,7 @@ SHORT: dict[str, bytes] = {
     **{format: stored(format, tone(0.02)) for format in ("RF64", "W64", "AIFF", "CAF", "AU")},
     "vorbis": stored("OGG", tone(0.02)),
     "floats": stored("WAV", tone(0.01), "FLOAT"),
-    **{container: films.written(film(2), container, {"a": "b"}, 60.0) for container in FILMS},
+    **{container: video.written(film(2), container, {"a": "b"}, 60.0) for container in FILMS},
     "gif": moving("GIF"),
 }  # fmt: skip
 
@@ -340,13 +340,13 @@ def damaged(draw: st.DrawFn) -> tuple[str, bytes]:
 
 
 def film_of(data: bytes, said: list[str]) -> None:
-    found = films.read(data, "a.x", said.append)
+    found = video.read(data, "a.x", said.append)
     assert found["images"].shape[-1] == 3
     assert found["frame_rate"] > 0
 
 
 def sound_of(data: bytes, said: list[str]) -> None:
-    read: Callable[..., Sound] = films.sound if films.is_film(data) else decode
+    read: Callable[..., Sound] = video.sound if video.is_film(data) else decode
     sound = read(data, "a.x", said.append)
     assert sound["waveform"].ndim == 3
     assert sound["waveform"].shape[-1] > 0

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from nodes import video as nodes
-from nodes.models.films import CONTAINERS, Film, FilmError, frame_rate, mp4, read, webm, written
-from nodes.models.films.opus import duration
-from nodes.models.films.track import Track
-from nodes.models.waves import Sound
+from nodes.models.audio.waveforms import Sound
+from nodes.models.video import CONTAINERS, Film, FilmError, frame_rate, mp4, read, webm, written
+from nodes.models.video.opus import duration
+from nodes.models.video.track import Track
 from tests.models.bench import Bench, n
 
 

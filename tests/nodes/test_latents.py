@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from nodes import batch, latent_space
-from nodes.models import latents
-from nodes.models.latents import Latents
-from nodes.models.noise import initial_noise
-from nodes.models.tensor_files import ModelFileError, latent_file
+from nodes.models.files.tensor_files import ModelFileError, latent_file
+from nodes.models.latents import latents
+from nodes.models.latents.latents import Latents
+from nodes.models.sampling.noise import initial_noise
 from tests.models.bench import Bench, n, numbers
 from tests.models.conftest import read_tensors, write_tensors
 

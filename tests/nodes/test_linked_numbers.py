@@ -19,7 +19,7 @@ from engine.run import failures
 from engine.run.board import Place
 from engine.run.limits import BadLinkedValue, within_limits
 from engine.store.folders import Folders
-from nodes.models.room import TooLarge, ask_for
+from nodes.models.memory import TooLarge, ask_for
 from tests.models.bench import Bench, n
 from tests.nodes.test_any_values import SPECS, values
 

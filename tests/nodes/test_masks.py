@@ -10,9 +10,9 @@ from PIL import Image
 from torch import Tensor
 
 from nodes import mask as nodes
-from nodes.models import masks
-from nodes.models.masks import MaskError
-from nodes.models.pictures import solid
+from nodes.models.images import masks
+from nodes.models.images.masks import MaskError
+from nodes.models.images.pictures import solid
 from tests.models.bench import Bench, n, numbers
 
 

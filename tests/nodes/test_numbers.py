@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodes import logic, maths, structure, text
-from nodes.models.expressions import ExpressionError, value_of
-from nodes.models.patterns import PatternError
-from nodes.models.templates import TemplateError
+from nodes.models.data.expressions import ExpressionError, value_of
+from nodes.models.data.patterns import PatternError
+from nodes.models.data.templates import TemplateError
 from tests.models.bench import Bench, n
 from tests.nodes.test_values import shown
 

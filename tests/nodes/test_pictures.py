@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from nodes import composite, filter, transform
-from nodes.models import arranging, batches, compositing, filters, resizing, shapes
-from nodes.models.pictures import PictureError, solid
+from nodes.models.images import arranging, batches, compositing, filters, resizing, shapes
+from nodes.models.images.pictures import PictureError, solid
 from tests.models.bench import numbers
 
 

@@ -14,8 +14,8 @@ from PIL import Image
 from torch import Tensor
 
 from nodes import batch, resize
-from nodes.models.picture_files import avif, curved, exr, linear
-from nodes.models.pictures import PictureError
+from nodes.models.images.picture_files import avif, curved, exr, linear
+from nodes.models.images.pictures import PictureError
 from tests.models.bench import Bench, n, numbers
 
 OpenEXR: Any = import_module("OpenEXR")  # has no type stubs

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from nodes import mixing as nodes
-from nodes.models import mixing
-from nodes.models.mixing import MixingError
-from nodes.models.waves import Sound, decode, encode
+from nodes.models.audio import mixing
+from nodes.models.audio.mixing import MixingError
+from nodes.models.audio.waveforms import Sound, decode, encode
 from tests.models.bench import Bench, n
 
 

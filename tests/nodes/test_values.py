@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from nodes import structure, text
-from nodes.models import patterns
-from nodes.models.patterns import PatternError
+from nodes.models.data import patterns
+from nodes.models.data.patterns import PatternError
 from tests.models.bench import Bench, n
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodes.models.expressions import FUNCTIONS, ExpressionError, value_of
-from nodes.models.templates import TemplateError, filled
+from nodes.models.data.expressions import FUNCTIONS, ExpressionError, value_of
+from nodes.models.data.templates import TemplateError, filled
 
 RAW = re.compile(
     r"tuple index|out of range|object|NoneType|'\w+' and|math domain|unsupported|positional|"

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from nodes.models.prompt_weights import chunks
-from nodes.models.tokenizers import read_clip_tokenizer
+from nodes.models.text.prompt_weights import chunks
+from nodes.models.text.tokenizers import read_clip_tokenizer
 from tests.conftest import CHECKOUT, Service
 from tests.server.conftest import Caller
 
-CLIP = CHECKOUT / "nodes" / "models" / "configs" / "sd15" / "tokenizer"
+CLIP = CHECKOUT / "nodes" / "models" / "families" / "configs" / "sd15" / "tokenizer"
 DEMO = CHECKOUT / "nodes" / "models" / "demo" / "tokenizer"
 
 

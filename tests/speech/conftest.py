@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nodes.models.kokoro import Kokoro
+from nodes.models.speech.kokoro import Kokoro
 from tests.speech.transcribe import NoTranscriber, Transcriber, fetch_whisper
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodes.models.g2p import English, Foreign, UnspeakableText
-from nodes.models.phonemes import IDS, breaths, tokens
+from nodes.models.speech.g2p import English, Foreign, UnspeakableText
+from nodes.models.speech.phonemes import IDS, breaths, tokens
 
 
 @pytest.fixture(scope="module")

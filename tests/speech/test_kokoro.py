@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from engine.models.catalog import KOKORO_VOICES
-from nodes.models.g2p import UnspeakableText
-from nodes.models.kokoro import Kokoro, VoiceFileError, VoiceModel
-from nodes.models.voices import SAMPLE_RATE, VOICES
+from nodes.models.speech.g2p import UnspeakableText
+from nodes.models.speech.kokoro import Kokoro, VoiceFileError, VoiceModel
+from nodes.models.speech.voices import SAMPLE_RATE, VOICES
 
 Files = tuple[Path, Path]
 

@@ -16,7 +16,7 @@ from engine.run.events import NodeFinished, NodeProgress, NodeSound
 from engine.run.local import LocalWorker
 from engine.store.folders import Folders
 from engine.store.history import Entry
-from nodes.models.waves import decode
+from nodes.models.audio.waveforms import decode
 from tests.run.conftest import Bench, n
 
 Opener = Callable[[], Awaitable[Bench]]

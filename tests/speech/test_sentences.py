@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.models.sentences import split_sentences
+from nodes.models.speech.sentences import split_sentences
 
 PARAGRAPH = "The first sentence has some length. The second one does too! And is there a third?"
 

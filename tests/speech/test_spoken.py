@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.models.english.numbers import cardinal, ordinal, roman, year
-from nodes.models.english.spoken import Spoken
+from nodes.models.speech.english.numbers import cardinal, ordinal, roman, year
+from nodes.models.speech.english.spoken import Spoken
 
 AMERICAN = Spoken(british=False)
 BRITISH = Spoken(british=True)

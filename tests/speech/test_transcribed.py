@@ -8,9 +8,9 @@ from pathlib import Path
 import jiwer
 import numpy as np
 
-from nodes.models.english.spoken import Spoken
-from nodes.models.kokoro import Kokoro
-from nodes.models.voices import SAMPLE_RATE
+from nodes.models.speech.english.spoken import Spoken
+from nodes.models.speech.kokoro import Kokoro
+from nodes.models.speech.voices import SAMPLE_RATE
 from tests.speech.transcribe import Transcriber
 
 MOST_SECONDS = 20  # so many words that Whisper's 200 tokens hold them

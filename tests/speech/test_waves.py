@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from nodes.models.resampling import resampled
-from nodes.models.waves import AudioFileError, decode, encode, sound
+from nodes.models.audio.resampling import resampled
+from nodes.models.audio.waveforms import AudioFileError, decode, encode, sound
 
 RATE = 24_000
 TAGS = {"prompt": json.dumps({"1": {"text": "grüße ✓"}}), "workflow": json.dumps({"nodes": []})}

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from nodes.models.checkpoints import read_checkpoint
-from nodes.models.previews import colored
+from nodes.models.files.checkpoints import read_checkpoint
+from nodes.models.latents.previews import colored
 from training import export, patches, recipe, sheet
 from training.autoencoder import decibels
 from training.data import SIDE, Emoji

@@ -1,4 +1,4 @@
-"""Make the pronouncing data of `nodes/models/english` from misaki's dictionaries.
+"""Make the pronouncing data of `nodes/models/speech/english` from misaki's dictionaries.
 
     python training/pronunciation/make.py misaki-0.9.4-py3-none-any.whl
 
@@ -20,9 +20,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from nodes.models.english.letters import Letters, contexts
+from nodes.models.speech.english.letters import Letters, contexts
 
-HOME = Path(__file__).parents[2] / "nodes" / "models" / "english"
+HOME = Path(__file__).parents[2] / "nodes" / "models" / "speech" / "english"
 DATA = "misaki/data/{accent}_{grade}.json"
 ROUNDS = 4
 

@@ -1,4 +1,4 @@
-/** Weights in a prompt, read as the service does (nodes/models/prompt_weights.py): `(word)` is 1.1
+/** Weights in a prompt, read as the service does (nodes/models/text/prompt_weights.py): `(word)` is 1.1
  * times as strong, `(word:1.3)` 1.3 times; `\(` is a mere bracket. */
 
 /** A part of a prompt that weighs the same all through. */

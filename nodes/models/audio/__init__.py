@@ -1,0 +1,1 @@
+"""Audio as waveforms and files."""

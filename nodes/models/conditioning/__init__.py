@@ -1,0 +1,1 @@
+"""Conditionings: what they hold, where and when they count."""

@@ -1,0 +1,1 @@
+"""Text and numbers from workflows: expressions, templates, regular expressions."""

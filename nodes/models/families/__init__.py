@@ -1,0 +1,1 @@
+"""Model families: how a file is recognised and what its networks are."""

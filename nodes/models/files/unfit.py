@@ -1,0 +1,124 @@
+"""Why can this model file not be loaded? Said before a prompt waits, and when it is loaded.
+
+Nothing here needs torch: the server asks too.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast
+
+from nodes.models.families.detection import (
+    SD1,
+    Shapes,
+    denoiser_family,
+    encoder_family,
+    looks,
+    lora_family,
+    vae_family,
+)
+from nodes.models.files.tensor_files import ModelFileError, read_header
+
+
+def unfit_checkpoint(path: Path) -> str | None:
+    """Why a file or folder of models/checkpoints, or a denoiser alone, cannot be loaded."""
+    return _folder(path) if path.is_dir() else _cached(path, "model")
+
+
+def _folder(path: Path) -> str | None:
+    """Why a diffusers folder cannot be loaded; what is wrong inside of it shows later."""
+    try:
+        index: Any = json.loads((path / "model_index.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if isinstance(index, dict) and {"transformer", "text_encoder_2", "prior"} & index.keys():
+        kind = str(cast(dict[str, Any], index).get("_class_name"))[:100]
+        return (
+            f"{path}: a folder of a {kind}, which is not supported; "
+            "Stable Diffusion 1.x and 2.x folders are"
+        )
+    return None
+
+
+def unfit_encoder(path: Path) -> str | None:
+    """Why a file of models/text_encoders cannot be loaded."""
+    return _cached(path, "encoder")
+
+
+def unfit_vae(path: Path) -> str | None:
+    """Why a file of models/vae cannot be loaded."""
+    return _cached(path, "vae")
+
+
+def unfit_lora(path: Path) -> str | None:
+    """Why a file of models/loras fits none of the models that can be loaded."""
+    return _cached(path, "lora")
+
+
+def _cached(path: Path, role: str) -> str | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return _unfit(path, role, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _unfit(path: Path, role: str, size: int, changed: int) -> str | None:
+    """Why a file of that size and time of change cannot be loaded in its role."""
+    try:
+        shapes = read_header(path).shapes
+    except ModelFileError as error:
+        return str(error)
+    return REASONS[role](path, shapes)
+
+
+def model_complaint(path: Path, shapes: Shapes) -> str | None:
+    """Why a denoiser, or a checkpoint, cannot be loaded; None where it can."""
+    if denoiser_family(shapes) == SD1:
+        return None
+    return (
+        f"{path}: not a model that can be loaded here; it looks like {looks(shapes)}. "
+        "Supported are Stable Diffusion 1.x files with 4 channels and diffusers folders"
+    )
+
+
+def encoder_complaint(path: Path, shapes: Shapes) -> str | None:
+    """Why a text encoder cannot be loaded; None where it can."""
+    if (family := encoder_family(shapes)) == "CLIP-L":
+        return None
+    found = looks(shapes) if family is None else f"the text encoder {family}"
+    return (
+        f"{path}: not a text encoder that can be loaded here; it looks like {found}. "
+        "Supported is CLIP-L, the one of Stable Diffusion 1.x"
+    )
+
+
+def vae_complaint(path: Path, shapes: Shapes) -> str | None:
+    """Why an autoencoder cannot be loaded; None where it can."""
+    if (family := vae_family(shapes)) == "Stable Diffusion":
+        return None
+    found = looks(shapes) if family is None else f"the autoencoder of {family}"
+    return (
+        f"{path}: not an autoencoder that can be loaded here; it looks like {found}. "
+        "Supported are those of Stable Diffusion, with latents of 4 channels"
+    )
+
+
+def lora_complaint(path: Path, shapes: Shapes) -> str | None:
+    """Why a LoRA fits none of the models that can be loaded; None where it may."""
+    if (family := lora_family(shapes)) is None:
+        return None
+    return (
+        f"{path}: a LoRA for {family}, which is not supported; choose one for Stable Diffusion 1.x"
+    )
+
+
+REASONS = {
+    "model": model_complaint,
+    "encoder": encoder_complaint,
+    "vae": vae_complaint,
+    "lora": lora_complaint,
+}

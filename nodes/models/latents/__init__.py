@@ -1,0 +1,1 @@
+"""Latents: sizes, batches, previews, masks for inpainting."""

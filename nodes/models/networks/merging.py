@@ -1,0 +1,110 @@
+"""Networks mixed with others of the same build, weight by weight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias, TypeVar
+
+from torch import Tensor
+
+from nodes.models.files.checkpoints import Part
+from nodes.models.files.tensor_files import ModelFileError, TensorFile, read_header
+from nodes.models.networks.network import Change, Handle
+
+HandleT = TypeVar("HandleT", bound=Handle[Any])
+
+Shares: TypeAlias = Callable[[str], tuple[float, float]]
+"""From the name of a weight: how much of it is kept, how much of the other is added."""
+
+
+@dataclass(frozen=True, eq=False)
+class Merge:
+    """The weights of another network, mixed in; a `Patch`.
+
+    Attributes:
+        other: with its own patches.
+        shares: how much of each.
+        told: tells the shares apart from others.
+    """
+
+    other: Handle[Any]
+    shares: Shares = field(repr=False)
+    told: str
+
+    @property
+    def key(self) -> str:
+        """The other network and the shares."""
+        return f"({self.other.key})*{self.told}"
+
+    def changes(self, part: Part) -> Iterator[tuple[str, Change]]:
+        """A change for each weight that both have.
+
+        Raises:
+            ModelFileError: the other's file changed, or one of its patches does not fit.
+        """
+        theirs = self.other.part
+        if read_header(theirs.header.path).identity != theirs.header.identity:
+            raise ModelFileError(
+                f"{theirs.header.path}: has changed since it was chosen; queue the job again"
+            )
+        file = TensorFile(theirs.header)
+        patched: dict[str, list[Change]] = {}
+        for patch in self.other.patches:
+            for name, change in patch.changes(theirs):
+                patched.setdefault(name, []).append(change)
+        for name in part.names:
+            if name in theirs.names:
+                yield name, self._mixing(name, file, patched.get(name, []))
+
+    def _mixing(self, name: str, file: TensorFile, changes: list[Change]) -> Change:
+        def mix(weight: Tensor) -> None:
+            source = file[self.other.part.names[name]]
+            if source.numel() != weight.numel():
+                raise ModelFileError(
+                    f"{file.path}: {name} has shape {tuple(source.shape)} and not "
+                    f"{tuple(weight.shape)}; only models of one build can be merged"
+                )
+            other = source.to(weight, copy=True).view(weight.shape)
+            for change in changes:
+                change(other)
+            kept, added = self.shares(name)
+            weight.mul_(kept).add_(other, alpha=added)
+
+        return mix
+
+
+def merged(handle: HandleT, other: HandleT, kept: float, added: float) -> HandleT:
+    """A network with so much of its own weights and so much of another's.
+
+    Raises:
+        ValueError: they have no weight in common.
+    """
+    return _with(handle, Merge(other, lambda name: (kept, added), f"{kept!r}+{added!r}"))
+
+
+def merged_by_blocks(
+    handle: HandleT, other: HandleT, *, down: float, middle: float, up: float
+) -> HandleT:
+    """A denoiser that keeps such shares of its blocks; the rest of each is the other's.
+
+    Raises:
+        ValueError: they have no weight in common.
+    """
+
+    def shares(name: str) -> tuple[float, float]:
+        kept = middle if name.startswith("mid_block") else down
+        if name.startswith(("up_blocks", "conv_norm_out", "conv_out")):
+            kept = up
+        return kept, 1 - kept
+
+    return _with(handle, Merge(other, shares, f"{down!r}/{middle!r}/{up!r}"))
+
+
+def _with(handle: HandleT, merge: Merge) -> HandleT:
+    if not handle.part.names.keys() & merge.other.part.names.keys():
+        raise ValueError(
+            f"{handle.part.header.path.name} and {merge.other.part.header.path.name} have no "
+            "weight in common; only models of one build can be merged"
+        )
+    return replace(handle, patches=(*handle.patches, merge))

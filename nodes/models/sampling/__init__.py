@@ -1,0 +1,1 @@
+"""Sampling: noise, sigmas, samplers, guiders."""

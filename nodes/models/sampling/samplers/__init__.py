@@ -1,0 +1,108 @@
+"""Samplers: how noise becomes a latent, one question to the model after another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from nodes.models.sampling.samplers.asking import Noise, Question, Sampler, Sampling
+from nodes.models.sampling.samplers.dpm_solver import dpm_adaptive, dpm_fast
+from nodes.models.sampling.samplers.exponential import dpmpp_2m, dpmpp_2s_ancestral, res_multistep
+from nodes.models.sampling.samplers.multistep import deis, ipndm, lms
+from nodes.models.sampling.samplers.sa_solver import sa_solver
+from nodes.models.sampling.samplers.slopes import (
+    ddpm,
+    dpm_2,
+    dpm_2_ancestral,
+    euler,
+    euler_ancestral,
+    gradient_estimation,
+    heun,
+    heunpp2,
+    lcm,
+)
+from nodes.models.sampling.samplers.stochastic import (
+    dpmpp_2m_sde,
+    dpmpp_3m_sde,
+    dpmpp_sde,
+    er_sde,
+    seeds_2,
+    seeds_3,
+)
+from nodes.models.sampling.samplers.uni_pc import uni_pc
+from nodes.models.sampling.schedules import Levels
+
+__all__ = ["BROWNIAN", "LEAPING", "SAMPLERS", "UNGUIDED", "Noise", "Question", "Sampling", "Way"]
+
+SAMPLERS: Mapping[str, Sampler] = {
+    "euler": euler,
+    "euler_cfg_pp": partial(euler_ancestral, eta=0.0, plus=True),
+    "euler_ancestral": euler_ancestral,
+    "euler_ancestral_cfg_pp": partial(euler_ancestral, plus=True),
+    "heun": heun,
+    "heunpp2": heunpp2,
+    "dpm_2": dpm_2,
+    "dpm_2_ancestral": dpm_2_ancestral,
+    "lms": lms,
+    "dpm_fast": dpm_fast,
+    "dpm_adaptive": dpm_adaptive,
+    "dpmpp_2s_ancestral": dpmpp_2s_ancestral,
+    "dpmpp_2s_ancestral_cfg_pp": partial(dpmpp_2s_ancestral, plus=True),
+    "dpmpp_sde": dpmpp_sde,
+    "dpmpp_sde_gpu": dpmpp_sde,
+    "dpmpp_2m": dpmpp_2m,
+    "dpmpp_2m_cfg_pp": partial(dpmpp_2m, plus=True),
+    "dpmpp_2m_sde": dpmpp_2m_sde,
+    "dpmpp_2m_sde_gpu": dpmpp_2m_sde,
+    "dpmpp_2m_sde_heun": partial(dpmpp_2m_sde, heun=True),
+    "dpmpp_2m_sde_heun_gpu": partial(dpmpp_2m_sde, heun=True),
+    "dpmpp_3m_sde": dpmpp_3m_sde,
+    "dpmpp_3m_sde_gpu": dpmpp_3m_sde,
+    "ddpm": ddpm,
+    "lcm": lcm,
+    "ipndm": ipndm,
+    "ipndm_v": lms,
+    "deis": deis,
+    "res_multistep": res_multistep,
+    "res_multistep_cfg_pp": partial(res_multistep, plus=True),
+    "res_multistep_ancestral": partial(res_multistep, eta=1.0),
+    "res_multistep_ancestral_cfg_pp": partial(res_multistep, eta=1.0, plus=True),
+    "gradient_estimation": gradient_estimation,
+    "gradient_estimation_cfg_pp": partial(gradient_estimation, plus=True),
+    "er_sde": er_sde,
+    "seeds_2": seeds_2,
+    "seeds_3": seeds_3,
+    "sa_solver": sa_solver,
+    "sa_solver_pece": partial(sa_solver, use_pece=True),
+    "ddim": euler,
+    "uni_pc": uni_pc,
+    "uni_pc_bh2": partial(uni_pc, exponential=True),
+}
+"""Those on the device of the model (`_gpu`) draw their noise as the others do: on the CPU."""
+LEAPING = frozenset({"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"})
+"""Samplers that leave out the last level but 0: they would ask for one that is lower still."""
+UNGUIDED = frozenset(name for name in SAMPLERS if name.endswith("_cfg_pp"))
+"""Samplers that want the answer without guidance too, see `asking.answers`."""
+BROWNIAN = frozenset(name for name in SAMPLERS if name.startswith("dpmpp_") and "sde" in name)
+"""Samplers whose noise is one path through all levels, see `brownian`."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A sampler by its name in `SAMPLERS`, and the numbers it is given."""
+
+    name: str
+    numbers: Mapping[str, object] = field(default_factory=dict[str, object])
+
+    def steps(self, x: Tensor, sigmas: Tensor, noise: Noise, levels: Levels) -> Sampling:
+        """Its walk from `x` down some levels, of a model that knows `levels`."""
+        moving = sigmas[1:] != sigmas[:-1]
+        sigmas = torch.cat([sigmas[:1], sigmas[1:][moving]])  # without steps that go nowhere
+        numbers = dict(self.numbers)
+        if self.name.startswith("sa_solver"):
+            numbers = {"start": levels.at(0.2), "end": levels.at(0.8), **numbers}
+        return SAMPLERS[self.name](x, sigmas, noise, **numbers)

@@ -1,0 +1,80 @@
+"""Samplers that integrate in the logarithm of the level, where what the noise does is exact."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from torch import Tensor
+
+from nodes.models.sampling.samplers.asking import Noise, Question, Sampling, ancestral, answers
+
+
+def dpmpp_2m(x: Tensor, sigmas: Tensor, noise: Noise, plus: bool = False) -> Sampling:
+    """DPM-Solver++(2M), Lu et al. 2022, https://arxiv.org/abs/2211.01095."""
+    before, last_length = x, sigmas.new_zeros(())
+    for sigma, to in pairwise(sigmas):
+        denoised, unguided = answers((yield Question(x, sigma)), plus=plus)
+        length = sigma.log() - to.log()
+        aim = denoised
+        if last_length > 0 and to > 0:
+            half = length / last_length / 2
+            aim = (1 + half) * denoised - half * before
+        x = (to / sigma) * (x + (denoised - unguided)) - (-length).expm1() * aim
+        before, last_length = unguided, length
+    return x
+
+
+def dpmpp_2s_ancestral(
+    x: Tensor,
+    sigmas: Tensor,
+    noise: Noise,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
+    plus: bool = False,
+) -> Sampling:
+    """DPM-Solver++(2S), with fresh noise after each step; see `euler_ancestral`."""
+    for sigma, to in pairwise(sigmas):
+        denoised, unguided = answers((yield Question(x, sigma)), plus=plus)
+        down, up = ancestral(sigma, to, eta)
+        start = x + (denoised - unguided)
+        if down > 0:
+            middle = (sigma * down).sqrt()
+            half = denoised + (start - denoised) * (middle / sigma)
+            denoised = answers((yield Question(half, middle)), plus=plus).denoised
+        x = denoised + (start - denoised) * (down / sigma)
+        if to > 0:
+            x = x + noise(sigma, to) * s_noise * up
+    return x
+
+
+def res_multistep(
+    x: Tensor,
+    sigmas: Tensor,
+    noise: Noise,
+    eta: float = 0.0,
+    s_noise: float = 1.0,
+    plus: bool = False,
+) -> Sampling:
+    """The exponential integrator of Zhang et al. 2023 over two steps.
+
+    https://arxiv.org/abs/2308.02157. With `eta` there is fresh noise after each step, as in
+    `euler_ancestral`.
+    """
+    before: Tensor | None = None
+    last = last_down = sigmas[0]
+    for sigma, to in pairwise(sigmas):
+        denoised, unguided = answers((yield Question(x, sigma)), plus=plus)
+        down, up = ancestral(sigma, to, eta)
+        length = (sigma / down).log()
+        behind = (last_down / last).log() / length
+        if before is None or down == 0:
+            x = denoised + (x - unguided) * (down / sigma)
+        else:
+            once = -(-length).expm1() / length
+            twice = (once - 1) / -length
+            known = (once - twice / behind) * unguided + twice / behind * before
+            x = (down / sigma) * (x + denoised - unguided) + length * known
+        if to > 0 and eta > 0:
+            x = x + noise(sigma, to) * s_noise * up
+        before, last, last_down = unguided, sigma, down
+    return x

@@ -1,0 +1,123 @@
+"""SA-Solver: Adams' rules for an equation with as much noise as one likes, where one likes.
+
+Xue et al. 2023, https://arxiv.org/abs/2309.05019: each step is predicted from the last answers and
+corrected, with the same noise, when the model has answered at its end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nodes.models.sampling.samplers.asking import Noise, Question, Sampling
+
+
+def sa_solver(
+    x: Tensor,
+    sigmas: Tensor,
+    noise: Noise,
+    start: float = math.inf,
+    end: float = 0.0,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
+    predictor_order: int = 3,
+    corrector_order: int = 4,
+    use_pece: bool = False,
+    simple_order_2: bool = False,
+) -> Sampling:
+    """Noise counts `eta` times between the levels `start` and `end`, elsewhere nothing.
+
+    Args:
+        x: the start.
+        sigmas: the levels.
+        noise: of the steps between `start` and `end`.
+        start: the level from which on there is fresh noise.
+        end: the last level with fresh noise.
+        eta: how much of it.
+        s_noise: how strong it is.
+        predictor_order: so many answers make a prediction.
+        corrector_order: so many make its correction, 0 for none.
+        use_pece: whether the model is asked again after each correction.
+        simple_order_2: whether two answers count as in simpler solvers.
+    """
+
+    def tau(level: Tensor) -> float:
+        return eta if end <= float(level) <= start else 0.0
+
+    lowered = len(sigmas) - 1 if sigmas[-1] == 0 else 2 * len(sigmas)  # orders fall to one at 0
+    known: list[Tensor] = []
+    before, predicted, fresh = x, x, torch.zeros_like(x)
+    for at, (sigma, to) in enumerate(pairwise(sigmas)):
+        known.append((yield Question(predicted, sigma)))
+        x = predicted
+        if at > 0 and corrector_order > 0 and (to > 0 or use_pece):
+            order = min(corrector_order, len(known), lowered - at)
+            move = _Move(sigmas[at - 1], sigma, tau(sigma), simple_order_2)
+            x = fresh + move.of(before, known[-order:], sigmas[at - order + 1 : at + 1])
+            if use_pece:
+                known[-1] = yield Question(x, sigma)
+        if to == 0:
+            return known[-1]
+        order = min(predictor_order, len(known), max(1, lowered - 1 - at))
+        move = _Move(sigma, to, tau(to), simple_order_2)
+        fresh = torch.zeros_like(x)
+        if move.tau > 0 and s_noise > 0:
+            fresh = noise(sigma, to) * move.noise * s_noise
+        predicted = fresh + move.of(x, known[-order:], sigmas[at - order + 1 : at + 1])
+        before = x
+    return predicted
+
+
+@dataclass(frozen=True)
+class _Move:
+    """The way from one level to another.
+
+    Attributes:
+        sigma: the level it starts from.
+        to: the level it ends at.
+        tau: how much fresh noise there is.
+        simple: whether two answers are weighed as if their weight did not grow along the way.
+    """
+
+    sigma: Tensor
+    to: Tensor
+    tau: float
+    simple: bool
+
+    @property
+    def noise(self) -> float:
+        """How much of the level at the end is fresh noise."""
+        part = -math.expm1(-2 * self.tau**2 * math.log(self.sigma / self.to))
+        return float(self.to) * math.sqrt(part)
+
+    def of(self, x: Tensor, answers: Sequence[Tensor], levels: Tensor) -> Tensor:
+        """Where `x` comes to without the noise, by the answers at some levels."""
+        start = math.log(self.to / self.sigma)
+        places = (self.to.double() / levels.double()).log()
+        shares = self._shares(places, start)
+        moved = x * math.exp((1 + self.tau**2) * start)
+        for share, answer in zip(shares, answers, strict=True):
+            moved = moved + share * answer
+        return moved
+
+    def _shares(self, places: Tensor, start: float) -> list[float]:
+        """Of the answers at some places before the end, so that polynomials are exact.
+
+        They are integrals from `start` to 0 of growth * exp(growth * t) times the polynomials that
+        are 1 at one of the places and 0 at the others.
+        """
+        growth, count = 1 + self.tau**2, len(places)
+        wholes = [-math.expm1(growth * start)]
+        for power in range(1, count):
+            edge = -(start**power) * math.exp(growth * start)
+            wholes.append(edge - power / growth * wholes[-1])
+        if self.simple and count == 2:
+            wholes[1] = start * wholes[0] + growth * start**2 / 2
+        powers = torch.stack([places**power for power in range(count)])
+        return np.linalg.solve(powers, wholes).tolist()

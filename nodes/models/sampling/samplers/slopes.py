@@ -1,0 +1,168 @@
+"""Samplers that follow the slope of the way: Euler, Heun and their kin.
+
+The formulas are those of k-diffusion (https://github.com/crowsonkb/k-diffusion, MIT) where no
+other source stands beside one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from itertools import pairwise
+
+from torch import Tensor
+
+from nodes.models.sampling.samplers.asking import (
+    Noise,
+    Question,
+    Sampling,
+    ancestral,
+    answers,
+    slope_at,
+)
+
+
+def euler(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
+    """Algorithm 2 of Karras et al. 2022 without its corrector."""
+    for sigma, to in pairwise(sigmas):
+        x = x + slope_at(x, (yield Question(x, sigma)), sigma) * (to - sigma)
+    return x
+
+
+def euler_ancestral(
+    x: Tensor,
+    sigmas: Tensor,
+    noise: Noise,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
+    plus: bool = False,
+) -> Sampling:
+    """Euler to a lower level than asked, then fresh noise up to it.
+
+    `eta` says how much lower, 0 for plain Euler; the noise is `s_noise` times as strong.
+    """
+    for sigma, to in pairwise(sigmas):
+        denoised, unguided = answers((yield Question(x, sigma)), plus=plus)
+        down, up = ancestral(sigma, to, eta)
+        x = x + (denoised - unguided) + slope_at(x, unguided, sigma) * (down - sigma)
+        if to > 0 and eta > 0:
+            x = x + noise(sigma, to) * s_noise * up
+    return x
+
+
+def heun(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
+    """Algorithm 2 of Karras et al. 2022: the slope is the mean of those at both ends."""
+    for sigma, to in pairwise(sigmas):
+        slope = slope_at(x, (yield Question(x, sigma)), sigma)
+        if to > 0:
+            there = x + slope * (to - sigma)
+            slope = (slope + slope_at(there, (yield Question(there, to)), to)) / 2
+        x = x + slope * (to - sigma)
+    return x
+
+
+def heunpp2(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
+    """Heun++: the mean of the slopes here and one and two steps ahead.
+
+    Those ahead count as much as their levels are of the first one.
+    """
+    for at, (sigma, to) in enumerate(pairwise(sigmas)):
+        slopes = [slope_at(x, (yield Question(x, sigma)), sigma)]
+        there, here = x, sigma
+        for level in sigmas[at + 1 : at + 3]:
+            if level == 0:
+                break
+            there, here = there + slopes[-1] * (level - here), level
+            slopes.append(slope_at(there, (yield Question(there, level)), level))
+        shares = [level / (len(slopes) * sigmas[0]) for level in sigmas[at + 1 : at + len(slopes)]]
+        x = x + (to - sigma) * (
+            (1 - sum(shares)) * slopes[0]
+            + sum(share * slope for share, slope in zip(shares, slopes[1:], strict=True))
+        )
+    return x
+
+
+def dpm_2(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
+    """Each step by the slope in its middle, which is half way in the logarithm."""
+    for sigma, to in pairwise(sigmas):
+        slope = slope_at(x, (yield Question(x, sigma)), sigma)
+        x = yield from _by_middle(x, slope, sigma, to)
+    return x
+
+
+def dpm_2_ancestral(
+    x: Tensor, sigmas: Tensor, noise: Noise, eta: float = 1.0, s_noise: float = 1.0
+) -> Sampling:
+    """The same to a lower level than asked, then fresh noise up to it; see `euler_ancestral`."""
+    for sigma, to in pairwise(sigmas):
+        slope = slope_at(x, (yield Question(x, sigma)), sigma)
+        down, up = ancestral(sigma, to, eta)
+        x = yield from _by_middle(x, slope, sigma, down)
+        if to > 0:
+            x = x + noise(sigma, to) * s_noise * up
+    return x
+
+
+def _by_middle(
+    x: Tensor, slope: Tensor, sigma: Tensor, to: Tensor
+) -> Generator[Question, Tensor, Tensor]:
+    if to > 0:
+        middle = (sigma * to).sqrt()
+        half = x + slope * (middle - sigma)
+        slope = slope_at(half, (yield Question(half, middle)), middle)
+    return x + slope * (to - sigma)
+
+
+def gradient_estimation(
+    x: Tensor, sigmas: Tensor, noise: Noise, gamma: float = 2.0, plus: bool = False
+) -> Sampling:
+    """Euler whose slope goes `gamma` times the way from the last one to this.
+
+    Permenter & Yuan 2023, https://arxiv.org/abs/2306.04848.
+    """
+    before = None
+    for sigma, to in pairwise(sigmas):
+        denoised, unguided = answers((yield Question(x, sigma)), plus=plus)
+        slope = slope_at(x, unguided, sigma)
+        taken = slope if before is None or to == 0 else before + gamma * (slope - before)
+        x = x + (denoised - unguided) + taken * (to - sigma)
+        before = slope
+    return x
+
+
+def ddpm(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
+    """Ho et al. 2020, https://arxiv.org/abs/2006.11239, equation 11 and its variance."""
+    for sigma, to in pairwise(sigmas):
+        found = slope_at(x, (yield Question(x, sigma)), sigma)
+        kept, kept_after = 1 / (sigma**2 + 1), 1 / (to**2 + 1)
+        alpha = kept / kept_after
+        x = (x * kept.sqrt() - (1 - alpha) * found / (1 - kept).sqrt()) / alpha.sqrt()
+        if to > 0:
+            x = x + noise(sigma, to) * ((1 - alpha) * (1 - kept_after) / (1 - kept)).sqrt()
+            x = x / kept_after.sqrt()
+    return x
+
+
+def lcm(
+    x: Tensor,
+    sigmas: Tensor,
+    noise: Noise,
+    s_noise: float = 1.0,
+    s_noise_end: float | None = None,
+    noise_clip_std: float = 0.0,
+) -> Sampling:
+    """All the way each time, then fresh noise up to the next level; Luo et al. 2023.
+
+    https://arxiv.org/abs/2310.04378. The noise is `s_noise` times as strong at first and
+    `s_noise_end` times at the end, evenly between; cut at so many of its deviations, 0 for never.
+    """
+    end = s_noise if s_noise_end is None else s_noise_end
+    last = max(1, len(sigmas) - 2)
+    for step, (sigma, to) in enumerate(pairwise(sigmas)):
+        x = yield Question(x, sigma)
+        if to > 0:
+            fresh = noise(sigma, to)
+            if noise_clip_std > 0:
+                most = noise_clip_std * float(fresh.std())
+                fresh = fresh.clamp(-most, most)
+            x = x + fresh * to * (s_noise + (end - s_noise) * step / last)
+    return x

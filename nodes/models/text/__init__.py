@@ -1,0 +1,1 @@
+"""From a prompt to vectors: tokenizers, weights in prompts, text encoders."""
