@@ -11,7 +11,7 @@ from benchmarks.tables import Measures
 from nodes.models.files.checkpoints import read_checkpoint
 from nodes.models.networks.unet import Model
 from nodes.models.sampling.denoise import denoise
-from nodes.models.sampling.guidance import answer, guide
+from nodes.models.sampling.guiders import answer, cfg_guider
 from nodes.models.sampling.schedules import sigmas
 from nodes.models.text.clip import Clip
 from nodes.models.vae.autoencoder import Vae
@@ -42,9 +42,9 @@ def main() -> None:
 @torch.inference_mode()
 def draw(model: Model, clip: Clip, vae: Vae, steps: int, seed: int) -> torch.Tensor:
     """One picture, float32 [1, SIDE, SIDE, 3]."""
-    asked = guide(model, clip.encode("red apple"), clip.encode(""), CFG)
+    asked = cfg_guider(model, clip.encode("red apple"), clip.encode(""), CFG)
     latents = torch.zeros(1, 4, SIDE // 8, SIDE // 8)
-    turns = denoise(
+    requests = denoise(
         asked,
         latents,
         sampler="euler",
@@ -54,10 +54,10 @@ def draw(model: Model, clip: Clip, vae: Vae, steps: int, seed: int) -> torch.Ten
     denoised = None
     while True:
         try:
-            turn = next(turns) if denoised is None else turns.send(denoised)
+            request = next(requests) if denoised is None else requests.send(denoised)
         except StopIteration as end:
             return vae.decode(end.value.latents)
-        denoised = answer([turn.request])[0]
+        denoised = answer([request])[0]
 
 
 if __name__ == "__main__":

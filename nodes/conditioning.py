@@ -27,8 +27,8 @@ from nodes.widgets import LatentLeft, LatentSide, LatentTop, Share
 REFERENCE_METHODS = ("offset", "index", "uxo/uno", "index_timestep_zero")
 EMBEDDINGS = Files("embeddings", suffixes=(".safetensors", ".pt", ".bin"))
 
-Wanted = Annotated[Conditioning, Tooltip("What is wanted.")]
-Unwanted = Annotated[Conditioning, Tooltip("What is not.")]
+Positive = Annotated[Conditioning, Tooltip("What the picture shall show.")]
+Negative = Annotated[Conditioning, Tooltip("What it shall not show.")]
 First = Annotated[Conditioning, Tooltip("The first text.")]
 Second = Annotated[Conditioning, Tooltip("The second text.")]
 Percent = Annotated[float, Range(0.0, 1.0, 0.001)]
@@ -91,9 +91,9 @@ def combine(*, conditioning_1: First, conditioning_2: Second) -> Conditioning:
 @node("ConditioningConcat", category="conditioning", display_name="Conditioning (Concat)")
 def concat(*, conditioning_to: First, conditioning_from: Second) -> Conditioning:
     """One text behind the other, as if they were written in one prompt."""
-    from nodes.models.conditioning.conditionings import behind
+    from nodes.models.conditioning import conditionings
 
-    return behind(conditioning_to, conditioning_from)
+    return conditionings.concat(conditioning_to, conditioning_from)
 
 
 @node("ConditioningAverage", category="conditioning", display_name="Conditioning (Average)")
@@ -106,17 +106,17 @@ def average(
     ] = 1.0,
 ) -> Conditioning:
     """Something between two texts."""
-    from nodes.models.conditioning.conditionings import between
+    from nodes.models.conditioning import conditionings
 
-    return between(conditioning_to, conditioning_from, conditioning_to_strength)
+    return conditionings.average(conditioning_to, conditioning_from, conditioning_to_strength)
 
 
 @node("ConditioningZeroOut", category="advanced/conditioning")
 def zero_out(*, conditioning: Conditioning) -> Conditioning:
     """No text at all, not even an empty one."""
-    from nodes.models.conditioning.conditionings import nothing
+    from nodes.models.conditioning import conditionings
 
-    return nothing(conditioning)
+    return conditionings.zero_out(conditioning)
 
 
 @node("ConditioningSetArea", category="conditioning", display_name="Conditioning (Set Area)")
@@ -271,8 +271,8 @@ class Pair(NamedTuple):
 @node("LTXVConditioning", category="advanced/conditioning/video")
 def frame_rate(
     *,
-    positive: Wanted,
-    negative: Unwanted,
+    positive: Positive,
+    negative: Negative,
     frame_rate: Annotated[
         float, Range(0.0, 1000.0, 0.01), Tooltip("Frames for each second.")
     ] = 25.0,
@@ -288,8 +288,8 @@ def frame_rate(
 )
 def reference_images(
     *,
-    positive: Wanted,
-    negative: Unwanted,
+    positive: Positive,
+    negative: Negative,
     images: Annotated[
         dict[str, Image],
         Slots(tuple(f"image_{n}" for n in range(1, 11))),

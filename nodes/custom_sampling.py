@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from engine import CPU, GPU, Choice, Tooltip, node
-from nodes.sampling import Cfg, NoiseSeed, Unwanted, Wanted
+from nodes.sampling import Cfg, Negative, NoiseSeed, Positive
 from nodes.sockets import Conditioning, Guider, Latent, Model, Noise, Sigmas
 
 
@@ -28,17 +28,17 @@ def no_noise() -> Noise:
 @node("BasicGuider", category="sampling/custom_sampling/guiders")
 def basic_guider(*, model: Model, conditioning: Conditioning) -> Guider:
     """Towards one conditioning, without guidance."""
-    from nodes.models.sampling.guidance import guide
+    from nodes.models.sampling import guiders
 
-    return guide(model, conditioning)
+    return guiders.cfg_guider(model, conditioning)
 
 
 @node("CFGGuider", category="sampling/custom_sampling/guiders")
-def cfg_guider(*, model: Model, positive: Wanted, negative: Unwanted, cfg: Cfg = 8.0) -> Guider:
+def cfg_guider(*, model: Model, positive: Positive, negative: Negative, cfg: Cfg = 8.0) -> Guider:
     """Towards the positive conditioning and away from the negative."""
-    from nodes.models.sampling.guidance import guide
+    from nodes.models.sampling import guiders
 
-    return guide(model, positive, negative, cfg)
+    return guiders.cfg_guider(model, positive, negative, cfg)
 
 
 @node("DualCFGGuider", category="sampling/custom_sampling/guiders")
@@ -47,7 +47,7 @@ def dual_cfg_guider(
     model: Model,
     cond1: Annotated[Conditioning, Tooltip("The first text.")],
     cond2: Annotated[Conditioning, Tooltip("The second text.")],
-    negative: Unwanted,
+    negative: Negative,
     cfg_conds: Annotated[Cfg, Tooltip("Of the first over the second.")] = 8.0,
     cfg_cond2_negative: Annotated[Cfg, Tooltip("Of the second over the negative.")] = 8.0,
     style: Annotated[
@@ -57,10 +57,10 @@ def dual_cfg_guider(
     ],
 ) -> Guider:
     """Towards the first conditioning beyond the second, and that beyond the negative."""
-    from nodes.models.sampling.guidance import dual_guide
+    from nodes.models.sampling import guiders
 
     scales = cfg_conds, cfg_cond2_negative
-    return dual_guide(model, cond1, cond2, negative, scales, nested=style == "nested")
+    return guiders.dual_cfg_guider(model, cond1, cond2, negative, scales, nested=style == "nested")
 
 
 @node("AddNoise", category="_for_testing/custom_sampling/noise", on=GPU | CPU, experimental=True)

@@ -47,9 +47,9 @@ def rescale(
     *, model: Model, multiplier: Annotated[Share, Tooltip("How much of it.")] = 0.7
 ) -> Model:
     """Guide without more contrast than the answer to what is wanted has."""
-    from nodes.models.sampling.cfg import rescaled
+    from nodes.models.sampling.cfg import rescale_cfg
 
-    return replace(model, guiding=replace(model.guiding, rule=rescaled(multiplier)))
+    return replace(model, guidance=replace(model.guidance, cfg_function=rescale_cfg(multiplier)))
 
 
 @node("CFGNorm", category="advanced/guidance", experimental=True)
@@ -61,19 +61,21 @@ def norm(
     | None = None,
 ) -> Patched:
     """Guide to nothing that is longer, over the channels, than the answer to what is wanted."""
-    from nodes.models.sampling.cfg import of_equal_length
+    from nodes.models.sampling.cfg import cfg_norm
 
-    rule, after = of_equal_length(strength, before=bool(pre_cfg))
-    guiding = replace(model.guiding, rule=rule, after=(*model.guiding.after, *after))
-    return Patched(replace(model, guiding=guiding))
+    rule, after = cfg_norm(strength, before=bool(pre_cfg))
+    guidance = replace(
+        model.guidance, cfg_function=rule, post_cfg=(*model.guidance.post_cfg, *after)
+    )
+    return Patched(replace(model, guidance=guidance))
 
 
 @node("CFGZeroStar", category="advanced/guidance")
-def zero_star(*, model: Model) -> Patched:
-    """Scale what is not wanted to what is, before guiding away from it."""
+def cfg_zero_star(*, model: Model) -> Patched:
+    """Scale uncond to cond before guiding away from it."""
     from nodes.models.sampling import cfg
 
-    return Patched(replace(model, guiding=replace(model.guiding, rule=cfg.zero_star)))
+    return Patched(replace(model, guidance=replace(model.guidance, cfg_function=cfg.cfg_zero_star)))
 
 
 @node("CFGOverride", category="model/sampling/guiders")
@@ -86,8 +88,8 @@ def override(
 ) -> Model:
     """Guide with another strength in a part of the steps."""
     span = model.levels.at(start_percent), model.levels.at(end_percent), cfg
-    guiding = replace(model.guiding, overrides=(*model.guiding.overrides, span))
-    return replace(model, guiding=guiding)
+    guidance = replace(model.guidance, scale_overrides=(*model.guidance.scale_overrides, span))
+    return replace(model, guidance=guidance)
 
 
 @node("FreSca", category="_for_testing", display_name="FreSca")
@@ -99,29 +101,29 @@ def scale_frequencies(
     freq_cutoff: Annotated[int, Range(1, 10000, 1), Tooltip("So many are coarse.")] = 20,
 ) -> Model:
     """Guide coarse and fine things with strengths of their own."""
-    from nodes.models.sampling.cfg import by_frequency
+    from nodes.models.sampling.cfg import fresca
 
-    change = by_frequency(scale_low, scale_high, freq_cutoff)
-    guiding = replace(model.guiding, before=(*model.guiding.before, change))
-    return replace(model, guiding=guiding)
+    change = fresca(scale_low, scale_high, freq_cutoff)
+    guidance = replace(model.guidance, pre_cfg=(*model.guidance.pre_cfg, change))
+    return replace(model, guidance=guidance)
 
 
 @node("VideoLinearCFGGuidance", category="sampling/video_models")
 def guide_linearly(*, model: Model, min_cfg: LeastCfg = 1.0) -> Model:
     """Guide the pictures of a film the more, the later they are."""
-    from nodes.models.sampling.cfg import along_the_batch
+    from nodes.models.sampling.cfg import video_cfg
 
-    rule = along_the_batch(min_cfg, there_and_back=False)
-    return replace(model, guiding=replace(model.guiding, rule=rule))
+    rule = video_cfg(min_cfg, there_and_back=False)
+    return replace(model, guidance=replace(model.guidance, cfg_function=rule))
 
 
 @node("VideoTriangleCFGGuidance", category="sampling/video_models")
 def guide_there_and_back(*, model: Model, min_cfg: LeastCfg = 1.0) -> Model:
     """Guide the pictures in the middle of a film the most."""
-    from nodes.models.sampling.cfg import along_the_batch
+    from nodes.models.sampling.cfg import video_cfg
 
-    rule = along_the_batch(min_cfg, there_and_back=True)
-    return replace(model, guiding=replace(model.guiding, rule=rule))
+    rule = video_cfg(min_cfg, there_and_back=True)
+    return replace(model, guidance=replace(model.guidance, cfg_function=rule))
 
 
 @node(
@@ -140,10 +142,10 @@ def rescale_score(
     ] = 1.0,
 ) -> Patched:
     """Find more or less noise, the later the more so."""
-    from nodes.models.sampling.cfg import rescored
+    from nodes.models.sampling.cfg import temporal_score_rescaling
 
-    after = (*model.guiding.after, rescored(tsr_k, tsr_sigma))
-    return Patched(replace(model, guiding=replace(model.guiding, after=after)))
+    after = (*model.guidance.post_cfg, temporal_score_rescaling(tsr_k, tsr_sigma))
+    return Patched(replace(model, guidance=replace(model.guidance, post_cfg=after)))
 
 
 @node("Epsilon Scaling", category="model_patches/unet")
@@ -155,10 +157,10 @@ def scale_noise(
     ] = 1.005,
 ) -> Model:
     """Find less noise than the model does, which sharpens."""
-    from nodes.models.sampling.cfg import with_less_noise
+    from nodes.models.sampling.cfg import epsilon_scaling
 
-    after = (*model.guiding.after, with_less_noise(scaling_factor))
-    return replace(model, guiding=replace(model.guiding, after=after))
+    after = (*model.guidance.post_cfg, epsilon_scaling(scaling_factor))
+    return replace(model, guidance=replace(model.guidance, post_cfg=after))
 
 
 @node("DifferentialDiffusion", category="_for_testing", display_name="Differential Diffusion")
@@ -182,6 +184,6 @@ def perpendicular_guider(
     ] = 1.0,
 ) -> Guider:
     """Away from the negative, but never away from what the positive has of it."""
-    from nodes.models.sampling.guidance import perpendicular_guide
+    from nodes.models.sampling.guiders import perp_neg_guider
 
-    return perpendicular_guide(model, positive, negative, empty_conditioning, cfg, neg_scale)
+    return perp_neg_guider(model, positive, negative, empty_conditioning, cfg, neg_scale)

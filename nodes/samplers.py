@@ -22,17 +22,17 @@ Part = Annotated[float, Range(0.0, 1.0, 0.001)]
 @node("KSamplerSelect", category="sampling/custom_sampling/samplers")
 def select_sampler(*, sampler_name: SamplerName) -> Sampler:
     """A sampler by its name."""
-    from nodes.models.sampling.samplers import Way
+    from nodes.models.sampling.samplers import Sampler
 
-    return Way(sampler_name)
+    return Sampler(sampler_name)
 
 
 @node("SamplerEulerAncestral", category="sampling/custom_sampling/samplers")
 def euler_ancestral(*, eta: Eta = 1.0, s_noise: Fresh = 1.0) -> Sampler:
     """Euler's steps with fresh noise after each."""
-    from nodes.models.sampling.samplers import Way
+    from nodes.models.sampling.samplers import Sampler
 
-    return Way("euler_ancestral", {"eta": eta, "s_noise": s_noise})
+    return Sampler("euler_ancestral", {"eta": eta, "s_noise": s_noise})
 
 
 @node("SamplerLMS", category="sampling/custom_sampling/samplers")
@@ -40,9 +40,9 @@ def lms(
     *, order: Annotated[int, Range(1, 100), Tooltip("From so many steps the next one.")] = 4
 ) -> Sampler:
     """Linear multistep: one question for each step, answered from the last ones too."""
-    from nodes.models.sampling.samplers import Way
+    from nodes.models.sampling.samplers import Sampler
 
-    return Way("lms", {"order": order})
+    return Sampler("lms", {"order": order})
 
 
 @node(
@@ -52,9 +52,9 @@ def lms(
 )
 def dpmpp_2s_ancestral(*, eta: Eta = 1.0, s_noise: Fresh = 1.0) -> Sampler:
     """DPM-Solver++(2S) with fresh noise after each step."""
-    from nodes.models.sampling.samplers import Way
+    from nodes.models.sampling.samplers import Sampler
 
-    return Way("dpmpp_2s_ancestral", {"eta": eta, "s_noise": s_noise})
+    return Sampler("dpmpp_2s_ancestral", {"eta": eta, "s_noise": s_noise})
 
 
 @node("SamplerLCM", category="model/sampling/samplers")
@@ -67,10 +67,10 @@ def lcm(
     ] = 0.0,
 ) -> Sampler:
     """For models that go all the way in each step (LCM): fresh noise after each."""
-    from nodes.models.sampling.samplers import Way
+    from nodes.models.sampling.samplers import Sampler
 
     numbers = {"s_noise": s_noise, "s_noise_end": s_noise_end, "noise_clip_std": noise_clip_std}
-    return Way("lcm", numbers)
+    return Sampler("lcm", numbers)
 
 
 @node(
@@ -84,9 +84,9 @@ def euler_ancestral_cfg_pp(
     s_noise: Annotated[float, Range(0.0, 10.0, 0.01, False), Tooltip("How strong it is.")] = 1.0,
 ) -> Sampler:
     """CFG++: guided on the way, but with the noise that the model finds without guidance."""
-    from nodes.models.sampling.samplers import Way
+    from nodes.models.sampling.samplers import Sampler
 
-    return Way("euler_ancestral_cfg_pp", {"eta": eta, "s_noise": s_noise})
+    return Sampler("euler_ancestral_cfg_pp", {"eta": eta, "s_noise": s_noise})
 
 
 @node(
@@ -102,11 +102,11 @@ def dpmpp_sde(
     noise_device: NoiseDevice,
 ) -> Sampler:
     """DPM-Solver++ with noise, two questions for each step."""
-    from nodes.models.sampling.samplers import Way
+    from nodes.models.sampling.samplers import Sampler
 
     if r == 0:
         raise ValueError("r: it must be above 0; 0.5 asks in the middle of a step")
-    return Way("dpmpp_sde", {"eta": eta, "s_noise": s_noise, "r": r})
+    return Sampler("dpmpp_sde", {"eta": eta, "s_noise": s_noise, "r": r})
 
 
 @node(
@@ -124,10 +124,10 @@ def dpmpp_2m_sde(
     noise_device: NoiseDevice,
 ) -> Sampler:
     """DPM-Solver++(2M) with noise, from the last two answers."""
-    from nodes.models.sampling.samplers import Way
+    from nodes.models.sampling.samplers import Sampler
 
     numbers = {"eta": eta, "s_noise": s_noise, "heun": solver_type == "heun"}
-    return Way("dpmpp_2m_sde", numbers)
+    return Sampler("dpmpp_2m_sde", numbers)
 
 
 @node(
@@ -137,9 +137,9 @@ def dpmpp_2m_sde(
 )
 def dpmpp_3m_sde(*, eta: Eta = 1.0, s_noise: Fresh = 1.0, noise_device: NoiseDevice) -> Sampler:
     """DPM-Solver++(3M) with noise, from the last three answers."""
-    from nodes.models.sampling.samplers import Way
+    from nodes.models.sampling.samplers import Sampler
 
-    return Way("dpmpp_3m_sde", {"eta": eta, "s_noise": s_noise})
+    return Sampler("dpmpp_3m_sde", {"eta": eta, "s_noise": s_noise})
 
 
 @node(
@@ -161,9 +161,9 @@ def dpm_adaptive(
     s_noise: Fresh = 1.0,
 ) -> Sampler:
     """DPM-Solver that chooses its steps: only the first level counts and the last above 0."""
-    from nodes.models.sampling.samplers import Way
+    from nodes.models.sampling.samplers import Sampler
 
-    return Way(
+    return Sampler(
         "dpm_adaptive",
         {
             "order": order,
@@ -193,7 +193,7 @@ def er_sde(
     s_noise: Fresh = 1.0,
 ) -> Sampler:
     """ER-SDE: the extended reverse-time equation, from up to three answers."""
-    from nodes.models.sampling.samplers import Way
+    from nodes.models.sampling.samplers import Sampler
     from nodes.models.sampling.samplers.stochastic import er_scale, reverse_scale
 
     if solver_type == "ER-SDE":
@@ -202,7 +202,7 @@ def er_sde(
         eta = eta if solver_type == "Reverse-time SDE" else 0.0
         scale = partial(reverse_scale, eta=eta)
     strength = s_noise if solver_type == "ER-SDE" or eta > 0 else 0.0
-    return Way("er_sde", {"max_stage": max_stage, "s_noise": strength, "scale": scale})
+    return Sampler("er_sde", {"max_stage": max_stage, "s_noise": strength, "scale": scale})
 
 
 @node("SamplerSASolver", category="sampling/custom_sampling/samplers")
@@ -219,9 +219,9 @@ def sa_solver(
     simple_order_2: Annotated[bool, Tooltip("Weigh two answers as simpler solvers do.")],
 ) -> Sampler:
     """SA-Solver: Adams' rules, with fresh noise in a part of the way."""
-    from nodes.models.sampling.samplers import Way
+    from nodes.models.sampling.samplers import Sampler
 
-    return Way(
+    return Sampler(
         "sa_solver",
         {
             "start": model.levels.at(sde_start_percent),

@@ -12,7 +12,8 @@ from nodes.sockets import Conditioning, Guider, Latent, Model, Noise, Sampler, S
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nodes.models.sampling.denoise import Finished, Turn
+    from nodes.models.sampling.denoise import Finished
+    from nodes.models.sampling.guiders import StepRequest
 
 # The keys of nodes.models.sampling.samplers.SAMPLERS and .schedules.SCHEDULES, which need torch.
 SAMPLERS = (
@@ -39,8 +40,8 @@ Cfg = Annotated[
 ]
 SamplerName = Annotated[str, Choice(SAMPLERS), Tooltip("How each step is taken.")]
 Schedule = Annotated[str, Choice(SCHEDULERS), Tooltip("How the noise falls over the steps.")]
-Wanted = Annotated[Conditioning, Tooltip("What is wanted.")]
-Unwanted = Annotated[Conditioning, Tooltip("What is not.")]
+Positive = Annotated[Conditioning, Tooltip("What the picture shall show.")]
+Negative = Annotated[Conditioning, Tooltip("What it shall not show.")]
 Start = Annotated[Latent, Tooltip("Where to start: blank, or a picture to change.")]
 NoiseSeed = Annotated[Seed, Tooltip("The same seed gives the same noise.")]
 StepNumber = Annotated[int, Range(0, 10000)]
@@ -55,21 +56,21 @@ def k_sampler(
     cfg: Cfg = 8.0,
     sampler_name: SamplerName,
     scheduler: Schedule,
-    positive: Wanted,
-    negative: Unwanted,
+    positive: Positive,
+    negative: Negative,
     latent_image: Start,
     denoise: Annotated[
         float, Range(0.0, 1.0, 0.01), Tooltip("Below 1 something of the start is kept.")
     ] = 1.0,
 ) -> Steps[Latent]:
     """Denoise latents towards the positive conditioning and away from the negative."""
-    from nodes.models.sampling.guidance import guide
-    from nodes.models.sampling.samplers import LEAPING
+    from nodes.models.sampling import guiders
+    from nodes.models.sampling.samplers import DISCARD_PENULTIMATE
     from nodes.models.sampling.schedules import sigmas
 
-    leaping = sampler_name in LEAPING
-    down = sigmas(model.levels, scheduler, steps, denoise, leaping=leaping)
-    asked = guide(model, positive, negative, cfg)
+    discard_penultimate = sampler_name in DISCARD_PENULTIMATE
+    down = sigmas(model.levels, scheduler, steps, denoise, discard_penultimate=discard_penultimate)
+    asked = guiders.cfg_guider(model, positive, negative, cfg)
     finished = yield from _denoised(asked, latent_image, sampler_name, down, seed)
     return {**latent_image, "samples": finished.latents}
 
@@ -86,8 +87,8 @@ def k_sampler_advanced(
     cfg: Cfg = 8.0,
     sampler_name: SamplerName,
     scheduler: Schedule,
-    positive: Wanted,
-    negative: Unwanted,
+    positive: Positive,
+    negative: Negative,
     latent_image: Start,
     start_at_step: Annotated[StepNumber, Tooltip("The steps before were taken already.")] = 0,
     end_at_step: Annotated[StepNumber, Tooltip("The steps from here on are left.")] = 10000,
@@ -96,14 +97,16 @@ def k_sampler_advanced(
     ],
 ) -> Steps[Latent]:
     """Take some of the steps from noise to a picture, so that other samplers can take the rest."""
-    from nodes.models.sampling.guidance import guide
-    from nodes.models.sampling.samplers import LEAPING
+    from nodes.models.sampling import guiders
+    from nodes.models.sampling.samplers import DISCARD_PENULTIMATE
     from nodes.models.sampling.schedules import part, sigmas
 
-    whole = sigmas(model.levels, scheduler, steps, leaping=sampler_name in LEAPING)
+    whole = sigmas(
+        model.levels, scheduler, steps, discard_penultimate=sampler_name in DISCARD_PENULTIMATE
+    )
     down = part(whole, start_at_step, end_at_step, leftover=return_with_leftover_noise == "enable")
     finished = yield from _denoised(
-        guide(model, positive, negative, cfg),
+        guiders.cfg_guider(model, positive, negative, cfg),
         latent_image,
         sampler_name,
         down,
@@ -127,17 +130,17 @@ def sampler_custom(
     add_noise: Annotated[bool, Tooltip("Off: the latents bring the noise along.")] = True,
     noise_seed: NoiseSeed = 0,
     cfg: Cfg = 8.0,
-    positive: Wanted,
-    negative: Unwanted,
+    positive: Positive,
+    negative: Negative,
     sampler: Sampler,
     sigmas: Sigmas,
     latent_image: Start,
 ) -> Steps[Sampled]:
     """Denoise latents by any sampler, down any levels of noise."""
-    from nodes.models.sampling.guidance import guide
+    from nodes.models.sampling import guiders
 
     finished = yield from _denoised(
-        guide(model, positive, negative, cfg),
+        guiders.cfg_guider(model, positive, negative, cfg),
         latent_image,
         sampler,
         sigmas,
@@ -174,7 +177,7 @@ def _denoised(
     """Walk down the levels; without a seed no noise is put on, later steps have their own."""
     from nodes.models.sampling.denoise import denoise
 
-    turns = denoise(
+    steps = denoise(
         guider,
         start["samples"],
         sampler=sampler,
@@ -186,18 +189,18 @@ def _denoised(
     )
     total = max(1, len(sigmas) - 1)
     try:
-        turn = next(turns)
+        request = next(steps)
         while True:
-            turn = turns.send((yield _step(turn, guider)))
+            request = steps.send((yield _step(request, guider)))
     except StopIteration as end:
         yield Step(total, total)
         return end.value
 
 
-def _step(turn: Turn, guider: Guider) -> Step:
+def _step(request: StepRequest, guider: Guider) -> Step:
     from nodes.models.latents.previews import preview
-    from nodes.models.sampling.guidance import answer
+    from nodes.models.sampling.guiders import answer
 
-    colors, seen = guider.model.colors, turn.denoised
+    colors, seen = guider.model.colors, request.denoised
     drawn = partial(preview, seen, colors) if colors and seen is not None else None
-    return Step(turn.index, turn.total, turn.request.key, turn.request, answer, drawn)
+    return Step(request.index, request.total, request.key, request, answer, drawn)

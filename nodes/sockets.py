@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from nodes.models.conditioning.conditionings import Conditioning
     from nodes.models.latents.latents import Latents as Latent
     from nodes.models.networks.unet import Model
-    from nodes.models.sampling.guidance import Guide as Guider
+    from nodes.models.sampling.guiders import Guider
     from nodes.models.sampling.noise import NoiseSource as Noise
-    from nodes.models.sampling.samplers import Way as Sampler
+    from nodes.models.sampling.samplers import Sampler
     from nodes.models.speech.kokoro import VoiceModel
     from nodes.models.text.clip import Clip
     from nodes.models.vae.autoencoder import Autoencoder as Vae

@@ -19,7 +19,7 @@ from torch import Tensor
 from engine.run.engine import Submission
 from engine.run.events import Ended, NodePreview
 from nodes import schedules
-from nodes.models.sampling.samplers import Way
+from nodes.models.sampling.samplers import Sampler
 from nodes.models.sampling.schedules import flux2, part, turbo, written
 from nodes.models.sampling.schedules import levels as known_levels
 from tests.models.bench import Bench, Prompt, n, numbers, opened
@@ -296,7 +296,7 @@ def test_the_noise_of_lcm_changes_evenly_and_is_cut():
     sigmas = torch.tensor([4.0, 3.0, 2.0, 0.0])
 
     def ends(**numbers_: float) -> list[float]:
-        walk = Way("lcm", numbers_).steps(
+        walk = Sampler("lcm", numbers_).steps(
             torch.zeros(1), sigmas, lambda sigma, to: torch.ones(1), known_levels({})
         )
         next(walk)
@@ -309,7 +309,7 @@ def test_the_noise_of_lcm_changes_evenly_and_is_cut():
     assert ends(s_noise=2.0, s_noise_end=0.0) == [6, 2]
     assert ends(s_noise=2.0) == [6, 4]
     spread = torch.tensor([-10.0, 0.0, 0.0, 0.0, 10.0])
-    cutting = Way("lcm", {"noise_clip_std": 1.0})
+    cutting = Sampler("lcm", {"noise_clip_std": 1.0})
     walk = cutting.steps(torch.zeros(5), sigmas, lambda sigma, to: spread, known_levels({}))
     next(walk)
     cut = walk.send(torch.zeros(5)).x / 3

@@ -16,22 +16,22 @@ from torch import Tensor
 from nodes import samplers as nodes
 from nodes.models.sampling.brownian import Brownian
 from nodes.models.sampling.noise import initial_noise, step_noise
-from nodes.models.sampling.samplers import BROWNIAN, SAMPLERS, UNGUIDED, Noise, Question, Way
+from nodes.models.sampling.samplers import BROWNIAN, CFG_PP, SAMPLERS, ModelCall, Noise, Sampler
 from nodes.models.sampling.samplers.stochastic import reverse_scale
 from nodes.models.sampling.schedules import levels, sigmas
 
-AskedT = TypeVar("AskedT")
+CallT = TypeVar("CallT")
 FoundT = TypeVar("FoundT")
 SPREAD = 0.5
 """Of pictures that are nothing but normal numbers: what a model says of them is known."""
 
 
-def driven(asking: Generator[AskedT, Tensor, FoundT], reply: Callable[[AskedT], Tensor]) -> FoundT:
-    """What a generator returns when each of its questions gets a reply."""
+def driven(asking: Generator[CallT, Tensor, FoundT], reply: Callable[[CallT], Tensor]) -> FoundT:
+    """What a generator returns when each of its calls gets a reply."""
     try:
-        question = next(asking)
+        call = next(asking)
         while True:
-            question = asking.send(reply(question))
+            call = asking.send(reply(call))
     except StopIteration as end:
         return end.value
 
@@ -45,11 +45,11 @@ def fresh(name: str, noise: Tensor, down: Tensor, seed: int = 42) -> Noise:
 def walked(name: str, down: Tensor, start: Tensor, **numbers: Any) -> Tensor:
     """Where a sampler ends when pictures are normal numbers."""
 
-    def reply(question: Question) -> Tensor:
-        denoised = question.x * SPREAD**2 / (SPREAD**2 + question.sigma**2)
-        return torch.stack([denoised, denoised]) if name in UNGUIDED else denoised
+    def reply(call: ModelCall) -> Tensor:
+        denoised = call.x * SPREAD**2 / (SPREAD**2 + call.sigma**2)
+        return torch.stack([denoised, denoised]) if name in CFG_PP else denoised
 
-    steps = Way(name, numbers).steps(start, down, fresh(name, start, down), levels({}))
+    steps = Sampler(name, numbers).steps(start, down, fresh(name, start, down), levels({}))
     return driven(steps, reply)
 
 
@@ -75,14 +75,14 @@ def test_samplers_walk_as_the_reference(name: str, reference: Path):
     noise = initial_noise(torch.zeros(1, 4, 4, 4), 42)
     asked: list[Tensor] = []
 
-    def reply(question: Question) -> Tensor:
-        asked.append(question.sigma)
-        x, fall = question.x, 1 + question.sigma**2
+    def reply(call: ModelCall) -> Tensor:
+        asked.append(call.sigma)
+        x, fall = call.x, 1 + call.sigma**2
         denoised = (x + 0.3 * x.tanh()) / fall
-        return torch.stack([denoised, 0.8 * x / fall]) if name in UNGUIDED else denoised
+        return torch.stack([denoised, 0.8 * x / fall]) if name in CFG_PP else denoised
 
     start = noise * (1 + down[0] ** 2).sqrt()
-    found = driven(Way(name).steps(start, down, fresh(name, noise, down), levels({})), reply)
+    found = driven(Sampler(name).steps(start, down, fresh(name, noise, down), levels({})), reply)
     expected = torch.tensor(case["result"])
     assert len(asked) == case["model_calls"]
     assert (found.flatten() - expected).abs().max() <= 1e-5 * expected.abs().max()
@@ -138,7 +138,7 @@ def test_fresh_noise_keeps_as_much_spread_as_pictures_have(name: str):
     assert abs(together) < 0.7, "much of the noise at the end is fresh"
 
 
-@pytest.mark.parametrize("name", sorted(UNGUIDED))
+@pytest.mark.parametrize("name", sorted(CFG_PP))
 def test_guidance_apart_is_the_plain_sampler_where_guidance_does_nothing(name: str):
     down = sigmas(levels({}), "karras", 8)
     start = initial_noise(torch.zeros(1, 1, 4, 4), 5) * down[0]
@@ -210,7 +210,7 @@ def test_the_nodes_of_samplers_give_them_their_numbers():
     down = sigmas(levels({}), "karras", 12)
     start = initial_noise(torch.zeros(1, 1, 8, 8), 5) * down[0]
 
-    def ends(way: Way) -> Tensor:
+    def ends(way: Sampler) -> Tensor:
         return walked(way.name, down, start, **way.numbers)
 
     assert torch.equal(

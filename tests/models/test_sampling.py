@@ -15,26 +15,26 @@ import torch
 from torch import Tensor, nn
 
 from nodes import sampling
-from nodes.models.sampling import guidance
-from nodes.models.sampling.denoise import Turn, completed, denoise
-from nodes.models.sampling.guidance import Guide, Request, answer
+from nodes.models.sampling import guiders
+from nodes.models.sampling.denoise import completed, denoise
+from nodes.models.sampling.guiders import Guider, StepRequest, answer
 from nodes.models.sampling.noise import initial_noise, step_noise
 from nodes.models.sampling.samplers import SAMPLERS
 from nodes.models.sampling.schedules import SCHEDULES, levels, sigmas
 from tests.models.conftest import Loaded, handles
 
-AskedT = TypeVar("AskedT")
+CallT = TypeVar("CallT")
 FoundT = TypeVar("FoundT")
 SD15: dict[str, Any] = {}
 ZERO_SNR: dict[str, Any] = {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction"}
 
 
-def driven(asking: Generator[AskedT, Tensor, FoundT], reply: Callable[[AskedT], Tensor]) -> FoundT:
-    """What a generator returns when each of its questions gets a reply."""
+def driven(asking: Generator[CallT, Tensor, FoundT], reply: Callable[[CallT], Tensor]) -> FoundT:
+    """What a generator returns when each of its calls gets a reply."""
     try:
-        question = next(asking)
+        call = next(asking)
         while True:
-            question = asking.send(reply(question))
+            call = asking.send(reply(call))
     except StopIteration as end:
         return end.value
 
@@ -59,9 +59,13 @@ def test_noise_levels_are_the_reference(name: str, config: Any, schedules: dict[
         if case["scheduler"] in SCHEDULES:
             if None in case["sigmas"]:
                 continue  # the peer has no number there
-            leaping = case["drop_penultimate"]
+            discard_penultimate = case["drop_penultimate"]
             found = sigmas(
-                known, case["scheduler"], case["steps"], case["denoise"], leaping=leaping
+                known,
+                case["scheduler"],
+                case["steps"],
+                case["denoise"],
+                discard_penultimate=discard_penultimate,
             )
             assert found.numpy() == pytest.approx(case["sigmas"], rel=5e-6), case
             compared += 1
@@ -118,47 +122,49 @@ def test_the_largest_seed_is_a_seed():
     assert initial_noise(torch.zeros(1, 4, 2, 2), 2**64 - 1).isfinite().all()
 
 
-def guide(tiny: Loaded, wanted: str, unwanted: str = "", scale: float = 3.0) -> Guide:
-    return guidance.guide(tiny.model, tiny.clip.encode(wanted), tiny.clip.encode(unwanted), scale)
+def guider(tiny: Loaded, wanted: str, unwanted: str = "", scale: float = 3.0) -> Guider:
+    return guiders.cfg_guider(
+        tiny.model, tiny.clip.encode(wanted), tiny.clip.encode(unwanted), scale
+    )
 
 
-def drawn(guide: Guide, seed: int, sampler: str = "euler", steps: int = 4) -> Tensor:
-    down = sigmas(guide.model.levels, "normal", steps)
-    walk = denoise(guide, torch.zeros(1, 4, 8, 8), sampler=sampler, sigmas=down, seed=seed)
+def drawn(guider: Guider, seed: int, sampler: str = "euler", steps: int = 4) -> Tensor:
+    down = sigmas(guider.model.levels, "normal", steps)
+    walk = denoise(guider, torch.zeros(1, 4, 8, 8), sampler=sampler, sigmas=down, seed=seed)
     return completed(walk)
 
 
 def test_a_text_changes_the_picture_and_a_seed_too(tiny: Loaded):
-    first = drawn(guide(tiny, "cat"), 1)
-    assert torch.equal(first, drawn(guide(tiny, "cat"), 1))
-    assert not torch.allclose(first, drawn(guide(tiny, "dog"), 1))
-    assert not torch.allclose(first, drawn(guide(tiny, "cat"), 2))
+    first = drawn(guider(tiny, "cat"), 1)
+    assert torch.equal(first, drawn(guider(tiny, "cat"), 1))
+    assert not torch.allclose(first, drawn(guider(tiny, "dog"), 1))
+    assert not torch.allclose(first, drawn(guider(tiny, "cat"), 2))
 
 
 def test_cfg_1_never_evaluates_the_negative(tiny: Loaded):
-    without = guide(tiny, "cat", "dog", 1.0)
+    without = guider(tiny, "cat", "dog", 1.0)
     assert len(without.texts) == 1
-    assert torch.equal(drawn(without, 1), drawn(guide(tiny, "cat", "anything", 1.0), 1))
+    assert torch.equal(drawn(without, 1), drawn(guider(tiny, "cat", "anything", 1.0), 1))
 
 
 def test_guidance_is_the_difference_that_the_text_makes(tiny: Loaded):
     x, sigma = initial_noise(torch.zeros(2, 4, 8, 8), 3), torch.tensor(2.0)
 
-    def ask(guide: Guide) -> Tensor:
-        return answer([Request(guide, x, sigma)])[0]
+    def ask(guider: Guider) -> Tensor:
+        return answer([StepRequest(guider, x, sigma)])[0]
 
-    with_text = ask(guide(tiny, "cat", scale=1.0))
-    without = ask(guide(tiny, "dog", scale=1.0))
+    with_text = ask(guider(tiny, "cat", scale=1.0))
+    without = ask(guider(tiny, "dog", scale=1.0))
     expected = without + 5 * (with_text - without)
-    assert torch.allclose(ask(guide(tiny, "cat", "dog", 5.0)), expected, atol=1e-5)
+    assert torch.allclose(ask(guider(tiny, "cat", "dog", 5.0)), expected, atol=1e-5)
 
 
 def test_many_jobs_are_answered_as_each_alone(tiny: Loaded):
     """Jobs of other texts, batch sizes, levels and guidance share one evaluation."""
     dice = random.Random(0)
     requests = [
-        Request(
-            guide(tiny, wanted, "blurry " * dice.choice([1, 9]), scale),
+        StepRequest(
+            guider(tiny, wanted, "blurry " * dice.choice([1, 9]), scale),
             initial_noise(torch.zeros(count, 4, 8, 8), seed) * (seed + 1),
             torch.tensor(0.5 + seed),
         )
@@ -173,21 +179,21 @@ def test_many_jobs_are_answered_as_each_alone(tiny: Loaded):
 
 
 def test_texts_of_unlike_length_are_repeated_to_one(tiny: Loaded):
-    both = guide(tiny, "x " * 30, "short")
+    both = guider(tiny, "x " * 30, "short")
     assert {text.shape[1] for text in both.texts} == {48}
-    unequal = guide(tiny, "x " * 110, "y " * 40)
+    unequal = guider(tiny, "x " * 110, "y " * 40)
     assert len({text.shape[1] for text in unequal.texts}) == 2, "repeating would be too long"
     assert drawn(unequal, 1, steps=1).isfinite().all()
 
 
 def test_each_step_reports_each_index_once(tiny: Loaded):
-    asked = guide(tiny, "cat")
+    asked = guider(tiny, "cat")
     seen: list[tuple[int, int]] = []
     down = sigmas(tiny.model.levels, "karras", 5)
 
-    def reply(turn: Turn) -> Tensor:
-        seen.append((turn.index, turn.total))
-        return answer([turn.request])[0]
+    def reply(request: StepRequest) -> Tensor:
+        seen.append((request.index, request.total))
+        return answer([request])[0]
 
     zeros = torch.zeros(1, 4, 8, 8)
     driven(denoise(asked, zeros, sampler="dpmpp_2m", sigmas=down, seed=1), reply)
@@ -197,7 +203,7 @@ def test_each_step_reports_each_index_once(tiny: Loaded):
 def test_no_steps_leave_the_latents_alone(tiny: Loaded):
     latents = torch.randn(1, 4, 8, 8)
     none = torch.empty(0)
-    walk = denoise(guide(tiny, "cat"), latents, sampler="euler", sigmas=none, seed=1)
+    walk = denoise(guider(tiny, "cat"), latents, sampler="euler", sigmas=none, seed=1)
     assert completed(walk).equal(latents)
 
 
@@ -206,7 +212,7 @@ def test_outside_of_a_mask_the_latents_stay(tiny: Loaded):
     mask = torch.zeros(1, 64, 64)
     mask[:, :, 32:] = 1
     down = sigmas(tiny.model.levels, "normal", 4, 0.6)
-    walk = denoise(guide(tiny, "cat"), latents, sampler="euler", sigmas=down, seed=1, mask=mask)
+    walk = denoise(guider(tiny, "cat"), latents, sampler="euler", sigmas=down, seed=1, mask=mask)
     found = completed(walk)
     assert torch.allclose(found[..., :3], latents[..., :3], atol=1e-4)
     assert not torch.allclose(found[..., 5:], latents[..., 5:], atol=1e-2)
@@ -224,7 +230,7 @@ class Knowing(nn.Module):
 
 
 def test_ddim_is_euler_but_for_what_it_keeps_outside_of_a_mask(tiny: Loaded):
-    latents, asked = torch.randn(1, 4, 8, 8), guide(tiny, "cat")
+    latents, asked = torch.randn(1, 4, 8, 8), guider(tiny, "cat")
     down = sigmas(tiny.model.levels, "normal", 3, 0.6)
 
     def found(sampler: str, width: int) -> Tensor:
@@ -255,7 +261,7 @@ def test_velocity_and_noise_predictions_agree_about_a_perfect_network(tiny_folde
 
 
 def test_conditioning_or_latents_of_another_model_are_refused(tiny: Loaded):
-    asked = guide(tiny, "cat")
+    asked = guider(tiny, "cat")
     sigma = torch.ones(1)
     with pytest.raises(ValueError, match="CLIP of the same checkpoint"):
         tiny.model.denoised(torch.zeros(1, 4, 8, 8), sigma, torch.zeros(1, 77, 768))

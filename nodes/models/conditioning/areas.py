@@ -22,7 +22,7 @@ Conditioning: TypeAlias = Sequence[Sequence[Any]]
 
 
 @dataclass(frozen=True, eq=False)
-class Cue:
+class Cond:
     """One text of a conditioning.
 
     Attributes:
@@ -43,18 +43,18 @@ class Cue:
         """From which part of the sampling to which it counts, 0..1."""
         return self.options.get("start_percent", 0.0), self.options.get("end_percent", 1.0)
 
-    def place(self, shape: Sequence[int]) -> Place:
+    def weighted_area(self, shape: Sequence[int]) -> WeightedArea:
         """Where it counts in latents of a shape [B, C, H, W], and how much at each pixel."""
         rows, columns = int(shape[-2]), int(shape[-1])
         mask = self._mask(rows, columns)
         area = self._area(rows, columns, mask)
         weight = torch.full((area.rows, area.columns), float(self.options.get("strength", 1.0)))
         if mask is None:
-            return Place(area, weight * _fading(area, rows, columns))
+            return WeightedArea(area, weight * _feather(area, rows, columns))
         cut = mask[:, None, area.y : area.y + area.rows, area.x : area.x + area.columns]
         times = -(-int(shape[0]) // len(cut))
         held = torch.cat([cut] * times)[: int(shape[0])]
-        return Place(area, weight * held * float(self.options.get("mask_strength", 1.0)))
+        return WeightedArea(area, weight * held * float(self.options.get("mask_strength", 1.0)))
 
     def _mask(self, rows: int, columns: int) -> Tensor | None:
         mask: Tensor | None = self.options.get("mask")
@@ -102,19 +102,19 @@ class Area:
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class WeightedArea:
     """Where a text counts, and how much: `weight` broadcasts over [B, C, rows, columns]."""
 
     area: Area
     weight: Tensor
 
 
-def cues(conditioning: Conditioning) -> list[Cue]:
+def conds(conditioning: Conditioning) -> list[Cond]:
     """The texts of a conditioning."""
-    return [Cue(text, options) for text, options in conditioning]
+    return [Cond(text, options) for text, options in conditioning]
 
 
-def _fading(area: Area, rows: int, columns: int) -> Tensor:
+def _feather(area: Area, rows: int, columns: int) -> Tensor:
     """1, falling towards those borders of an area that are inside of the picture."""
     down = _ramp(area.rows, area.y > 0, area.y + area.rows < rows)
     along = _ramp(area.columns, area.x > 0, area.x + area.columns < columns)

@@ -48,13 +48,13 @@ def read(path: Path) -> Conditioning:
     return [(file[TEXT], options)]
 
 
-def behind(first: Sequence[Sequence[Any]], second: Sequence[Sequence[Any]]) -> Conditioning:
+def concat(first: Sequence[Sequence[Any]], second: Sequence[Sequence[Any]]) -> Conditioning:
     """Each of the first with the first of the second behind it."""
     after: Tensor = second[0][0]
     return [(torch.cat([text, after], dim=1), dict(options)) for text, options in first]
 
 
-def between(
+def average(
     first: Sequence[Sequence[Any]], second: Sequence[Sequence[Any]], share: float
 ) -> Conditioning:
     """Each of the first mixed with the first of the second, which is cut or filled to fit.
@@ -81,7 +81,7 @@ def _mixed(
     return text * share + fitted * (1 - share), options
 
 
-def nothing(conditioning: Sequence[Sequence[Any]]) -> Conditioning:
+def zero_out(conditioning: Sequence[Sequence[Any]]) -> Conditioning:
     """The same shapes, all zero."""
     made: Conditioning = []
     for text, options in conditioning:

@@ -14,7 +14,7 @@ from nodes.models.latents.latents import blank_for
 from nodes.models.latents.previews import Colors
 from nodes.models.networks.network import Handle, Network
 from nodes.models.networks.torch_devices import compute_dtype
-from nodes.models.sampling.cfg import Guiding
+from nodes.models.sampling.cfg import Guidance
 from nodes.models.sampling.schedules import Levels, levels
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Model(Handle["UNet2DConditionModel"]):
     latent_scale: float
     levels: Levels = field(init=False, repr=False)
     colors: Colors | None = field(default=None, repr=False, kw_only=True)
-    guiding: Guiding = field(default=Guiding(), repr=False, kw_only=True)
+    guidance: Guidance = field(default=Guidance(), repr=False, kw_only=True)
     factor: int = field(default=8, kw_only=True)
     differential: float = field(default=0.0, kw_only=True)
 

@@ -1,4 +1,4 @@
-"""How two answers, to what is wanted and to what is not, become one.
+"""Classifier-free guidance: how the answers to cond and uncond become one.
 
 Each rule is of one paper. All of them speak of denoised latents; the noise that a model found is
 what lies between those and the latent that it was asked about.
@@ -17,95 +17,95 @@ fourier: Any = torch.fft  # has no types
 
 
 @dataclass(frozen=True, eq=False)
-class Point:
+class CfgInput:
     """What a model answered at one place of a walk.
 
     Attributes:
         x: the latents, [B, C, H, W].
         sigma: their level of noise.
-        wanted: denoised towards what is wanted.
-        unwanted: denoised towards what is not.
-        scale: how strongly the first is preferred.
+        cond: the denoised latents by the positive conditioning.
+        uncond: the denoised latents by the negative conditioning.
+        scale: of the guidance, 1 for none.
     """
 
     x: Tensor
     sigma: Tensor
-    wanted: Tensor
-    unwanted: Tensor
+    cond: Tensor
+    uncond: Tensor
     scale: float | Tensor
 
 
-Rule: TypeAlias = Callable[[Point], Tensor]
-After: TypeAlias = Callable[[Point, Tensor], Tensor]
+CfgFunction: TypeAlias = Callable[[CfgInput], Tensor]
+PostCfg: TypeAlias = Callable[[CfgInput, Tensor], Tensor]
 
 
-def plain(point: Point) -> Tensor:
+def plain_cfg(given: CfgInput) -> Tensor:
     """Ho & Salimans 2022, https://arxiv.org/abs/2207.12598."""
-    return point.unwanted + (point.wanted - point.unwanted) * point.scale
+    return given.uncond + (given.cond - given.uncond) * given.scale
 
 
 @dataclass(frozen=True)
-class Guiding:
-    """The rules that a model wears.
+class Guidance:
+    """How a model is guided: the functions that its patches put before, in and after CFG.
 
     Attributes:
-        overrides: scales in place of the one that was asked for, between two levels.
-        before: changes of the answers.
-        rule: makes one of them.
-        after: changes of that.
+        scale_overrides: scales in place of the one that was asked for, between two levels.
+        pre_cfg: change cond and uncond before.
+        cfg_function: makes one of both.
+        post_cfg: change what came out of it, in their order.
     """
 
-    overrides: tuple[tuple[float, float, float], ...] = ()
-    before: tuple[Callable[[Point], Point], ...] = ()
-    rule: Rule = plain
-    after: tuple[After, ...] = ()
+    scale_overrides: tuple[tuple[float, float, float], ...] = ()
+    pre_cfg: tuple[Callable[[CfgInput], CfgInput], ...] = ()
+    cfg_function: CfgFunction = plain_cfg
+    post_cfg: tuple[PostCfg, ...] = ()
 
     def scale(self, sigma: Tensor, asked: float) -> float:
         """How strong guidance is at a level."""
-        for start, end, scale in reversed(self.overrides):
+        for start, end, scale in reversed(self.scale_overrides):
             if end <= float(sigma) <= start:
                 return scale
         return asked
 
-    def guided(self, point: Point) -> Tensor:
+    def combine(self, given: CfgInput) -> Tensor:
         """One answer of two."""
-        for change in self.before:
-            point = change(point)
-        return self.ended(point, self.rule(point))
+        for change in self.pre_cfg:
+            given = change(given)
+        return self.apply_post_cfg(given, self.cfg_function(given))
 
-    def ended(self, point: Point, answer: Tensor) -> Tensor:
-        """The answer as the last rules leave it."""
-        for change in self.after:
-            answer = change(point, answer)
+    def apply_post_cfg(self, given: CfgInput, answer: Tensor) -> Tensor:
+        """The answer after the functions that follow CFG."""
+        for change in self.post_cfg:
+            answer = change(given, answer)
         return answer
 
 
-def perpendicular(point: Point, empty: Tensor, strength: float) -> Tensor:
-    """Only what the unwanted has beside the wanted; Armandpour et al. 2023.
+def perp_neg(given: CfgInput, empty: Tensor, strength: float) -> Tensor:
+    """Perp-Neg: only the part of uncond that is perpendicular to cond; Armandpour et al. 2023.
 
     https://arxiv.org/abs/2304.04968; both are seen from the answer to no text.
     """
-    wanted, unwanted = point.wanted - empty, point.unwanted - empty
-    along = (unwanted * wanted).sum() / (wanted**2).sum().clamp(min=1e-12)
-    return empty + point.scale * (wanted - strength * (unwanted - along * wanted))
+    cond, uncond = given.cond - empty, given.uncond - empty
+    along = (uncond * cond).sum() / (cond**2).sum().clamp(min=1e-12)
+    return empty + given.scale * (cond - strength * (uncond - along * cond))
 
 
-def rescaled(share: float) -> Rule:
-    """As much spread as the answer to what is wanted has; Lin et al. 2023, equations 14 to 16.
+def rescale_cfg(share: float) -> CfgFunction:
+    """RescaleCFG: the standard deviation of cond; Lin et al. 2023, equations 14 to 16.
 
     https://arxiv.org/abs/2305.08891; on velocities, `share` of it mixed with the plain answer.
     """
 
-    def rule(point: Point) -> Tensor:
-        grown = (point.sigma**2 + 1).sqrt()
+    def rule(given: CfgInput) -> Tensor:
+        grown = (given.sigma**2 + 1).sqrt()
 
         def velocity(denoised: Tensor) -> Tensor:
-            return (point.x / grown**2 - denoised) * grown / point.sigma
+            return (given.x / grown**2 - denoised) * grown / given.sigma
 
-        guided = velocity(plain(point))
-        spread = _spread(velocity(point.wanted)) / _spread(guided)
+        guided = velocity(plain_cfg(given))
+        spread = _spread(velocity(given.cond)) / _spread(guided)
         mixed = guided * (share * spread + 1 - share)
-        return point.x / grown**2 - mixed * point.sigma / grown
+        return given.x / grown**2 - mixed * given.sigma / grown
 
     return rule
 
@@ -114,88 +114,88 @@ def _spread(latents: Tensor) -> Tensor:
     return latents.std(dim=(1, 2, 3), keepdim=True)
 
 
-def zero_star(point: Point) -> Tensor:
-    """The unwanted first scaled to the wanted; Fan et al. 2025, https://arxiv.org/abs/2503.18886."""
-    wanted, unwanted = point.x - point.wanted, point.x - point.unwanted
+def cfg_zero_star(given: CfgInput) -> Tensor:
+    """CFG-Zero*: uncond first scaled to cond; Fan et al. 2025, https://arxiv.org/abs/2503.18886."""
+    cond, uncond = given.x - given.cond, given.x - given.uncond
     dims = (1, 2, 3)
-    along = (wanted * unwanted).sum(dims, keepdim=True) / (unwanted**2).sum(dims, keepdim=True)
-    unwanted = unwanted * along.nan_to_num()
-    return point.x - (unwanted + (wanted - unwanted) * point.scale)
+    along = (cond * uncond).sum(dims, keepdim=True) / (uncond**2).sum(dims, keepdim=True)
+    uncond = uncond * along.nan_to_num()
+    return given.x - (uncond + (cond - uncond) * given.scale)
 
 
-def of_equal_length(strength: float, *, before: bool) -> tuple[Rule, tuple[After, ...]]:
-    """Guidance that makes no place brighter: at most as long, over the channels, as the wanted.
+def cfg_norm(strength: float, *, before: bool) -> tuple[CfgFunction, tuple[PostCfg, ...]]:
+    """CFGNorm: at no place longer, over the channels, than cond.
 
     Args:
         strength: how much of it.
         before: on the noise, longer or shorter, in place of the plain rule.
     """
 
-    def rule(point: Point) -> Tensor:
-        guided, wanted = point.x - plain(point), point.x - point.wanted
+    def rule(given: CfgInput) -> Tensor:
+        guided, cond = given.x - plain_cfg(given), given.x - given.cond
         length = _length(guided)
-        ratio = torch.where(length > 0, _length(wanted) / length, 1.0)
-        return point.x - guided * (strength * ratio + 1 - strength)
+        ratio = torch.where(length > 0, _length(cond) / length, 1.0)
+        return given.x - guided * (strength * ratio + 1 - strength)
 
-    def after(point: Point, answer: Tensor) -> Tensor:
+    def after(given: CfgInput, answer: Tensor) -> Tensor:
         length = _length(answer) + 1e-8
-        return answer * (_length(point.wanted) / length).clamp(max=1) * strength
+        return answer * (_length(given.cond) / length).clamp(max=1) * strength
 
-    return (rule, ()) if before else (plain, (after,))
+    return (rule, ()) if before else (plain_cfg, (after,))
 
 
 def _length(latents: Tensor) -> Tensor:
     return (latents**2).sum(dim=1, keepdim=True).sqrt()
 
 
-def by_frequency(low: float, high: float, cutoff: int) -> Callable[[Point], Point]:
-    """Coarse and fine differences by scales of their own; Huang et al. 2025.
+def fresca(low: float, high: float, cutoff: int) -> Callable[[CfgInput], CfgInput]:
+    """FreSca: coarse and fine differences by scales of their own; Huang et al. 2025.
 
     https://arxiv.org/abs/2504.02154; coarse are `cutoff` frequencies to either side of none.
     """
 
-    def change(point: Point) -> Point:
-        waves = fourier.fftshift(fourier.fft2((point.wanted - point.unwanted).float()), (-2, -1))
+    def change(given: CfgInput) -> CfgInput:
+        waves = fourier.fftshift(fourier.fft2((given.cond - given.uncond).float()), (-2, -1))
         scale = torch.full(waves.shape[-2:], high, device=waves.device)
         places = [
             slice(max(0, side // 2 - cutoff), side // 2 + cutoff) for side in waves.shape[-2:]
         ]
         scale[places[0], places[1]] = low
         turned = fourier.ifft2(fourier.ifftshift(waves * scale, (-2, -1))).real
-        return replace(point, wanted=point.unwanted + turned.to(point.wanted))
+        return replace(given, cond=given.uncond + turned.to(given.cond))
 
     return change
 
 
-def along_the_batch(least: float, *, there_and_back: bool) -> Rule:
-    """Guidance that grows over the pictures of a film, from `least` on; or grows and falls."""
+def video_cfg(least: float, *, there_and_back: bool) -> CfgFunction:
+    """A scale that grows over the frames of a video from `least` on; or grows and falls."""
 
-    def rule(point: Point) -> Tensor:
-        way = torch.linspace(0, 1, len(point.x)).view(-1, 1, 1, 1).to(point.x)
+    def rule(given: CfgInput) -> Tensor:
+        way = torch.linspace(0, 1, len(given.x)).view(-1, 1, 1, 1).to(given.x)
         if there_and_back:
             way = 1 - (2 * way - 1).abs()
-        return plain(replace(point, scale=least + way * (point.scale - least)))
+        return plain_cfg(replace(given, scale=least + way * (given.scale - least)))
 
     return rule
 
 
-def rescored(share: float, spread: float) -> After:
+def temporal_score_rescaling(share: float, spread: float) -> PostCfg:
     """Temporal score rescaling: less noise (`share` below 1) or more, the later the more so."""
 
-    def after(point: Point, answer: Tensor) -> Tensor:
-        signal = (spread / point.sigma) ** 2
-        return point.x + (signal + 1) / (signal / share + 1) * (answer - point.x)
+    def after(given: CfgInput, answer: Tensor) -> Tensor:
+        signal = (spread / given.sigma) ** 2
+        return given.x + (signal + 1) / (signal / share + 1) * (answer - given.x)
 
     return after
 
 
-def with_less_noise(scale: float) -> After:
-    """The noise that was found, that many times smaller; Ning et al. 2023.
+def epsilon_scaling(scale: float) -> PostCfg:
+    """The predicted noise, that many times smaller; Ning et al. 2023.
 
     https://arxiv.org/abs/2308.15321.
     """
 
-    def after(point: Point, answer: Tensor) -> Tensor:
-        return point.x - (point.x - answer) / scale
+    def after(given: CfgInput, answer: Tensor) -> Tensor:
+        return given.x - (given.x - answer) / scale
 
     return after

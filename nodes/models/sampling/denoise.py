@@ -12,61 +12,48 @@ from torch.nn.functional import interpolate
 
 from nodes.models.networks.unet import Model
 from nodes.models.sampling.brownian import Brownian
-from nodes.models.sampling.guidance import Guide, Request, answer
+from nodes.models.sampling.guiders import Guider, StepRequest, answer
 from nodes.models.sampling.noise import initial_noise, step_noise
-from nodes.models.sampling.samplers import BROWNIAN, UNGUIDED, Noise, Sampling, Way
+from nodes.models.sampling.samplers import BROWNIAN, CFG_PP, Noise, Sampler, SamplerSteps
 
 OTHER_NOISE = frozenset({"ddim"})
 """Samplers that keep what is outside of a mask under the noise of the next seed."""
 
 
-@dataclass(frozen=True, eq=False)
-class Turn:
-    """A pause: `index` of `total` steps are done, and `request` wants an answer.
-
-    `denoised` is the last answer, in the unit of the network, None before the first.
-    """
-
-    index: int
-    total: int
-    request: Request
-    denoised: Tensor | None
-
-
 class Finished(NamedTuple):
-    """Where a walk ended, and the last answer on the way; float32 on the CPU."""
+    """Where the sampler ended, and the last answer on the way; float32 on the CPU."""
 
     latents: Tensor
     denoised: Tensor
 
 
 def denoise(
-    guide: Guide,
+    guider: Guider,
     latents: Tensor,
     *,
-    sampler: str | Way,
+    sampler: str | Sampler,
     sigmas: Tensor,
     seed: int,
     batch_index: Sequence[int] | None = None,
     mask: Tensor | None = None,
     noisy: bool = True,
-) -> Generator[Turn, Tensor, Finished]:
-    """Put noise of level ``sigmas[0]`` on the latents and walk down the levels.
+) -> Generator[StepRequest, Tensor, Finished]:
+    """Put noise of level ``sigmas[0]`` on the latents and sample down the sigmas.
 
-    A generator: send it the answer to each `Turn` (see `guidance.answer` and `completed`); it
+    A generator: send it the answer to each `StepRequest` (see `guiders.answer` and `completed`); it
     returns latents in the unit they came in.
 
     Args:
-        guide: the model, which must be bound, and the texts.
+        guider: the model, which must be bound, and the texts.
         latents: float32 [B, C, H, W]; zeros, of any kind of model, for a picture from nothing.
-        sampler: a name in `SAMPLERS`, or a `Way`.
+        sampler: a name in `SAMPLERS`, or a `Sampler`.
         sigmas: falling levels (see `schedules.sigmas`); fewer than two leave the latents alone.
         seed: of the noise.
         batch_index: which pictures of a bigger batch these are.
         mask: 1 where to denoise, 0 where to keep, [B or 1, H, W] of any size.
         noisy: False puts no noise on: it is on them already.
     """
-    model = guide.model
+    model = guider.model
     latents = model.start(latents)
     if len(sigmas) < 2:
         return Finished(latents, latents)
@@ -75,13 +62,13 @@ def denoise(
     noise = noise.to(device)
     clean = latents.float().to(device) * model.latent_scale
     strength = (1 + sigmas[0] ** 2).sqrt() if model.levels.is_largest(sigmas[0]) else sigmas[0]
-    way = Way(sampler) if isinstance(sampler, str) else sampler
-    fresh = _fresh(way, noise, sigmas, seed)
-    steps = way.steps(noise * strength + clean, sigmas, fresh, model.levels)
-    if way.name in OTHER_NOISE:
+    chosen = Sampler(sampler) if isinstance(sampler, str) else sampler
+    fresh = _fresh(chosen, noise, sigmas, seed)
+    steps = chosen.steps(noise * strength + clean, sigmas, fresh, model.levels)
+    if chosen.name in OTHER_NOISE:
         noise = initial_noise(latents, seed + 1, batch_index).to(device)
     keep = None if mask is None else _Keep(clean, noise, _fitted(mask, clean), model, sigmas)
-    end, last = yield from _walk(guide, steps, sigmas, keep, unguided=way.name in UNGUIDED)
+    end, last = yield from _run(guider, steps, sigmas, keep, uncond_denoised=chosen.name in CFG_PP)
     return Finished((end / model.latent_scale).cpu(), (last / model.latent_scale).cpu())
 
 
@@ -96,12 +83,12 @@ def noised(
     return latents + noise * level / model.latent_scale
 
 
-def completed(turns: Generator[Turn, Tensor, Finished]) -> Tensor:
-    """The latents of `denoise` when each of its turns is answered at once and alone."""
+def completed(steps: Generator[StepRequest, Tensor, Finished]) -> Tensor:
+    """The latents of `denoise` when each of its steps is answered at once and alone."""
     try:
-        turn = next(turns)
+        request = next(steps)
         while True:
-            turn = turns.send(answer([turn.request])[0])
+            request = steps.send(answer([request])[0])
     except StopIteration as end:
         return end.value.latents
 
@@ -142,32 +129,37 @@ class _Keep:
         return strength * inside + (1 - strength) * self.mask
 
 
-def _fresh(way: Way, noise: Tensor, sigmas: Tensor, seed: int) -> Noise:
+def _fresh(sampler: Sampler, noise: Tensor, sigmas: Tensor, seed: int) -> Noise:
     """What a sampler puts on between two levels."""
-    if way.name not in BROWNIAN:
+    if sampler.name not in BROWNIAN:
         return step_noise(noise, seed)
     return Brownian(noise, seed, float(sigmas[sigmas > 0].min()), float(sigmas.max()))
 
 
-def _walk(
-    guide: Guide, steps: Sampling, sigmas: Tensor, keep: _Keep | None, *, unguided: bool
-) -> Generator[Turn, Tensor, tuple[Tensor, Tensor]]:
-    """Pass the sampler's questions on, and the answers back."""
+def _run(
+    guider: Guider,
+    steps: SamplerSteps,
+    sigmas: Tensor,
+    keep: _Keep | None,
+    *,
+    uncond_denoised: bool,
+) -> Generator[StepRequest, Tensor, tuple[Tensor, Tensor]]:
+    """Pass the sampler's calls on, and the answers back."""
     total = len(sigmas) - 1
-    asked = guide.with_unguided() if unguided else guide
-    question = next(steps)
+    asked = guider.with_uncond() if uncond_denoised else guider
+    call = next(steps)
     denoised = None
     while True:
-        x, sigma = question.x, question.sigma
+        x, sigma = call.x, call.sigma
         index = int((sigmas > sigma).sum())
         if keep is not None:
             x = keep.before(x, sigma)
-        told = yield Turn(index, total, Request(asked, x, sigma), denoised)
+        answered = yield StepRequest(asked, x, sigma, index, total, denoised)
         if keep is not None:
-            told = keep.after(told, sigma)
-        denoised = told[0] if unguided else told
+            answered = keep.after(answered, sigma)
+        denoised = answered[0] if uncond_denoised else answered
         try:
-            question = steps.send(told)
+            call = steps.send(answered)
         except StopIteration as end:
             return end.value, denoised
 

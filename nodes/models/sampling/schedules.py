@@ -321,7 +321,12 @@ SCHEDULES: Mapping[str, Callable[[Levels, int], Tensor]] = {
 
 
 def sigmas(
-    levels: Levels, scheduler: str, steps: int, denoise: float = 1.0, *, leaping: bool = False
+    levels: Levels,
+    scheduler: str,
+    steps: int,
+    denoise: float = 1.0,
+    *,
+    discard_penultimate: bool = False,
 ) -> Tensor:
     """The noise levels a sampler goes through, falling, float32; steps + 1 of them.
 
@@ -331,12 +336,13 @@ def sigmas(
         steps: how many steps are taken.
         denoise: below 1 only the last part of a longer schedule is walked; 0 walks nothing and
             gives an empty tensor.
-        leaping: the last level but 0 is left out, of one step more (see `samplers.LEAPING`).
+        discard_penultimate: the last level but 0 is left out, of one step more (see
+            `samplers.DISCARD_PENULTIMATE`).
     """
     if denoise <= 0:
         return torch.empty(0)
     whole = steps if denoise > 0.9999 else int(steps / denoise)
-    found = SCHEDULES[scheduler](levels, whole + leaping)
-    if leaping:
+    found = SCHEDULES[scheduler](levels, whole + discard_penultimate)
+    if discard_penultimate:
         found = torch.cat([found[:-2], found[-1:]])
     return found if denoise > 0.9999 else found[-(steps + 1) :]

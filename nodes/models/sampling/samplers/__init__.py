@@ -1,4 +1,4 @@
-"""Samplers: how noise becomes a latent, one question to the model after another."""
+"""Samplers: how noise becomes a latent, one call to the model after another."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from nodes.models.sampling.samplers.asking import Noise, Question, Sampler, Sampling
 from nodes.models.sampling.samplers.dpm_solver import dpm_adaptive, dpm_fast
 from nodes.models.sampling.samplers.exponential import dpmpp_2m, dpmpp_2s_ancestral, res_multistep
 from nodes.models.sampling.samplers.multistep import deis, ipndm, lms
+from nodes.models.sampling.samplers.protocol import ModelCall, Noise, SamplerFunction, SamplerSteps
 from nodes.models.sampling.samplers.sa_solver import sa_solver
 from nodes.models.sampling.samplers.slopes import (
     ddpm,
@@ -36,13 +36,22 @@ from nodes.models.sampling.samplers.stochastic import (
 from nodes.models.sampling.samplers.uni_pc import uni_pc
 from nodes.models.sampling.schedules import Levels
 
-__all__ = ["BROWNIAN", "LEAPING", "SAMPLERS", "UNGUIDED", "Noise", "Question", "Sampling", "Way"]
+__all__ = [
+    "BROWNIAN",
+    "CFG_PP",
+    "DISCARD_PENULTIMATE",
+    "SAMPLERS",
+    "ModelCall",
+    "Noise",
+    "Sampler",
+    "SamplerSteps",
+]
 
-SAMPLERS: Mapping[str, Sampler] = {
+SAMPLERS: Mapping[str, SamplerFunction] = {
     "euler": euler,
-    "euler_cfg_pp": partial(euler_ancestral, eta=0.0, plus=True),
+    "euler_cfg_pp": partial(euler_ancestral, eta=0.0, cfg_pp=True),
     "euler_ancestral": euler_ancestral,
-    "euler_ancestral_cfg_pp": partial(euler_ancestral, plus=True),
+    "euler_ancestral_cfg_pp": partial(euler_ancestral, cfg_pp=True),
     "heun": heun,
     "heunpp2": heunpp2,
     "dpm_2": dpm_2,
@@ -51,11 +60,11 @@ SAMPLERS: Mapping[str, Sampler] = {
     "dpm_fast": dpm_fast,
     "dpm_adaptive": dpm_adaptive,
     "dpmpp_2s_ancestral": dpmpp_2s_ancestral,
-    "dpmpp_2s_ancestral_cfg_pp": partial(dpmpp_2s_ancestral, plus=True),
+    "dpmpp_2s_ancestral_cfg_pp": partial(dpmpp_2s_ancestral, cfg_pp=True),
     "dpmpp_sde": dpmpp_sde,
     "dpmpp_sde_gpu": dpmpp_sde,
     "dpmpp_2m": dpmpp_2m,
-    "dpmpp_2m_cfg_pp": partial(dpmpp_2m, plus=True),
+    "dpmpp_2m_cfg_pp": partial(dpmpp_2m, cfg_pp=True),
     "dpmpp_2m_sde": dpmpp_2m_sde,
     "dpmpp_2m_sde_gpu": dpmpp_2m_sde,
     "dpmpp_2m_sde_heun": partial(dpmpp_2m_sde, heun=True),
@@ -68,11 +77,11 @@ SAMPLERS: Mapping[str, Sampler] = {
     "ipndm_v": lms,
     "deis": deis,
     "res_multistep": res_multistep,
-    "res_multistep_cfg_pp": partial(res_multistep, plus=True),
+    "res_multistep_cfg_pp": partial(res_multistep, cfg_pp=True),
     "res_multistep_ancestral": partial(res_multistep, eta=1.0),
-    "res_multistep_ancestral_cfg_pp": partial(res_multistep, eta=1.0, plus=True),
+    "res_multistep_ancestral_cfg_pp": partial(res_multistep, eta=1.0, cfg_pp=True),
     "gradient_estimation": gradient_estimation,
-    "gradient_estimation_cfg_pp": partial(gradient_estimation, plus=True),
+    "gradient_estimation_cfg_pp": partial(gradient_estimation, cfg_pp=True),
     "er_sde": er_sde,
     "seeds_2": seeds_2,
     "seeds_3": seeds_3,
@@ -83,22 +92,22 @@ SAMPLERS: Mapping[str, Sampler] = {
     "uni_pc_bh2": partial(uni_pc, exponential=True),
 }
 """Those on the device of the model (`_gpu`) draw their noise as the others do: on the CPU."""
-LEAPING = frozenset({"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"})
+DISCARD_PENULTIMATE = frozenset({"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"})
 """Samplers that leave out the last level but 0: they would ask for one that is lower still."""
-UNGUIDED = frozenset(name for name in SAMPLERS if name.endswith("_cfg_pp"))
-"""Samplers that want the answer without guidance too, see `asking.answers`."""
+CFG_PP = frozenset(name for name in SAMPLERS if name.endswith("_cfg_pp"))
+"""Samplers that want the answer without guidance too, see `protocol.Answers`."""
 BROWNIAN = frozenset(name for name in SAMPLERS if name.startswith("dpmpp_") and "sde" in name)
 """Samplers whose noise is one path through all levels, see `brownian`."""
 
 
 @dataclass(frozen=True)
-class Way:
+class Sampler:
     """A sampler by its name in `SAMPLERS`, and the numbers it is given."""
 
     name: str
     numbers: Mapping[str, object] = field(default_factory=dict[str, object])
 
-    def steps(self, x: Tensor, sigmas: Tensor, noise: Noise, levels: Levels) -> Sampling:
+    def steps(self, x: Tensor, sigmas: Tensor, noise: Noise, levels: Levels) -> SamplerSteps:
         """Its walk from `x` down some levels, of a model that knows `levels`."""
         moving = sigmas[1:] != sigmas[:-1]
         sigmas = torch.cat([sigmas[:1], sigmas[1:][moving]])  # without steps that go nowhere

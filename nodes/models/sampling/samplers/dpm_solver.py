@@ -1,4 +1,4 @@
-"""DPM-Solver, which counts questions instead of steps, or chooses its steps itself.
+"""DPM-Solver, which counts calls instead of steps, or chooses its steps itself.
 
 Lu et al. 2022, https://arxiv.org/abs/2206.00927; t is the negative logarithm of the level.
 """
@@ -12,13 +12,13 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from nodes.models.sampling.samplers.asking import Noise, Question, Sampling, ancestral
+from nodes.models.sampling.samplers.protocol import ModelCall, Noise, SamplerSteps, ancestral_step
 
 MARGIN = 1e-5  # of t: so near to the end is the end
 
 
-def dpm_fast(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
-    """As many questions as there are steps, three for each of its own steps where it can.
+def dpm_fast(x: Tensor, sigmas: Tensor, noise: Noise) -> SamplerSteps:
+    """As many calls as there are steps, three for each of its own steps where it can.
 
     It goes from the first level to the last above 0.
     """
@@ -48,7 +48,7 @@ def dpm_adaptive(
     accept_safety: float = 0.81,
     eta: float = 0.0,
     s_noise: float = 1.0,
-) -> Sampling:
+) -> SamplerSteps:
     """Steps as long as two orders agree, between the first level and the last above 0.
 
     Args:
@@ -73,7 +73,7 @@ def dpm_adaptive(
         to = torch.minimum(end, t + control.length)
         goal, up = to, sigmas.new_zeros(())
         if eta:
-            down, _ = ancestral((-t).exp(), (-to).exp(), eta)
+            down, _ = ancestral_step((-t).exp(), (-to).exp(), eta)
             goal = torch.minimum(end, -down.log())
             up = ((-to).exp() ** 2 - (-goal).exp() ** 2).sqrt()
         noise_here = yield from _noise_at(x, t)
@@ -93,14 +93,14 @@ def _bounds(sigmas: Tensor) -> tuple[Tensor, Tensor]:
     return -above.max().log(), -above.min().log()
 
 
-def _noise_at(x: Tensor, t: Tensor) -> Generator[Question, Tensor, Tensor]:
+def _noise_at(x: Tensor, t: Tensor) -> Generator[ModelCall, Tensor, Tensor]:
     sigma = (-t).exp()
-    return (x - (yield Question(x, sigma))) / sigma
+    return (x - (yield ModelCall(x, sigma))) / sigma
 
 
 def _solved(
     x: Tensor, t: Tensor, to: Tensor, noise: Tensor, order: int
-) -> Generator[Question, Tensor, tuple[Tensor, Tensor]]:
+) -> Generator[ModelCall, Tensor, tuple[Tensor, Tensor]]:
     """The end of a step of an order, and by the order below from the same answers."""
     length, sigma = to - t, (-to).exp()
     first = x - sigma * length.expm1() * noise

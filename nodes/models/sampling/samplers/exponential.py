@@ -6,21 +6,27 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from nodes.models.sampling.samplers.asking import Noise, Question, Sampling, ancestral, answers
+from nodes.models.sampling.samplers.protocol import (
+    ModelCall,
+    Noise,
+    SamplerSteps,
+    ancestral_step,
+    answers,
+)
 
 
-def dpmpp_2m(x: Tensor, sigmas: Tensor, noise: Noise, plus: bool = False) -> Sampling:
+def dpmpp_2m(x: Tensor, sigmas: Tensor, noise: Noise, cfg_pp: bool = False) -> SamplerSteps:
     """DPM-Solver++(2M), Lu et al. 2022, https://arxiv.org/abs/2211.01095."""
     before, last_length = x, sigmas.new_zeros(())
     for sigma, to in pairwise(sigmas):
-        denoised, unguided = answers((yield Question(x, sigma)), plus=plus)
+        denoised, uncond_denoised = answers((yield ModelCall(x, sigma)), cfg_pp=cfg_pp)
         length = sigma.log() - to.log()
         aim = denoised
         if last_length > 0 and to > 0:
             half = length / last_length / 2
             aim = (1 + half) * denoised - half * before
-        x = (to / sigma) * (x + (denoised - unguided)) - (-length).expm1() * aim
-        before, last_length = unguided, length
+        x = (to / sigma) * (x + (denoised - uncond_denoised)) - (-length).expm1() * aim
+        before, last_length = uncond_denoised, length
     return x
 
 
@@ -30,17 +36,17 @@ def dpmpp_2s_ancestral(
     noise: Noise,
     eta: float = 1.0,
     s_noise: float = 1.0,
-    plus: bool = False,
-) -> Sampling:
+    cfg_pp: bool = False,
+) -> SamplerSteps:
     """DPM-Solver++(2S), with fresh noise after each step; see `euler_ancestral`."""
     for sigma, to in pairwise(sigmas):
-        denoised, unguided = answers((yield Question(x, sigma)), plus=plus)
-        down, up = ancestral(sigma, to, eta)
-        start = x + (denoised - unguided)
+        denoised, uncond_denoised = answers((yield ModelCall(x, sigma)), cfg_pp=cfg_pp)
+        down, up = ancestral_step(sigma, to, eta)
+        start = x + (denoised - uncond_denoised)
         if down > 0:
             middle = (sigma * down).sqrt()
             half = denoised + (start - denoised) * (middle / sigma)
-            denoised = answers((yield Question(half, middle)), plus=plus).denoised
+            denoised = answers((yield ModelCall(half, middle)), cfg_pp=cfg_pp).denoised
         x = denoised + (start - denoised) * (down / sigma)
         if to > 0:
             x = x + noise(sigma, to) * s_noise * up
@@ -53,8 +59,8 @@ def res_multistep(
     noise: Noise,
     eta: float = 0.0,
     s_noise: float = 1.0,
-    plus: bool = False,
-) -> Sampling:
+    cfg_pp: bool = False,
+) -> SamplerSteps:
     """The exponential integrator of Zhang et al. 2023 over two steps.
 
     https://arxiv.org/abs/2308.02157. With `eta` there is fresh noise after each step, as in
@@ -63,18 +69,18 @@ def res_multistep(
     before: Tensor | None = None
     last = last_down = sigmas[0]
     for sigma, to in pairwise(sigmas):
-        denoised, unguided = answers((yield Question(x, sigma)), plus=plus)
-        down, up = ancestral(sigma, to, eta)
+        denoised, uncond_denoised = answers((yield ModelCall(x, sigma)), cfg_pp=cfg_pp)
+        down, up = ancestral_step(sigma, to, eta)
         length = (sigma / down).log()
         behind = (last_down / last).log() / length
         if before is None or down == 0:
-            x = denoised + (x - unguided) * (down / sigma)
+            x = denoised + (x - uncond_denoised) * (down / sigma)
         else:
             once = -(-length).expm1() / length
             twice = (once - 1) / -length
-            known = (once - twice / behind) * unguided + twice / behind * before
-            x = (down / sigma) * (x + denoised - unguided) + length * known
+            known = (once - twice / behind) * uncond_denoised + twice / behind * before
+            x = (down / sigma) * (x + denoised - uncond_denoised) + length * known
         if to > 0 and eta > 0:
             x = x + noise(sigma, to) * s_noise * up
-        before, last, last_down = unguided, sigma, down
+        before, last, last_down = uncond_denoised, sigma, down
     return x

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nodes.models.sampling.samplers.asking import Noise, Question, Sampling, slope_at
+from nodes.models.sampling.samplers.protocol import ModelCall, Noise, SamplerSteps, to_d
 
 ADAMS_BASHFORTH = (
     (1,),
@@ -23,12 +23,12 @@ DEIS_POINTS = 10000  # of the sum that stands for an integral
 DEIS_START, DEIS_LOW, DEIS_HIGH = 1e-3, 0.002, 80.0  # a moment, its level and that of moment 1
 
 
-def lms(x: Tensor, sigmas: Tensor, noise: Noise, order: int = 4) -> Sampling:
+def lms(x: Tensor, sigmas: Tensor, noise: Noise, order: int = 4) -> SamplerSteps:
     """Linear multistep: the slopes of the last steps as a polynomial, integrated over this one."""
     known: dict[float, Tensor] = {}  # slopes by their level, the last one first
     for sigma, to in pairwise(sigmas):
-        denoised = yield Question(x, sigma)
-        last = {float(sigma): slope_at(x, denoised, sigma)}
+        denoised = yield ModelCall(x, sigma)
+        last = {float(sigma): to_d(x, denoised, sigma)}
         known = dict(islice((last | known).items(), order))
         if to == 0:
             return denoised
@@ -45,17 +45,17 @@ def _integral(places: Sequence[float], which: int, start: float, end: float) -> 
     return float(whole(end) - whole(start))
 
 
-def ipndm(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
+def ipndm(x: Tensor, sigmas: Tensor, noise: Noise) -> SamplerSteps:
     """Adams and Bashforth's rule over the last four slopes; Zhang & Chen 2022.
 
     https://arxiv.org/abs/2204.13902.
     """
     slopes: list[Tensor] = []
     for sigma, to in pairwise(sigmas):
-        denoised = yield Question(x, sigma)
+        denoised = yield ModelCall(x, sigma)
         if to == 0:
             return denoised
-        slopes = [slope_at(x, denoised, sigma), *slopes][:4]
+        slopes = [to_d(x, denoised, sigma), *slopes][:4]
         shares = ADAMS_BASHFORTH[len(slopes) - 1]
         x = x + (to - sigma) * sum(
             (share * slope for share, slope in zip(shares, slopes, strict=True)),
@@ -64,7 +64,7 @@ def ipndm(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
     return x
 
 
-def deis(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
+def deis(x: Tensor, sigmas: Tensor, noise: Noise) -> SamplerSteps:
     """The last three slopes as a polynomial in the time of a diffusion, not in its level.
 
     Zhang & Chen 2022, https://arxiv.org/abs/2204.13902, tAB-DEIS.
@@ -72,7 +72,7 @@ def deis(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
     times, growth = _moments(sigmas.double())
     slopes: list[Tensor] = []
     for at, (sigma, to) in enumerate(pairwise(sigmas)):
-        slope = slope_at(x, (yield Question(x, sigma)), sigma)
+        slope = to_d(x, (yield ModelCall(x, sigma)), sigma)
         slopes = [slope, *slopes][:DEIS_ORDER]
         if at == 0 or to == 0:
             x = x + slope * (to - sigma)

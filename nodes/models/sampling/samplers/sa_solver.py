@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nodes.models.sampling.samplers.asking import Noise, Question, Sampling
+from nodes.models.sampling.samplers.protocol import ModelCall, Noise, SamplerSteps
 
 
 def sa_solver(
@@ -30,7 +30,7 @@ def sa_solver(
     corrector_order: int = 4,
     use_pece: bool = False,
     simple_order_2: bool = False,
-) -> Sampling:
+) -> SamplerSteps:
     """Noise counts `eta` times between the levels `start` and `end`, elsewhere nothing.
 
     Args:
@@ -54,14 +54,14 @@ def sa_solver(
     known: list[Tensor] = []
     before, predicted, fresh = x, x, torch.zeros_like(x)
     for at, (sigma, to) in enumerate(pairwise(sigmas)):
-        known.append((yield Question(predicted, sigma)))
+        known.append((yield ModelCall(predicted, sigma)))
         x = predicted
         if at > 0 and corrector_order > 0 and (to > 0 or use_pece):
             order = min(corrector_order, len(known), lowered - at)
             move = _Move(sigmas[at - 1], sigma, tau(sigma), simple_order_2)
             x = fresh + move.of(before, known[-order:], sigmas[at - order + 1 : at + 1])
             if use_pece:
-                known[-1] = yield Question(x, sigma)
+                known[-1] = yield ModelCall(x, sigma)
         if to == 0:
             return known[-1]
         order = min(predictor_order, len(known), max(1, lowered - 1 - at))

@@ -11,20 +11,20 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from nodes.models.sampling.samplers.asking import (
+from nodes.models.sampling.samplers.protocol import (
+    ModelCall,
     Noise,
-    Question,
-    Sampling,
-    ancestral,
+    SamplerSteps,
+    ancestral_step,
     answers,
-    slope_at,
+    to_d,
 )
 
 
-def euler(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
+def euler(x: Tensor, sigmas: Tensor, noise: Noise) -> SamplerSteps:
     """Algorithm 2 of Karras et al. 2022 without its corrector."""
     for sigma, to in pairwise(sigmas):
-        x = x + slope_at(x, (yield Question(x, sigma)), sigma) * (to - sigma)
+        x = x + to_d(x, (yield ModelCall(x, sigma)), sigma) * (to - sigma)
     return x
 
 
@@ -34,45 +34,45 @@ def euler_ancestral(
     noise: Noise,
     eta: float = 1.0,
     s_noise: float = 1.0,
-    plus: bool = False,
-) -> Sampling:
+    cfg_pp: bool = False,
+) -> SamplerSteps:
     """Euler to a lower level than asked, then fresh noise up to it.
 
     `eta` says how much lower, 0 for plain Euler; the noise is `s_noise` times as strong.
     """
     for sigma, to in pairwise(sigmas):
-        denoised, unguided = answers((yield Question(x, sigma)), plus=plus)
-        down, up = ancestral(sigma, to, eta)
-        x = x + (denoised - unguided) + slope_at(x, unguided, sigma) * (down - sigma)
+        denoised, uncond_denoised = answers((yield ModelCall(x, sigma)), cfg_pp=cfg_pp)
+        down, up = ancestral_step(sigma, to, eta)
+        x = x + (denoised - uncond_denoised) + to_d(x, uncond_denoised, sigma) * (down - sigma)
         if to > 0 and eta > 0:
             x = x + noise(sigma, to) * s_noise * up
     return x
 
 
-def heun(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
+def heun(x: Tensor, sigmas: Tensor, noise: Noise) -> SamplerSteps:
     """Algorithm 2 of Karras et al. 2022: the slope is the mean of those at both ends."""
     for sigma, to in pairwise(sigmas):
-        slope = slope_at(x, (yield Question(x, sigma)), sigma)
+        slope = to_d(x, (yield ModelCall(x, sigma)), sigma)
         if to > 0:
             there = x + slope * (to - sigma)
-            slope = (slope + slope_at(there, (yield Question(there, to)), to)) / 2
+            slope = (slope + to_d(there, (yield ModelCall(there, to)), to)) / 2
         x = x + slope * (to - sigma)
     return x
 
 
-def heunpp2(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
+def heunpp2(x: Tensor, sigmas: Tensor, noise: Noise) -> SamplerSteps:
     """Heun++: the mean of the slopes here and one and two steps ahead.
 
     Those ahead count as much as their levels are of the first one.
     """
     for at, (sigma, to) in enumerate(pairwise(sigmas)):
-        slopes = [slope_at(x, (yield Question(x, sigma)), sigma)]
+        slopes = [to_d(x, (yield ModelCall(x, sigma)), sigma)]
         there, here = x, sigma
         for level in sigmas[at + 1 : at + 3]:
             if level == 0:
                 break
             there, here = there + slopes[-1] * (level - here), level
-            slopes.append(slope_at(there, (yield Question(there, level)), level))
+            slopes.append(to_d(there, (yield ModelCall(there, level)), level))
         shares = [level / (len(slopes) * sigmas[0]) for level in sigmas[at + 1 : at + len(slopes)]]
         x = x + (to - sigma) * (
             (1 - sum(shares)) * slopes[0]
@@ -81,21 +81,21 @@ def heunpp2(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
     return x
 
 
-def dpm_2(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
+def dpm_2(x: Tensor, sigmas: Tensor, noise: Noise) -> SamplerSteps:
     """Each step by the slope in its middle, which is half way in the logarithm."""
     for sigma, to in pairwise(sigmas):
-        slope = slope_at(x, (yield Question(x, sigma)), sigma)
+        slope = to_d(x, (yield ModelCall(x, sigma)), sigma)
         x = yield from _by_middle(x, slope, sigma, to)
     return x
 
 
 def dpm_2_ancestral(
     x: Tensor, sigmas: Tensor, noise: Noise, eta: float = 1.0, s_noise: float = 1.0
-) -> Sampling:
+) -> SamplerSteps:
     """The same to a lower level than asked, then fresh noise up to it; see `euler_ancestral`."""
     for sigma, to in pairwise(sigmas):
-        slope = slope_at(x, (yield Question(x, sigma)), sigma)
-        down, up = ancestral(sigma, to, eta)
+        slope = to_d(x, (yield ModelCall(x, sigma)), sigma)
+        down, up = ancestral_step(sigma, to, eta)
         x = yield from _by_middle(x, slope, sigma, down)
         if to > 0:
             x = x + noise(sigma, to) * s_noise * up
@@ -104,35 +104,35 @@ def dpm_2_ancestral(
 
 def _by_middle(
     x: Tensor, slope: Tensor, sigma: Tensor, to: Tensor
-) -> Generator[Question, Tensor, Tensor]:
+) -> Generator[ModelCall, Tensor, Tensor]:
     if to > 0:
         middle = (sigma * to).sqrt()
         half = x + slope * (middle - sigma)
-        slope = slope_at(half, (yield Question(half, middle)), middle)
+        slope = to_d(half, (yield ModelCall(half, middle)), middle)
     return x + slope * (to - sigma)
 
 
 def gradient_estimation(
-    x: Tensor, sigmas: Tensor, noise: Noise, gamma: float = 2.0, plus: bool = False
-) -> Sampling:
+    x: Tensor, sigmas: Tensor, noise: Noise, gamma: float = 2.0, cfg_pp: bool = False
+) -> SamplerSteps:
     """Euler whose slope goes `gamma` times the way from the last one to this.
 
     Permenter & Yuan 2023, https://arxiv.org/abs/2306.04848.
     """
     before = None
     for sigma, to in pairwise(sigmas):
-        denoised, unguided = answers((yield Question(x, sigma)), plus=plus)
-        slope = slope_at(x, unguided, sigma)
+        denoised, uncond_denoised = answers((yield ModelCall(x, sigma)), cfg_pp=cfg_pp)
+        slope = to_d(x, uncond_denoised, sigma)
         taken = slope if before is None or to == 0 else before + gamma * (slope - before)
-        x = x + (denoised - unguided) + taken * (to - sigma)
+        x = x + (denoised - uncond_denoised) + taken * (to - sigma)
         before = slope
     return x
 
 
-def ddpm(x: Tensor, sigmas: Tensor, noise: Noise) -> Sampling:
+def ddpm(x: Tensor, sigmas: Tensor, noise: Noise) -> SamplerSteps:
     """Ho et al. 2020, https://arxiv.org/abs/2006.11239, equation 11 and its variance."""
     for sigma, to in pairwise(sigmas):
-        found = slope_at(x, (yield Question(x, sigma)), sigma)
+        found = to_d(x, (yield ModelCall(x, sigma)), sigma)
         kept, kept_after = 1 / (sigma**2 + 1), 1 / (to**2 + 1)
         alpha = kept / kept_after
         x = (x * kept.sqrt() - (1 - alpha) * found / (1 - kept).sqrt()) / alpha.sqrt()
@@ -149,7 +149,7 @@ def lcm(
     s_noise: float = 1.0,
     s_noise_end: float | None = None,
     noise_clip_std: float = 0.0,
-) -> Sampling:
+) -> SamplerSteps:
     """All the way each time, then fresh noise up to the next level; Luo et al. 2023.
 
     https://arxiv.org/abs/2310.04378. The noise is `s_noise` times as strong at first and
@@ -158,7 +158,7 @@ def lcm(
     end = s_noise if s_noise_end is None else s_noise_end
     last = max(1, len(sigmas) - 2)
     for step, (sigma, to) in enumerate(pairwise(sigmas)):
-        x = yield Question(x, sigma)
+        x = yield ModelCall(x, sigma)
         if to > 0:
             fresh = noise(sigma, to)
             if noise_clip_std > 0:

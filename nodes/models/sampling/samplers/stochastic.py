@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from nodes.models.sampling.samplers.asking import Noise, Question, Sampling, ancestral
+from nodes.models.sampling.samplers.protocol import ModelCall, Noise, SamplerSteps, ancestral_step
 
 ER_POINTS = 200  # of the sums that stand for integrals
 
@@ -20,21 +20,21 @@ def dpmpp_sde(
     eta: float = 1.0,
     s_noise: float = 1.0,
     r: float = 0.5,
-) -> Sampling:
+) -> SamplerSteps:
     """DPM-Solver++ with noise: each step by what the model says at `r` of it.
 
     Lu et al. 2022, https://arxiv.org/abs/2211.01095; the form of k-diffusion (MIT).
     """
     for sigma, to in pairwise(sigmas):
-        denoised = yield Question(x, sigma)
+        denoised = yield ModelCall(x, sigma)
         if to == 0:
             return denoised
         middle = (torch.lerp(sigma.log(), to.log(), r)).exp()
-        down, up = ancestral(sigma, middle, eta)
+        down, up = ancestral_step(sigma, middle, eta)
         there = denoised + (x - denoised) * (down / sigma) + noise(sigma, middle) * s_noise * up
-        later = yield Question(there, middle)
+        later = yield ModelCall(there, middle)
         aim = torch.lerp(denoised, later, 1 / (2 * r))
-        down, up = ancestral(sigma, to, eta)
+        down, up = ancestral_step(sigma, to, eta)
         x = aim + (x - aim) * (down / sigma) + noise(sigma, to) * s_noise * up
     return x
 
@@ -46,14 +46,14 @@ def dpmpp_2m_sde(
     eta: float = 1.0,
     s_noise: float = 1.0,
     heun: bool = False,
-) -> Sampling:
+) -> SamplerSteps:
     """DPM-Solver++(2M) with noise; by the middle of a step, or by both its ends (`heun`).
 
     Lu et al. 2022, https://arxiv.org/abs/2211.01095; the form of k-diffusion (MIT).
     """
     before, last_length = x, sigmas.new_zeros(())
     for sigma, to in pairwise(sigmas):
-        denoised = yield Question(x, sigma)
+        denoised = yield ModelCall(x, sigma)
         if to == 0:
             return denoised
         length = (sigma / to).log()
@@ -71,11 +71,11 @@ def dpmpp_2m_sde(
 
 def dpmpp_3m_sde(
     x: Tensor, sigmas: Tensor, noise: Noise, eta: float = 1.0, s_noise: float = 1.0
-) -> Sampling:
+) -> SamplerSteps:
     """DPM-Solver++(3M) with noise: from three answers; the form of k-diffusion (MIT)."""
     known: list[tuple[Tensor, Tensor]] = []  # answers, the last one first, and lengths after them
     for sigma, to in pairwise(sigmas):
-        denoised = yield Question(x, sigma)
+        denoised = yield ModelCall(x, sigma)
         if to == 0:
             return denoised
         length = (sigma / to).log()
@@ -104,14 +104,14 @@ def seeds_2(
     eta: float = 1.0,
     s_noise: float = 1.0,
     r: float = 0.5,
-) -> Sampling:
+) -> SamplerSteps:
     """SEEDS-2, predicting the picture; Gonzalez et al. 2023, https://arxiv.org/abs/2305.14267."""
     return (yield from _seeds(x, sigmas, noise, (r,), eta, s_noise))
 
 
 def seeds_3(
     x: Tensor, sigmas: Tensor, noise: Noise, eta: float = 1.0, s_noise: float = 1.0
-) -> Sampling:
+) -> SamplerSteps:
     """SEEDS-3 of the same paper."""
     return (yield from _seeds(x, sigmas, noise, (1 / 3, 2 / 3), eta, s_noise))
 
@@ -123,10 +123,10 @@ def _seeds(
     parts: tuple[float, ...],
     eta: float,
     s_noise: float,
-) -> Sampling:
+) -> SamplerSteps:
     """Each step by what the model says at parts of it; the noise of a step grows along its way."""
     for sigma, to in pairwise(sigmas):
-        denoised = yield Question(x, sigma)
+        denoised = yield ModelCall(x, sigma)
         if to == 0:
             return denoised
         length = (sigma / to).log()
@@ -146,7 +146,7 @@ def _seeds(
                 grown = (-way).exp() * grown + fresh
                 there = there + level * s_noise * grown
             if part < 1:
-                change = (yield Question(there, level)) - denoised
+                change = (yield ModelCall(there, level)) - denoised
             here, done = level, part
         x = there
     return x
@@ -169,7 +169,7 @@ def er_sde(
     max_stage: int = 3,
     s_noise: float = 1.0,
     scale: Callable[[Tensor], Tensor] = er_scale,
-) -> Sampling:
+) -> SamplerSteps:
     """The extended reverse-time equation, from one to three answers.
 
     Cui et al. 2023, https://arxiv.org/abs/2309.06169, the variance exploding form. `scale` is how
@@ -178,7 +178,7 @@ def er_sde(
     levels: list[Tensor] = []
     known: list[Tensor] = []  # the last answer, and the last change for its level
     for sigma, to in pairwise(sigmas):
-        denoised = yield Question(x, sigma)
+        denoised = yield ModelCall(x, sigma)
         if to == 0:
             return denoised
         kept = scale(to) / scale(sigma)

@@ -12,13 +12,13 @@ from itertools import pairwise
 import numpy as np
 from torch import Tensor
 
-from nodes.models.sampling.samplers.asking import Noise, Question, Sampling
+from nodes.models.sampling.samplers.protocol import ModelCall, Noise, SamplerSteps
 
 ORDER = 3
 LOWEST = 0.00097656  # stands for 0, whose logarithm there is not: 0.001 by 32 bits' arithmetic
 
 
-def uni_pc(x: Tensor, sigmas: Tensor, noise: Noise, exponential: bool = False) -> Sampling:
+def uni_pc(x: Tensor, sigmas: Tensor, noise: Noise, exponential: bool = False) -> SamplerSteps:
     """Of order three, two in the last step but one, one in the last.
 
     `exponential` takes the paper's second B(h), exp(h) - 1, in place of h.
@@ -29,7 +29,7 @@ def uni_pc(x: Tensor, sigmas: Tensor, noise: Noise, exponential: bool = False) -
     steps = len(levels) - 1
     start, predicted = x, x
     for step, (level, to) in enumerate(pairwise(levels)):
-        answer = yield Question(predicted, level)
+        answer = yield ModelCall(predicted, level)
         if known:
             used = known[-min(order, step, steps + 1 - step) :]
             start = _to(start, level, used, (level, answer), exponential)

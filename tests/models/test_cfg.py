@@ -11,22 +11,22 @@ from torch import Tensor
 
 from nodes import patches
 from nodes.models.networks.unet import Model
-from nodes.models.sampling import guidance
+from nodes.models.sampling import guiders
 from nodes.models.sampling.cfg import (
-    Guiding,
-    Point,
-    along_the_batch,
-    by_frequency,
-    of_equal_length,
-    perpendicular,
-    plain,
-    rescaled,
-    rescored,
-    with_less_noise,
-    zero_star,
+    CfgInput,
+    Guidance,
+    cfg_norm,
+    cfg_zero_star,
+    epsilon_scaling,
+    fresca,
+    perp_neg,
+    plain_cfg,
+    rescale_cfg,
+    temporal_score_rescaling,
+    video_cfg,
 )
 from nodes.models.sampling.denoise import completed, denoise
-from nodes.models.sampling.guidance import Request, answer, guide, perpendicular_guide
+from nodes.models.sampling.guiders import StepRequest, answer, cfg_guider, perp_neg_guider
 from nodes.models.sampling.noise import initial_noise
 from nodes.models.sampling.schedules import levels, sigmas
 from tests.models.bench import numbers
@@ -36,12 +36,12 @@ from tests.models.test_sampling import Knowing
 DIMS = (1, 2, 3)
 
 
-def point(scale: float = 5.0, sigma: float = 2.0, count: int = 3) -> Point:
-    x, wanted, unwanted = (
+def given(scale: float = 5.0, sigma: float = 2.0, count: int = 3) -> CfgInput:
+    x, cond, uncond = (
         initial_noise(torch.zeros(count, 4, 8, 8), seed) * size
         for seed, size in ((1, 3.0), (2, 1.0), (3, 1.0))
     )
-    return Point(x, torch.tensor(sigma), wanted, unwanted, scale)
+    return CfgInput(x, torch.tensor(sigma), cond, uncond, scale)
 
 
 def same(first: Tensor, second: Tensor) -> bool:
@@ -53,80 +53,80 @@ def length(latents: Tensor) -> Tensor:
 
 
 def test_rescaled_guidance_has_the_spread_of_what_is_wanted():
-    p = point()
+    p = given()
 
     def velocity(denoised: Tensor) -> Tensor:
         return (p.x / (p.sigma**2 + 1) - denoised) * (p.sigma**2 + 1).sqrt() / p.sigma
 
-    assert same(rescaled(0.0)(p), plain(p))
-    found = velocity(rescaled(1.0)(p)).std(dim=DIMS)
-    assert same(found, velocity(p.wanted).std(dim=DIMS))
-    assert not same(velocity(plain(p)).std(dim=DIMS), found)
-    half = (rescaled(0.0)(p) + rescaled(1.0)(p)) / 2
-    assert same(rescaled(0.5)(p), half)
+    assert same(rescale_cfg(0.0)(p), plain_cfg(p))
+    found = velocity(rescale_cfg(1.0)(p)).std(dim=DIMS)
+    assert same(found, velocity(p.cond).std(dim=DIMS))
+    assert not same(velocity(plain_cfg(p)).std(dim=DIMS), found)
+    half = (rescale_cfg(0.0)(p) + rescale_cfg(1.0)(p)) / 2
+    assert same(rescale_cfg(0.5)(p), half)
 
 
 def test_what_is_not_wanted_is_scaled_to_what_is():
-    p = point()
-    alike = replace(p, unwanted=p.x - 2 * (p.x - p.wanted))
-    assert same(zero_star(alike), p.wanted), "there is nothing to guide away from"
-    assert same(zero_star(replace(p, unwanted=p.x)), p.x + 5 * (p.wanted - p.x))
+    p = given()
+    alike = replace(p, uncond=p.x - 2 * (p.x - p.cond))
+    assert same(cfg_zero_star(alike), p.cond), "there is nothing to guide away from"
+    assert same(cfg_zero_star(replace(p, uncond=p.x)), p.x + 5 * (p.cond - p.x))
 
 
 def test_guidance_is_as_long_as_what_is_wanted():
-    p = point()
-    rule, after = of_equal_length(1.0, before=True)
+    p = given()
+    rule, after = cfg_norm(1.0, before=True)
     assert after == ()
-    assert same(length(p.x - rule(p)), length(p.x - p.wanted))
-    assert same(of_equal_length(0.0, before=True)[0](p), plain(p))
-    rule, (shorten,) = of_equal_length(0.5, before=False)
-    assert rule is plain
-    found = shorten(p, plain(p))
-    assert same(length(found), length(plain(p)).minimum(length(p.wanted)) / 2)
+    assert same(length(p.x - rule(p)), length(p.x - p.cond))
+    assert same(cfg_norm(0.0, before=True)[0](p), plain_cfg(p))
+    rule, (shorten,) = cfg_norm(0.5, before=False)
+    assert rule is plain_cfg
+    found = shorten(p, plain_cfg(p))
+    assert same(length(found), length(plain_cfg(p)).minimum(length(p.cond)) / 2)
 
 
 def test_coarse_and_fine_are_guided_apart():
-    p = point()
-    assert same(by_frequency(1.0, 1.0, 2)(p).wanted, p.wanted)
-    fine = by_frequency(0.0, 1.0, 1)(p)
-    assert same((fine.wanted - fine.unwanted).mean(dim=(2, 3)), torch.zeros(3, 4))
-    flat = replace(p, wanted=p.unwanted + 1)
-    assert same(by_frequency(3.0, 0.0, 1)(flat).wanted, p.unwanted + 3)
-    assert same(by_frequency(2.0, 0.0, 99)(p).wanted, p.unwanted + 2 * (p.wanted - p.unwanted))
+    p = given()
+    assert same(fresca(1.0, 1.0, 2)(p).cond, p.cond)
+    fine = fresca(0.0, 1.0, 1)(p)
+    assert same((fine.cond - fine.uncond).mean(dim=(2, 3)), torch.zeros(3, 4))
+    flat = replace(p, cond=p.uncond + 1)
+    assert same(fresca(3.0, 0.0, 1)(flat).cond, p.uncond + 3)
+    assert same(fresca(2.0, 0.0, 99)(p).cond, p.uncond + 2 * (p.cond - p.uncond))
 
 
 def test_pictures_of_a_film_are_guided_more_and_more():
-    p = point(scale=5.0)
-    grown = along_the_batch(1.0, there_and_back=False)(p)
-    back = along_the_batch(1.0, there_and_back=True)(p)
+    p = given(scale=5.0)
+    grown = video_cfg(1.0, there_and_back=False)(p)
+    back = video_cfg(1.0, there_and_back=True)(p)
     for place, (up, round_trip) in enumerate([(1.0, 1.0), (3.0, 5.0), (5.0, 1.0)]):
-        assert same(grown[place], plain(replace(p, scale=up))[place])
-        assert same(back[place], plain(replace(p, scale=round_trip))[place])
-    one = point(count=1)
-    assert same(along_the_batch(1.0, there_and_back=False)(one), one.wanted)
+        assert same(grown[place], plain_cfg(replace(p, scale=up))[place])
+        assert same(back[place], plain_cfg(replace(p, scale=round_trip))[place])
+    one = given(count=1)
+    assert same(video_cfg(1.0, there_and_back=False)(one), one.cond)
 
 
 def test_noise_that_is_found_is_scaled():
-    p = point()
-    assert same(with_less_noise(1.0)(p, p.wanted), p.wanted)
-    assert same(with_less_noise(2.0)(p, p.wanted), (p.x + p.wanted) / 2)
-    assert same(rescored(1.0, 1.0)(p, p.wanted), p.wanted)
+    p = given()
+    assert same(epsilon_scaling(1.0)(p, p.cond), p.cond)
+    assert same(epsilon_scaling(2.0)(p, p.cond), (p.x + p.cond) / 2)
+    assert same(temporal_score_rescaling(1.0, 1.0)(p, p.cond), p.cond)
     late, early = replace(p, sigma=torch.tensor(1e-4)), replace(p, sigma=torch.tensor(1e4))
-    assert same(rescored(0.5, 1.0)(late, p.wanted), (p.x + p.wanted) / 2)
-    assert same(rescored(0.5, 1.0)(early, p.wanted), p.wanted)
+    assert same(temporal_score_rescaling(0.5, 1.0)(late, p.cond), (p.x + p.cond) / 2)
+    assert same(temporal_score_rescaling(0.5, 1.0)(early, p.cond), p.cond)
 
 
 def test_only_what_is_across_counts_of_the_negative():
-    p = replace(point(), wanted=torch.zeros(1, 4, 2, 2), scale=2.0)
-    p.wanted[:, 0], empty = 1.0, torch.zeros(1, 4, 2, 2)
+    p = replace(given(), cond=torch.zeros(1, 4, 2, 2), scale=2.0)
+    p.cond[:, 0], empty = 1.0, torch.zeros(1, 4, 2, 2)
     across = torch.zeros(1, 4, 2, 2)
     across[:, 1] = 1.0
-    assert same(perpendicular(replace(p, unwanted=3 * p.wanted), empty, 1.0), 2 * p.wanted)
-    found = perpendicular(replace(p, unwanted=3 * p.wanted + across), empty, 0.5)
-    assert same(found, 2 * (p.wanted - across / 2))
+    assert same(perp_neg(replace(p, uncond=3 * p.cond), empty, 1.0), 2 * p.cond)
+    found = perp_neg(replace(p, uncond=3 * p.cond + across), empty, 0.5)
+    assert same(found, 2 * (p.cond - across / 2))
 
 
-def asked(request: Request) -> Tensor:
+def asked(request: StepRequest) -> Tensor:
     return answer([request])[0]
 
 
@@ -142,7 +142,9 @@ def test_rules_hold_where_a_model_is_asked(tiny: Loaded):
 
     def found(model: Model, scale: float, sigma: float = 3.0) -> Tensor:
         worn = wearing(tiny, model)
-        return asked(Request(guide(worn, positive, negative, scale), x, torch.tensor(sigma)))
+        return asked(
+            StepRequest(cfg_guider(worn, positive, negative, scale), x, torch.tensor(sigma))
+        )
 
     early = patches.override(model=tiny.model, cfg=5.0, start_percent=0.0, end_percent=0.5)
     middle = tiny.model.levels.at(0.5)
@@ -157,13 +159,13 @@ def test_rules_hold_where_a_model_is_asked(tiny: Loaded):
     doubled = patches.scale_frequencies(model=tiny.model, scale_low=2.0, scale_high=2.0)
     assert same(found(doubled, 2.0), found(tiny.model, 4.0))
     scales, worn = (2.0, 3.0), wearing(tiny, sharp)
-    dual = guidance.dual_guide(worn, positive, positive, negative, scales)
-    bare = guidance.dual_guide(tiny.model, positive, positive, negative, scales)
-    of_both = [asked(Request(each, x, torch.tensor(3.0))) for each in (dual, bare)]
+    dual = guiders.dual_cfg_guider(worn, positive, positive, negative, scales)
+    bare = guiders.dual_cfg_guider(tiny.model, positive, positive, negative, scales)
+    of_both = [asked(StepRequest(each, x, torch.tensor(3.0))) for each in (dual, bare)]
     assert same(of_both[0], x - (x - of_both[1]) / 1.25)
-    across = perpendicular_guide(worn, positive, positive, negative, 2.0, 1.0)
+    across = perp_neg_guider(worn, positive, positive, negative, 2.0, 1.0)
     expected = x - (x - found(tiny.model, 2.0)) / 1.25
-    assert same(asked(Request(across, x, torch.tensor(3.0))), expected)
+    assert same(asked(StepRequest(across, x, torch.tensor(3.0))), expected)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +206,7 @@ def test_what_was_trained_otherwise_is_asked_apart(tiny: Loaded):
     text, x = tiny.clip.encode("cat"), torch.zeros(1, 4, 8, 8)
 
     def key(model: Model) -> Any:
-        return Request(guide(model, text), x, torch.ones(())).key
+        return StepRequest(cfg_guider(model, text), x, torch.ones(())).key
 
     other = patches.sample_discretely(model=tiny.model, sampling="v_prediction")
     assert key(other) != key(tiny.model)
@@ -224,11 +226,13 @@ def test_a_mask_says_when_a_place_begins_to_change(tiny: Loaded):
     def found(strength: float | None) -> Tensor:
         model = wearing(tiny, patches.differ(model=tiny.model, strength=strength))
         more: dict[str, Any] = {"sampler": "euler", "sigmas": down, "seed": 1, "mask": mask}
-        return completed(denoise(guide(model, text), latents, **more))
+        return completed(denoise(cfg_guider(model, text), latents, **more))
 
     by_time, blended = found(None), found(0.0)
     plain_mask: dict[str, Any] = {"sampler": "euler", "sigmas": down, "seed": 1, "mask": mask}
-    assert torch.equal(blended, completed(denoise(guide(tiny.model, text), latents, **plain_mask)))
+    assert torch.equal(
+        blended, completed(denoise(cfg_guider(tiny.model, text), latents, **plain_mask))
+    )
     assert not torch.allclose(by_time[..., 3:5], blended[..., 3:5], atol=1e-2)
     assert torch.allclose(by_time[..., :2], latents[..., :2], atol=0.2), "in the last step alone"
     assert not torch.allclose(by_time[..., 6:], latents[..., 6:], atol=0.5)
@@ -236,11 +240,13 @@ def test_a_mask_says_when_a_place_begins_to_change(tiny: Loaded):
 
 def test_nodes_change_rules_and_leave_their_models_alone(tiny: Loaded):
     model = tiny.model
-    assert patches.rescale(model=model).guiding.rule is not plain
-    assert patches.zero_star(model=model).patched_model.guiding.rule is zero_star
-    assert len(patches.norm(model=model).patched_model.guiding.after) == 1
-    assert patches.norm(model=model, pre_cfg=True).patched_model.guiding.rule is not plain
-    assert len(patches.rescale_score(model=model).patched_model.guiding.after) == 1
-    assert patches.guide_linearly(model=model).guiding.rule is not plain
-    assert patches.guide_there_and_back(model=model).guiding.rule is not plain
-    assert model.guiding == Guiding()
+    assert patches.rescale(model=model).guidance.cfg_function is not plain_cfg
+    assert patches.cfg_zero_star(model=model).patched_model.guidance.cfg_function is cfg_zero_star
+    assert len(patches.norm(model=model).patched_model.guidance.post_cfg) == 1
+    assert (
+        patches.norm(model=model, pre_cfg=True).patched_model.guidance.cfg_function is not plain_cfg
+    )
+    assert len(patches.rescale_score(model=model).patched_model.guidance.post_cfg) == 1
+    assert patches.guide_linearly(model=model).guidance.cfg_function is not plain_cfg
+    assert patches.guide_there_and_back(model=model).guidance.cfg_function is not plain_cfg
+    assert model.guidance == Guidance()

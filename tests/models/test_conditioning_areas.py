@@ -14,13 +14,13 @@ from PIL import Image
 from torch import Tensor
 
 from nodes import conditioning, custom_sampling
-from nodes.models.conditioning.areas import Area, Cue, cues
+from nodes.models.conditioning.areas import Area, Cond, conds
 from nodes.models.files.tensor_files import ModelFileError
 from nodes.models.latents.inpainting import blanked, fitted, grown
 from nodes.models.latents.previews import KNOWN, colored, preview, read_colors
 from nodes.models.networks.tiles import tiled
-from nodes.models.sampling import guidance
-from nodes.models.sampling.guidance import Guide, Request, answer
+from nodes.models.sampling import guiders
+from nodes.models.sampling.guiders import Guider, StepRequest, answer
 from nodes.models.sampling.noise import initial_noise
 from nodes.models.sampling.schedules import levels
 from nodes.models.text.embeddings import read_embedding
@@ -35,7 +35,7 @@ SHAPE = (2, 4, 16, 24)
 
 
 def weight(**options: Any) -> tuple[Area, Tensor]:
-    place = Cue(TEXT, options).place(SHAPE)
+    place = Cond(TEXT, options).weighted_area(SHAPE)
     return place.area, place.weight
 
 
@@ -66,19 +66,19 @@ def test_a_mask_says_how_much_and_its_bounds_where():
     assert weight(mask=mask * 0, set_area_to_bounds=True)[0] == Area(8, 8, 0, 0)
 
 
-def asked(guide: Guide, x: Tensor, sigma: float = 2.0) -> Tensor:
-    return answer([Request(guide, x, torch.tensor(sigma))])[0]
+def asked(guider: Guider, x: Tensor, sigma: float = 2.0) -> Tensor:
+    return answer([StepRequest(guider, x, torch.tensor(sigma))])[0]
 
 
 def test_texts_share_the_picture_by_their_weights(tiny: Loaded):
     x = initial_noise(torch.zeros(1, 4, 8, 16), 3)
     cat, dog = tiny.clip.encode("cat"), tiny.clip.encode("dog")
-    alone = [asked(guidance.guide(tiny.model, text), x) for text in (cat, dog)]
+    alone = [asked(guiders.cfg_guider(tiny.model, text), x) for text in (cat, dog)]
     both = conditioning.combine(
         conditioning_1=conditioning.set_area_strength(conditioning=cat, strength=3.0),
         conditioning_2=dog,
     )
-    mixed = asked(guidance.guide(tiny.model, both), x)
+    mixed = asked(guiders.cfg_guider(tiny.model, both), x)
     assert torch.allclose(mixed, (3 * alone[0] + alone[1]) / 4, atol=1e-5)
     left = torch.zeros(1, 64, 128)
     left[..., :64] = 1
@@ -88,7 +88,7 @@ def test_texts_share_the_picture_by_their_weights(tiny: Loaded):
             conditioning=dog, mask=1 - left, set_cond_area="default"
         ),
     )
-    split = asked(guidance.guide(tiny.model, halves), x)
+    split = asked(guiders.cfg_guider(tiny.model, halves), x)
     assert torch.allclose(split[..., :8], alone[0][..., :8], atol=1e-5)
     assert torch.allclose(split[..., 8:], alone[1][..., 8:], atol=1e-5)
 
@@ -97,8 +97,8 @@ def test_an_area_is_drawn_for_itself(tiny: Loaded):
     x = initial_noise(torch.zeros(1, 4, 8, 16), 3)
     cat = tiny.clip.encode("cat")
     right = conditioning.set_area(conditioning=cat, width=64, height=64, x=64)
-    found = asked(guidance.guide(tiny.model, right), x)
-    expected = asked(guidance.guide(tiny.model, cat), x[..., 8:])
+    found = asked(guiders.cfg_guider(tiny.model, right), x)
+    expected = asked(guiders.cfg_guider(tiny.model, cat), x[..., 8:])
     assert torch.allclose(found[..., 8:], expected, atol=1e-5)
     assert torch.equal(found[..., :8], torch.zeros(1, 4, 8, 8)), "nobody says anything there"
 
@@ -107,10 +107,10 @@ def test_a_text_counts_for_a_part_of_the_sampling(tiny: Loaded):
     x = initial_noise(torch.zeros(1, 4, 8, 8), 3)
     early = conditioning.set_span(conditioning=tiny.clip.encode("cat"), end=0.5)
     late = conditioning.set_span(conditioning=tiny.clip.encode("dog"), start=0.5)
-    both = guidance.guide(tiny.model, [*early, *late])
+    both = guiders.cfg_guider(tiny.model, [*early, *late])
     half = tiny.model.levels.at(0.5)
     for sigma, text in ((half * 1.1, "cat"), (half * 0.9, "dog")):
-        alone = guidance.guide(tiny.model, tiny.clip.encode(text))
+        alone = guiders.cfg_guider(tiny.model, tiny.clip.encode(text))
         assert torch.allclose(asked(both, x, sigma), asked(alone, x, sigma), atol=1e-5)
 
 
@@ -124,14 +124,14 @@ def test_parts_of_the_sampling_are_levels_of_the_reference(reference: Path):
 def test_two_things_are_wanted_one_beyond_the_other(tiny: Loaded):
     x = initial_noise(torch.zeros(1, 4, 8, 8), 3)
     texts = [tiny.clip.encode(words) for words in ("cat", "dog", "")]
-    one, two, none = (asked(guidance.guide(tiny.model, text), x) for text in texts)
+    one, two, none = (asked(guiders.cfg_guider(tiny.model, text), x) for text in texts)
 
     def dual(style: str) -> Tensor:
-        guide = custom_sampling.dual_cfg_guider(
+        guider = custom_sampling.dual_cfg_guider(
             model=tiny.model, cond1=texts[0], cond2=texts[1], negative=texts[2],
             cfg_conds=3.0, cfg_cond2_negative=2.0, style=style,
         )  # fmt: skip
-        return asked(guide, x)
+        return asked(guider, x)
 
     lower = none + 2 * (two - none)
     assert torch.allclose(dual("regular"), lower + 3 * (one - two), atol=1e-4)
@@ -153,7 +153,7 @@ def test_texts_are_joined_mixed_and_emptied():
     emptied = conditioning.zero_out(conditioning=first)
     assert float(emptied[0][0].abs().sum() + emptied[0][1]["pooled_output"].abs().sum()) == 0
     assert float(first[0][0].sum()) == 12, "what came in is as it was"
-    assert [cue.options for cue in cues([[TEXT, {"strength": 2.0}]])] == [{"strength": 2.0}]
+    assert [cond.options for cond in conds([[TEXT, {"strength": 2.0}]])] == [{"strength": 2.0}]
 
 
 # --- embeddings ------------------------------------------------------------------------------

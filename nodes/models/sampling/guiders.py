@@ -1,4 +1,4 @@
-"""Guidance by what is wanted and what is not, and many samplers answered by one evaluation."""
+"""Guiders: a model and its conditionings, and how many samplers share one evaluation."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 from torch import Tensor
 
-from nodes.models.conditioning.areas import Conditioning, Cue, Place, cues
+from nodes.models.conditioning.areas import Cond, Conditioning, WeightedArea, conds
 from nodes.models.networks.network import Network
 from nodes.models.networks.unet import Model
-from nodes.models.sampling.cfg import Point, perpendicular
+from nodes.models.sampling.cfg import CfgInput, perp_neg
 
 if TYPE_CHECKING:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
@@ -26,52 +26,55 @@ Combine: TypeAlias = Callable[[Sequence[Tensor], Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
-class Guide:
-    """A model and what it is asked for; made by `guide` and its kin.
+class Guider:
+    """A model and what it is asked for; made by `cfg_guider` and the like.
 
     Attributes:
         groups: conditionings that are answered for themselves; within one, texts share the
             picture by their weights.
         combine: makes one answer of those to the groups.
-        negative: what is not wanted; samplers that go without guidance in part ask for it alone.
+        negative: the negative conditioning; CFG++ samplers ask for its answer alone.
     """
 
     model: Model
-    groups: Sequence[Sequence[Cue]]
+    groups: Sequence[Sequence[Cond]]
     combine: Combine
-    negative: Sequence[Cue] = ()
-    _places: dict[tuple[int, torch.Size], Place] = field(
-        default_factory=dict[tuple[int, torch.Size], Place], init=False, repr=False
+    negative: Sequence[Cond] = ()
+    _places: dict[tuple[int, torch.Size], WeightedArea] = field(
+        default_factory=dict[tuple[int, torch.Size], WeightedArea], init=False, repr=False
     )
 
     @cached_property
-    def cues(self) -> list[list[Cue]]:
+    def conds(self) -> list[list[Cond]]:
         """The groups, all texts of equal length where possible."""
-        lengths = [cue.text.shape[1] for group in self.groups for cue in group]
+        lengths = [cond.text.shape[1] for group in self.groups for cond in group]
         length = math.lcm(*lengths)
         if lengths and length // min(lengths) > REPEATS:
             return [list(group) for group in self.groups]
         return [
-            [replace(cue, text=cue.text.repeat(1, length // cue.text.shape[1], 1)) for cue in group]
+            [
+                replace(cond, text=cond.text.repeat(1, length // cond.text.shape[1], 1))
+                for cond in group
+            ]
             for group in self.groups
         ]
 
     @property
     def texts(self) -> list[Tensor]:
         """All texts that are evaluated."""
-        return [cue.text for group in self.cues for cue in group]
+        return [cond.text for group in self.conds for cond in group]
 
-    def active(self, sigma: Tensor) -> list[list[Cue]]:
+    def active(self, sigma: Tensor) -> list[list[Cond]]:
         """The groups, of each what counts at a level of noise."""
         level, at = float(sigma), self.model.levels.at
 
-        def counts(cue: Cue) -> bool:
-            start, end = cue.span
+        def counts(cond: Cond) -> bool:
+            start, end = cond.span
             return at(end) <= level <= at(start)
 
-        return [[cue for cue in group if counts(cue)] for group in self.cues]
+        return [[cond for cond in group if counts(cond)] for group in self.conds]
 
-    def with_unguided(self) -> Guide:
+    def with_uncond(self) -> Guider:
         """One whose answers come with those to the negative alone, as [2, B, C, H, W]."""
         negative = self.negative or self.groups[-1]
         places = [place for place, group in enumerate(self.groups) if group is negative]
@@ -106,29 +109,29 @@ class Guide:
         """Bind its model."""
         self.model.bind(loaded)
 
-    def place(self, cue: Cue, shape: torch.Size) -> Place:
+    def weighted_area(self, cond: Cond, shape: torch.Size) -> WeightedArea:
         """Where a text counts in latents of that shape."""
-        key = (id(cue), shape)
+        key = (id(cond), shape)
         if key not in self._places:
-            self._places[key] = cue.place(shape)
+            self._places[key] = cond.weighted_area(shape)
         return self._places[key]
 
 
-def guide(
+def cfg_guider(
     model: Model, positive: Conditioning, negative: Conditioning = (), scale: float = 1.0
-) -> Guide:
-    """What is wanted, and what is not: at a scale of 1 the latter is never evaluated."""
-    guiding, wanted, unwanted = model.guiding, cues(positive), cues(negative)
+) -> Guider:
+    """A positive and a negative conditioning: at a scale of 1 the latter is never evaluated."""
+    guidance, cond, uncond = model.guidance, conds(positive), conds(negative)
 
     def combine(answers: Sequence[Tensor], x: Tensor, sigma: Tensor) -> Tensor:
-        strength = guiding.scale(sigma, scale)
-        return guiding.guided(Point(x, sigma, answers[-1], answers[0], strength))
+        strength = guidance.scale(sigma, scale)
+        return guidance.combine(CfgInput(x, sigma, answers[-1], answers[0], strength))
 
-    groups = [wanted] if scale == 1 and not guiding.overrides else [unwanted, wanted]
-    return Guide(model, groups, combine, unwanted)
+    groups = [cond] if scale == 1 and not guidance.scale_overrides else [uncond, cond]
+    return Guider(model, groups, combine, uncond)
 
 
-def dual_guide(
+def dual_cfg_guider(
     model: Model,
     first: Conditioning,
     second: Conditioning,
@@ -136,8 +139,8 @@ def dual_guide(
     scales: tuple[float, float],
     *,
     nested: bool = False,
-) -> Guide:
-    """Two things that are wanted: the first beyond the second, the second beyond the negative.
+) -> Guider:
+    """Two positive conditionings: the first beyond the second, the second beyond the negative.
 
     `scales` are of the first over the second, and of the second over the negative. Nested, the
     second's own guidance is what the first is guided from.
@@ -148,44 +151,50 @@ def dual_guide(
         none, one, two = answers
         guided = none + (two - none) * lower
         guided = guided + (one - (guided if nested else two)) * upper
-        return model.guiding.ended(Point(x, sigma, one, none, upper), guided)
+        return model.guidance.apply_post_cfg(CfgInput(x, sigma, one, none, upper), guided)
 
-    unwanted = cues(negative)
-    return Guide(model, [unwanted, cues(first), cues(second)], combine, unwanted)
+    uncond = conds(negative)
+    return Guider(model, [uncond, conds(first), conds(second)], combine, uncond)
 
 
-def perpendicular_guide(
+def perp_neg_guider(
     model: Model,
     positive: Conditioning,
     negative: Conditioning,
     empty: Conditioning,
     scale: float,
     strength: float,
-) -> Guide:
+) -> Guider:
     """Away from the negative, but only across the way to the positive; `strength` of that."""
-    unwanted = cues(negative)
+    uncond = conds(negative)
 
     def combine(answers: Sequence[Tensor], x: Tensor, sigma: Tensor) -> Tensor:
         none, one, nothing = answers
-        point = Point(x, sigma, one, none, scale)
-        return model.guiding.ended(point, perpendicular(point, nothing, strength))
+        given = CfgInput(x, sigma, one, none, scale)
+        return model.guidance.apply_post_cfg(given, perp_neg(given, nothing, strength))
 
-    return Guide(model, [unwanted, cues(positive), cues(empty)], combine, unwanted)
+    return Guider(model, [uncond, conds(positive), conds(empty)], combine, uncond)
 
 
 @dataclass(frozen=True, eq=False)
-class Request:
-    """What a sampler wants to know: the denoised form of `x` [B, C, H, W] at the level `sigma`."""
+class StepRequest:
+    """A sampler asks for the denoised form of `x` [B, C, H, W] at the noise level `sigma`.
 
-    guide: Guide
+    `index` of `total` steps are done; `denoised` is the last answer, None before the first.
+    """
+
+    guider: Guider
     x: Tensor
     sigma: Tensor
+    index: int = 0
+    total: int = 1
+    denoised: Tensor | None = None
 
     @property
     def key(self) -> Hashable:
         """Requests of equal key can be answered by one evaluation."""
-        lengths = frozenset(text.shape[1] for text in self.guide.texts)
-        return self.guide.model.terms, self.x.shape[1:], self.x.device, lengths
+        lengths = frozenset(text.shape[1] for text in self.guider.texts)
+        return self.guider.model.terms, self.x.shape[1:], self.x.device, lengths
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +204,7 @@ class _Row:
     x: Tensor
     sigma: Tensor
     text: Tensor
-    place: Place | None
+    place: WeightedArea | None
 
     @property
     def kind(self) -> tuple[int, ...]:
@@ -203,17 +212,17 @@ class _Row:
         return (self.text.shape[1], *self.x.shape[1:])
 
 
-def answer(requests: Sequence[Request]) -> list[Tensor]:
+def answer(requests: Sequence[StepRequest]) -> list[Tensor]:
     """The denoised latents that each of `requests`, all of equal key, asks for, in their order."""
-    model = requests[0].guide.model
+    model = requests[0].guider.model
     rows = [
-        [[_row(request, cue) for cue in group] for group in request.guide.active(request.sigma)]
+        [[_row(request, cond) for cond in group] for group in request.guider.active(request.sigma)]
         for request in requests
     ]
     flat = [row for of_one in rows for group in of_one for row in group]
     answers = _evaluated(model, flat)
     return [
-        request.guide.combine(
+        request.guider.combine(
             [_shared(request.x, group, [next(answers) for _ in group]) for group in of_one],
             request.x,
             request.sigma,
@@ -222,13 +231,13 @@ def answer(requests: Sequence[Request]) -> list[Tensor]:
     ]
 
 
-def _row(request: Request, cue: Cue) -> _Row:
+def _row(request: StepRequest, cond: Cond) -> _Row:
     count = len(request.x)
     sigma = request.sigma.reshape(1).expand(count)
-    text = cue.text.expand(count, -1, -1)
-    if cue.is_plain:
+    text = cond.text.expand(count, -1, -1)
+    if cond.is_plain:
         return _Row(request.x, sigma, text, None)
-    place = request.guide.place(cue, request.x.shape)
+    place = request.guider.weighted_area(cond, request.x.shape)
     return _Row(place.area.of(request.x), sigma, text, place)
 
 
