@@ -26,7 +26,7 @@ def main() -> None:
     with as_file(files("nodes.models") / "demo") as folder:
         found = read_checkpoint(folder)
         began = time.perf_counter()
-        model = Model(found.unet, found.scheduler, found.latent_scale).ready()
+        model = Model(found.unet, found.space, found.latent_scale).ready()
         clip, vae = Clip(found.text_encoder, found.tokenizer).ready(), Vae(found.vae).ready()
         measures.add("import and load", [time.perf_counter() - began], "s")
     for steps in (4, 12, 20):
@@ -48,7 +48,7 @@ def draw(model: Model, clip: Clip, vae: Vae, steps: int, seed: int) -> torch.Ten
         asked,
         latents,
         sampler="euler",
-        sigmas=sigmas(model.levels, "normal", steps, 1.0),
+        sigmas=sigmas(model.space, "normal", steps, 1.0),
         seed=seed,
     )
     denoised = None

@@ -72,7 +72,7 @@ def load_checkpoint(
     return Checkpoint(
         MODEL=Model(
             found.unet,
-            found.scheduler,
+            found.space,
             found.latent_scale,
             colors=found.colors,
             factor=found.factor,
@@ -123,7 +123,7 @@ def load_denoiser(
     from nodes.models.networks.unet import Model
 
     found = read_denoiser(run.model_path("diffusion_models", unet_name))
-    return Model(found.unet, found.scheduler, found.latent_scale, colors=found.colors)
+    return Model(found.unet, found.space, found.latent_scale, colors=found.colors)
 
 
 @node("CLIPLoader", category="advanced/loaders", display_name="Load CLIP")

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from engine import Choice, Mark, Range, Tooltip, node
 from nodes.sampling import Cfg
 from nodes.sockets import Conditioning, Guider, Model
 from nodes.widgets import Share
 
+if TYPE_CHECKING:
+    from nodes.models.sampling.sigma_space import Prediction
+
 SAMPLINGS = ("eps", "v_prediction", "lcm", "x0", "img_to_img")
-PREDICTIONS = {"eps": "epsilon", "v_prediction": "v_prediction", "lcm": "lcm", "x0": "sample"}
+PREDICTIONS: Mapping[str, Prediction] = {
+    "eps": "epsilon",
+    "v_prediction": "v_prediction",
+    "lcm": "lcm",
+    "x0": "sample",
+}
 Part = Annotated[float, Range(0.0, 1.0, 0.001)]
 LeastCfg = Annotated[float, Range(0.0, 100.0, 0.5, 0.01), Tooltip("Of the weakest picture.")]
 
@@ -36,10 +45,11 @@ def sample_discretely(
     Raises:
         ValueError: img_to_img, which no model here knows.
     """
+    from nodes.models.sampling.sigma_space import discrete
+
     if sampling not in PREDICTIONS:
         raise ValueError(f"sampling: {sampling} is not supported; choose one of {[*PREDICTIONS]}")
-    terms = {"prediction_type": PREDICTIONS[sampling], "rescale_betas_zero_snr": zsnr}
-    return replace(model, scheduler={**model.scheduler, **terms})
+    return replace(model, space=discrete(model.space, PREDICTIONS[sampling], zero_snr=zsnr))
 
 
 @node("RescaleCFG", category="advanced/model")
@@ -87,7 +97,11 @@ def override(
     end_percent: Annotated[Part, Tooltip("Up to here.")] = 1.0,
 ) -> Model:
     """Guide with another strength in a part of the steps."""
-    span = model.levels.at(start_percent), model.levels.at(end_percent), cfg
+    span = (
+        model.space.percent_to_sigma(start_percent),
+        model.space.percent_to_sigma(end_percent),
+        cfg,
+    )
     guidance = replace(model.guidance, scale_overrides=(*model.guidance.scale_overrides, span))
     return replace(model, guidance=guidance)
 

@@ -224,8 +224,8 @@ def sa_solver(
     return Sampler(
         "sa_solver",
         {
-            "start": model.levels.at(sde_start_percent),
-            "end": model.levels.at(sde_end_percent),
+            "start": model.space.percent_to_sigma(sde_start_percent),
+            "end": model.space.percent_to_sigma(sde_end_percent),
             "eta": eta,
             "s_noise": s_noise,
             "predictor_order": predictor_order,

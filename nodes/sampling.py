@@ -69,7 +69,7 @@ def k_sampler(
     from nodes.models.sampling.schedules import sigmas
 
     discard_penultimate = sampler_name in DISCARD_PENULTIMATE
-    down = sigmas(model.levels, scheduler, steps, denoise, discard_penultimate=discard_penultimate)
+    down = sigmas(model.space, scheduler, steps, denoise, discard_penultimate=discard_penultimate)
     asked = guiders.cfg_guider(model, positive, negative, cfg)
     finished = yield from _denoised(asked, latent_image, sampler_name, down, seed)
     return {**latent_image, "samples": finished.latents}
@@ -102,7 +102,7 @@ def k_sampler_advanced(
     from nodes.models.sampling.schedules import part, sigmas
 
     whole = sigmas(
-        model.levels, scheduler, steps, discard_penultimate=sampler_name in DISCARD_PENULTIMATE
+        model.space, scheduler, steps, discard_penultimate=sampler_name in DISCARD_PENULTIMATE
     )
     down = part(whole, start_at_step, end_at_step, leftover=return_with_leftover_noise == "enable")
     finished = yield from _denoised(

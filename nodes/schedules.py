@@ -34,7 +34,7 @@ def basic_schedule(
     """The levels of noise that a model knows, by a named schedule."""
     from nodes.models.sampling.schedules import sigmas
 
-    return sigmas(model.levels, scheduler, steps, denoise)
+    return sigmas(model.space, scheduler, steps, denoise)
 
 
 @node("BetaSamplingScheduler", category="sampling/custom_sampling/schedulers")
@@ -48,7 +48,7 @@ def beta_schedule(
     """Levels by quantiles of a beta distribution: with 0.6 more of them at both ends."""
     from nodes.models.sampling.schedules import beta as by_quantiles
 
-    return by_quantiles(model.levels, steps, max(alpha, 0.01), max(beta, 0.01))
+    return by_quantiles(model.space, steps, max(alpha, 0.01), max(beta, 0.01))
 
 
 @node("KarrasScheduler", category="sampling/custom_sampling/schedulers")
@@ -136,7 +136,7 @@ def turbo_schedule(
     """The few levels that turbo models were distilled for."""
     from nodes.models.sampling.schedules import turbo
 
-    return turbo(model.levels, steps, denoise)
+    return turbo(model.space, steps, denoise)
 
 
 @node("Flux2Scheduler", category="model/sampling/schedulers")
@@ -264,7 +264,7 @@ def percent_to_sigma(
     ] = False,
 ) -> SigmaValue:
     """The level of noise when a part of the sampling is done."""
-    levels = model.levels
+    space = model.space
     if return_actual_sigma and sampling_percent in (0.0, 1.0):
-        return SigmaValue(float(levels.table[-1 if sampling_percent == 0.0 else 0]))
-    return SigmaValue(levels.at(sampling_percent))
+        return SigmaValue(float(space.table[-1 if sampling_percent == 0.0 else 0]))
+    return SigmaValue(space.percent_to_sigma(sampling_percent))

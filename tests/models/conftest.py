@@ -43,7 +43,7 @@ def handles(path: Path) -> Loaded:
     """The handles of a checkpoint, nothing loaded."""
     found = read_checkpoint(path)
     return Loaded(
-        Model(found.unet, found.scheduler, found.latent_scale, factor=found.factor),
+        Model(found.unet, found.space, found.latent_scale, factor=found.factor),
         Clip(found.text_encoder, found.tokenizer),
         Vae(found.vae),
     )

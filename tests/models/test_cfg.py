@@ -28,7 +28,8 @@ from nodes.models.sampling.cfg import (
 from nodes.models.sampling.denoise import completed, denoise
 from nodes.models.sampling.guiders import StepRequest, answer, cfg_guider, perp_neg_guider
 from nodes.models.sampling.noise import initial_noise
-from nodes.models.sampling.schedules import levels, sigmas
+from nodes.models.sampling.schedules import sigmas
+from nodes.models.sampling.sigma_space import Discrete, sigma_space
 from tests.models.bench import numbers
 from tests.models.conftest import Loaded
 from tests.models.test_sampling import Knowing
@@ -147,7 +148,7 @@ def test_rules_hold_where_a_model_is_asked(tiny: Loaded):
         )
 
     early = patches.override(model=tiny.model, cfg=5.0, start_percent=0.0, end_percent=0.5)
-    middle = tiny.model.levels.at(0.5)
+    middle = tiny.model.space.percent_to_sigma(0.5)
     above, below = middle * 1.1, middle * 0.9
     assert same(found(early, 1.0, above), found(tiny.model, 5.0, above))
     assert same(found(early, 2.0, below), found(tiny.model, 2.0, below))
@@ -174,10 +175,11 @@ def test_rules_hold_where_a_model_is_asked(tiny: Loaded):
 )
 def test_a_model_answers_what_it_is_said_to(tiny: Loaded, sampling: str, prediction: str):
     model = patches.sample_discretely(model=tiny.model, sampling=sampling)
-    assert model.levels.prediction == prediction
+    assert isinstance(model.space, Discrete)
+    assert model.space.prediction == prediction
     network = model.load("cpu")
     clean, noise = torch.randn(1, 4, 4, 4), torch.randn(1, 4, 4, 4)
-    sigma = model.levels.table[len(model.levels.table) // 2].reshape(1)
+    sigma = model.space.table[len(model.space.table) // 2].reshape(1)
     told = {
         "epsilon": noise,
         "lcm": noise,
@@ -192,13 +194,13 @@ def test_a_model_answers_what_it_is_said_to(tiny: Loaded, sampling: str, predict
 
 
 def test_levels_of_a_distilled_model_are_some_of_those_of_its_training():
-    few, all_of_them = levels({"prediction_type": "lcm"}), levels({})
+    few, all_of_them = sigma_space({"prediction_type": "lcm"}), sigma_space({})
     assert len(few.table) == 50
     assert torch.equal(few.table, all_of_them.table[19::20])
     assert numbers(few.timestep(all_of_them.table[[19, 500, 999]])) == [19, 499, 999]
     assert same(sigmas(few, "sgm_uniform", 4)[0], all_of_them.table[-1])
     silent = patches.PREDICTIONS["v_prediction"]
-    zero = levels({"prediction_type": silent, "rescale_betas_zero_snr": True})
+    zero = sigma_space({"prediction_type": silent, "rescale_betas_zero_snr": True})
     assert float(zero.table[-1]) > 4000
 
 
@@ -208,7 +210,7 @@ def test_what_was_trained_otherwise_is_asked_apart(tiny: Loaded):
     def key(model: Model) -> Any:
         return StepRequest(cfg_guider(model, text), x, torch.ones(())).key
 
-    other = patches.sample_discretely(model=tiny.model, sampling="v_prediction")
+    other = patches.sample_discretely(model=tiny.model, sampling="eps")
     assert key(other) != key(tiny.model)
     rescaling = patches.rescale(model=tiny.model)
     assert key(rescaling) == key(tiny.model), "guidance is no matter of the network"
@@ -220,7 +222,7 @@ def test_a_mask_says_when_a_place_begins_to_change(tiny: Loaded):
     latents = torch.randn(1, 4, 8, 8)
     mask = torch.full((1, 8, 8), 0.5)
     mask[..., :2], mask[..., 6:] = 0.0, 1.0
-    down = sigmas(tiny.model.levels, "normal", 6, 0.9)
+    down = sigmas(tiny.model.space, "normal", 6, 0.9)
     text = tiny.clip.encode("cat")
 
     def found(strength: float | None) -> Tensor:

@@ -22,7 +22,7 @@ from nodes.models.networks.tiles import tiled
 from nodes.models.sampling import guiders
 from nodes.models.sampling.guiders import Guider, StepRequest, answer
 from nodes.models.sampling.noise import initial_noise
-from nodes.models.sampling.schedules import levels
+from nodes.models.sampling.sigma_space import sigma_space
 from nodes.models.text.embeddings import read_embedding
 from nodes.models.text.prompt_weights import Vector, chunks
 from nodes.models.vae.autoencoder import Vae
@@ -108,7 +108,7 @@ def test_a_text_counts_for_a_part_of_the_sampling(tiny: Loaded):
     early = conditioning.set_span(conditioning=tiny.clip.encode("cat"), end=0.5)
     late = conditioning.set_span(conditioning=tiny.clip.encode("dog"), start=0.5)
     both = guiders.cfg_guider(tiny.model, [*early, *late])
-    half = tiny.model.levels.at(0.5)
+    half = tiny.model.space.percent_to_sigma(0.5)
     for sigma, text in ((half * 1.1, "cat"), (half * 0.9, "dog")):
         alone = guiders.cfg_guider(tiny.model, tiny.clip.encode(text))
         assert torch.allclose(asked(both, x, sigma), asked(alone, x, sigma), atol=1e-5)
@@ -118,7 +118,7 @@ def test_parts_of_the_sampling_are_levels_of_the_reference(reference: Path):
     models = json.loads((reference / "schedules.json").read_text())["models"]
     known = next(model for model in models if model["model"] == "sd15_eps")
     for percent, sigma in known["percent_to_sigma"].items():
-        assert levels({}).at(float(percent)) == pytest.approx(sigma, rel=5e-6)
+        assert sigma_space({}).percent_to_sigma(float(percent)) == pytest.approx(sigma, rel=5e-6)
 
 
 def test_two_things_are_wanted_one_beyond_the_other(tiny: Loaded):

@@ -21,7 +21,7 @@ from engine.run.events import Ended, NodePreview
 from nodes import schedules
 from nodes.models.sampling.samplers import Sampler
 from nodes.models.sampling.schedules import flux2, part, turbo, written
-from nodes.models.sampling.schedules import levels as known_levels
+from nodes.models.sampling.sigma_space import sigma_space
 from tests.models.bench import Bench, Prompt, n, numbers, opened
 from tests.models.conftest import read_tensors, write_tensors
 
@@ -236,7 +236,7 @@ def test_levels_are_cut_turned_and_written_down():
 
 
 def test_turbo_models_take_their_own_steps():
-    known = known_levels({})
+    known = sigma_space({})
     one = turbo(known, 1, 1.0)
     assert numbers(one) == pytest.approx([float(known.table[-1]), 0], rel=1e-5)
     two = turbo(known, 2, 0.5)
@@ -297,7 +297,7 @@ def test_the_noise_of_lcm_changes_evenly_and_is_cut():
 
     def ends(**numbers_: float) -> list[float]:
         walk = Sampler("lcm", numbers_).steps(
-            torch.zeros(1), sigmas, lambda sigma, to: torch.ones(1), known_levels({})
+            torch.zeros(1), sigmas, lambda sigma, to: torch.ones(1), sigma_space({})
         )
         next(walk)
         found = [float(walk.send(torch.zeros(1)).x) for _ in range(2)]
@@ -310,7 +310,7 @@ def test_the_noise_of_lcm_changes_evenly_and_is_cut():
     assert ends(s_noise=2.0) == [6, 4]
     spread = torch.tensor([-10.0, 0.0, 0.0, 0.0, 10.0])
     cutting = Sampler("lcm", {"noise_clip_std": 1.0})
-    walk = cutting.steps(torch.zeros(5), sigmas, lambda sigma, to: spread, known_levels({}))
+    walk = cutting.steps(torch.zeros(5), sigmas, lambda sigma, to: spread, sigma_space({}))
     next(walk)
     cut = walk.send(torch.zeros(5)).x / 3
     assert numbers(cut)[-1] == pytest.approx(float(spread.std()), rel=1e-5)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from nodes.models.files.checkpoints import read_checkpoint
+from nodes.models.sampling.sigma_space import Discrete
 from tests.models.bench import Bench, Prompt, n, opened
 from tests.training.test_demo_model import ASKED
 from training import score
@@ -71,5 +72,6 @@ def test_the_model_is_a_diffusers_folder_in_the_package():
     folder = Path(score.HERE).parent / "nodes" / "models" / "demo"
     found = read_checkpoint(folder)
     assert found.latent_scale == 1.0
-    assert found.scheduler["prediction_type"] == "v_prediction"
+    assert isinstance(found.space, Discrete)
+    assert found.space.prediction == "v_prediction"
     assert (folder / "NOTICE").exists()

@@ -18,7 +18,8 @@ from nodes.models.sampling.brownian import Brownian
 from nodes.models.sampling.noise import initial_noise, step_noise
 from nodes.models.sampling.samplers import BROWNIAN, CFG_PP, SAMPLERS, ModelCall, Noise, Sampler
 from nodes.models.sampling.samplers.stochastic import reverse_scale
-from nodes.models.sampling.schedules import levels, sigmas
+from nodes.models.sampling.schedules import sigmas
+from nodes.models.sampling.sigma_space import sigma_space
 
 CallT = TypeVar("CallT")
 FoundT = TypeVar("FoundT")
@@ -49,7 +50,7 @@ def walked(name: str, down: Tensor, start: Tensor, **numbers: Any) -> Tensor:
         denoised = call.x * SPREAD**2 / (SPREAD**2 + call.sigma**2)
         return torch.stack([denoised, denoised]) if name in CFG_PP else denoised
 
-    steps = Sampler(name, numbers).steps(start, down, fresh(name, start, down), levels({}))
+    steps = Sampler(name, numbers).steps(start, down, fresh(name, start, down), sigma_space({}))
     return driven(steps, reply)
 
 
@@ -82,7 +83,9 @@ def test_samplers_walk_as_the_reference(name: str, reference: Path):
         return torch.stack([denoised, 0.8 * x / fall]) if name in CFG_PP else denoised
 
     start = noise * (1 + down[0] ** 2).sqrt()
-    found = driven(Sampler(name).steps(start, down, fresh(name, noise, down), levels({})), reply)
+    found = driven(
+        Sampler(name).steps(start, down, fresh(name, noise, down), sigma_space({})), reply
+    )
     expected = torch.tensor(case["result"])
     assert len(asked) == case["model_calls"]
     assert (found.flatten() - expected).abs().max() <= 1e-5 * expected.abs().max()
@@ -130,7 +133,7 @@ def test_twice_the_steps_leave_as_little_error_as_the_order_says(name: str):
     ],
 )  # fmt: skip
 def test_fresh_noise_keeps_as_much_spread_as_pictures_have(name: str):
-    down = sigmas(levels({}), "karras", 60)
+    down = sigmas(sigma_space({}), "karras", 60)
     start = initial_noise(torch.zeros(1, 1, 128, 128), 5) * (SPREAD**2 + down[0] ** 2).sqrt()
     found = walked(name, down, start)
     assert float(found.std()) == pytest.approx(SPREAD, rel=0.06)
@@ -140,7 +143,7 @@ def test_fresh_noise_keeps_as_much_spread_as_pictures_have(name: str):
 
 @pytest.mark.parametrize("name", sorted(CFG_PP))
 def test_guidance_apart_is_the_plain_sampler_where_guidance_does_nothing(name: str):
-    down = sigmas(levels({}), "karras", 8)
+    down = sigmas(sigma_space({}), "karras", 8)
     start = initial_noise(torch.zeros(1, 1, 4, 4), 5) * down[0]
     plain = walked(name.removesuffix("_cfg_pp"), down, start)
     assert torch.allclose(walked(name, down, start), plain, rtol=1e-5, atol=1e-6)
@@ -177,7 +180,7 @@ def test_simple_weights_change_little_where_steps_are_small():
 
 
 def test_more_steps_than_levels_do_no_harm():
-    down = sigmas(levels({"num_train_timesteps": 20}), "simple", 30)
+    down = sigmas(sigma_space({"num_train_timesteps": 20}), "simple", 30)
     assert bool((down[:-1] == down[1:]).any()), "some steps go nowhere"
     for name in SAMPLERS:
         assert walked(name, down, torch.ones(1, 1, 2, 2) * down[0]).isfinite().all(), name
@@ -185,7 +188,7 @@ def test_more_steps_than_levels_do_no_harm():
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_few_steps_do_no_harm(steps: int):
-    down = sigmas(levels({}), "karras", steps)
+    down = sigmas(sigma_space({}), "karras", steps)
     for name in SAMPLERS:
         assert walked(name, down, torch.ones(1, 1, 2, 2) * down[0]).isfinite().all(), name
 
@@ -207,7 +210,7 @@ def test_a_path_of_noise_is_the_same_however_it_is_asked_for():
 
 
 def test_the_nodes_of_samplers_give_them_their_numbers():
-    down = sigmas(levels({}), "karras", 12)
+    down = sigmas(sigma_space({}), "karras", 12)
     start = initial_noise(torch.zeros(1, 1, 8, 8), 5) * down[0]
 
     def ends(way: Sampler) -> Tensor:

@@ -20,7 +20,8 @@ from nodes.models.sampling.denoise import completed, denoise
 from nodes.models.sampling.guiders import Guider, StepRequest, answer
 from nodes.models.sampling.noise import initial_noise, step_noise
 from nodes.models.sampling.samplers import SAMPLERS
-from nodes.models.sampling.schedules import SCHEDULES, levels, sigmas
+from nodes.models.sampling.schedules import SCHEDULES, sigmas
+from nodes.models.sampling.sigma_space import Flow, FluxFlow, SigmaSpace, sigma_space
 from tests.models.conftest import Loaded, handles
 
 CallT = TypeVar("CallT")
@@ -44,14 +45,21 @@ def schedules(reference: Path) -> dict[str, Any]:
     return json.loads((reference / "schedules.json").read_text())
 
 
-@pytest.mark.parametrize(("name", "config"), [("sd15_eps", SD15), ("sd15_vpred_zsnr", ZERO_SNR)])
-def test_noise_levels_are_the_reference(name: str, config: Any, schedules: dict[str, Any]):
-    known = levels(config)
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("sd15_eps", sigma_space(SD15)),
+        ("sd15_vpred_zsnr", sigma_space(ZERO_SNR)),
+        ("flow_shift3_sd3", Flow(shift=3.0)),
+        ("flow_flux_shift1.15", FluxFlow.of(1.15)),
+    ],
+)
+def test_noise_levels_are_the_reference(name: str, known: SigmaSpace, schedules: dict[str, Any]):
     expected = next(model for model in schedules["models"] if model["model"] == name)
     digest = hashlib.sha256(known.table.numpy().tobytes()).hexdigest()
     assert digest == expected["table_sha256_float32_le"]
     for sigma, step in expected["timestep_of_sigma"].items():
-        assert float(known.timestep(torch.tensor(float(sigma)))) == step
+        assert float(known.timestep(torch.tensor(float(sigma)))) == pytest.approx(step, rel=1e-6)
     for step, sigma in expected["sigma_of_timestep"].items():
         assert float(known.sigma(torch.tensor(float(step)))) == pytest.approx(sigma, rel=5e-6)
     compared = 0
@@ -81,7 +89,7 @@ def test_the_node_offers_every_sampler_and_schedule():
 @pytest.mark.parametrize("config", [SD15, ZERO_SNR, {"beta_schedule": "squaredcos_cap_v2"}])
 @pytest.mark.parametrize("steps", [1, 2, 7, 50])
 def test_schedules_fall_from_the_largest_level_to_nothing(scheduler: str, config: Any, steps: int):
-    known = levels(config)
+    known = sigma_space(config)
     found = sigmas(known, scheduler, steps)
     if scheduler == "ddim_uniform":  # takes whole strides through the table, wherever they begin
         assert len(found) >= steps + 1
@@ -96,16 +104,16 @@ def test_schedules_fall_from_the_largest_level_to_nothing(scheduler: str, config
 
 
 def test_denoise_below_one_walks_the_end_of_a_longer_schedule():
-    known = levels(SD15)
+    known = sigma_space(SD15)
     assert torch.equal(sigmas(known, "karras", 5, 0.5), sigmas(known, "karras", 10)[-6:])
     assert len(sigmas(known, "karras", 5, 0.0)) == 0
 
 
 def test_unknown_noise_schedules_are_refused():
     with pytest.raises(ValueError, match="beta_schedule 'sigmoid'"):
-        levels({"beta_schedule": "sigmoid"})
+        sigma_space({"beta_schedule": "sigmoid"})
     with pytest.raises(ValueError, match="prediction_type 'flow'"):
-        levels({"prediction_type": "flow"})
+        sigma_space({"prediction_type": "flow"})
 
 
 def test_a_picture_of_a_batch_can_be_drawn_again_alone():
@@ -129,7 +137,7 @@ def guider(tiny: Loaded, wanted: str, unwanted: str = "", scale: float = 3.0) ->
 
 
 def drawn(guider: Guider, seed: int, sampler: str = "euler", steps: int = 4) -> Tensor:
-    down = sigmas(guider.model.levels, "normal", steps)
+    down = sigmas(guider.model.space, "normal", steps)
     walk = denoise(guider, torch.zeros(1, 4, 8, 8), sampler=sampler, sigmas=down, seed=seed)
     return completed(walk)
 
@@ -189,7 +197,7 @@ def test_texts_of_unlike_length_are_repeated_to_one(tiny: Loaded):
 def test_each_step_reports_each_index_once(tiny: Loaded):
     asked = guider(tiny, "cat")
     seen: list[tuple[int, int]] = []
-    down = sigmas(tiny.model.levels, "karras", 5)
+    down = sigmas(tiny.model.space, "karras", 5)
 
     def reply(request: StepRequest) -> Tensor:
         seen.append((request.index, request.total))
@@ -211,7 +219,7 @@ def test_outside_of_a_mask_the_latents_stay(tiny: Loaded):
     latents = torch.randn(1, 4, 8, 8)
     mask = torch.zeros(1, 64, 64)
     mask[:, :, 32:] = 1
-    down = sigmas(tiny.model.levels, "normal", 4, 0.6)
+    down = sigmas(tiny.model.space, "normal", 4, 0.6)
     walk = denoise(guider(tiny, "cat"), latents, sampler="euler", sigmas=down, seed=1, mask=mask)
     found = completed(walk)
     assert torch.allclose(found[..., :3], latents[..., :3], atol=1e-4)
@@ -231,7 +239,7 @@ class Knowing(nn.Module):
 
 def test_ddim_is_euler_but_for_what_it_keeps_outside_of_a_mask(tiny: Loaded):
     latents, asked = torch.randn(1, 4, 8, 8), guider(tiny, "cat")
-    down = sigmas(tiny.model.levels, "normal", 3, 0.6)
+    down = sigmas(tiny.model.space, "normal", 3, 0.6)
 
     def found(sampler: str, width: int) -> Tensor:
         mask = torch.zeros(1, 64, 64)
@@ -251,7 +259,7 @@ def test_velocity_and_noise_predictions_agree_about_a_perfect_network(tiny_folde
     velocity = (noise - sigma * clean) / (sigma**2 + 1).sqrt()
     for prediction, told in (("epsilon", noise), ("v_prediction", velocity)):
         found = handles(tiny_folder).model
-        model = replace(found, scheduler={**found.scheduler, "prediction_type": prediction})
+        model = replace(found, space=sigma_space({"prediction_type": prediction}))
         network = model.load("cpu")
         network.module = Knowing(told)  # pyright: ignore[reportAttributeAccessIssue] - it is asked alike
         model.bind(network)

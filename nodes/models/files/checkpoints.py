@@ -17,6 +17,7 @@ from nodes.models.families import ldm_keys
 from nodes.models.files.tensor_files import Header, ModelFileError, joined, read_header
 from nodes.models.files.unfit import encoder_complaint, model_complaint, vae_complaint
 from nodes.models.latents.previews import Colors, read_colors
+from nodes.models.sampling.sigma_space import SigmaSpace, sigma_space
 
 CONFIGS = Path(__file__).parents[1] / "families" / "configs"
 
@@ -63,7 +64,7 @@ class Checkpoint:
     """The three networks of a text-to-image model and what else it needs.
 
     Attributes:
-        scheduler: the noise schedule it was trained with, in diffusers' words.
+        space: the levels of noise it was trained with.
         tokenizer: folder of the vocabulary.
         latent_scale: the denoiser works on latents times this.
         colors: what latents look like, see `previews`; None where that is not known.
@@ -72,7 +73,7 @@ class Checkpoint:
     unet: Part
     text_encoder: Part
     vae: Part
-    scheduler: Mapping[str, Any]
+    space: SigmaSpace
     tokenizer: Path
     latent_scale: float
     colors: Colors | None = None
@@ -107,7 +108,7 @@ def _single_file(path: Path) -> Checkpoint:
         unet=unet,
         text_encoder=_part(header, TEXT_ENCODER, ldm_keys.clip, folder / "text_encoder"),
         vae=_part(header, VAE, ldm_keys.vae, folder / "vae"),
-        scheduler=_config(folder / "scheduler" / "scheduler_config.json"),
+        space=_space(folder / "scheduler"),
         tokenizer=folder / "tokenizer",
         latent_scale=scale,
         colors=read_colors(None, scale, 4),
@@ -129,7 +130,7 @@ class Denoiser:
     """A denoiser without the rest of its checkpoint; see `Checkpoint` for the attributes."""
 
     unet: Part
-    scheduler: Mapping[str, Any]
+    space: SigmaSpace
     latent_scale: float
     colors: Colors | None
 
@@ -142,9 +143,9 @@ def read_denoiser(path: Path) -> Denoiser:
     """
     header = read_header(path)
     unet = _sd1_unet(header, _prefix(header, UNET))
-    scheduler = _config(CONFIGS / "sd15" / "scheduler" / "scheduler_config.json")
+    space = _space(CONFIGS / "sd15" / "scheduler")
     scale = _sd1_scale()
-    return Denoiser(unet, scheduler, scale, read_colors(None, scale, 4))
+    return Denoiser(unet, space, scale, read_colors(None, scale, 4))
 
 
 def read_text_encoder(path: Path) -> tuple[Part, Path]:
@@ -230,7 +231,7 @@ def _folder(path: Path) -> Checkpoint:
         unet=unet,
         text_encoder=text,
         vae=vae,
-        scheduler=_config(path / "scheduler" / "scheduler_config.json"),
+        space=_space(path / "scheduler"),
         tokenizer=path / "tokenizer",
         latent_scale=scale,
         colors=read_colors(path / "vae", scale, int(vae.config.get("latent_channels", 4))),
@@ -262,6 +263,15 @@ def _weights(folder: Path) -> Path:
         if (folder / name).exists():
             return folder / name
     raise ModelFileError(f"{folder}: no weights here; expected {names[0]} or {names[1]}")
+
+
+def _space(folder: Path) -> SigmaSpace:
+    """The sigma space of the scheduler that a folder describes."""
+    path = folder / "scheduler_config.json"
+    try:
+        return sigma_space(_config(path))
+    except ValueError as error:
+        raise ModelFileError(f"{path}: {error}") from None
 
 
 def _config(path: Path) -> Mapping[str, Any]:

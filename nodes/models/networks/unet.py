@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,13 +14,10 @@ from nodes.models.latents.previews import Colors
 from nodes.models.networks.network import Handle, Network
 from nodes.models.networks.torch_devices import compute_dtype
 from nodes.models.sampling.cfg import Guidance
-from nodes.models.sampling.schedules import Levels, levels
+from nodes.models.sampling.sigma_space import SigmaSpace
 
 if TYPE_CHECKING:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
-
-LCM_SCALE, LCM_DATA = 10.0, 0.5  # Luo et al. 2023, https://arxiv.org/abs/2310.04378
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,30 +25,25 @@ class Model(Handle["UNet2DConditionModel"]):
     """A handle on a denoiser.
 
     Attributes:
-        scheduler: the noise schedule of its training, in diffusers' words.
+        space: its levels of noise, and what its answers mean.
         latent_scale: it works on latents times this.
-        levels: its noise levels.
         colors: what its latents look like, see `previews`.
         guiding: how it is guided.
         factor: pixels along one side of a cell of its latents.
         differential: whether masks tell when a place begins to change: how much so, 0..1.
     """
 
-    scheduler: Mapping[str, Any] = field(repr=False)
+    space: SigmaSpace = field(repr=False)
     latent_scale: float
-    levels: Levels = field(init=False, repr=False)
     colors: Colors | None = field(default=None, repr=False, kw_only=True)
     guidance: Guidance = field(default=Guidance(), repr=False, kw_only=True)
     factor: int = field(default=8, kw_only=True)
     differential: float = field(default=0.0, kw_only=True)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "levels", levels(self.scheduler))
-
     @cached_property
     def terms(self) -> str:
-        """What its answers depend on: its weights, and what was made of its schedule."""
-        return f"{self.key}:{sorted(self.scheduler.items())}"
+        """What its answers depend on: its weights, and its sigma space."""
+        return f"{self.key}:{self.space.key}"
 
     @property
     def channels(self) -> int:
@@ -86,24 +77,13 @@ class Model(Handle["UNet2DConditionModel"]):
         """
         self._check(x, context)
         network = self.network
-        s = sigma.view(-1, 1, 1, 1).to(x.device)
         answer: Tensor = network.module(
-            (x / (s**2 + 1).sqrt()).to(network.dtype),
-            self.levels.timestep(sigma).to(x.device),
+            self.space.network_input(x, sigma).to(network.dtype),
+            self.space.timestep(sigma).to(x.device),
             encoder_hidden_states=context.to(x.device, network.dtype),
             return_dict=False,
         )[0].float()
-        match self.levels.prediction:
-            case "v_prediction":
-                return x / (s**2 + 1) - answer * s / (s**2 + 1).sqrt()
-            case "sample":
-                return answer
-            case "epsilon":
-                return x - answer * s
-            case "lcm":
-                time = LCM_SCALE * self.levels.timestep(sigma).view(-1, 1, 1, 1).to(x)
-                kept = LCM_DATA**2 / (time**2 + LCM_DATA**2)
-                return (1 - kept).sqrt() * (x - answer * s) + kept * x / (s**2 + 1).sqrt()
+        return self.space.denoised(x, answer, sigma)
 
     def _check(self, x: Tensor, context: Tensor) -> None:
         width = self.part.config.get("cross_attention_dim")

@@ -61,14 +61,15 @@ def denoise(
     noise = initial_noise(latents, seed, batch_index) if noisy else torch.zeros_like(latents)
     noise = noise.to(device)
     clean = latents.float().to(device) * model.latent_scale
-    strength = (1 + sigmas[0] ** 2).sqrt() if model.levels.is_largest(sigmas[0]) else sigmas[0]
     chosen = Sampler(sampler) if isinstance(sampler, str) else sampler
     fresh = _fresh(chosen, noise, sigmas, seed)
-    steps = chosen.steps(noise * strength + clean, sigmas, fresh, model.levels)
+    start = model.space.noised(clean, noise, sigmas[0], first=True)
+    steps = chosen.steps(start, sigmas, fresh, model.space)
     if chosen.name in OTHER_NOISE:
         noise = initial_noise(latents, seed + 1, batch_index).to(device)
     keep = None if mask is None else _Keep(clean, noise, _fitted(mask, clean), model, sigmas)
     end, last = yield from _run(guider, steps, sigmas, keep, uncond_denoised=chosen.name in CFG_PP)
+    end = model.space.finished(end, sigmas[-1])
     return Finished((end / model.latent_scale).cpu(), (last / model.latent_scale).cpu())
 
 
@@ -80,7 +81,8 @@ def noised(
     if seed is None:
         return latents
     noise = initial_noise(latents, seed, batch_index)
-    return latents + noise * level / model.latent_scale
+    clean = latents * model.latent_scale
+    return model.space.noised(clean, noise, torch.tensor(level)) / model.latent_scale
 
 
 def completed(steps: Generator[StepRequest, Tensor, Finished]) -> Tensor:
@@ -106,7 +108,7 @@ class _Keep:
     def before(self, x: Tensor, sigma: Tensor) -> Tensor:
         """`x` inside, the clean latents with as much noise outside."""
         mask = self._mask(sigma)
-        return x * mask + (self.clean + self.noise * sigma) * (1 - mask)
+        return x * mask + self.model.space.noised(self.clean, self.noise, sigma) * (1 - mask)
 
     def after(self, denoised: Tensor, sigma: Tensor) -> Tensor:
         """The answer inside, the clean latents outside."""
@@ -122,9 +124,9 @@ class _Keep:
         strength = self.model.differential
         if strength == 0:
             return self.mask
-        levels = self.model.levels
-        last = self.sigmas[-1].maximum(levels.table[0])
-        start, end, now = (float(levels.timestep(s)) for s in (self.sigmas[0], last, sigma))
+        space = self.model.space
+        last = self.sigmas[-1].maximum(space.table[0])
+        start, end, now = (float(space.timestep(s)) for s in (self.sigmas[0], last, sigma))
         inside = (self.mask >= (now - end) / max(1.0, start - end)).to(self.mask)
         return strength * inside + (1 - strength) * self.mask
 

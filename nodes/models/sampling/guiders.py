@@ -66,7 +66,7 @@ class Guider:
 
     def active(self, sigma: Tensor) -> list[list[Cond]]:
         """The groups, of each what counts at a level of noise."""
-        level, at = float(sigma), self.model.levels.at
+        level, at = float(sigma), self.model.space.percent_to_sigma
 
         def counts(cond: Cond) -> bool:
             start, end = cond.span

@@ -1,176 +1,85 @@
-"""Noise levels: the table a model was trained with, and the schedules that walk down it.
-
-Sigma is the standard deviation of the noise on a latent of unit scale (the "variance exploding"
-view of Karras et al. 2022, https://arxiv.org/abs/2206.00364).
-"""
+"""Schedules: which levels of noise a sampler goes through, see `sigma_space`."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from nodes.models.sampling.beta import quantile
-
-Prediction = Literal["epsilon", "v_prediction", "sample", "lcm"]
+from nodes.models.sampling.sigma_space import SigmaSpace
 
 KARRAS_RHO = 7.0
-ALL_NOISE = 1e9
-LCM_LEVELS = 50  # that such a model was distilled to
 LINEAR_PART = 0.025  # of the way is gone in the first half of a linear_quadratic schedule
 LTX_TOKENS = (1024, 4096)  # of the smallest and the largest video that LTX was trained on
-LARGEST_SIGMA = 4518.76367  # stands for infinity where no signal is left
 
 
-@dataclass(frozen=True, eq=False)
-class Levels:
-    """The noise levels of a model.
-
-    Attributes:
-        table: sigma of each training step, float32, rising.
-        prediction: what the network answers: the noise, the velocity, the picture; or, distilled
-            to few steps (LCM), the noise of which it is told more.
-        stride: so many training steps lie between the entries.
-    """
-
-    table: Tensor
-    prediction: Prediction
-    stride: int = 1
-
-    def timestep(self, sigma: Tensor) -> Tensor:
-        """The training step whose noise is nearest, int64, one for each element of `sigma`."""
-        distance = sigma.log().reshape(-1, 1) - self.table.log().to(sigma.device)
-        return distance.abs().argmin(dim=1).reshape(sigma.shape) * self.stride + self.stride - 1
-
-    def sigma(self, timestep: Tensor) -> Tensor:
-        """Sigma at a step between 0 and the last, fractions interpolated in the logarithm."""
-        step = timestep.clamp(0, len(self.table) - 1)
-        low, high = step.floor().long(), step.ceil().long()
-        logs = self.table.log()
-        return torch.lerp(logs[low], logs[high], step.frac()).exp()
-
-    def at(self, part: float) -> float:
-        """Sigma when that part of the sampling is done: all noise at 0, none at 1."""
-        if part <= 0:
-            return ALL_NOISE
-        if part >= 1:
-            return 0.0
-        return float(self.sigma(torch.tensor((1 - part) * (len(self.table) - 1))))
-
-    def is_largest(self, sigma: Tensor) -> bool:
-        """Whether `sigma` is pure noise to this model."""
-        largest = float(self.table[-1])
-        return math.isclose(float(sigma), largest, rel_tol=1e-5) or float(sigma) > largest
-
-
-def levels(config: Mapping[str, Any]) -> Levels:
-    """The levels that a diffusers scheduler config describes.
-
-    Raises:
-        ValueError: a beta schedule or a prediction type that is not known here.
-    """
-    count = int(config.get("num_train_timesteps", 1000))
-    first, last = config.get("beta_start", 0.00085), config.get("beta_end", 0.012)
-    match config.get("beta_schedule", "scaled_linear"):
-        case "scaled_linear":
-            betas = torch.linspace(first**0.5, last**0.5, count, dtype=torch.float64) ** 2
-        case "linear":
-            betas = torch.linspace(first, last, count, dtype=torch.float64)
-        case "squaredcos_cap_v2":
-            betas = _cosine_betas(count)
-        case other:
-            raise ValueError(f"beta_schedule {other!r} of the scheduler config is not supported")
-    kept = torch.cumprod(1 - betas, dim=0)
-    if config.get("rescale_betas_zero_snr"):
-        kept = _without_signal_at_the_end(kept)
-    prediction = config.get("prediction_type", "epsilon")
-    if prediction not in get_args(Prediction):
-        raise ValueError(f"prediction_type {prediction!r} of the scheduler config is not supported")
-    table = ((1 - kept) / kept).sqrt().float()
-    stride = count // LCM_LEVELS if prediction == "lcm" else 1
-    return Levels(table[stride - 1 :: stride].contiguous(), prediction, stride)
-
-
-def _cosine_betas(count: int) -> Tensor:
-    """Nichol & Dhariwal 2021, https://arxiv.org/abs/2102.09672, equation 17."""
-    time = torch.arange(count + 1, dtype=torch.float64) / count
-    kept = torch.cos((time + 0.008) / 1.008 * math.pi / 2) ** 2
-    return (1 - kept[1:] / kept[:-1]).clamp(max=0.999)
-
-
-def _without_signal_at_the_end(kept: Tensor) -> Tensor:
-    """Lin et al. 2023, https://arxiv.org/abs/2305.08891; a trace of signal keeps sigma finite."""
-    root = kept.sqrt()
-    root = (root - root[-1]) * (root[0] / (root[0] - root[-1]))
-    kept = root**2
-    kept[-1] = 1 / (1 + LARGEST_SIGMA**2)
-    return kept
-
-
-def normal(levels: Levels, steps: int) -> Tensor:
+def normal(space: SigmaSpace, steps: int) -> Tensor:
     """Evenly spaced training steps from the last to the first, then 0."""
-    times = torch.linspace(len(levels.table) - 1, 0, steps)
-    return _ending_in_zero(levels.sigma(times))
+    times = torch.linspace(*_ends(space), steps)
+    return _ending_in_zero(space.sigma(times))
 
 
-def simple(levels: Levels, steps: int) -> Tensor:
+def _ends(space: SigmaSpace) -> tuple[float, float]:
+    """The timesteps of the largest level and of the smallest."""
+    last, first = space.timestep(space.table[[-1, 0]])
+    return float(last), float(first)
+
+
+def simple(space: SigmaSpace, steps: int) -> Tensor:
     """Every n-th entry of the table from its end, then 0."""
-    stride = len(levels.table) / steps
-    return _ending_in_zero(
-        torch.stack([levels.table[-(1 + int(i * stride))] for i in range(steps)])
-    )
+    stride = len(space.table) / steps
+    return _ending_in_zero(torch.stack([space.table[-(1 + int(i * stride))] for i in range(steps)]))
 
 
-def karras(levels: Levels, steps: int) -> Tensor:
+def karras(space: SigmaSpace, steps: int) -> Tensor:
     """Karras et al. 2022, equation 5, with rho 7, then 0."""
-    return power_ramp(steps, float(levels.table[0]), float(levels.table[-1]), KARRAS_RHO)
+    return power_ramp(steps, float(space.table[0]), float(space.table[-1]), KARRAS_RHO)
 
 
-def exponential(levels: Levels, steps: int) -> Tensor:
+def exponential(space: SigmaSpace, steps: int) -> Tensor:
     """Logarithms evenly spaced from the largest level to the smallest, then 0."""
-    return log_ramp(steps, float(levels.table[0]), float(levels.table[-1]))
+    return log_ramp(steps, float(space.table[0]), float(space.table[-1]))
 
 
-def sgm_uniform(levels: Levels, steps: int) -> Tensor:
+def sgm_uniform(space: SigmaSpace, steps: int) -> Tensor:
     """Evenly spaced training steps from the last one, as if the next were the first; then 0."""
-    times = torch.linspace(len(levels.table) - 1, 0, steps + 1)[:-1]
-    return _ending_in_zero(levels.sigma(times))
+    times = torch.linspace(*_ends(space), steps + 1)[:-1]
+    return _ending_in_zero(space.sigma(times))
 
 
-def ddim_uniform(levels: Levels, steps: int) -> Tensor:
+def ddim_uniform(space: SigmaSpace, steps: int) -> Tensor:
     """Every n-th entry of the table from the second one up, falling, then 0; about `steps`."""
-    stride = max(len(levels.table) // steps, 1)
-    return _ending_in_zero(levels.table[1::stride].flip(0))
+    stride = max(len(space.table) // steps, 1)
+    return _ending_in_zero(space.table[1::stride].flip(0))
 
 
-def beta(levels: Levels, steps: int, alpha: float = 0.6, width: float = 0.6) -> Tensor:
+def beta(space: SigmaSpace, steps: int, alpha: float = 0.6, width: float = 0.6) -> Tensor:
     """Training steps at quantiles of a beta distribution, each once, then 0.
 
     Lee et al. 2024, https://arxiv.org/abs/2407.12173.
     """
-    last = len(levels.table) - 1
+    last = len(space.table) - 1
     shares = (1 - n / steps for n in range(steps))
     places = dict.fromkeys(round(quantile(share, alpha, width) * last) for share in shares)
-    return _ending_in_zero(levels.table[[*places]])
+    return _ending_in_zero(space.table[[*places]])
 
 
-def kl_optimal(levels: Levels, steps: int) -> Tensor:
+def kl_optimal(space: SigmaSpace, steps: int) -> Tensor:
     """Sabour et al. 2024, https://arxiv.org/abs/2404.14507, equation 13, then 0."""
     way = torch.arange(steps) / max(1, steps - 1)
-    low, high = levels.table[0].atan(), levels.table[-1].atan()
+    low, high = space.table[0].atan(), space.table[-1].atan()
     return _ending_in_zero((way * low + (1 - way) * high).tan())
 
 
-def linear_quadratic(levels: Levels, steps: int) -> Tensor:
+def linear_quadratic(space: SigmaSpace, steps: int) -> Tensor:
     """Slowly and evenly at first, then ever faster (Genmo's "mochi", Apache-2.0); then 0."""
     if steps == 1:
-        return torch.tensor([1.0, 0.0]) * levels.table[-1]
+        return torch.tensor([1.0, 0.0]) * space.table[-1]
     slow = steps // 2
     fast = steps - slow
     behind = slow - LINEAR_PART * steps
@@ -178,7 +87,7 @@ def linear_quadratic(levels: Levels, steps: int) -> Tensor:
     slope = LINEAR_PART / slow - 2 * behind / fast**2
     done = [n * LINEAR_PART / slow for n in range(slow)]
     done += [bend * n**2 + slope * n + bend * slow**2 for n in range(slow, steps)]
-    return _ending_in_zero((1 - torch.tensor(done)) * levels.table[-1])
+    return _ending_in_zero((1 - torch.tensor(done)) * space.table[-1])
 
 
 def power_ramp(steps: int, low: float, high: float, rho: float) -> Tensor:
@@ -213,11 +122,11 @@ def variance_preserving(steps: int, rise: float, start: float, end: float) -> Te
     return _ending_in_zero((rise * time**2 / 2 + start * time).expm1().sqrt())
 
 
-def turbo(levels: Levels, steps: int, denoise: float) -> Tensor:
+def turbo(space: SigmaSpace, steps: int, denoise: float) -> Tensor:
     """Of ten even training steps, the last one of each tenth, as many as are wanted, then 0."""
     first = 10 - int(10 * denoise)
     times = (torch.arange(10, 0, -1) * 100 - 1)[first : first + steps]
-    return _ending_in_zero(levels.sigma(times.float()))
+    return _ending_in_zero(space.sigma(times.float()))
 
 
 def flux2(steps: int, tokens: int) -> Tensor:
@@ -307,7 +216,7 @@ def _ending_in_zero(sigmas: Tensor) -> Tensor:
     return torch.cat([sigmas, sigmas.new_zeros(1)])
 
 
-SCHEDULES: Mapping[str, Callable[[Levels, int], Tensor]] = {
+SCHEDULES: Mapping[str, Callable[[SigmaSpace, int], Tensor]] = {
     "simple": simple,
     "sgm_uniform": sgm_uniform,
     "karras": karras,
@@ -321,7 +230,7 @@ SCHEDULES: Mapping[str, Callable[[Levels, int], Tensor]] = {
 
 
 def sigmas(
-    levels: Levels,
+    space: SigmaSpace,
     scheduler: str,
     steps: int,
     denoise: float = 1.0,
@@ -331,7 +240,7 @@ def sigmas(
     """The noise levels a sampler goes through, falling, float32; steps + 1 of them.
 
     Args:
-        levels: those of the model.
+        space: that of the model.
         scheduler: a name in `SCHEDULES`.
         steps: how many steps are taken.
         denoise: below 1 only the last part of a longer schedule is walked; 0 walks nothing and
@@ -342,7 +251,7 @@ def sigmas(
     if denoise <= 0:
         return torch.empty(0)
     whole = steps if denoise > 0.9999 else int(steps / denoise)
-    found = SCHEDULES[scheduler](levels, whole + discard_penultimate)
+    found = SCHEDULES[scheduler](space, whole + discard_penultimate)
     if discard_penultimate:
         found = torch.cat([found[:-2], found[-1:]])
     return found if denoise > 0.9999 else found[-(steps + 1) :]

@@ -34,7 +34,7 @@ from nodes.models.sampling.samplers.stochastic import (
     seeds_3,
 )
 from nodes.models.sampling.samplers.uni_pc import uni_pc
-from nodes.models.sampling.schedules import Levels
+from nodes.models.sampling.sigma_space import SigmaSpace
 
 __all__ = [
     "BROWNIAN",
@@ -107,11 +107,15 @@ class Sampler:
     name: str
     numbers: Mapping[str, object] = field(default_factory=dict[str, object])
 
-    def steps(self, x: Tensor, sigmas: Tensor, noise: Noise, levels: Levels) -> SamplerSteps:
-        """Its walk from `x` down some levels, of a model that knows `levels`."""
+    def steps(self, x: Tensor, sigmas: Tensor, noise: Noise, space: SigmaSpace) -> SamplerSteps:
+        """Its walk from `x` down some levels, of a model of that sigma space."""
         moving = sigmas[1:] != sigmas[:-1]
         sigmas = torch.cat([sigmas[:1], sigmas[1:][moving]])  # without steps that go nowhere
         numbers = dict(self.numbers)
         if self.name.startswith("sa_solver"):
-            numbers = {"start": levels.at(0.2), "end": levels.at(0.8), **numbers}
+            numbers = {
+                "start": space.percent_to_sigma(0.2),
+                "end": space.percent_to_sigma(0.8),
+                **numbers,
+            }
         return SAMPLERS[self.name](x, sigmas, noise, **numbers)
