@@ -6,8 +6,8 @@ import contextlib
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-from engine import Choice, Files, FileSet, Mark, MissingFile, Range, Run, Tooltip, node
-from nodes.models.files.unfit import unfit_checkpoint, unfit_encoder, unfit_lora, unfit_vae
+from engine import Choice, Files, FileSet, Mark, MissingFile, Run, Tooltip, node
+from nodes.models.files.unfit import unfit_checkpoint, unfit_encoder, unfit_vae
 from nodes.sockets import Clip, Model, Vae
 
 CONFIGS = (
@@ -29,7 +29,6 @@ CLIP_TYPES = (
     "hunyuan_image", "flux2", "ovis", "longcat_image", "cogvideox", "lens", "pixeldit",
     "ideogram4", "boogu", "krea2", "joyimage", "mage", "minimax",
 )  # fmt: skip
-Strength = Annotated[float, Range(-100.0, 100.0, 0.01)]
 
 
 def unfit_type(type: str) -> str | None:
@@ -37,11 +36,6 @@ def unfit_type(type: str) -> str | None:
     if type == CLIP_TYPES[0]:
         return None
     return f"text encoders for {type} are not supported; choose {CLIP_TYPES[0]}"
-
-
-LoraName = Annotated[
-    str, Choice(Files("loras"), judge=unfit_lora), Tooltip("A file in models/loras.")
-]
 
 
 class Checkpoint(NamedTuple):
@@ -207,55 +201,3 @@ def _with_any_ending(run: Run, stem: str) -> Path:
         with contextlib.suppress(MissingFile):
             return run.model_path("vae_approx", stem + ending)
     return run.model_path("vae_approx", f"{stem}.bin")
-
-
-class Patched(NamedTuple):
-    """A denoiser and a text encoder with a LoRA on them."""
-
-    MODEL: Model
-    CLIP: Clip
-
-
-@node("LoraLoader", category="loaders", display_name="Load LoRA")
-def load_lora(
-    run: Run,
-    *,
-    model: Annotated[Model, Tooltip("The denoiser to change.")],
-    clip: Annotated[Clip, Tooltip("The text encoder to change.")],
-    lora_name: LoraName,
-    strength_model: Annotated[
-        Strength, Tooltip("How much the denoiser changes; below 0 the other way.")
-    ] = 1.0,
-    strength_clip: Annotated[
-        Strength, Tooltip("How much the text encoder changes; below 0 the other way.")
-    ] = 1.0,
-) -> Patched:
-    """Change a denoiser and a text encoder by a LoRA; several can follow one another."""
-    from nodes.models.files.tensor_files import read_header
-    from nodes.models.networks.lora import check_fits, read_lora, with_lora
-
-    header = read_header(run.model_path("loras", lora_name))
-    check_fits(read_lora(header, 1.0), model.part, clip.part, warn=run.warn)
-    return Patched(
-        MODEL=with_lora(model, read_lora(header, strength_model)),
-        CLIP=with_lora(clip, read_lora(header, strength_clip)),
-    )
-
-
-@node("LoraLoaderModelOnly", category="loaders", display_name="Load LoRA (Model Only)")
-def load_lora_for_model(
-    run: Run,
-    *,
-    model: Annotated[Model, Tooltip("The denoiser to change.")],
-    lora_name: LoraName,
-    strength_model: Annotated[
-        Strength, Tooltip("How much the denoiser changes; below 0 the other way.")
-    ] = 1.0,
-) -> Model:
-    """Change a denoiser by a LoRA; what the file holds for a text encoder is left out."""
-    from nodes.models.files.tensor_files import read_header
-    from nodes.models.networks.lora import check_fits, read_lora, with_lora
-
-    lora = read_lora(read_header(run.model_path("loras", lora_name)), strength_model)
-    check_fits(lora, model.part, warn=run.warn)
-    return with_lora(model, lora)

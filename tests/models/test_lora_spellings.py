@@ -22,9 +22,11 @@ TEXT_Q = "encoder.layers.0.self_attn.q_proj"
 TEXT_OUT = "encoder.layers.0.self_attn.out_proj"
 
 
-def part(title: str, *modules: str) -> Part:
+def part(title: str, *modules: str, columns: int = SIZE) -> Part:
     names = {f"{module}.{end}": f"x.{module}.{end}" for module in modules for end in ENDS}
-    return Part(Header(Path("x"), {}, {}, ""), names, "x.", {}, title)
+    shapes = dict.fromkeys(names.values(), (SIZE, SIZE))
+    wide = {name: (SIZE, columns) for name in shapes if ".attn2.to_k" in name}
+    return Part(Header(Path("x"), shapes | wide, {}, ""), names, "x.", {}, title)
 
 
 ENDS = ("weight", "bias")
@@ -112,7 +114,7 @@ def test_a_lora_changes_the_same_bits_in_every_spelling(
             tensors[module + pair[2]] = torch.tensor(alpha)
     lora = written(tmp_path / "a.safetensors", tensors)
     told: list[str] = []
-    check_fits(lora, UNET_PART, TEXT_PART, warn=told.append)
+    check_fits(lora.adapters, UNET_PART, TEXT_PART, warn=told.append)
     assert told == []
     expected = weight()
     expected.addmm_(up, down, alpha=1.0 if alpha is None else alpha / RANK)
@@ -160,24 +162,15 @@ def test_dora_gives_the_changed_weight_lengths_of_its_own(
     view = (-1, 1) if axis == 0 else (1, -1)
     whole = magnitude.reshape(view) * merged / merged.square().sum(1 - axis, keepdim=True).sqrt()
     assert torch.allclose(found, weight() + strength * (whole - weight()), atol=1e-5)
-    assert lora.unread == ()
+    assert lora.adapters.unread == ()
 
 
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("unet.x.lokr_w1", "LoKr"),
-        ("unet.x.lokr_t2", "LoKr"),
-        ("unet.x.oft_blocks", "OFT"),
-        ("unet.x.oft_diag", "OFT"),
         ("base_model.model.x.oft_R.default.weight", "OFT"),
-        ("base_model.model.x.boft_R.default", "BOFT"),
-        ("unet.x.a1.weight", "GLoRA"),
-        ("unet.x.b2.weight", "GLoRA"),
-        ("unet.x.on_input", "IA3"),
-        ("base_model.model.x.ia3_l", "IA3"),
+        ("base_model.model.x.boft_R.default", "OFT"),
         ("base_model.model.x.vera_lambda_b", "VeRA"),
-        ("unet:0:up", "cloneofsimo"),
     ],
 )
 def test_kinds_that_are_not_applied_are_refused_by_name(tmp_path: Path, name: str, kind: str):
@@ -194,7 +187,7 @@ def test_what_would_change_nothing_is_refused(tmp_path: Path):
         written(path, {f"unet.{UNET_TO_Q}.alpha": torch.tensor(1.0)})
     no_bias = part(UNET)
     with pytest.raises(ModelFileError, match="none of its 1 modules"):
-        check_fits(written(path, {f"unet.{UNET_TO_Q}.diff_b": torch.zeros(6)}), no_bias)
+        check_fits(written(path, {f"unet.{UNET_TO_Q}.diff_b": torch.zeros(6)}).adapters, no_bias)
     two = {f"unet.{UNET_TO_Q}.lora_B.{name}.weight": up for name in ("one", "two")}
     with pytest.raises(ModelFileError, match=r"holds 2 adapters at once \(one, two\)"):
         written(path, two)
@@ -205,14 +198,51 @@ def test_tensors_that_nobody_looks_at_are_counted(tmp_path: Path):
     tensors = {
         f"unet.{UNET_TO_Q}.lora_B.weight": up,
         f"unet.{UNET_TO_Q}.lora_A.weight": down,
-        f"unet.{UNET_TO_Q}.lora_B.bias": torch.zeros(6),
+        f"unet.{UNET_TO_Q}.reshape_weight": torch.zeros(2),
         f"unet.{UNET_OUT}.lora_A.weight": down,
         f"lora_te_text_model_{flat(TEXT_Q)}.lora_up.weight": up,
         f"lora_te_text_model_{flat(TEXT_Q)}.lora_down.weight": down,
     }
     lora, told = written(tmp_path / "a.safetensors", tensors), list[str]()
-    check_fits(lora, UNET_PART, warn=told.append)
+    check_fits(lora.adapters, UNET_PART, warn=told.append)
     assert told == [
         "a.safetensors: 2 of its 6 tensors mean nothing here and are left out "
-        f"(unet.{UNET_TO_Q}.lora_B.bias, ...)"
+        f"(unet.{UNET_TO_Q}.reshape_weight, ...)"
     ]
+
+
+def test_layers_that_a_file_counts_are_found_by_their_order_and_shapes(tmp_path: Path):
+    """cloneofsimo's program: down, up and middle blocks, GEGLU between the attentions or last."""
+    up, down = halves()
+    wide = torch.randn(RANK, 9)
+    layers = [f"attn{n}.{layer}" for n in (1, 2) for layer in ("to_q", "to_k", "to_v", "to_out.0")]
+    layers.append("ff.net.0.proj")
+    blocks = [f"{side}.attentions.0.transformer_blocks.0" for side in SIDES]
+    unet = part(UNET, *(f"{block}.{layer}" for block in blocks for layer in layers), columns=9)
+    for order in ([*layers[:4], layers[8], *layers[4:8]], layers, layers[:8]):
+        tensors: dict[str, Tensor] = {}
+        counted = [f"{block}.{layer}" for block in blocks for layer in order]
+        for number, layer in enumerate(counted):
+            tensors[f"unet:{number}:up"] = up
+            tensors[f"unet:{number}:down"] = wide if layer.endswith("attn2.to_k") else down
+        found = written(tmp_path / "a.safetensors", tensors).adapters.targets(unet)
+        assert [found[f"unet:{number}"] for number in range(len(counted))] == counted
+        del tensors["unet:0:up"]
+        assert not written(tmp_path / "a.safetensors", tensors).adapters.targets(unet)
+
+
+SIDES = ("down_blocks.0", "down_blocks.1", "up_blocks.1", "mid_block")
+
+
+def test_layers_of_a_text_encoder_are_counted_too(tmp_path: Path):
+    up, down = halves()
+    order = [f"self_attn.{layer}_proj" for layer in ("k", "v", "q", "out")]
+    counted = [f"encoder.layers.{number}.{layer}" for number in range(11) for layer in order]
+    text = part(TEXT_ENCODER, *counted)
+    tensors = {
+        f"text_encoder:{number}:{half}": tensor
+        for number in range(len(counted))
+        for half, tensor in (("up", up), ("down", down))
+    }
+    found = written(tmp_path / "a.safetensors", tensors).adapters.targets(text)
+    assert [found[f"text_encoder:{number}"] for number in range(len(counted))] == counted

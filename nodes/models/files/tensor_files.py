@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -44,14 +45,14 @@ class Header:
 
     @property
     def is_current(self) -> bool:
-        """Whether the file is still the one that was read.
+        """Whether the file is still the one that was read, by its size and time of change.
 
         Raises:
             ModelFileError: it cannot be read any more.
         """
         if self.members:
             return all(member.is_current for member in self.members.values())
-        return read_header(self.path).identity == self.identity
+        return _identity(self.path, _stat(self.path), "") == self.identity.rpartition(":")[0] + ":"
 
     @property
     def sizes(self) -> Mapping[str, int]:
@@ -65,10 +66,7 @@ def read_header(path: Path) -> Header:
     Raises:
         ModelFileError: no such file, an unknown format, or a broken or truncated file.
     """
-    try:
-        state = path.stat()
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot be opened ({error.strerror})") from None
+    state = _stat(path)
     if path.suffix.lower() in SAFETENSORS:
         raw, shapes, metadata = _safetensors_header(path, state.st_size)
     elif path.suffix.lower() in TORCH:
@@ -82,8 +80,18 @@ def read_header(path: Path) -> Header:
         known = ", ".join((*SAFETENSORS, *TORCH))
         raise ModelFileError(f"{path}: unknown kind of file; expected one of {known}")
     digest = hashlib.sha256(raw).hexdigest()[:16]
-    identity = f"{path}:{state.st_size}:{state.st_mtime_ns}:{digest}"
-    return Header(path, shapes, metadata, identity)
+    return Header(path, shapes, metadata, _identity(path, state, digest))
+
+
+def _stat(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be opened ({error.strerror})") from None
+
+
+def _identity(path: Path, state: os.stat_result, digest: str) -> str:
+    return f"{path}:{state.st_size}:{state.st_mtime_ns}:{digest}"
 
 
 def joined(members: Mapping[str, Header]) -> Header:

@@ -9,8 +9,9 @@ from typing import Any, TypeAlias, TypeVar
 from torch import Tensor
 
 from nodes.models.files.checkpoints import Part
-from nodes.models.files.tensor_files import ModelFileError, TensorFile, read_header
-from nodes.models.networks.network import Change, Handle
+from nodes.models.files.tensor_files import ModelFileError, TensorFile
+from nodes.models.networks.changes import Change
+from nodes.models.networks.network import Handle
 
 HandleT = TypeVar("HandleT", bound=Handle[Any])
 
@@ -44,7 +45,7 @@ class Merge:
             ModelFileError: the other's file changed, or one of its patches does not fit.
         """
         theirs = self.other.part
-        if read_header(theirs.header.path).identity != theirs.header.identity:
+        if not theirs.header.is_current:
             raise ModelFileError(
                 f"{theirs.header.path}: has changed since it was chosen; queue the job again"
             )
@@ -55,9 +56,12 @@ class Merge:
                 patched.setdefault(name, []).append(change)
         for name in part.names:
             if name in theirs.names:
-                yield name, self._mixing(name, file, patched.get(name, []))
+                mix = self._mixing(name, file, patched.get(name, []))
+                yield name, Change(mix, str(theirs.header.path))
 
-    def _mixing(self, name: str, file: TensorFile, changes: list[Change]) -> Change:
+    def _mixing(
+        self, name: str, file: TensorFile, changes: list[Change]
+    ) -> Callable[[Tensor], None]:
         def mix(weight: Tensor) -> None:
             source = file[self.other.part.names[name]]
             if source.numel() != weight.numel():

@@ -9,37 +9,23 @@ from __future__ import annotations
 
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, Self, TypeAlias, TypeVar
+from typing import Generic, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from nodes.models.files.checkpoints import Part
 from nodes.models.files.tensor_files import ModelFileError, TensorFile
+from nodes.models.networks.changes import Patch
+from nodes.models.networks.patching import PatchedWeights
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
-Change: TypeAlias = Callable[[Tensor], object]
-"""Changes a float32 weight in place."""
-
-
-class Patch(Protocol):
-    """Something that changes weights, a LoRA say."""
-
-    @property
-    def key(self) -> str:
-        """Tells this patch, its strength included, from all others."""
-        ...
-
-    def changes(self, part: Part) -> Iterable[tuple[str, Change]]:
-        """What it does to the network of `part`: pairs of a weight's name and a change of it."""
-        ...
-
 
 class Network(Generic[ModuleT]):
-    """A loaded network and the patches that it wears.
+    """A loaded network, whose weights patches may change.
 
     Args:
         part: where its weights come from.
@@ -66,9 +52,11 @@ class Network(Generic[ModuleT]):
         self.dtype = dtype
         self._stored = stored
         self._file = TensorFile(part.header)
-        self._worn: tuple[str, ...] = ()
-        self._patched: set[str] = set()
         self.module = self._filled(module)
+        file = self._file  # no reference to this network, which would keep itself alive so
+        self._weights = PatchedWeights(
+            part, self.module, lambda name: file[part.names[name]], stored
+        )
 
     def _filled(self, module: ModuleT) -> ModuleT:
         shapes = {name: weight.shape for name, weight in module.named_parameters()}
@@ -96,45 +84,13 @@ class Network(Generic[ModuleT]):
     def _rounded(self, weight: Tensor) -> Tensor:
         return weight if self._stored is None else weight.to(self._stored)
 
-    @torch.no_grad()
     def wear(self, patches: Sequence[Patch]) -> None:
         """Make the weights those of the file with exactly `patches` applied, in their order.
-
-        Weights that lose their patches get back every bit. Does nothing when already so.
 
         Raises:
             ModelFileError: a patch does not fit; the network is then as without patches.
         """
-        wanted = tuple(patch.key for patch in patches)
-        if wanted == self._worn:
-            return
-        changes: dict[str, list[Change]] = {}
-        for patch in patches:
-            for name, change in patch.changes(self.part):
-                changes.setdefault(name, []).append(change)
-        parameters = dict(self.module.named_parameters())
-        touched = self._patched | changes.keys()
-        try:
-            for name in sorted(touched):
-                self._rewrite(name, parameters[name], changes.get(name, []))
-        except BaseException:
-            for name in touched:
-                self._rewrite(name, parameters[name], [])
-            self._patched, self._worn = set(), ()
-            raise
-        self._patched, self._worn = set(changes), wanted
-
-    def _rewrite(self, name: str, parameter: Tensor, changes: Sequence[Change]) -> None:
-        """The weight as in the file, changed in float32, back in its place."""
-        original = self._rounded(self._file[self.part.names[name]]).view(parameter.shape)
-        if self._stored is None and parameter.dtype is torch.float32:
-            work = parameter.copy_(original)
-        else:
-            work = original.to(parameter.device, torch.float32, copy=True)
-        for change in changes:
-            change(work)
-        if work is not parameter:
-            parameter.copy_(self._rounded(work))
+        self._weights.apply(patches)
 
 
 @dataclass
