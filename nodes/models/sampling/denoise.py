@@ -20,6 +20,12 @@ OTHER_NOISE = frozenset({"ddim"})
 """Samplers that keep what is outside of a mask under the noise of the next seed."""
 
 
+ALMOST_THERE = 1.0002
+"""A sigma that is so little below one of the schedule counts as that: flows begin a bit below 1."""
+INTERPOLATION = {1: "linear", 2: "bilinear", 3: "trilinear"}
+"""Of masks, by how many axes latents have beside rows and channels."""
+
+
 class Finished(NamedTuple):
     """Where the sampler ended, and the last answer on the way; float32 on the CPU."""
 
@@ -67,8 +73,8 @@ def denoise(
     steps = chosen.steps(start, sigmas, fresh, model.space)
     if chosen.name in OTHER_NOISE:
         noise = initial_noise(latents, seed + 1, batch_index).to(device)
-    keep = None if mask is None else _Keep(clean, noise, _fitted(mask, clean), model, sigmas)
-    end, last = yield from _run(guider, steps, sigmas, keep, uncond_denoised=chosen.name in CFG_PP)
+    keep = None if mask is None else _Keep(clean, noise, fitted_mask(mask, clean), model, sigmas)
+    end, last = yield from _run(guider, steps, sigmas, keep, cfg_pp=chosen.name in CFG_PP)
     end = model.space.finished(end, sigmas[-1])
     return Finished((end / model.latent_scale).cpu(), (last / model.latent_scale).cpu())
 
@@ -144,31 +150,43 @@ def _run(
     sigmas: Tensor,
     keep: _Keep | None,
     *,
-    uncond_denoised: bool,
+    cfg_pp: bool,
 ) -> Generator[StepRequest, Tensor, tuple[Tensor, Tensor]]:
-    """Pass the sampler's calls on, and the answers back."""
+    """Pass the sampler's calls on, and the answers back.
+
+    With the latents comes the first answer of the last step, which some samplers follow by others.
+    """
     total = len(sigmas) - 1
-    asked = guider.with_uncond() if uncond_denoised else guider
+    asked = guider.with_uncond() if cfg_pp else guider
     call = next(steps)
     denoised = None
     while True:
         x, sigma = call.x, call.sigma
-        index = int((sigmas > sigma).sum())
+        index = min(int((sigmas > sigma * ALMOST_THERE).sum()), total - 1)
         if keep is not None:
             x = keep.before(x, sigma)
         answered = yield StepRequest(asked, x, sigma, index, total, denoised)
-        if keep is not None:
+        if keep is not None and cfg_pp:
+            answered = torch.stack([keep.after(answered[0], sigma), answered[1]])
+        elif keep is not None:
             answered = keep.after(answered, sigma)
-        denoised = answered[0] if uncond_denoised else answered
+        if denoised is None or not call.inner:
+            denoised = answered[0] if cfg_pp else answered
         try:
             call = steps.send(answered)
         except StopIteration as end:
             return end.value, denoised
 
 
-def _fitted(mask: Tensor, latents: Tensor) -> Tensor:
-    """The mask at the latents' size, one for each of them, [B, 1, h, w]."""
-    flat = mask.float().reshape(-1, 1, *mask.shape[-2:]).to(latents.device)
-    small = interpolate(flat, size=latents.shape[-2:], mode="bilinear")
+def fitted_mask(mask: Tensor, latents: Tensor) -> Tensor:
+    """The mask at the latents' size, [B, 1, ...], as many as latents; of a video one a frame."""
+    sides = latents.shape[2:]
+    if len(sides) == 3 and mask.ndim < 5:
+        whole = mask.reshape(1, 1, -1, *mask.shape[-2:])
+    else:
+        whole = mask.reshape(-1, 1, *mask.shape[-len(sides) :])
+    small = interpolate(
+        whole.float().to(latents.device), size=sides, mode=INTERPOLATION[len(sides)]
+    )
     repeats = -(-len(latents) // len(small))
     return torch.cat([small] * repeats)[: len(latents)]

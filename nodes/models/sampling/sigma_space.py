@@ -86,6 +86,10 @@ class SigmaSpace(ABC):
             level = (1 + level**2).sqrt()
         return clean + noise * level
 
+    def sigma_of_ratio(self, ratio: Tensor) -> Tensor:
+        """The level where noise and latent, sigma and alpha, are in that ratio."""
+        return ratio
+
     def finished(self, x: Tensor, sigma: Tensor) -> Tensor:
         """`x` when sampling ends at the level `sigma`, its latent at full size."""
         return x / by_row(self.alpha(sigma), x)
@@ -284,6 +288,10 @@ class Flow(SigmaSpace):
         """What is not noise."""
         return 1 - sigma
 
+    def sigma_of_ratio(self, ratio: Tensor) -> Tensor:
+        """The level where noise and latent are in that ratio."""
+        return ratio / (1 + ratio)
+
     def noised(self, clean: Tensor, noise: Tensor, sigma: Tensor, *, first: bool = False) -> Tensor:
         """Both mixed; see `SigmaSpace.noised`."""
         level = by_row(sigma, clean)
@@ -305,6 +313,10 @@ class FluxFlow(Flow):
     def _shifted(self, time: Tensor) -> Tensor:
         # The same number as that of `Flow`, but for its last bit.
         return self.shift / (self.shift + (1 / time - 1))
+
+
+EXPLODING = Edm()
+"""Any space where noise is added to a latent of full size, for formulas written for such."""
 
 
 def sigma_space(config: Mapping[str, Any]) -> SigmaSpace:

@@ -6,25 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-import torch
 from torch import Tensor
 
 from nodes.models.sampling.samplers.dpm_solver import dpm_adaptive, dpm_fast
 from nodes.models.sampling.samplers.exponential import dpmpp_2m, dpmpp_2s_ancestral, res_multistep
-from nodes.models.sampling.samplers.multistep import deis, ipndm, lms
-from nodes.models.sampling.samplers.protocol import ModelCall, Noise, SamplerFunction, SamplerSteps
-from nodes.models.sampling.samplers.sa_solver import sa_solver
-from nodes.models.sampling.samplers.slopes import (
+from nodes.models.sampling.samplers.flows import by_signal_ratio, same_in_flow
+from nodes.models.sampling.samplers.k_diffusion import (
     ddpm,
     dpm_2,
     dpm_2_ancestral,
     euler,
     euler_ancestral,
+    euler_ancestral_cfg_pp,
     gradient_estimation,
     heun,
     heunpp2,
     lcm,
 )
+from nodes.models.sampling.samplers.multistep import deis, ipndm, ipndm_v, lms
+from nodes.models.sampling.samplers.protocol import ModelCall, Noise, SamplerFunction, SamplerSteps
+from nodes.models.sampling.samplers.sa_solver import sa_solver
 from nodes.models.sampling.samplers.stochastic import (
     dpmpp_2m_sde,
     dpmpp_3m_sde,
@@ -34,7 +35,7 @@ from nodes.models.sampling.samplers.stochastic import (
     seeds_3,
 )
 from nodes.models.sampling.samplers.uni_pc import uni_pc
-from nodes.models.sampling.sigma_space import SigmaSpace
+from nodes.models.sampling.sigma_space import EXPLODING, SigmaSpace
 
 __all__ = [
     "BROWNIAN",
@@ -47,47 +48,53 @@ __all__ = [
     "SamplerSteps",
 ]
 
+_dpmpp_2m_sde_heun = partial(dpmpp_2m_sde, heun=True)
+
 SAMPLERS: Mapping[str, SamplerFunction] = {
-    "euler": euler,
-    "euler_cfg_pp": partial(euler_ancestral, eta=0.0, cfg_pp=True),
+    "euler": same_in_flow(euler),
+    "euler_cfg_pp": partial(euler_ancestral_cfg_pp, eta=0.0),
     "euler_ancestral": euler_ancestral,
-    "euler_ancestral_cfg_pp": partial(euler_ancestral, cfg_pp=True),
-    "heun": heun,
-    "heunpp2": heunpp2,
-    "dpm_2": dpm_2,
+    "euler_ancestral_cfg_pp": euler_ancestral_cfg_pp,
+    "heun": same_in_flow(heun),
+    "heunpp2": same_in_flow(heunpp2),
+    "dpm_2": same_in_flow(dpm_2),
     "dpm_2_ancestral": dpm_2_ancestral,
-    "lms": lms,
-    "dpm_fast": dpm_fast,
+    "lms": same_in_flow(lms),
+    "dpm_fast": same_in_flow(dpm_fast),
     "dpm_adaptive": dpm_adaptive,
     "dpmpp_2s_ancestral": dpmpp_2s_ancestral,
-    "dpmpp_2s_ancestral_cfg_pp": partial(dpmpp_2s_ancestral, cfg_pp=True),
-    "dpmpp_sde": dpmpp_sde,
-    "dpmpp_sde_gpu": dpmpp_sde,
-    "dpmpp_2m": dpmpp_2m,
-    "dpmpp_2m_cfg_pp": partial(dpmpp_2m, cfg_pp=True),
-    "dpmpp_2m_sde": dpmpp_2m_sde,
-    "dpmpp_2m_sde_gpu": dpmpp_2m_sde,
-    "dpmpp_2m_sde_heun": partial(dpmpp_2m_sde, heun=True),
-    "dpmpp_2m_sde_heun_gpu": partial(dpmpp_2m_sde, heun=True),
-    "dpmpp_3m_sde": dpmpp_3m_sde,
-    "dpmpp_3m_sde_gpu": dpmpp_3m_sde,
-    "ddpm": ddpm,
+    "dpmpp_2s_ancestral_cfg_pp": by_signal_ratio(
+        partial(dpmpp_2s_ancestral, space=EXPLODING, cfg_pp=True)
+    ),
+    "dpmpp_sde": by_signal_ratio(dpmpp_sde),
+    "dpmpp_sde_gpu": by_signal_ratio(dpmpp_sde),
+    "dpmpp_2m": same_in_flow(dpmpp_2m),
+    "dpmpp_2m_cfg_pp": by_signal_ratio(partial(dpmpp_2m, cfg_pp=True)),
+    "dpmpp_2m_sde": by_signal_ratio(dpmpp_2m_sde),
+    "dpmpp_2m_sde_gpu": by_signal_ratio(dpmpp_2m_sde),
+    "dpmpp_2m_sde_heun": by_signal_ratio(_dpmpp_2m_sde_heun),
+    "dpmpp_2m_sde_heun_gpu": by_signal_ratio(_dpmpp_2m_sde_heun),
+    "dpmpp_3m_sde": by_signal_ratio(dpmpp_3m_sde),
+    "dpmpp_3m_sde_gpu": by_signal_ratio(dpmpp_3m_sde),
+    "ddpm": by_signal_ratio(ddpm),
     "lcm": lcm,
-    "ipndm": ipndm,
-    "ipndm_v": lms,
-    "deis": deis,
+    "ipndm": same_in_flow(ipndm),
+    "ipndm_v": same_in_flow(ipndm_v),
+    "deis": same_in_flow(deis),
     "res_multistep": res_multistep,
-    "res_multistep_cfg_pp": partial(res_multistep, cfg_pp=True),
+    "res_multistep_cfg_pp": by_signal_ratio(partial(res_multistep, space=EXPLODING, cfg_pp=True)),
     "res_multistep_ancestral": partial(res_multistep, eta=1.0),
-    "res_multistep_ancestral_cfg_pp": partial(res_multistep, eta=1.0, cfg_pp=True),
-    "gradient_estimation": gradient_estimation,
-    "gradient_estimation_cfg_pp": partial(gradient_estimation, cfg_pp=True),
-    "er_sde": er_sde,
-    "seeds_2": seeds_2,
-    "seeds_3": seeds_3,
-    "sa_solver": sa_solver,
-    "sa_solver_pece": partial(sa_solver, use_pece=True),
-    "ddim": euler,
+    "res_multistep_ancestral_cfg_pp": by_signal_ratio(
+        partial(res_multistep, space=EXPLODING, eta=1.0, cfg_pp=True)
+    ),
+    "gradient_estimation": same_in_flow(gradient_estimation),
+    "gradient_estimation_cfg_pp": by_signal_ratio(partial(gradient_estimation, cfg_pp=True)),
+    "er_sde": by_signal_ratio(er_sde),
+    "seeds_2": by_signal_ratio(seeds_2),
+    "seeds_3": by_signal_ratio(seeds_3),
+    "sa_solver": by_signal_ratio(sa_solver, "start", "end"),
+    "sa_solver_pece": by_signal_ratio(partial(sa_solver, use_pece=True), "start", "end"),
+    "ddim": same_in_flow(euler),
     "uni_pc": uni_pc,
     "uni_pc_bh2": partial(uni_pc, exponential=True),
 }
@@ -108,9 +115,7 @@ class Sampler:
     numbers: Mapping[str, object] = field(default_factory=dict[str, object])
 
     def steps(self, x: Tensor, sigmas: Tensor, noise: Noise, space: SigmaSpace) -> SamplerSteps:
-        """Its walk from `x` down some levels, of a model of that sigma space."""
-        moving = sigmas[1:] != sigmas[:-1]
-        sigmas = torch.cat([sigmas[:1], sigmas[1:][moving]])  # without steps that go nowhere
+        """Its calls of a model of that sigma space, from `x` down the sigmas."""
         numbers = dict(self.numbers)
         if self.name.startswith("sa_solver"):
             numbers = {
@@ -118,4 +123,4 @@ class Sampler:
                 "end": space.percent_to_sigma(0.8),
                 **numbers,
             }
-        return SAMPLERS[self.name](x, sigmas, noise, **numbers)
+        return SAMPLERS[self.name](x, sigmas, noise, space, **numbers)

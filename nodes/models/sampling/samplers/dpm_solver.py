@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nodes.models.sampling.samplers.protocol import ModelCall, Noise, SamplerSteps, ancestral_step
+from nodes.models.sampling.sigma_space import SigmaSpace
 
 MARGIN = 1e-5  # of t: so near to the end is the end
 
@@ -38,6 +39,7 @@ def dpm_adaptive(
     x: Tensor,
     sigmas: Tensor,
     noise: Noise,
+    space: SigmaSpace,
     order: int = 3,
     rtol: float = 0.05,
     atol: float = 0.0078,
@@ -55,6 +57,7 @@ def dpm_adaptive(
         x: the start.
         sigmas: of which the first and the last above 0 count.
         noise: taken with `eta` alone.
+        space: of the model.
         order: 2 or 3, checked against the one below.
         rtol: how much the two may differ, in parts of the value.
         atol: how much they may differ anyway.
@@ -71,11 +74,12 @@ def dpm_adaptive(
     before = x
     while t < end - MARGIN:
         to = torch.minimum(end, t + control.length)
-        goal, up = to, sigmas.new_zeros(())
+        goal, scale, up = to, sigmas.new_ones(()), sigmas.new_zeros(())
         if eta:
-            down, _ = ancestral_step((-t).exp(), (-to).exp(), eta)
+            down = ancestral_step(space, (-t).exp(), (-to).exp(), eta).down
             goal = torch.minimum(end, -down.log())
-            up = ((-to).exp() ** 2 - (-goal).exp() ** 2).sqrt()
+            scale = space.alpha((-to).exp()) / space.alpha((-goal).exp())
+            up = ((-to).exp() ** 2 - ((-goal).exp() * scale) ** 2).sqrt()
         noise_here = yield from _noise_at(x, t)
         found, rough = yield from _solved(x, t, goal, noise_here, order)
         allowed = torch.clamp(rtol * torch.maximum(rough.abs(), before.abs()), min=atol)
@@ -83,7 +87,7 @@ def dpm_adaptive(
         if control.accepts(error):
             before, x = rough, found
             if eta:
-                x = x + up * s_noise * noise((-t).exp(), (-to).exp())
+                x = x * scale + up * s_noise * noise((-t).exp(), (-to).exp())
             t = to
     return x
 
@@ -93,9 +97,9 @@ def _bounds(sigmas: Tensor) -> tuple[Tensor, Tensor]:
     return -above.max().log(), -above.min().log()
 
 
-def _noise_at(x: Tensor, t: Tensor) -> Generator[ModelCall, Tensor, Tensor]:
+def _noise_at(x: Tensor, t: Tensor, *, inner: bool = False) -> Generator[ModelCall, Tensor, Tensor]:
     sigma = (-t).exp()
-    return (x - (yield ModelCall(x, sigma))) / sigma
+    return (x - (yield ModelCall(x, sigma, inner))) / sigma
 
 
 def _solved(
@@ -109,7 +113,7 @@ def _solved(
     part = 1 / order
     middle = t + part * length
     half = x - (-middle).exp() * (part * length).expm1() * noise
-    change = (yield from _noise_at(half, middle)) - noise
+    change = (yield from _noise_at(half, middle, inner=True)) - noise
     second = first - sigma / (2 * part) * length.expm1() * change
     if order == 2:
         return second, first
@@ -119,7 +123,7 @@ def _solved(
         - (-later).exp() * more.expm1() * noise
         - (-later).exp() * 2 * (more.expm1() / more - 1) * change
     )
-    change = (yield from _noise_at(far, later)) - noise
+    change = (yield from _noise_at(far, later, inner=True)) - noise
     third = first - sigma / (2 * part) * (length.expm1() / length - 1) * change
     return third, second
 

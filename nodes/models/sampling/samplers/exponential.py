@@ -13,6 +13,9 @@ from nodes.models.sampling.samplers.protocol import (
     ancestral_step,
     answers,
 )
+from nodes.models.sampling.sigma_space import SigmaSpace
+
+ALMOST_ALL_NOISE = 0.9999  # of the sigma where a flow has no signal: half way from there
 
 
 def dpmpp_2m(x: Tensor, sigmas: Tensor, noise: Noise, cfg_pp: bool = False) -> SamplerSteps:
@@ -34,6 +37,7 @@ def dpmpp_2s_ancestral(
     x: Tensor,
     sigmas: Tensor,
     noise: Noise,
+    space: SigmaSpace,
     eta: float = 1.0,
     s_noise: float = 1.0,
     cfg_pp: bool = False,
@@ -41,22 +45,31 @@ def dpmpp_2s_ancestral(
     """DPM-Solver++(2S), with fresh noise after each step; see `euler_ancestral`."""
     for sigma, to in pairwise(sigmas):
         denoised, uncond_denoised = answers((yield ModelCall(x, sigma)), cfg_pp=cfg_pp)
-        down, up = ancestral_step(sigma, to, eta)
+        down, scale, up = ancestral_step(space, sigma, to, eta)
         start = x + (denoised - uncond_denoised)
         if down > 0:
-            middle = (sigma * down).sqrt()
+            middle = _between(space, sigma, down)
             half = denoised + (start - denoised) * (middle / sigma)
-            denoised = answers((yield ModelCall(half, middle)), cfg_pp=cfg_pp).denoised
+            denoised = answers((yield ModelCall(half, middle, inner=True)), cfg_pp=cfg_pp).denoised
         x = denoised + (start - denoised) * (down / sigma)
         if to > 0:
-            x = x + noise(sigma, to) * s_noise * up
+            x = x * scale + noise(sigma, to) * s_noise * up
     return x
+
+
+def _between(space: SigmaSpace, sigma: Tensor, down: Tensor) -> Tensor:
+    """Half way in the logarithm of the signal-to-noise ratio; at its end where that has none."""
+    start, end = (level / space.alpha(level) for level in (sigma, down))
+    if start.isinf():
+        return sigma * ALMOST_ALL_NOISE
+    return space.sigma_of_ratio((start * end).sqrt())
 
 
 def res_multistep(
     x: Tensor,
     sigmas: Tensor,
     noise: Noise,
+    space: SigmaSpace,
     eta: float = 0.0,
     s_noise: float = 1.0,
     cfg_pp: bool = False,
@@ -70,10 +83,10 @@ def res_multistep(
     last = last_down = sigmas[0]
     for sigma, to in pairwise(sigmas):
         denoised, uncond_denoised = answers((yield ModelCall(x, sigma)), cfg_pp=cfg_pp)
-        down, up = ancestral_step(sigma, to, eta)
+        down, scale, up = ancestral_step(space, sigma, to, eta)
         length = (sigma / down).log()
         behind = (last_down / last).log() / length
-        if before is None or down == 0:
+        if before is None or down == 0 or down == sigma:
             x = denoised + (x - uncond_denoised) * (down / sigma)
         else:
             once = -(-length).expm1() / length
@@ -81,6 +94,7 @@ def res_multistep(
             known = (once - twice / behind) * uncond_denoised + twice / behind * before
             x = (down / sigma) * (x + denoised - uncond_denoised) + length * known
         if to > 0 and eta > 0:
-            x = x + noise(sigma, to) * s_noise * up
-        before, last, last_down = uncond_denoised, sigma, down
+            x = x * scale + noise(sigma, to) * s_noise * up
+        if down < sigma:
+            before, last, last_down = uncond_denoised, sigma, down
     return x

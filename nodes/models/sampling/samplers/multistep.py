@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nodes.models.sampling.samplers.protocol import ModelCall, Noise, SamplerSteps, to_d
+from nodes.models.sampling.samplers.protocol import ModelCall, Noise, SamplerSteps, distinct, to_d
 
 ADAMS_BASHFORTH = (
     (1,),
@@ -26,7 +26,7 @@ DEIS_START, DEIS_LOW, DEIS_HIGH = 1e-3, 0.002, 80.0  # a moment, its level and t
 def lms(x: Tensor, sigmas: Tensor, noise: Noise, order: int = 4) -> SamplerSteps:
     """Linear multistep: the slopes of the last steps as a polynomial, integrated over this one."""
     known: dict[float, Tensor] = {}  # slopes by their level, the last one first
-    for sigma, to in pairwise(sigmas):
+    for sigma, to in pairwise(distinct(sigmas)):
         denoised = yield ModelCall(x, sigma)
         last = {float(sigma): to_d(x, denoised, sigma)}
         known = dict(islice((last | known).items(), order))
@@ -64,11 +64,61 @@ def ipndm(x: Tensor, sigmas: Tensor, noise: Noise) -> SamplerSteps:
     return x
 
 
+def ipndm_v(x: Tensor, sigmas: Tensor, noise: Noise) -> SamplerSteps:
+    """The same for steps of unlike lengths.
+
+    Zhou et al. 2023, https://arxiv.org/abs/2312.00094, as published with it
+    (https://github.com/zju-pi/diff-sampler): not quite the variable-step rule of Adams and
+    Bashforth, which `lms` is.
+    """
+    slopes: list[Tensor] = []
+    lengths: list[float] = []  # of this step and those before it
+    for sigma, to in pairwise(distinct(sigmas)):
+        denoised = yield ModelCall(x, sigma)
+        if to == 0:
+            return denoised
+        slopes = [to_d(x, denoised, sigma), *slopes][:4]
+        lengths = [float(to - sigma), *lengths][:4]
+        shares = _shares_of_unlike_steps(lengths)
+        x = x + (to - sigma) * sum(
+            (share * slope for share, slope in zip(shares, slopes, strict=True)),
+            start=torch.zeros_like(x),
+        )
+    return x
+
+
+def _shares_of_unlike_steps(lengths: Sequence[float]) -> list[float]:
+    """What the last slopes count, the last one first, by the lengths of the steps after them."""
+    if len(lengths) == 1:
+        return [1.0]
+    h0, h1 = lengths[:2]
+    shares = [1 + h0 / h1 / 2, -h0 / h1 / 2]
+    if len(lengths) == 2:
+        return shares
+    h2 = lengths[2]
+    ratio, part = h1 / h2, h0 / (3 * (h0 + h1))
+    second = (1 - part * h0 * (h0 + h1) / (h1 * (h1 + h2))) / 2
+    shares = [shares[0] + second, shares[1] - second * (1 + ratio), second * ratio]
+    if len(lengths) == 3:
+        return shares
+    h3 = lengths[3]
+    weight = (1 - part) / 2 + (1 - h0 / (2 * (h0 + h1))) * h0 / (6 * (h0 + h1 + h2))
+    third = weight * h0 * (h0 + h1) * (h0 + h1 + h2) / (h1 * (h1 + h2) * (h1 + h2 + h3))
+    bend = h1 * (h1 + h2) / (h2 * (h2 + h3))
+    return [
+        shares[0] + third,
+        shares[1] - third * (1 + ratio + bend),
+        shares[2] + third * (ratio + bend * (1 + h2 / h3)),
+        -third * bend * ratio,
+    ]
+
+
 def deis(x: Tensor, sigmas: Tensor, noise: Noise) -> SamplerSteps:
     """The last three slopes as a polynomial in the time of a diffusion, not in its level.
 
     Zhang & Chen 2022, https://arxiv.org/abs/2204.13902, tAB-DEIS.
     """
+    sigmas = distinct(sigmas)
     times, growth = _moments(sigmas.double())
     slopes: list[Tensor] = []
     for at, (sigma, to) in enumerate(pairwise(sigmas)):

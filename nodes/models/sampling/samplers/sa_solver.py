@@ -51,26 +51,29 @@ def sa_solver(
         return eta if end <= float(level) <= start else 0.0
 
     lowered = len(sigmas) - 1 if sigmas[-1] == 0 else 2 * len(sigmas)  # orders fall to one at 0
-    known: list[Tensor] = []
+    kept = max(predictor_order, corrector_order, 1)
+    known: list[tuple[Tensor, Tensor]] = []  # sigmas and answers, the last one last
     before, predicted, fresh = x, x, torch.zeros_like(x)
+    last = sigmas[0]
     for at, (sigma, to) in enumerate(pairwise(sigmas)):
-        known.append((yield ModelCall(predicted, sigma)))
+        answer = yield ModelCall(predicted, sigma)
+        known = [*(pair for pair in known if pair[0] > sigma), (sigma, answer)][-kept:]
         x = predicted
-        if at > 0 and corrector_order > 0 and (to > 0 or use_pece):
+        if last > sigma and corrector_order > 0 and (to > 0 or use_pece):
             order = min(corrector_order, len(known), lowered - at)
-            move = _Move(sigmas[at - 1], sigma, tau(sigma), simple_order_2)
-            x = fresh + move.of(before, known[-order:], sigmas[at - order + 1 : at + 1])
+            move = _Move(last, sigma, tau(sigma), simple_order_2)
+            x = fresh + move.of(before, known[-order:])
             if use_pece:
-                known[-1] = yield ModelCall(x, sigma)
+                known[-1] = (sigma, (yield ModelCall(x, sigma, inner=True)))
         if to == 0:
-            return known[-1]
+            return known[-1][1]
         order = min(predictor_order, len(known), max(1, lowered - 1 - at))
         move = _Move(sigma, to, tau(to), simple_order_2)
         fresh = torch.zeros_like(x)
         if move.tau > 0 and s_noise > 0:
             fresh = noise(sigma, to) * move.noise * s_noise
-        predicted = fresh + move.of(x, known[-order:], sigmas[at - order + 1 : at + 1])
-        before = x
+        predicted = fresh + move.of(x, known[-order:])
+        before, last = x, sigma
     return predicted
 
 
@@ -96,13 +99,14 @@ class _Move:
         part = -math.expm1(-2 * self.tau**2 * math.log(self.sigma / self.to))
         return float(self.to) * math.sqrt(part)
 
-    def of(self, x: Tensor, answers: Sequence[Tensor], levels: Tensor) -> Tensor:
-        """Where `x` comes to without the noise, by the answers at some levels."""
+    def of(self, x: Tensor, known: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        """Where `x` comes to without the noise, by some sigmas and the answers at them."""
         start = math.log(self.to / self.sigma)
-        places = (self.to.double() / levels.double()).log()
+        sigmas = torch.stack([sigma for sigma, _ in known])
+        places = (self.to.double() / sigmas.double()).log()
         shares = self._shares(places, start)
         moved = x * math.exp((1 + self.tau**2) * start)
-        for share, answer in zip(shares, answers, strict=True):
+        for share, (_, answer) in zip(shares, known, strict=True):
             moved = moved + share * answer
         return moved
 

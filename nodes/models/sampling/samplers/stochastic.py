@@ -1,4 +1,7 @@
-"""Samplers of a differential equation with noise in it."""
+"""Samplers of a stochastic differential equation, whose noise is added to a latent of full size.
+
+`flows.by_signal_ratio` makes them right for flow models.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import torch
 from torch import Tensor
 
 from nodes.models.sampling.samplers.protocol import ModelCall, Noise, SamplerSteps, ancestral_step
+from nodes.models.sampling.sigma_space import EXPLODING
 
 ER_POINTS = 200  # of the sums that stand for integrals
 
@@ -29,12 +33,14 @@ def dpmpp_sde(
         denoised = yield ModelCall(x, sigma)
         if to == 0:
             return denoised
+        if to == sigma:
+            continue
         middle = (torch.lerp(sigma.log(), to.log(), r)).exp()
-        down, up = ancestral_step(sigma, middle, eta)
+        down, _, up = ancestral_step(EXPLODING, sigma, middle, eta)
         there = denoised + (x - denoised) * (down / sigma) + noise(sigma, middle) * s_noise * up
-        later = yield ModelCall(there, middle)
+        later = yield ModelCall(there, middle, inner=True)
         aim = torch.lerp(denoised, later, 1 / (2 * r))
-        down, up = ancestral_step(sigma, to, eta)
+        down, _, up = ancestral_step(EXPLODING, sigma, to, eta)
         x = aim + (x - aim) * (down / sigma) + noise(sigma, to) * s_noise * up
     return x
 
@@ -56,6 +62,8 @@ def dpmpp_2m_sde(
         denoised = yield ModelCall(x, sigma)
         if to == 0:
             return denoised
+        if to == sigma:
+            continue
         length = (sigma / to).log()
         whole = length * (1 + eta)
         gone = -(-whole).expm1()
@@ -78,6 +86,8 @@ def dpmpp_3m_sde(
         denoised = yield ModelCall(x, sigma)
         if to == 0:
             return denoised
+        if to == sigma:
+            continue
         length = (sigma / to).log()
         whole = length * (1 + eta)
         x = (-whole).exp() * x - (-whole).expm1() * denoised
@@ -136,7 +146,7 @@ def _seeds(
             level = to if part == 1 else (sigma.log() - part * length).exp()
             whole = part * length * (1 + eta)
             gone = -(-whole).expm1()
-            bend = gone / 2 if len(parts) == 1 else 1 - gone / whole
+            bend = gone / 2 if len(parts) == 1 or whole == 0 else 1 - gone / whole
             there = (1 - gone) * x + gone * denoised
             if done:
                 there = there + part / done * bend * change
@@ -146,7 +156,7 @@ def _seeds(
                 grown = (-way).exp() * grown + fresh
                 there = there + level * s_noise * grown
             if part < 1:
-                change = (yield ModelCall(there, level)) - denoised
+                change = (yield ModelCall(there, level, inner=True)) - denoised
             here, done = level, part
         x = there
     return x
@@ -198,6 +208,7 @@ def er_sde(
         if s_noise > 0:
             fresh = (to**2 - sigma**2 * kept**2).clamp(min=0).sqrt()
             x = x + noise(sigma, to) * s_noise * fresh
-        known = [denoised, *changes]
-        levels.append(sigma)
+        if to < sigma:
+            known = [denoised, *changes]
+            levels = [*levels, sigma][-2:]
     return x

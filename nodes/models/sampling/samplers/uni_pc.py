@@ -12,18 +12,24 @@ from itertools import pairwise
 import numpy as np
 from torch import Tensor
 
-from nodes.models.sampling.samplers.protocol import ModelCall, Noise, SamplerSteps
+from nodes.models.sampling.samplers.protocol import ModelCall, Noise, SamplerSteps, distinct
+from nodes.models.sampling.sigma_space import SigmaSpace
 
 ORDER = 3
-LOWEST = 0.00097656  # stands for 0, whose logarithm there is not: 0.001 by 32 bits' arithmetic
+END = 0.001  # stands for the last sigma 0, whose logarithm there is not
+ROUNDED_END = 0.00097656  # the same by way of alphas_cumprod in 32 bits
 
 
-def uni_pc(x: Tensor, sigmas: Tensor, noise: Noise, exponential: bool = False) -> SamplerSteps:
+def uni_pc(
+    x: Tensor, sigmas: Tensor, noise: Noise, space: SigmaSpace, exponential: bool = False
+) -> SamplerSteps:
     """Of order three, two in the last step but one, one in the last.
 
     `exponential` takes the paper's second B(h), exp(h) - 1, in place of h.
     """
-    levels = sigmas.clamp(min=LOWEST) if sigmas[-1] == 0 else sigmas
+    sigmas = distinct(sigmas)
+    to_zero = bool(sigmas[-1] == 0)
+    levels = sigmas.clamp(min=ROUNDED_END) if to_zero else sigmas
     order = min(ORDER, len(levels) - 2)
     known: list[tuple[Tensor, Tensor]] = []  # levels and answers, the last one last
     steps = len(levels) - 1
@@ -38,7 +44,7 @@ def uni_pc(x: Tensor, sigmas: Tensor, noise: Noise, exponential: bool = False) -
         known = [*known, (level, answer)][-ORDER:]
         taken = min(max(order, 1), step + 1, steps - step)
         predicted = _to(start, to, known[-taken:], None, exponential)
-    return predicted
+    return space.finished(predicted, sigmas.new_tensor(END)) if to_zero else predicted
 
 
 def _to(

@@ -1,4 +1,4 @@
-"""Samplers that follow the slope of the way: Euler, Heun and their kin.
+"""Samplers of first and second order in sigma: Euler, Heun, DPM2, and DDPM and LCM.
 
 The formulas are those of k-diffusion (https://github.com/crowsonkb/k-diffusion, MIT) where no
 other source stands beside one.
@@ -19,6 +19,7 @@ from nodes.models.sampling.samplers.protocol import (
     answers,
     to_d,
 )
+from nodes.models.sampling.sigma_space import EXPLODING, SigmaSpace
 
 
 def euler(x: Tensor, sigmas: Tensor, noise: Noise) -> SamplerSteps:
@@ -32,20 +33,39 @@ def euler_ancestral(
     x: Tensor,
     sigmas: Tensor,
     noise: Noise,
+    space: SigmaSpace,
     eta: float = 1.0,
     s_noise: float = 1.0,
-    cfg_pp: bool = False,
 ) -> SamplerSteps:
-    """Euler to a lower level than asked, then fresh noise up to it.
+    """Euler to a lower sigma than the next, then fresh noise up to it.
 
     `eta` says how much lower, 0 for plain Euler; the noise is `s_noise` times as strong.
     """
     for sigma, to in pairwise(sigmas):
-        denoised, uncond_denoised = answers((yield ModelCall(x, sigma)), cfg_pp=cfg_pp)
-        down, up = ancestral_step(sigma, to, eta)
-        x = x + (denoised - uncond_denoised) + to_d(x, uncond_denoised, sigma) * (down - sigma)
+        down, scale, up = ancestral_step(space, sigma, to, eta)
+        x = x + to_d(x, (yield ModelCall(x, sigma)), sigma) * (down - sigma)
         if to > 0 and eta > 0:
-            x = x + noise(sigma, to) * s_noise * up
+            x = x * scale + noise(sigma, to) * s_noise * up
+    return x
+
+
+def euler_ancestral_cfg_pp(
+    x: Tensor,
+    sigmas: Tensor,
+    noise: Noise,
+    space: SigmaSpace,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
+) -> SamplerSteps:
+    """The same with guidance of the CFG++ kind: see `protocol.answers`."""
+    for sigma, to in pairwise(sigmas):
+        denoised, uncond_denoised = answers((yield ModelCall(x, sigma)), cfg_pp=True)
+        alpha, alpha_to = space.alpha(sigma), space.alpha(to)
+        d = to_d(x, alpha * uncond_denoised, sigma)
+        down, _, up = ancestral_step(EXPLODING, sigma / alpha, to / alpha_to, eta)
+        x = alpha_to * (denoised + d * down)
+        if to > 0 and eta > 0:
+            x = x + alpha_to * up * s_noise * noise(sigma, to)
     return x
 
 
@@ -55,7 +75,8 @@ def heun(x: Tensor, sigmas: Tensor, noise: Noise) -> SamplerSteps:
         slope = to_d(x, (yield ModelCall(x, sigma)), sigma)
         if to > 0:
             there = x + slope * (to - sigma)
-            slope = (slope + to_d(there, (yield ModelCall(there, to)), to)) / 2
+            ahead = yield ModelCall(there, to, inner=True)
+            slope = (slope + to_d(there, ahead, to)) / 2
         x = x + slope * (to - sigma)
     return x
 
@@ -63,16 +84,16 @@ def heun(x: Tensor, sigmas: Tensor, noise: Noise) -> SamplerSteps:
 def heunpp2(x: Tensor, sigmas: Tensor, noise: Noise) -> SamplerSteps:
     """Heun++: the mean of the slopes here and one and two steps ahead.
 
-    Those ahead count as much as their levels are of the first one.
+    Those ahead are weighed by their sigma over the first of all; none is taken at the last sigma.
     """
     for at, (sigma, to) in enumerate(pairwise(sigmas)):
         slopes = [to_d(x, (yield ModelCall(x, sigma)), sigma)]
         there, here = x, sigma
         for level in sigmas[at + 1 : at + 3]:
-            if level == 0:
+            if level == sigmas[-1]:
                 break
             there, here = there + slopes[-1] * (level - here), level
-            slopes.append(to_d(there, (yield ModelCall(there, level)), level))
+            slopes.append(to_d(there, (yield ModelCall(there, level, inner=True)), level))
         shares = [level / (len(slopes) * sigmas[0]) for level in sigmas[at + 1 : at + len(slopes)]]
         x = x + (to - sigma) * (
             (1 - sum(shares)) * slopes[0]
@@ -90,15 +111,20 @@ def dpm_2(x: Tensor, sigmas: Tensor, noise: Noise) -> SamplerSteps:
 
 
 def dpm_2_ancestral(
-    x: Tensor, sigmas: Tensor, noise: Noise, eta: float = 1.0, s_noise: float = 1.0
+    x: Tensor,
+    sigmas: Tensor,
+    noise: Noise,
+    space: SigmaSpace,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
 ) -> SamplerSteps:
-    """The same to a lower level than asked, then fresh noise up to it; see `euler_ancestral`."""
+    """The same to a lower sigma than the next, then fresh noise up to it; see `euler_ancestral`."""
     for sigma, to in pairwise(sigmas):
         slope = to_d(x, (yield ModelCall(x, sigma)), sigma)
-        down, up = ancestral_step(sigma, to, eta)
+        down, scale, up = ancestral_step(space, sigma, to, eta)
         x = yield from _by_middle(x, slope, sigma, down)
         if to > 0:
-            x = x + noise(sigma, to) * s_noise * up
+            x = x * scale + noise(sigma, to) * s_noise * up
     return x
 
 
@@ -108,7 +134,7 @@ def _by_middle(
     if to > 0:
         middle = (sigma * to).sqrt()
         half = x + slope * (middle - sigma)
-        slope = to_d(half, (yield ModelCall(half, middle)), middle)
+        slope = to_d(half, (yield ModelCall(half, middle, inner=True)), middle)
     return x + slope * (to - sigma)
 
 
@@ -133,12 +159,12 @@ def ddpm(x: Tensor, sigmas: Tensor, noise: Noise) -> SamplerSteps:
     """Ho et al. 2020, https://arxiv.org/abs/2006.11239, equation 11 and its variance."""
     for sigma, to in pairwise(sigmas):
         found = to_d(x, (yield ModelCall(x, sigma)), sigma)
-        kept, kept_after = 1 / (sigma**2 + 1), 1 / (to**2 + 1)
-        alpha = kept / kept_after
-        x = (x * kept.sqrt() - (1 - alpha) * found / (1 - kept).sqrt()) / alpha.sqrt()
+        cumprod, cumprod_to = 1 / (sigma**2 + 1), 1 / (to**2 + 1)
+        alpha = cumprod / cumprod_to
+        x = (x * cumprod.sqrt() - (1 - alpha) * found / (1 - cumprod).sqrt()) / alpha.sqrt()
         if to > 0:
-            x = x + noise(sigma, to) * ((1 - alpha) * (1 - kept_after) / (1 - kept)).sqrt()
-            x = x / kept_after.sqrt()
+            x = x + noise(sigma, to) * ((1 - alpha) * (1 - cumprod_to) / (1 - cumprod)).sqrt()
+            x = x / cumprod_to.sqrt()
     return x
 
 
@@ -146,6 +172,7 @@ def lcm(
     x: Tensor,
     sigmas: Tensor,
     noise: Noise,
+    space: SigmaSpace,
     s_noise: float = 1.0,
     s_noise_end: float | None = None,
     noise_clip_std: float = 0.0,
@@ -164,5 +191,6 @@ def lcm(
             if noise_clip_std > 0:
                 most = noise_clip_std * float(fresh.std())
                 fresh = fresh.clamp(-most, most)
-            x = x + fresh * to * (s_noise + (end - s_noise) * step / last)
+            fresh = fresh * (s_noise + (end - s_noise) * step / last)
+            x = space.noised(x, fresh, to)
     return x
