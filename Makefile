@@ -107,4 +107,6 @@ $(STAMP): pyproject.toml
 	@echo "installing into .venv (once; torch is large)"
 	@$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	@$(BIN)/python -m pip install --quiet --editable . --group dev
+	@$(BIN)/python -m pip install --quiet --no-deps "spandrel>=0.4.2,<0.5" || \
+	  echo "spandrel cannot be installed: only upscalers of ESRGAN's kind load, and its tests are skipped"
 	@touch $@

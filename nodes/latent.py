@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated, NamedTuple
 
-from engine import CPU, GPU, Artifact, Mark, Range, Run, Tooltip, node
+from engine import CPU, GPU, Artifact, Mark, Range, Run, Steps, Tooltip, node
+from nodes.progress import steps
 from nodes.sockets import Conditioning, Image, Latent, Mask, Vae
 from nodes.widgets import Prefix
 
 
 @node("VAEDecode", category="latent", display_name="VAE Decode", on=GPU | CPU)
 def decode(
+    run: Run,
     *,
     samples: Annotated[Latent, Tooltip("The latents to make visible.")],
     vae: Annotated[Vae, Tooltip("The autoencoder of the checkpoint that made them.")],
-) -> Image:
+) -> Steps[Image]:
     """Turn latents into pictures."""
-    return vae.decode(samples["samples"])
+    return (yield from steps(vae.decoding(samples["samples"], run.warn)))
 
 
 @node("VAEEncode", category="latent", display_name="VAE Encode", on=GPU | CPU)
-def encode(*, pixels: Image, vae: Vae) -> Latent:
+def encode(run: Run, *, pixels: Image, vae: Vae) -> Steps[Latent]:
     """Turn pictures into latents; sides are cropped to multiples of 8."""
-    return {"samples": vae.encode(pixels)}
+    return {"samples": (yield from steps(vae.encoding(pixels, run.warn)))}
 
 
 TileSide = Annotated[int, Range(64, 4096, 32), Tooltip("Of a tile, in pixels."), Mark.LATER]
@@ -33,6 +35,7 @@ FrameOverlap = Annotated[int, Range(4, 4096, 4), Tooltip("For videos: of tiles."
 
 @node("VAEDecodeTiled", category="_for_testing", display_name="VAE Decode (Tiled)", on=GPU | CPU)
 def decode_tiled(
+    run: Run,
     *,
     samples: Latent,
     vae: Vae,
@@ -40,13 +43,15 @@ def decode_tiled(
     overlap: Overlap = 64,
     temporal_size: Frames = 64,
     temporal_overlap: FrameOverlap = 8,
-) -> Image:
+) -> Steps[Image]:
     """Turn latents into pictures piece by piece, where the whole would not fit into memory."""
-    return vae.decode_tiled(samples["samples"], tile_size, overlap)
+    tiles = (tile_size, overlap)
+    return (yield from steps(vae.decoding(samples["samples"], run.warn, tiles=tiles)))
 
 
 @node("VAEEncodeTiled", category="_for_testing", display_name="VAE Encode (Tiled)", on=GPU | CPU)
 def encode_tiled(
+    run: Run,
     *,
     pixels: Image,
     vae: Vae,
@@ -54,9 +59,10 @@ def encode_tiled(
     overlap: Overlap = 64,
     temporal_size: Frames = 64,
     temporal_overlap: FrameOverlap = 8,
-) -> Latent:
+) -> Steps[Latent]:
     """Turn pictures into latents piece by piece, where the whole would not fit into memory."""
-    return {"samples": vae.encode_tiled(pixels, tile_size, overlap)}
+    tiles = (tile_size, overlap)
+    return {"samples": (yield from steps(vae.encoding(pixels, run.warn, tiles=tiles)))}
 
 
 @node(
@@ -66,17 +72,18 @@ def encode_tiled(
     on=GPU | CPU,
 )
 def encode_for_inpaint(
+    run: Run,
     *,
     pixels: Image,
     vae: Vae,
     mask: Annotated[Mask, Tooltip("Where something new is painted, from nothing.")],
     grow_mask_by: Annotated[int, Range(0, 64, 1), Tooltip("So many pixels more.")] = 6,
-) -> Latent:
+) -> Steps[Latent]:
     """Latents of pictures whose masked part is forgotten; a sampler changes only that."""
     from nodes.models.latents.inpainting import blanked, fitted, grown
 
     pictures, holes = fitted(vae, pixels, mask)
-    samples = vae.encode(blanked(pictures, holes))
+    samples = yield from steps(vae.encoding(blanked(pictures, holes), run.warn))
     return {"samples": samples, "noise_mask": grown(holes, grow_mask_by)}
 
 
@@ -90,6 +97,7 @@ class Inpainting(NamedTuple):
 
 @node("InpaintModelConditioning", category="conditioning/inpaint", on=GPU | CPU)
 def for_inpaint_model(
+    run: Run,
     *,
     positive: Annotated[Conditioning, Tooltip("What is wanted.")],
     negative: Annotated[Conditioning, Tooltip("What is not.")],
@@ -97,13 +105,14 @@ def for_inpaint_model(
     pixels: Annotated[Image, Tooltip("The picture to change.")],
     mask: Annotated[Mask, Tooltip("Where something new is painted.")],
     noise_mask: Annotated[bool, Tooltip("Change only what the mask covers.")] = True,
-) -> Inpainting:
+) -> Steps[Inpainting]:
     """Texts and latents for a model that was trained to fill in what a mask covers."""
     from nodes.models.latents.inpainting import blanked, fitted
 
     pictures, holes = fitted(vae, pixels, mask)
-    seen = {"concat_latent_image": vae.encode(blanked(pictures, holes)), "concat_mask": holes}
-    latent: Latent = {"samples": vae.encode(pictures)}
+    hidden = yield from steps(vae.encoding(blanked(pictures, holes), run.warn))
+    seen = {"concat_latent_image": hidden, "concat_mask": holes}
+    latent: Latent = {"samples": (yield from steps(vae.encoding(pictures, run.warn)))}
     if noise_mask:
         latent["noise_mask"] = holes
     wanted, unwanted = (

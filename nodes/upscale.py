@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from engine import CPU, GPU, Choice, Files, Run, Socket, Step, Steps, Tooltip, node
+from engine import CPU, GPU, Choice, Files, Run, Socket, Steps, Tooltip, node
+from nodes.progress import steps
 from nodes.sockets import Image
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def load_upscaler(
         str, Choice(Files("upscale_models")), Tooltip("A file in models/upscale_models.")
     ],
 ) -> Upscaler:
-    """A network that makes pictures larger: ESRGAN, Real-ESRGAN and what was trained from them."""
+    """A network that makes pictures larger, or cleans them: ESRGAN, SwinIR, DAT, HAT and others."""
     from nodes.models.images.upscaler import read_upscaler
 
     return read_upscaler(run.model_path("upscale_models", model_name))
@@ -33,13 +34,6 @@ def load_upscaler(
     display_name="Upscale Image (using Model)",
     on=GPU | CPU,
 )
-def upscale(*, upscale_model: Upscaler, image: Image) -> Steps[Image]:
+def upscale(run: Run, *, upscale_model: Upscaler, image: Image) -> Steps[Image]:
     """Pictures as many times as large as the network makes them, one after the other."""
-    import torch
-
-    made: list[Image] = []
-    for number, picture in enumerate(torch.split(image, 1)):
-        yield Step(number, len(image))
-        made.append(upscale_model.enlarged(picture))
-    yield Step(len(image), len(image))
-    return torch.cat(made)
+    return (yield from steps(upscale_model.enlarging(image, run.warn)))

@@ -43,8 +43,16 @@ def ask_for(what: str, *sizes: float, item: int = FLOAT) -> None:
         )
 
 
-def available() -> int:
-    """Bytes of memory that a program can get now, those of file caches included."""
+def available(device: str = "cpu") -> int:
+    """Bytes of memory that a program can get now on a device, as torch names it.
+
+    Those of file caches on a CPU, and those that torch holds in reserve on a GPU, are included.
+    """
+    if device != "cpu":
+        import torch
+
+        reserve = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + reserve
     page = os.sysconf("SC_PAGE_SIZE")
     found = [os.sysconf("SC_PHYS_PAGES") * page]
     with suppress(OSError, ValueError, LookupError):

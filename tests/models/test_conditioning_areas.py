@@ -18,7 +18,7 @@ from nodes.models.conditioning.areas import Area, Cond, conds
 from nodes.models.files.tensor_files import ModelFileError
 from nodes.models.latents.inpainting import blanked, fitted, grown
 from nodes.models.latents.previews import KNOWN, colored, preview, read_colors
-from nodes.models.networks.tiles import tiled
+from nodes.models.networks.tiles import finished, tiled
 from nodes.models.sampling import guiders
 from nodes.models.sampling.guiders import Guider, StepRequest, answer
 from nodes.models.sampling.noise import initial_noise
@@ -260,7 +260,7 @@ def test_tiles_give_what_the_whole_gives_where_neighbours_do_not_matter(tile: in
     def doubled(part: Tensor) -> Tensor:
         return part.repeat_interleave(2, dim=-1).repeat_interleave(2, dim=-2) * 3
 
-    found = tiled(picture, doubled, tile=tile, overlap=overlap)
+    found = finished(tiled(picture, doubled, tiles=[(tile, tile + 1)], overlap=overlap))
     assert torch.allclose(found, doubled(picture), atol=1e-5)
 
 

@@ -13,7 +13,8 @@ from torch.nn.functional import conv2d, interpolate, leaky_relu
 
 from engine.run.events import NodeProgress
 from nodes.models.files.tensor_files import ModelFileError
-from nodes.models.images.upscaler import Esrgan, Shape, Upscaler, read_upscaler
+from nodes.models.images.esrgan import Esrgan, Shape
+from nodes.models.images.upscaler import EsrganUpscaler, read_upscaler
 from tests.models.bench import Prompt, n, opened
 from tests.models.conftest import write_tensors
 
@@ -80,6 +81,12 @@ def by_the_paper(x: Tensor, w: dict[str, Tensor]) -> Tensor:
     return conv("conv_last", leaky_relu(conv("conv_hr", seen), 0.2))
 
 
+def esrgan(path: Path) -> EsrganUpscaler:
+    upscaler = read_upscaler(path)
+    assert isinstance(upscaler, EsrganUpscaler)
+    return upscaler
+
+
 def noise(height: int, width: int, channels: int = 3) -> Tensor:
     return torch.rand(1, height, width, channels, generator=torch.Generator().manual_seed(3))
 
@@ -90,7 +97,7 @@ def test_both_namings_are_the_network_of_the_paper(tmp_path: Path):
     expected = by_the_paper(picture.movedim(-1, 1), tensors).clamp(0, 1).movedim(1, -1)
     for name, named in (("new", tensors), ("first", first_named(tensors))):
         path = write_tensors(tmp_path / f"{name}.safetensors", named)
-        upscaler = read_upscaler(path)
+        upscaler = esrgan(path)
         assert upscaler.shape == TWICE_DOUBLED
         found = upscaler.ready().enlarged(picture)
         assert found.shape == (1, 36, 48, 3)
@@ -101,20 +108,20 @@ def test_both_namings_are_the_network_of_the_paper(tmp_path: Path):
 def test_files_as_trainers_leave_them_are_read(tmp_path: Path, wrapping: str):
     path = tmp_path / "x.pth"
     torch.save({wrapping: {f"module.{k}": v for k, v in weights(TWICE_DOUBLED).items()}}, path)
-    assert read_upscaler(path).shape == TWICE_DOUBLED
+    assert esrgan(path).shape == TWICE_DOUBLED
 
 
 @pytest.mark.parametrize(("gathered", "doublings", "factor"), [(1, 0, 1), (1, 1, 2), (2, 2, 2)])
 def test_other_factors(tmp_path: Path, gathered: int, doublings: int, factor: int):
     shape = Shape(width=16, growth=4, blocks=1, doublings=doublings, gathered=gathered)
     path = write_tensors(tmp_path / "x.safetensors", weights(shape))
-    upscaler = read_upscaler(path)
+    upscaler = esrgan(path)
     assert (upscaler.shape, upscaler.shape.factor) == (shape, factor)
     assert upscaler.ready().enlarged(noise(7, 9, 4)).shape == (1, 7 * factor, 9 * factor, 3)
 
 
-def repeater(tmp_path: Path) -> Upscaler:
-    return read_upscaler(write_tensors(tmp_path / "r.safetensors", repeating(TWICE_DOUBLED)))
+def repeater(tmp_path: Path) -> EsrganUpscaler:
+    return esrgan(write_tensors(tmp_path / "r.safetensors", repeating(TWICE_DOUBLED)))
 
 
 def test_tiles_leave_no_trace(tmp_path: Path):
@@ -152,7 +159,7 @@ def test_the_reference_networks_are_one_and_the_same(reference: Path, tmp_path: 
     command = [sys.executable, str(reference / "make_weights.py"), str(tmp_path)]
     subprocess.run([*command, "--only", "upscale_models/"], check=True)
     old, new = (
-        read_upscaler(tmp_path / "upscale_models" / f"ref_esrgan_{name}.safetensors")
+        esrgan(tmp_path / "upscale_models" / f"ref_esrgan_{name}.safetensors")
         for name in ("old", "new")
     )
     assert old.shape == new.shape

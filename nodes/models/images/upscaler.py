@@ -1,126 +1,115 @@
-"""Networks that make pictures several times as large, as ESRGAN's authors built them.
-
-Wang et al. 2018, https://arxiv.org/abs/1809.00219: dense blocks, then the size doubled by repeating
-pixels, twice for a factor of 4. Files name the weights as the first release did ("model.0.weight")
-or as later ones do ("conv_first.weight"); both are read. A network for a smaller factor may take a
-picture whose pixels were gathered into more channels (Real-ESRGAN x2).
-"""
+"""Networks that make pictures larger, or clean them: tile by tile, as the memory allows."""
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import interpolate, leaky_relu, pad, pixel_unshuffle
+from torch import Tensor
+from torch.nn.functional import pad
 
-from nodes.models.files.checkpoints import Part
 from nodes.models.files.tensor_files import ModelFileError, read_header
+from nodes.models.images.architectures import INSTALL, Restorer, find_restorer, known
+from nodes.models.images.esrgan import Esrgan, Shape, find_esrgan
+from nodes.models.memory import ask_for, available, readable
 from nodes.models.networks.network import Handle, Network
-from nodes.models.networks.tiles import tiled
+from nodes.models.networks.tiles import Walk, finished, tiled
 from nodes.models.networks.torch_devices import compute_dtype
 
-UPSCALER = "upscaler"
-TILE, OVERLAP = 512, 32
-SLOPE = 0.2  # of what is below 0, and how much of a block is added
-PREFIXES = ("", "module.")
-
-PLAIN = re.compile(r"model\.(\d+)\.(weight|bias)")
-BLOCK = re.compile(r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.(weight|bias)")
-LAST_OF_BODY = re.compile(r"model\.1\.sub\.\d+\.(weight|bias)")
+TILES = (512, 256, 128, 64)
+"""Sides in pixels that are tried one after the other until a tile fits the memory."""
+OVERLAP = 32
+PER_PIXEL = 64 * 4 * 4
+"""Bytes that a tile takes for each pixel of the result, by estimate: four times 64 channels."""
 
 
-class Dense(nn.Module):
-    """Five convolutions, each of which sees all before it; [B, C, H, W] to the same."""
-
-    def __init__(self, width: int, growth: int) -> None:
-        super().__init__()
-        for number in range(1, 6):
-            inner = width + (number - 1) * growth
-            self.add_module(f"conv{number}", conv(inner, width if number == 5 else growth))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Add what is seen to `x`."""
-        seen = x
-        for number in range(1, 5):
-            made = leaky_relu(self.get_submodule(f"conv{number}")(seen), SLOPE)
-            seen = torch.cat([seen, made], dim=1)
-        return x + SLOPE * self.get_submodule("conv5")(seen)
-
-
-class Block(nn.Module):
-    """Three dense blocks in a row."""
-
-    def __init__(self, width: int, growth: int) -> None:
-        super().__init__()
-        self.rdb1, self.rdb2, self.rdb3 = (Dense(width, growth) for _ in range(3))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Add what they see to `x`."""
-        return x + SLOPE * self.rdb3(self.rdb2(self.rdb1(x)))
-
-
-class Esrgan(nn.Module):
-    """The network.
-
-    Args:
-        shape: how it is built.
-    """
-
-    def __init__(self, shape: Shape) -> None:
-        super().__init__()
-        self.shape = shape
-        width = shape.width
-        self.conv_first = conv(3 * shape.gathered**2, width)
-        self.body = nn.Sequential(*(Block(width, shape.growth) for _ in range(shape.blocks)))
-        self.conv_body = conv(width, width)
-        for number in range(1, shape.doublings + 1):
-            self.add_module(f"conv_up{number}", conv(width, width))
-        self.conv_hr, self.conv_last = conv(width, width), conv(width, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Pictures [B, 3, H, W], both sides multiples of `shape.gathered`, made larger."""
-        first = self.conv_first(pixel_unshuffle(x, self.shape.gathered))
-        seen = first + self.conv_body(self.body(first))
-        for number in range(1, self.shape.doublings + 1):
-            large = interpolate(seen, scale_factor=2, mode="nearest")
-            seen = leaky_relu(self.get_submodule(f"conv_up{number}")(large), SLOPE)
-        return self.conv_last(leaky_relu(self.conv_hr(seen), SLOPE))
-
-
-@dataclass(frozen=True)
-class Shape:
-    """How a network is built, as its weights tell.
-
-    Attributes:
-        width: channels inside.
-        growth: channels that each convolution of a dense block adds.
-        blocks: how many.
-        doublings: of the size.
-        gathered: side of the squares of pixels that come in as channels.
-    """
-
-    width: int
-    growth: int
-    blocks: int
-    doublings: int
-    gathered: int
+class Upscaler(ABC):
+    """A network that makes pictures larger by a whole factor."""
 
     @property
+    @abstractmethod
     def factor(self) -> int:
-        """How many times as long a side becomes."""
-        return 2**self.doublings // self.gathered
+        """How many times as long a side becomes; 1 for networks that clean pictures."""
+
+    @property
+    @abstractmethod
+    def device(self) -> str:
+        """Where its weights are."""
+
+    @property
+    def tileable(self) -> bool:
+        """Whether a part of a picture comes out as in the whole picture."""
+        return True
+
+    @abstractmethod
+    def run(self, planes: Tensor) -> Tensor:
+        """What it makes of planes [1, 3, H, W] in 0..1 of any size, float32 on the CPU."""
+
+    def enlarged(self, pictures: Tensor) -> Tensor:
+        """Pictures [B, H, W, 3 or more] of 0..1, `factor` times as large and of 3 channels."""
+        return finished(self.enlarging(pictures))
+
+    def enlarging(
+        self, pictures: Tensor, warn: Callable[[str], None] | None = None
+    ) -> Walk[Tensor]:
+        """As `enlarged`, tile by tile: float32 on the CPU; `warn` hears of results of NaN.
+
+        Raises:
+            ValueError: not even a small tile, or not the result, fits the memory.
+        """
+        count, height, width = pictures.shape[:3]
+        factor = self.factor
+        ask_for("pictures", count, height * factor, width * factor, 3)
+        large = torch.empty(count, height * factor, width * factor, 3)
+        planes = pictures[..., :3].movedim(-1, 1).float()
+        for number in range(count):
+            tiles = self._one(planes[number : number + 1])
+            try:
+                while True:
+                    done, total = next(tiles)
+                    yield number * total + done, count * total
+            except StopIteration as end:
+                made: Tensor = end.value
+            large[number].copy_(made[0].movedim(0, -1))
+        if warn is not None and (bad := sum(bool(one.isnan().any()) for one in large)):
+            warn(
+                f"the upscaler made NaN instead of numbers, so {bad} of {count} pictures are black "
+                "there: its weights are broken, take another file of it"
+            )
+        return large.nan_to_num_(nan=0.0).clamp_(0, 1)
+
+    def _one(self, planes: Tensor) -> Walk[Tensor]:
+        room = available(self.device)
+        sides = [s for s in TILES if s**2 * self.factor**2 * PER_PIXEL <= room] or [TILES[-1]]
+        for side in sides if self.tileable else [max(planes.shape[-2:])]:
+            try:
+                return (yield from tiled(planes, self.run, tiles=[(side, side)], overlap=OVERLAP))
+            except torch.OutOfMemoryError:
+                continue
+        raise ValueError(
+            f"the memory of {self.device} does not hold even a tile for the upscaler "
+            f"({readable(room)} are free); unload other models"
+        )
 
 
 @dataclass(frozen=True, eq=False)
-class Upscaler(Handle[Esrgan]):
-    """A handle on an upscaling network."""
+class EsrganUpscaler(Handle[Esrgan], Upscaler):
+    """A handle on ESRGAN's network."""
 
     shape: Shape
+
+    @property
+    def factor(self) -> int:
+        """As `Upscaler.factor`."""
+        return self.shape.factor
+
+    @property
+    def device(self) -> str:
+        """Where its weights are."""
+        return self.network.device
 
     def load(self, device: str) -> Network[Esrgan]:
         """Read the weights to `device`."""
@@ -129,80 +118,34 @@ class Upscaler(Handle[Esrgan]):
         return Network(self.part, module, device, compute_dtype(device))
 
     @torch.no_grad()
-    def enlarged(self, picture: Tensor) -> Tensor:
-        """Pictures [B, H, W, 3 or more] of 0..1, `shape.factor` times as large and of 3 channels.
-
-        Tile by tile where they are larger than 512 pixels; float32 on the CPU.
-        """
-        network, step = self.network, self.shape.gathered
-        height, width = picture.shape[1:3]
-
-        def run(part: Tensor) -> Tensor:
-            return network.module(part.to(network.device, network.dtype)).float().cpu()
-
-        planes = picture[..., :3].movedim(-1, 1)
-        planes = pad(planes, (0, -width % step, 0, -height % step), mode="replicate")
-        large = tiled(planes, run, tile=TILE, overlap=OVERLAP)
-        factor = self.shape.factor
-        return large[..., : height * factor, : width * factor].clamp(0, 1).movedim(1, -1)
+    def run(self, planes: Tensor) -> Tensor:
+        """As `Upscaler.run`."""
+        network, step, factor = self.network, self.shape.gathered, self.factor
+        height, width = planes.shape[-2:]
+        filled = pad(planes, (0, -width % step, 0, -height % step), mode="replicate")
+        made = network.module(filled.to(network.device, network.dtype)).float().cpu()
+        return made[..., : height * factor, : width * factor]
 
 
-def conv(inner: int, outer: int) -> nn.Conv2d:
-    """A convolution of 3 x 3 that keeps the size."""
-    return nn.Conv2d(inner, outer, 3, padding=1)
+@dataclass(frozen=True, eq=False)
+class RestorerUpscaler(Restorer, Upscaler):
+    """A handle on a network of another architecture."""
 
 
-def read_upscaler(path: Path) -> Upscaler:
+def read_upscaler(path: Path) -> EsrganUpscaler | RestorerUpscaler:
     """The upscaling network that a file holds.
 
     Raises:
-        ModelFileError: it holds none of this build.
+        ModelFileError: it holds none that is known.
     """
     header = read_header(path)
-    names: dict[str, str] = {}
-    for prefix in PREFIXES:
-        names |= _names([n.removeprefix(prefix) for n in header.shapes if n.startswith(prefix)])
-        names = {ours: prefix + name for ours, name in names.items()}
-        if names:
-            break
-    shapes = {ours: header.shapes[name] for ours, name in names.items()}
-    part = Part(header, names, "", {}, UPSCALER)
-    return Upscaler(part, _shape(path, shapes))
-
-
-def _names(theirs: list[str]) -> dict[str, str]:
-    """The network's own names of weights, and those in the file; none for other networks."""
-    if "conv_first.weight" in theirs:
-        return {name: name for name in theirs}
-    plain = sorted({int(match[1]) for name in theirs if (match := PLAIN.fullmatch(name))})
-    if len(plain) < 3 or plain[0] != 0:
-        return {}
-    ends = ["conv_first", *(f"conv_up{n}" for n in range(1, len(plain) - 2))]
-    called = dict(zip(plain, [*ends, "conv_hr", "conv_last"], strict=True))
-    found: dict[str, str] = {}
-    for name in theirs:
-        if match := PLAIN.fullmatch(name):
-            found[f"{called[int(match[1])]}.{match[2]}"] = name
-        elif match := BLOCK.fullmatch(name):
-            found[f"body.{match[1]}.rdb{match[2]}.conv{match[3]}.{match[4]}"] = name
-        elif match := LAST_OF_BODY.fullmatch(name):
-            found[f"conv_body.{match[1]}"] = name
-    return found
-
-
-def _shape(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Shape:
-    first, growth = shapes.get("conv_first.weight"), shapes.get("body.0.rdb1.conv1.weight")
-    gathered = 0 if first is None else math.isqrt(first[1] // 3)
-    if first is None or growth is None or 3 * gathered**2 != first[1]:
-        listed = ", ".join(sorted(shapes)[:3]) or "other tensors"
-        raise ModelFileError(
-            f"{path}: not an upscaler that can be loaded here ({listed}, ...); supported are "
-            "ESRGAN and Real-ESRGAN, the networks that most upscalers are"
-        )
-    return Shape(
-        width=first[0],
-        growth=growth[0],
-        blocks=len({name.split(".")[1] for name in shapes if name.startswith("body.")}),
-        doublings=len({name for name in shapes if re.fullmatch(r"conv_up\d\.weight", name)}),
-        gathered=gathered,
+    if (found := find_esrgan(header)) is not None:
+        return EsrganUpscaler(*found)
+    if (architecture := find_restorer(header)) is not None:
+        return RestorerUpscaler(header, architecture)
+    listed = ", ".join(sorted(header.shapes)[:3]) or "no tensors"
+    more = f"and {known()} other architectures" if known() else f"({INSTALL})"
+    raise ModelFileError(
+        f"{path}: not an upscaler that can be loaded here ({listed}, ...); supported are ESRGAN "
+        f"and Real-ESRGAN {more}"
     )

@@ -2,59 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Sequence
+from typing import TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
 
+from nodes.models.memory import ask_for
 
-def tiled(pictures: Tensor, run: Callable[[Tensor], Tensor], *, tile: int, overlap: int) -> Tensor:
-    """What `run` makes of pictures [B, C, H, W], asked for one tile at a time.
+ResultT = TypeVar("ResultT")
+
+Walk: TypeAlias = Generator[tuple[int, int], None, ResultT]
+"""Long work: yields (parts done, parts in all) before each part, and returns its result."""
+
+
+def finished(walk: Walk[ResultT]) -> ResultT:
+    """The result of long work that is done at once."""
+    try:
+        while True:
+            next(walk)
+    except StopIteration as end:
+        return end.value
+
+
+def three_tilings(tile: int) -> tuple[tuple[int, int], ...]:
+    """Sides (rows, columns) of a tile and of two of equal area: no seam is in all of them."""
+    return (tile, tile), (max(1, tile // 2), tile * 2), (tile * 2, max(1, tile // 2))
+
+
+def tiled(
+    pictures: Tensor,
+    run: Callable[[Tensor], Tensor],
+    *,
+    tiles: Sequence[tuple[int, int]],
+    overlap: int,
+) -> Walk[Tensor]:
+    """What `run` makes of pictures, asked for one tile at a time; the mean over some tilings.
+
+    Tiles begin at multiples of their side without the overlap; the last one is as long as what is
+    left. A tile's weight rises from its edges, over the overlap, as 1/n, 2/n ... 1.
 
     Args:
-        pictures: of any size.
-        run: changes the sides of a tile by one factor, to whole numbers.
-        tile: side of a tile in pixels of `pictures`.
-        overlap: how far neighbours reach into each other; less than half of a tile.
+        pictures: [B, C, H, W] of any size.
+        run: changes the sides of a tile by one factor, to whole numbers; it gives float32 on the
+            CPU.
+        tiles: (rows, columns) of the tiles of each tiling, in pixels of `pictures`.
+        overlap: how many pixels neighbours share; at most half of the shortest side counts.
+
+    Raises:
+        TooLarge: the result is larger than the memory.
     """
-    overlap = min(overlap, tile // 2)
     height, width = pictures.shape[-2:]
-    total = weights = torch.empty(0)
-    for y, rows in _spans(height, tile, overlap):
-        for x, columns in _spans(width, tile, overlap):
+    overlap = min(overlap, min(map(min, tiles)) // 2)
+    tilings = [
+        [(*y, *x) for y in _spans(height, rows, overlap) for x in _spans(width, columns, overlap)]
+        for rows, columns in tiles
+    ]
+    done, total = 0, sum(map(len, tilings))
+    mean = torch.empty(0)
+    for tiling in tilings:
+        result, weights = torch.empty(0), torch.empty(0)
+        for y, rows, x, columns in tiling:
+            yield done, total
             made = run(pictures[..., y : y + rows, x : x + columns])
+            done += 1
             high, wide = made.shape[-2:]
-            if not total.numel():
+            if not weights.numel():
                 shape = (*made.shape[:2], height * high // rows, width * wide // columns)
-                total, weights = made.new_zeros(shape), made.new_zeros(shape[-2:])
-            top, left = y * high // rows, x * wide // columns
-            fade = overlap * high // rows
-            weight = _ramp(high, top, total.shape[-2], fade)[:, None] * _ramp(
-                wide, left, total.shape[-1], fade
-            )
-            total[..., top : top + high, left : left + wide] += made * weight
+                ask_for("pictures", *shape)
+                result, weights = made.new_zeros(shape), made.new_zeros(shape[-2:])
+            top, left, fade = y * high // rows, x * wide // columns, overlap * high // rows
+            down, along = _ramp(high, weights.shape[0], fade), _ramp(wide, weights.shape[1], fade)
+            weight = down[:, None] * along
+            result[..., top : top + high, left : left + wide] += made * weight
             weights[top : top + high, left : left + wide] += weight
-    return total / weights
+        result /= weights
+        mean = mean.add_(result) if mean.numel() else result
+    return mean.div_(len(tilings))
 
 
-def _spans(length: int, tile: int, overlap: int) -> Iterator[tuple[int, int]]:
-    """Where tiles begin along a side, and how long they are; the last one ends with the side."""
+def _spans(length: int, tile: int, overlap: int) -> list[tuple[int, int]]:
+    """Where tiles begin along a side, and how long they are."""
     if length <= tile:
-        yield 0, length
-        return
-    step = tile - overlap
-    for start in range(0, length - overlap, step):
-        yield min(start, length - tile), tile
-        if start + tile >= length:
-            return
+        return [(0, length)]
+    starts = range(0, length - overlap, tile - overlap)
+    return [(start, min(tile, length - start)) for start in starts]
 
 
-def _ramp(length: int, start: int, whole: int, fade: int) -> Tensor:
-    """1, falling towards the ends that have a neighbour; never to 0."""
+def _ramp(length: int, whole: int, fade: int) -> Tensor:
+    """The weight along one side of a tile: 1, falling towards both ends, but never to 0."""
     ramp = torch.ones(length)
-    rise = (torch.arange(fade) + 1) / (fade + 1)
-    if start > 0:
+    if length < whole and 0 < fade < length:
+        rise = (torch.arange(fade) + 1) / fade
         ramp[:fade] *= rise
-    if start + length < whole:
         ramp[length - fade :] *= rise.flip(0)
     return ramp
