@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # As in the worker process: threads that wait must not spin where cores are shared.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo serve test check lint format-check types imports tests web browser clients pictures format clean
+.PHONY: demo serve test test-exhaustive check lint format-check types imports tests web browser clients pictures format clean
 
 demo: $(STAMP)
 	@$(BIN)/soundstage demo
@@ -38,9 +38,15 @@ imports: $(STAMP)
 	$(BIN)/lint-imports
 
 # Three processes, as tests of pages mostly wait, with one thread each for torch; a file's tests
-# stay together, as they share services and loaded models.
+# stay together, as they share services and loaded models. Slow files come first (tests/conftest.py).
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder
+
 tests: $(STAMP) browser clients
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 3 --dist loadfile
+	$(PYTEST)
+
+# With the cases that the tests above let a chosen few stand for.
+test-exhaustive: $(STAMP) browser clients
+	$(PYTEST) -m ""
 
 # The editor: its types, its style, tests of its pure code against the service, and its build. All
 # of it wants Node; the tests of its pages are skipped without a build.
@@ -55,11 +61,13 @@ web: $(STAMP)
 
 # Chromium for the tests of pages; without it they are skipped.
 browser:
-	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	@command -v chromium-headless-shell >/dev/null || \
 	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && \
-	    apt-get install -qq -y --no-install-recommends chromium; } >/dev/null 2>&1 || \
+	    { apt-get install -qq -y --no-install-recommends chromium-headless-shell || \
+	      command -v chromium || apt-get install -qq -y --no-install-recommends chromium; }; \
+	  } >/dev/null 2>&1 || command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
 	  echo "no Chromium, and it cannot be installed from here: tests of pages are skipped" \
-	    "(on Debian: apt install chromium)"
+	    "(on Debian: apt install chromium-headless-shell)"
 
 # Other people's programs that the tests run against the service; a missing one skips its tests.
 COMFY_CLI := $(CLIENTS)/comfy-cli

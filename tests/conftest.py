@@ -25,7 +25,28 @@ settings.register_profile("steady", deadline=None, suppress_health_check=[Health
 settings.load_profile("steady")  # a busy machine is no failure
 
 CHECKOUT = Path(__file__).parent.parent
+# Begun first, the longest first, so that no process works on one of them when all others are done.
+SLOW_MODULES = (
+    "tests/models/test_reference_pictures.py",
+    "tests/clients/test_front_end_nodes.py",
+    "tests/speech/test_transcribed.py",
+    "tests/clients/test_front_end.py",
+    "tests/models/test_demo_model.py",
+    "tests/clients/test_comfy_cli.py",
+    "tests/web/test_access.py",
+    "tests/web/test_by_hand.py",
+    "tests/web/test_speech.py",
+    "tests/web/test_results.py",
+    "tests/speech/test_kokoro.py",
+    "tests/cli/test_run.py",
+)
 READY = "Soundstage listens on "
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow modules first, all others in their order."""
+    order = {module: place for place, module in enumerate(SLOW_MODULES)}
+    items.sort(key=lambda item: order.get(item.location[0], len(order)))
 
 
 @dataclass
@@ -147,7 +168,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Chromium without a window, one for all tests."""
     program = browser.find()
     if program is None:
-        pytest.skip("no Chromium on this machine; on Debian: apt install chromium")
+        pytest.skip("no Chromium on this machine; on Debian: apt install chromium-headless-shell")
     with browser.running(program, tmp_path_factory.mktemp("chromium")) as address:
         yield address
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from engine.cli.workflow import Prompt, titles
-from engine.client import Client, ClientError, Queued, Refused, Result, Update
+from engine.client import Client, ClientError, Refused, Result, Update
 from engine.run.events import NodeFinished, NodeProgress, NodeStarted
 
 CANCEL_SECONDS = 60.0  # a second Ctrl-C ends it at once
@@ -79,19 +80,14 @@ async def follow(
     )
     bars = Bars(Progress(*columns, console=console), titles(prompt))
     extra = {"extra_pnginfo": {"workflow": workflow}} if workflow is not None else None
-    job: str | None = None
+    job = str(uuid.uuid4())
     try:
-        async for update in client.run(prompt, extra=extra):
-            match update:
-                case Queued(job):
-                    pass
-                case Result():
-                    return update
-                case _:
-                    bars.show(update)
+        async for update in client.run(prompt, id=job, extra=extra):
+            if isinstance(update, Result):
+                return update
+            bars.show(update)
     except asyncio.CancelledError:
-        if job is not None:
-            await _cancel(client, job)
+        await _cancel(client, job)
         raise
     finally:
         bars.stop()

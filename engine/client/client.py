@@ -5,8 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Mapping,
+)
+from contextlib import asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -59,16 +66,22 @@ class Client:
             self._session = None
 
     async def run(
-        self, prompt: Mapping[str, Any], *, extra: Mapping[str, Any] | None = None
+        self,
+        prompt: Mapping[str, Any],
+        *,
+        id: str | None = None,
+        extra: Mapping[str, Any] | None = None,
     ) -> AsyncGenerator[Update, None]:
         """Submit a prompt and follow it to its end; the last update is the `Result`.
 
         When the connection breaks in mid-run, this connects again and hears what it missed; only
         reports of progress may be lacking. The service's history is the truth: of a job that ended
-        meanwhile it has the result.
+        meanwhile it has the result. When cancelled while it submits, it raises once the service has
+        answered: whoever gave an id can cancel the job then.
 
         Args:
             prompt: in API format.
+            id: of the job; None for a new one.
             extra: extra_data, such as ``{"extra_pnginfo": {"workflow": ...}}``.
 
         Raises:
@@ -76,12 +89,12 @@ class Client:
             Unreachable: nothing answers, or not again within the client's patience.
             JobGone: somebody deleted the job.
         """
-        job, sid = str(uuid.uuid4()), uuid.uuid4().hex
+        job, sid = id or str(uuid.uuid4()), uuid.uuid4().hex
         hearing = Hearing(job)
         socket: ClientConnection | None = await self._connect(sid)
         try:
             await self._say(socket, FEATURE_FLAGS)
-            await self.submit(prompt, id=job, client_id=sid, extra=extra)
+            await _to_its_end(self.submit(prompt, id=job, client_id=sid, extra=extra))
             yield Queued(job)
             while socket is not None:
                 async for update in _updates(socket, hearing):
@@ -301,6 +314,17 @@ async def _updates(socket: ClientConnection, hearing: Hearing) -> AsyncIterator[
                 return
     except ConnectionClosed:
         return
+
+
+async def _to_its_end(request: Coroutine[Any, Any, object]) -> None:
+    """A request that is not broken off when its caller is cancelled."""
+    sent = asyncio.create_task(request)
+    try:
+        await asyncio.shield(sent)
+    except asyncio.CancelledError:
+        with suppress(Refused, Unreachable):
+            await sent
+        raise
 
 
 def _query(file: File) -> dict[str, str]:

@@ -187,6 +187,8 @@ def test_ctrl_c_stops_the_job_too(service: Service, tmp_path: Path):
         assert process.wait(patience.SECONDS) == 130
         while client.queue() != ([], []):
             time.sleep(0.05)
+        (entry,) = client.history(newest=1).values()
+        assert entry["status"]["messages"][-1][0] == "execution_interrupted"
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
 

@@ -37,10 +37,11 @@ async def test_lanes_and_times_are_told_to_those_who_ask(call: Caller):
     assert [set(state["spans"]) for state in states] == [set(state["nodes"]) for state in states]
     assert "seconds" not in states[0]["spans"]["1"], "it runs"
     last = states[-1]["spans"]
-    assert [span["lane"].split()[0] for span in last.values()] == ["lane"] * 3
+    # Nodes that the service knows to be quick need no lane.
+    assert {span["lane"].split()[0] for span in last.values()} <= {"lane", "quick"}
     began = [last[node]["began"] for node in "123"]
     assert before < began[0] <= began[1] <= began[2] < time.time() * 1000
-    assert all(0 <= span["seconds"] < 5 for span in last.values())
+    assert all(0 <= span["seconds"] <= time.time() - before / 1000 for span in last.values())
     assert all("spans" not in data for type, data in plain.heard if type == "progress_state")
 
     _, job = await call.get(f"/api/jobs/{id}")

@@ -1,8 +1,7 @@
-"""What the editor's tests share: one Chromium, a service with the demo model, visitors."""
+"""What the editor's tests share: a service with the demo model, visitors with a browser."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,41 +23,18 @@ from engine.server.editor_page import PAGE
 from tests import patience
 from tests.conftest import Service, start_service
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-]
-PROGRAMS = ("chromium", "google-chrome")
 DESK: ViewportSize = {"width": 1440, "height": 900}
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """The browser's program, where there is one and an editor to look at."""
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if program is None:
-        pytest.skip("no Chromium; on Debian: apt install chromium")
-    if not PAGE.is_file():
-        pytest.skip("the editor is not built; make web, which wants Node")
-    return program
 
 
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    """One browser for a module's tests."""
+    """The browser of all tests, where there is an editor to look at."""
+    if not PAGE.is_file():
+        pytest.skip("the editor is not built; make web, which wants Node")
     expect.set_options(timeout=patience.MILLISECONDS)
     playwright: Playwright
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield launched
-        launched.close()
+        yield playwright.chromium.connect_over_cdp(chromium)
 
 
 @pytest.fixture(scope="module")

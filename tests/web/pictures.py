@@ -22,7 +22,6 @@ from engine.models.pull import pull
 from tests import browser as chromium
 from tests import patience
 from tests.conftest import CHECKOUT, start_service
-from tests.web.conftest import FLAGS
 
 DOCS = CHECKOUT / "docs" / "pictures"
 DESK: ViewportSize = {"width": 1440, "height": 860}
@@ -166,7 +165,7 @@ def main(names: list[str]) -> None:
     """Take the named pictures, or all."""
     program = chromium.find()
     if program is None:
-        sys.exit("no Chromium; on Debian: apt install chromium")
+        sys.exit("no Chromium; on Debian: apt install chromium-headless-shell")
     expect.set_options(timeout=patience.MILLISECONDS)
     DOCS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -174,12 +173,12 @@ def main(names: list[str]) -> None:
         (home / "models").mkdir()
         (home / "models" / "kokoro").symlink_to(voice())
         service = start_service(home)
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
         try:
-            for name in names or VIEWS:
-                take(browser, service.url, name)
+            with chromium.running(program, home / "chromium") as address:
+                browser = playwright.chromium.connect_over_cdp(address)
+                for name in names or VIEWS:
+                    take(browser, service.url, name)
         finally:
-            browser.close()
             service.stop()
 
 
