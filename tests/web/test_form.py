@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from tests import bundled
+from tests.browser import own_address
 from tests.conftest import Service, start_service
 from tests.web.conftest import Visitor, visit
 from tests.web.graphs import kept, opened, picture
@@ -188,18 +188,10 @@ def test_a_picture_is_handed_to_the_devices_other_programs(visitor: Visitor):
     assert (kind, width) == ("image/png", 512)
 
 
-def own_address() -> str:
-    """An address of this machine that is not the loopback."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # sends nothing
-        except OSError:
-            pytest.skip("this machine has no address but its own loopback")
-        return str(probe.getsockname()[0])
-
-
 def test_it_works_from_another_machine_without_encryption(browser: Browser, tmp_path: Path):
     address = own_address()
+    if address is None:
+        pytest.skip("this machine has no address but its own loopback")
     service = start_service(tmp_path, "--listen", "0.0.0.0")
     try:
         url = re.sub(r"//[^:]+", f"//{address}", service.url)
