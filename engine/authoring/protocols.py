@@ -213,6 +213,19 @@ class Resident(Protocol[LoadedT]):
         ...
 
 
+class Bringing(Protocol):
+    """A value that needs models besides: a conditioning's control net, a guider's control nets.
+
+    Whoever computes with it (a node that can run on a GPU) leases them, wherever in lists, tuples
+    and dicts of its arguments the value is; who only passes it on does not.
+    """
+
+    @property
+    def handles(self) -> Sequence[Resident[Any]]:
+        """The models it needs."""
+        ...
+
+
 class Codec(Protocol):
     """Turns values of one Python type into bytes for the disk cache and back."""
 

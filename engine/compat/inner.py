@@ -126,7 +126,7 @@ def called(spec: NodeSpec, given: Mapping[str, Any], wishes: Wishes) -> Any:
         return _awaited(node, given, arguments)
     if call is None:
         return as_v1(spec, given, node.function(**arguments))
-    with bound(residents(given), call):
+    with bound(residents(given, deep=True), call):
         returned = node.function(**arguments)
         if isinstance(returned, Generator):
             returned = walked(returned, call)  # pyright: ignore[reportUnknownArgumentType] - a node's own

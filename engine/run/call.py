@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from inspect import getattr_static
@@ -209,7 +209,7 @@ class NodeCall:
         self.error: Exception | None = None
         self.seconds = 0.0
         self.handles = [
-            handle for turn in turns if isinstance(turn, dict) for handle in residents(turn)
+            handle for turn in turns if isinstance(turn, dict) for handle in self._residents(turn)
         ]
         self._errand = errand
         self._on_start = on_start
@@ -243,13 +243,17 @@ class NodeCall:
         on = self.node.spec.on
         task = Task(
             call=self._run_all if self.is_plain else self._run_one,
-            handles=() if self.is_plain else residents(self._runs[0][1]),
+            handles=() if self.is_plain else self._residents(self._runs[0][1]),
             cancelled=self._errand.cancelled,
             on_start=self._on_admission,
             on_step=self._on_step,
             on_end=self._on_end,
         )
         self._errand.bench.lanes.pick(gpu=GPU in on, cpu=CPU in on).submit(task)
+
+    def _residents(self, arguments: Mapping[str, Any]) -> list[Resident[Any]]:
+        """The models it needs; of what other values bring along, if it computes with models."""
+        return residents(arguments, deep=GPU in self.node.spec.on)
 
     def _on_admission(self) -> None:
         """A lane takes the call; its models are not loaded yet."""
@@ -359,14 +363,30 @@ class NodeCall:
             self._sounds += 1
 
 
-def residents(arguments: Mapping[str, Any]) -> list[Resident[Any]]:
-    """The model handles among a node's arguments, those in collected lists too."""
-    return [
+def residents(arguments: Mapping[str, Any], *, deep: bool = False) -> list[Resident[Any]]:
+    """The model handles among a node's arguments, those in collected lists too.
+
+    With `deep` also those that values need besides themselves (see `Bringing`), at any depth of
+    lists, tuples and dicts: a conditioning's control net.
+    """
+    found = [
         item
         for value in arguments.values()
         for item in (cast("list[Any]", value) if isinstance(value, list) else [value])
         if is_resident(item)
     ]
+    return [*found, *_brought(arguments)] if deep else found
+
+
+def _brought(value: Any) -> Iterator[Resident[Any]]:
+    """What a value, or what it contains, needs besides itself."""
+    if isinstance(value, Mapping):
+        value = [*cast("Mapping[Any, Any]", value).values()]
+    if isinstance(value, list | tuple):
+        for item in cast("Sequence[Any]", value):
+            yield from _brought(item)
+    elif getattr_static(cast("type[object]", type(value)), "handles", None) is not None:
+        yield from (handle for handle in value.handles if is_resident(handle))
 
 
 def is_resident(value: Any) -> bool:

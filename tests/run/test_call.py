@@ -51,3 +51,22 @@ def test_handles_are_found_however_they_are_written():
         "kind": WithFields,
     }
     assert residents(arguments) == [fields, properties, fields, properties]
+
+
+@dataclass
+class Control:
+    """A value that needs a model, as a conditioning holds it."""
+
+    handles: tuple[WithFields, ...] = ()
+
+
+def test_models_that_values_bring_along_are_leased_by_who_computes_with_them():
+    model, net, second = (WithFields(name, name, 1) for name in "abc")
+    arguments: dict[str, Any] = {
+        "model": model,
+        "positive": [("text", {"control": Control((net,))}), ("text", {"x": [Control((second,))]})],
+        "guider": Control(),
+        "empty": Control,
+    }
+    assert residents(arguments) == [model]
+    assert residents(arguments, deep=True) == [model, net, second]
