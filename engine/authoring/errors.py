@@ -5,6 +5,7 @@ SoundstageError
 ├── PromptError           a prompt that cannot run (graph.validate)
 ├── MissingFile           a named file is not in its folder
 ├── BadPath               a name that would leave its folder
+├── NotSaved              a file that cannot be written
 ├── Interrupted           the job was cancelled
 └── WorkerLost            the worker process went away
 """
@@ -24,6 +25,10 @@ class MissingFile(SoundstageError):
 
 class BadPath(SoundstageError):
     """A file name leaves the folder it belongs to."""
+
+
+class NotSaved(SoundstageError):
+    """A file cannot be written: the disk is full, or closed to the service."""
 
 
 class Interrupted(SoundstageError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -152,7 +152,7 @@ class Run(Protocol):
         self,
         prefix: str,
         extension: str,
-        data: bytes,
+        data: bytes | Iterable[bytes],
         *,
         folder: FolderKind = "output",
         batch_number: int = 0,
@@ -163,10 +163,12 @@ class Run(Protocol):
         """Write `data` as the next free ``{prefix}_{counter:05}{end}.{extension}``, all or nothing.
 
         `prefix` may hold subfolders and the tokens %width% %height% %batch_num% %year% %month%
-        %day% %hour% %minute% %second%.
+        %day% %hour% %minute% %second%. A file too large for memory is given piece by piece; each
+        iteration must begin anew.
 
         Raises:
             BadPath: the prefix leaves the folder.
+            NotSaved: the disk is full, or cannot be written to.
         """
         ...
 

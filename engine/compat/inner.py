@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -67,7 +67,7 @@ class InnerRun:
         self,
         prefix: str,
         extension: str,
-        data: bytes,
+        data: bytes | Iterable[bytes],
         *,
         folder: FolderKind = "output",
         **more: Any,

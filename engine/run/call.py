@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from inspect import getattr_static
@@ -111,7 +111,7 @@ class NodeRun(Struct, frozen=True):
         self,
         prefix: str,
         extension: str,
-        data: bytes,
+        data: bytes | Iterable[bytes],
         *,
         folder: FolderKind = "output",
         batch_number: int = 0,

@@ -47,7 +47,7 @@ class Census:
 
     def __init__(self, folders: Folders) -> None:
         self._folders = folders
-        self._looks: dict[Path, Look] = {}
+        self._looks: dict[tuple[str, Path], Look] = {}
         self._places: dict[str, list[Path]] = {}
 
     def take(self) -> tuple[set[str], dict[str, Files]]:
@@ -69,27 +69,28 @@ class Census:
     def _walk(self, place: str, root: Path, *, models: bool) -> set[str]:
         """Look at a folder and those below it; returns the places that have changed.
 
-        Models of one kind may lie in several folders, and those may be links.
+        Models of one kind may lie in several folders, and those may be links, or folders of the
+        output, where other files count too.
         """
         waiting, seen, changed = [(place, root)], set[str](), set[str]()
         while waiting:
             place, path = waiting.pop()
-            before = self._looks.get(path)
-            look = self._look(path, models=models)
+            before = self._looks.get((place, path))
+            look = self._look(place, path, models=models)
             real = os.path.realpath(path) if models else str(path)
             if look is None or real in seen:
                 continue
             seen.add(real)
-            self._looks[path] = look
+            self._looks[place, path] = look
             self._places.setdefault(place, []).append(path)
             waiting += [(f"{place}/{name}", path / name) for name in look.below]
             if look is not before:
                 changed.add(place)
         return changed
 
-    def _look(self, path: Path, *, models: bool) -> Look | None:
+    def _look(self, place: str, path: Path, *, models: bool) -> Look | None:
         """A folder as it is; the last look where nothing changed, None if it is none to look in."""
-        before = self._looks.get(path)
+        before = self._looks.get((place, path))
         try:
             now, modified = time.time_ns(), path.stat().st_mtime_ns
             if before is not None and before.settled and before.modified == modified:
@@ -104,7 +105,7 @@ class Census:
         """The files of a place; of two with one name the first counts."""
         files: Files = {}
         for path in reversed(self._places[place]):
-            files |= {name: entry.found for name, entry in self._looks[path].files.items()}
+            files |= {name: entry.found for name, entry in self._looks[place, path].files.items()}
         return files
 
 

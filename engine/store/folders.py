@@ -29,6 +29,8 @@ MODEL_FOLDERS = ("checkpoints", "configs", "loras", "vae", "text_encoders", "dif
                  "clip_vision", "style_models", "embeddings", "diffusers", "vae_approx",
                  "controlnet", "gligen", "upscale_models", "hypernetworks", "photomaker",
                  "classifiers", "model_patches", "audio_encoders", "kokoro")  # fmt: skip
+SAVED_MODELS = ("checkpoints", "loras", "vae", "text_encoders", "diffusion_models")
+"""Kinds that nodes save, below the output folder."""
 LONGEST_NAME = 4096
 NO_MODELS = ("custom_nodes",)
 """Kinds that are named as if they were models: folders of code."""
@@ -77,13 +79,15 @@ class Folders:
     def model_roots(self, folder: str) -> list[Path]:
         """Where models of a kind are looked for, in order; those that are no folders are left out.
 
-        The home's own folder may also have its older name: "models/clip" for "text_encoders".
+        The home's own folder may also have its older name: "models/clip" for "text_encoders". Last
+        come models that jobs saved: "output/checkpoints".
         """
         folder = ALIASES.get(folder, folder)
         before, after = self.models.before.get(folder, ()), self.models.after.get(folder, ())
         names = (folder, *(old for old, new in ALIASES.items() if new == folder))
         own = (self.root("models") / name for name in names)
-        roots = dict.fromkeys((*map(Path, before), *own, *map(Path, after)))
+        saved = (self.root("output") / name for name in names if folder in SAVED_MODELS)
+        roots = dict.fromkeys((*map(Path, before), *own, *map(Path, after), *saved))
         return [root for root in roots if root.is_dir()]
 
     def resolve(self, kind: FolderKind, subfolder: str, filename: str) -> Path:

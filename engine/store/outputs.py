@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sqlite3
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.authoring.errors import BadPath
+from engine.authoring.errors import BadPath, NotSaved
 from engine.authoring.names import LONGEST_PATH, parted
 from engine.authoring.protocols import File, FolderKind
 from engine.store.blanks import Blanks, name
@@ -50,14 +51,22 @@ class Outputs:
         self._places: dict[tuple[str, str, str, str], _Place] = {}
 
     def save(
-        self, prefix: str, extension: str, data: bytes, folder: FolderKind, *, end: str = "_"
+        self,
+        prefix: str,
+        extension: str,
+        data: bytes | Iterable[bytes],
+        folder: FolderKind,
+        *,
+        end: str = "_",
     ) -> File:
         r"""Write `data` as the next free ``{prefix}_{counter:05}{end}.{extension}``.
 
-        In the prefix ``\`` is ``/``, as in prefixes that were made on Windows.
+        In the prefix ``\`` is ``/``, as in prefixes that were made on Windows. A large file may be
+        given piece by piece; each iteration begins anew.
 
         Raises:
             BadPath: the prefix leads out of the folder.
+            NotSaved: the disk is full, or cannot be written to.
         """
         place = self._places.get((folder, prefix, end, extension))
         if place is None:
@@ -66,10 +75,16 @@ class Outputs:
                 self._places.clear()
             self._places[folder, prefix, end, extension] = place
         try:
-            saved = self._written(place, data)
-        except FileNotFoundError:  # the first file here, or somebody removed the folder
-            place.parent.mkdir(parents=True, exist_ok=True)
-            saved = self._written(place, data)
+            try:
+                saved = self._written(place, data)
+            except FileNotFoundError:  # the first file here, or somebody removed the folder
+                place.parent.mkdir(parents=True, exist_ok=True)
+                saved = self._written(place, data)
+        except OSError as error:
+            raise NotSaved(
+                f"{prefix[:200]}.{extension} cannot be saved in the {folder} folder: "
+                f"{error.strerror or error}{_room(place.parent)}"
+            ) from error
         return File(saved, place.subfolder, folder)
 
     def settle(self) -> None:
@@ -99,22 +114,23 @@ class Outputs:
         subfolder = parent.relative_to(os.path.realpath(root)).as_posix()
         return _Place(parent, "" if subfolder == "." else subfolder, stem.name, ending)
 
-    def _written(self, place: _Place, data: bytes) -> str:
+    def _written(self, place: _Place, data: bytes | Iterable[bytes]) -> str:
         file = None if self._blanks is None else self._blanks.take(str(place.parent))
         if file is None:
             return self._written_aside(place, data)
         try:
-            write(file, data)
+            for piece in _pieces(data):
+                write(file, piece)
             return self._named(place, lambda path: name(file, path))
         finally:
             os.close(file)
 
-    def _written_aside(self, place: _Place, data: bytes) -> str:
+    def _written_aside(self, place: _Place, data: bytes | Iterable[bytes]) -> str:
         """Where every file has a name: under another one first."""
         part = f"{place.parent}/.{uuid.uuid4().hex}.part"
         try:
             with open(part, "xb") as file:  # noqa: PTH123 - half the time
-                file.write(data)
+                file.writelines(_pieces(data))
             return self._named(place, lambda path: move(part, path))
         finally:
             with suppress(FileNotFoundError):
@@ -138,6 +154,18 @@ class Outputs:
                 raise
             else:
                 return found
+
+
+def _pieces(data: bytes | Iterable[bytes]) -> Iterable[bytes]:
+    return (data,) if isinstance(data, bytes) else data
+
+
+def _room(folder: Path) -> str:
+    """How much room a disk has left, as the end of a message."""
+    with suppress(OSError):
+        free = shutil.disk_usage(folder).free
+        return f" ({free / 2**20:,.0f} MiB are free there); make room, then queue the job again"
+    return ""
 
 
 def write(file: int, data: bytes) -> None:

@@ -83,3 +83,17 @@ def test_only_changed_folders_are_read_again(folders: Folders):
     assert "output/b" not in places
     census.forget()
     assert set(census.take()[1]) == census.take()[0]
+
+
+def test_models_that_jobs_saved_are_models_and_outputs(folders: Folders):
+    saved = folders.root("output") / "clip"
+    saved.mkdir()
+    (saved / "a.safetensors").touch()
+    (saved / "notes.txt").touch()
+    aged(folders.home.parent)
+    census = Census(folders)
+    files = census.take()[1]
+    assert sorted(files["output/clip"]) == ["a.safetensors", "notes.txt"]
+    assert sorted(files["models/text_encoders"]) == ["a.safetensors"]
+    (saved / "b.safetensors").touch()
+    assert {"output/clip", "models/text_encoders"} <= census.take()[1].keys()

@@ -182,6 +182,22 @@ def test_models_are_listed_by_name(folders: Folders):
         assert folders.model_path("checkpoints", name).exists()
 
 
+def test_models_that_jobs_saved_are_offered_after_those_of_the_home(folders: Folders):
+    for kind in ("checkpoints", "clip"):
+        saved = folders.root("output") / kind
+        saved.mkdir()
+        (saved / "mix_00001_.safetensors").touch()
+        (saved / "picture.png").touch()
+    own = folders.root("models") / "checkpoints" / "mix_00001_.safetensors"
+    found = folders.model_path("text_encoders", "mix_00001_.safetensors")
+    assert found == folders.root("output") / "clip" / "mix_00001_.safetensors"
+    assert folders.files(CHECKPOINTS) == ["mix_00001_.safetensors"]
+    assert folders.model_path("checkpoints", "mix_00001_.safetensors") != own
+    own.touch()
+    assert folders.model_path("checkpoints", "mix_00001_.safetensors") == own
+    assert folders.files(CHECKPOINTS) == ["mix_00001_.safetensors"]
+
+
 def test_bundled_models_are_offered_beside_those_of_the_home(tmp_path: Path):
     bundled, gone = tmp_path / "pack" / "demo", tmp_path / "pack" / "gone"
     (bundled / "unet").mkdir(parents=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
+import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.authoring.errors import BadPath
+from engine.authoring.errors import BadPath, NotSaved
 from engine.authoring.protocols import File
 from engine.store.blanks import Blanks
 from engine.store.db import connect
@@ -137,9 +139,50 @@ def test_a_file_in_the_way_of_a_folder_is_an_error_that_leaves_nothing(
     outputs: Callable[[], Outputs], tmp_path: Path
 ):
     (tmp_path / "output" / "a").touch()
-    with pytest.raises(OSError, match="a"):
+    with pytest.raises(
+        NotSaved, match=r"a/pic\.png cannot be saved in the output folder: (File exists|Not a dir)"
+    ):
         outputs().save("a/pic", "png", b"x", "output")
     assert names(tmp_path / "output") == ["a"]
+
+
+def test_a_file_may_come_piece_by_piece_and_is_whole_or_not_there(
+    outputs: Callable[[], Outputs], tmp_path: Path
+):
+    class Pieces:
+        broken = False
+
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"one, "
+            if self.broken:
+                raise ValueError("no more")
+            yield b"two"
+
+    made, pieces = outputs(), Pieces()
+    saved = made.save("sub/a", "bin", pieces, "output")
+    for _ in range(2):
+        shutil.rmtree(tmp_path / "output")
+        saved = made.save("sub/a", "bin", pieces, "output")
+        assert (tmp_path / "output" / "sub" / saved.filename).read_bytes() == b"one, two"
+    pieces.broken = True
+    with pytest.raises(ValueError, match="no more"):
+        made.save("sub/a", "bin", pieces, "output")
+    assert names(tmp_path / "output") == [f"sub/{saved.filename}"]
+
+
+def test_a_full_disk_is_told_in_words(outputs: Callable[[], Outputs], tmp_path: Path):
+    """A limit of the size of files makes the system refuse as a full disk does."""
+    made = outputs()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    try:
+        with pytest.raises(NotSaved, match=r"big\.bin cannot be saved .*MiB are free there"):
+            made.save("big", "bin", bytes(2 << 20), "output")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert names(tmp_path / "output") == []
 
 
 def test_odd_names_are_names(outputs: Callable[[], Outputs], tmp_path: Path):

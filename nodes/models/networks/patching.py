@@ -115,14 +115,16 @@ class PatchedWeights:
 
     def _merge(self, weight: Tensor, original: Tensor, changes: Sequence[Change]) -> None:
         """Set a weight to its original, changed in float32."""
-        if not changes or (self._stored is None and weight.dtype is torch.float32):
+        if not changes or weight.dtype is torch.float32:
             work = weight.copy_(original)
         else:
             work = original.to(weight.device, torch.float32, copy=True)
         for change in changes:
             change(work)
+        if changes and self._stored is not None:
+            work = work.to(self._stored)
         if work is not weight:
-            weight.copy_(work if self._stored is None else work.to(self._stored))
+            weight.copy_(work)
 
 
 def _divided(
