@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from engine import Choice, Mark, Range, Tooltip, node
 from nodes.sampling import Cfg
@@ -12,6 +12,7 @@ from nodes.sockets import Conditioning, Guider, Model
 from nodes.widgets import Share
 
 if TYPE_CHECKING:
+    from nodes.models.sampling.cfg import PostCfg
     from nodes.models.sampling.sigma_space import Prediction
 
 SAMPLINGS = ("eps", "v_prediction", "lcm", "x0", "img_to_img")
@@ -59,7 +60,7 @@ def rescale(
     """Guide without more contrast than the answer to what is wanted has."""
     from nodes.models.sampling.cfg import rescale_cfg
 
-    return replace(model, guidance=replace(model.guidance, cfg_function=rescale_cfg(multiplier)))
+    return _guided(model, cfg_function=rescale_cfg(multiplier))
 
 
 @node("CFGNorm", category="advanced/guidance", experimental=True)
@@ -71,21 +72,37 @@ def norm(
     | None = None,
 ) -> Patched:
     """Guide to nothing that is longer, over the channels, than the answer to what is wanted."""
-    from nodes.models.sampling.cfg import cfg_norm
+    from nodes.models.sampling.cfg import cfg_norm, cfg_norm_of_noise
 
-    rule, after = cfg_norm(strength, before=bool(pre_cfg))
-    guidance = replace(
-        model.guidance, cfg_function=rule, post_cfg=(*model.guidance.post_cfg, *after)
-    )
-    return Patched(replace(model, guidance=guidance))
+    if pre_cfg:
+        return Patched(_guided(model, cfg_function=cfg_norm_of_noise(strength)))
+    return Patched(_after_cfg(model, cfg_norm(strength)))
 
 
 @node("CFGZeroStar", category="advanced/guidance")
 def cfg_zero_star(*, model: Model) -> Patched:
-    """Scale uncond to cond before guiding away from it."""
+    """Let uncond count as much as it is like cond, before guiding away from it."""
     from nodes.models.sampling import cfg
 
-    return Patched(replace(model, guidance=replace(model.guidance, cfg_function=cfg.cfg_zero_star)))
+    return Patched(_after_cfg(model, cfg.cfg_zero_star))
+
+
+@node("TCFG", category="advanced/guidance", display_name="Tangential Damping CFG")
+def tangential_damping(*, model: Model) -> Patched:
+    """Guide away only from what the negative shares with the positive."""
+    from nodes.models.sampling import cfg
+
+    guidance = model.guidance
+    changed = (*guidance.pre_cfg, cfg.tangential_damping)
+    return Patched(_guided(model, pre_cfg=changed))
+
+
+@node("Mahiro", category="_for_testing", display_name="Mahiro CFG")
+def mahiro(*, model: Model) -> Patched:
+    """Guide the more towards the positive, the less it is like the negative."""
+    from nodes.models.sampling import cfg
+
+    return Patched(_after_cfg(model, cfg.mahiro))
 
 
 @node("CFGOverride", category="model/sampling/guiders")
@@ -102,8 +119,7 @@ def override(
         model.space.percent_to_sigma(end_percent),
         cfg,
     )
-    guidance = replace(model.guidance, scale_overrides=(*model.guidance.scale_overrides, span))
-    return replace(model, guidance=guidance)
+    return _guided(model, scale_overrides=(*model.guidance.scale_overrides, span))
 
 
 @node("FreSca", category="_for_testing", display_name="FreSca")
@@ -118,8 +134,7 @@ def scale_frequencies(
     from nodes.models.sampling.cfg import fresca
 
     change = fresca(scale_low, scale_high, freq_cutoff)
-    guidance = replace(model.guidance, pre_cfg=(*model.guidance.pre_cfg, change))
-    return replace(model, guidance=guidance)
+    return _guided(model, pre_cfg=(*model.guidance.pre_cfg, change))
 
 
 @node("VideoLinearCFGGuidance", category="sampling/video_models")
@@ -128,7 +143,7 @@ def guide_linearly(*, model: Model, min_cfg: LeastCfg = 1.0) -> Model:
     from nodes.models.sampling.cfg import video_cfg
 
     rule = video_cfg(min_cfg, there_and_back=False)
-    return replace(model, guidance=replace(model.guidance, cfg_function=rule))
+    return _guided(model, cfg_function=rule)
 
 
 @node("VideoTriangleCFGGuidance", category="sampling/video_models")
@@ -137,7 +152,7 @@ def guide_there_and_back(*, model: Model, min_cfg: LeastCfg = 1.0) -> Model:
     from nodes.models.sampling.cfg import video_cfg
 
     rule = video_cfg(min_cfg, there_and_back=True)
-    return replace(model, guidance=replace(model.guidance, cfg_function=rule))
+    return _guided(model, cfg_function=rule)
 
 
 @node(
@@ -158,8 +173,7 @@ def rescale_score(
     """Find more or less noise, the later the more so."""
     from nodes.models.sampling.cfg import temporal_score_rescaling
 
-    after = (*model.guidance.post_cfg, temporal_score_rescaling(tsr_k, tsr_sigma))
-    return Patched(replace(model, guidance=replace(model.guidance, post_cfg=after)))
+    return Patched(_after_cfg(model, temporal_score_rescaling(tsr_k, tsr_sigma)))
 
 
 @node("Epsilon Scaling", category="model_patches/unet")
@@ -173,8 +187,7 @@ def scale_noise(
     """Find less noise than the model does, which sharpens."""
     from nodes.models.sampling.cfg import epsilon_scaling
 
-    after = (*model.guidance.post_cfg, epsilon_scaling(scaling_factor))
-    return replace(model, guidance=replace(model.guidance, post_cfg=after))
+    return _after_cfg(model, epsilon_scaling(scaling_factor))
 
 
 @node("DifferentialDiffusion", category="_for_testing", display_name="Differential Diffusion")
@@ -201,3 +214,13 @@ def perpendicular_guider(
     from nodes.models.sampling.guiders import perp_neg_guider
 
     return perp_neg_guider(model, positive, negative, empty_conditioning, cfg, neg_scale)
+
+
+def _guided(model: Model, **changes: Any) -> Model:
+    """The model with some of its `Guidance` changed."""
+    return replace(model, guidance=replace(model.guidance, **changes))
+
+
+def _after_cfg(model: Model, function: PostCfg) -> Model:
+    """The model with one more function after CFG."""
+    return _guided(model, post_cfg=(*model.guidance.post_cfg, function))

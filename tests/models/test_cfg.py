@@ -16,12 +16,15 @@ from nodes.models.sampling.cfg import (
     CfgInput,
     Guidance,
     cfg_norm,
+    cfg_norm_of_noise,
     cfg_zero_star,
     epsilon_scaling,
     fresca,
+    mahiro,
     perp_neg,
     plain_cfg,
     rescale_cfg,
+    tangential_damping,
     temporal_score_rescaling,
     video_cfg,
 )
@@ -34,6 +37,7 @@ from tests.models.bench import numbers
 from tests.models.conftest import Loaded
 from tests.models.test_sampling import Knowing
 
+linalg: Any = torch.linalg  # has no types
 DIMS = (1, 2, 3)
 
 
@@ -67,23 +71,66 @@ def test_rescaled_guidance_has_the_spread_of_what_is_wanted():
     assert same(rescale_cfg(0.5)(p), half)
 
 
-def test_what_is_not_wanted_is_scaled_to_what_is():
+def test_uncond_counts_as_much_as_it_is_like_cond():
+    """CFG-Zero*: on denoised latents, with the share of the noise, in plain sums."""
     p = given()
-    alike = replace(p, uncond=p.x - 2 * (p.x - p.cond))
-    assert same(cfg_zero_star(alike), p.cond), "there is nothing to guide away from"
-    assert same(cfg_zero_star(replace(p, uncond=p.x)), p.x + 5 * (p.cond - p.x))
+    cond, uncond = ((p.x - answer).flatten(1) for answer in (p.cond, p.uncond))
+    share = ((cond * uncond).sum(1) / (uncond * uncond).sum(1)).reshape(-1, 1, 1, 1)
+    expected = share * p.uncond + 5 * (p.cond - share * p.uncond)
+    assert same(cfg_zero_star(p, plain_cfg(p)), expected)
+    alike = replace(p, uncond=p.cond)
+    assert same(cfg_zero_star(alike, plain_cfg(alike)), p.cond)
+    assert not same(cfg_zero_star(p, p.cond), cfg_zero_star(p, plain_cfg(p))), "keeps the answer"
 
 
-def test_guidance_is_as_long_as_what_is_wanted():
+def test_guidance_is_as_long_as_cond():
     p = given()
-    rule, after = cfg_norm(1.0, before=True)
-    assert after == ()
+    rule = cfg_norm_of_noise(1.0)
     assert same(length(p.x - rule(p)), length(p.x - p.cond))
-    assert same(cfg_norm(0.0, before=True)[0](p), plain_cfg(p))
-    rule, (shorten,) = cfg_norm(0.5, before=False)
-    assert rule is plain_cfg
-    found = shorten(p, plain_cfg(p))
+    assert same(cfg_norm_of_noise(0.0)(p), plain_cfg(p))
+    found = cfg_norm(0.5)(p, plain_cfg(p))
     assert same(length(found), length(plain_cfg(p)).minimum(length(p.cond)) / 2)
+
+
+def test_damped_noise_of_uncond_lies_along_what_it_shares_with_cond():
+    p = given()
+    found = tangential_damping(p)
+    assert found.cond is p.cond
+    for x, cond, uncond, damped in zip(p.x, p.cond, p.uncond, found.uncond, strict=True):
+        noise = torch.stack([(x - uncond).flatten(), (x - cond).flatten()])
+        vectors: Tensor = linalg.eigh(noise @ noise.T)[1]  # the last is of the largest value
+        shared = vectors[:, -1] @ noise
+        shared = shared / shared.square().sum().sqrt()
+        assert same((x - damped).flatten(), (noise[0] @ shared) * shared)
+
+
+def test_mahiro_lies_between_the_answer_and_scaled_cond():
+    p = given()
+    answer = plain_cfg(p)
+    opposite = replace(p, uncond=-(5 * p.cond + answer) / 10)
+    assert same(mahiro(opposite, answer), 5 * p.cond), "nothing is alike"
+    alike = replace(p, uncond=(5 * p.cond + answer) / 10)
+    assert same(mahiro(alike, answer), answer)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_function_for_cfg_and_one_after_it_both_act(tiny: Loaded, swapped: bool):
+    def rescale(model: Model) -> Model:
+        return patches.rescale(model=model, multiplier=0.7)
+
+    def norm(model: Model) -> Model:
+        return patches.norm(model=model, strength=0.9).patched_model
+
+    def zero(model: Model) -> Model:
+        return patches.cfg_zero_star(model=model).patched_model
+
+    p = given()
+    for after in (norm, zero):
+        first, second = (after, rescale) if swapped else (rescale, after)
+        found = second(first(tiny.model)).guidance.combine(p)
+        expected = after(tiny.model).guidance.apply_post_cfg(p, rescale_cfg(0.7)(p))
+        assert same(found, expected)
+        assert not same(found, after(tiny.model).guidance.combine(p))
 
 
 def test_coarse_and_fine_are_guided_apart():
@@ -240,15 +287,21 @@ def test_a_mask_says_when_a_place_begins_to_change(tiny: Loaded):
     assert not torch.allclose(by_time[..., 6:], latents[..., 6:], atol=0.5)
 
 
-def test_nodes_change_rules_and_leave_their_models_alone(tiny: Loaded):
+def test_nodes_change_guidance_and_leave_their_models_alone(tiny: Loaded):
     model = tiny.model
-    assert patches.rescale(model=model).guidance.cfg_function is not plain_cfg
-    assert patches.cfg_zero_star(model=model).patched_model.guidance.cfg_function is cfg_zero_star
-    assert len(patches.norm(model=model).patched_model.guidance.post_cfg) == 1
-    assert (
-        patches.norm(model=model, pre_cfg=True).patched_model.guidance.cfg_function is not plain_cfg
-    )
-    assert len(patches.rescale_score(model=model).patched_model.guidance.post_cfg) == 1
-    assert patches.guide_linearly(model=model).guidance.cfg_function is not plain_cfg
-    assert patches.guide_there_and_back(model=model).guidance.cfg_function is not plain_cfg
+    for patched in (
+        patches.rescale(model=model),
+        patches.norm(model=model, pre_cfg=True).patched_model,
+        patches.guide_linearly(model=model),
+        patches.guide_there_and_back(model=model),
+    ):
+        assert patched.guidance.cfg_function is not plain_cfg
+    for patched in (
+        patches.cfg_zero_star(model=model),
+        patches.mahiro(model=model),
+        patches.norm(model=model),
+        patches.rescale_score(model=model),
+    ):
+        assert len(patched.patched_model.guidance.post_cfg) == 1
+    assert len(patches.tangential_damping(model=model).patched_model.guidance.pre_cfg) == 1
     assert model.guidance == Guidance()

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from nodes import conditioning, custom_sampling
-from nodes.models.conditioning.areas import Area, Cond, conds
+from nodes.models.conditioning.areas import Area, Cond, conds, regions
 from nodes.models.files.tensor_files import ModelFileError
 from nodes.models.latents.inpainting import blanked, fitted, grown
 from nodes.models.latents.previews import KNOWN, colored, preview, read_colors
@@ -41,29 +41,31 @@ def weight(**options: Any) -> tuple[Area, Tensor]:
 
 def test_an_area_fades_towards_its_inner_borders():
     area, found = weight(area=(16, 12, 0, 12), strength=2.0)
-    assert area == Area(16, 12, 0, 12)
-    ramp = torch.tensor([*(n / 8 for n in range(1, 9)), 1, 1, 1, 1]) * 2
+    assert area == Area((16, 12), (0, 12))
+    ramp = torch.tensor([1 / 3, 2 / 3, *[1] * 10]) * 2  # a quarter of 12
     assert torch.allclose(found, ramp.expand(16, 12))
-    assert weight(area=(100, 100, 4, 30))[0] == Area(12, 1, 4, 23), "cut off at the edge"
+    narrow = weight(area=(16, 3, 0, 12))[1]
+    assert torch.equal(narrow, torch.ones(16, 3)), "a quarter of three is none"
+    assert weight(area=(100, 100, 4, 30))[0] == Area((12, 1), (4, 23)), "cut off at the edge"
 
 
 def test_an_area_may_be_a_part_of_the_sides():
-    assert weight(area=("percentage", 0.5, 0.25, 0.5, 0.75))[0] == Area(8, 6, 8, 18)
-    assert weight(area=("percentage", 0.0, 0.0, 0.0, 0.0))[0] == Area(1, 1, 0, 0)
+    assert weight(area=("percentage", 0.5, 0.25, 0.5, 0.75))[0] == Area((8, 6), (8, 18))
+    assert weight(area=("percentage", 0.0, 0.0, 0.0, 0.0))[0] == Area((1, 1), (0, 0))
 
 
 def test_a_mask_says_how_much_and_its_bounds_where():
     mask = torch.zeros(1, 128, 192)
     mask[:, 32:96, 64:176] = 0.5
     area, found = weight(mask=mask, mask_strength=0.5)
-    assert area == Area(16, 24, 0, 0)
+    assert area == Area((16, 24), (0, 0))
     assert float(found[0, 0, 8, 12]) == pytest.approx(0.25)
     assert float(found[0, 0, 0, 0]) == 0
     assert found.shape == (2, 1, 16, 24), "as many as there are latents"
     bounds, cut = weight(mask=mask, set_area_to_bounds=True)
-    assert bounds == Area(8, 14, 4, 8)
+    assert bounds == Area((8, 14), (4, 8))
     assert cut.shape == (2, 1, 8, 14)
-    assert weight(mask=mask * 0, set_area_to_bounds=True)[0] == Area(8, 8, 0, 0)
+    assert weight(mask=mask * 0, set_area_to_bounds=True)[0] == Area((8, 8), (0, 0))
 
 
 def asked(guider: Guider, x: Tensor, sigma: float = 2.0) -> Tensor:
@@ -101,6 +103,72 @@ def test_an_area_is_drawn_for_itself(tiny: Loaded):
     expected = asked(guiders.cfg_guider(tiny.model, cat), x[..., 8:])
     assert torch.allclose(found[..., 8:], expected, atol=1e-5)
     assert torch.equal(found[..., :8], torch.zeros(1, 4, 8, 8)), "nobody says anything there"
+
+
+def test_areas_are_guided_against_answers_about_the_same_area(tiny: Loaded):
+    """A negative text without an area is asked about the positive's, and the other way round."""
+    x = initial_noise(torch.zeros(1, 4, 8, 16), 3)
+    cat, dog = tiny.clip.encode("cat"), tiny.clip.encode("dog")
+    right = conditioning.set_area(conditioning=cat, width=64, height=64, x=64, strength=2.0)
+    whole, cut = (asked(guiders.cfg_guider(tiny.model, dog), each) for each in (x, x[..., 8:]))
+    ramp = torch.tensor([0.5, 1, 1, 1, 1, 1, 1, 1]) * 2
+    uncond = whole.clone()
+    uncond[..., 8:] = (whole[..., 8:] + ramp * cut) / (1 + ramp)
+    cond = torch.zeros_like(x)
+    cond[..., 8:] = asked(guiders.cfg_guider(tiny.model, cat), x[..., 8:])
+    found = asked(guiders.cfg_guider(tiny.model, right, dog, 3.0), x)
+    assert torch.allclose(found, uncond + 3 * (cond - uncond), atol=1e-4)
+    found = asked(guiders.cfg_guider(tiny.model, dog, right, 3.0), x)
+    assert torch.allclose(found, cond + 3 * (uncond - cond), atol=1e-4)
+    alone = asked(guiders.cfg_guider(tiny.model, dog, right, 1.0), x)
+    assert torch.allclose(alone, uncond, atol=1e-4), "at cfg 1 too"
+
+
+def test_the_smallest_area_about_one_stands_against_it():
+    def named(group: list[Cond]) -> list[tuple[int, Area | None]]:
+        return [(int(region.cond.text[0, 0, 0]), region.named) for region in found[group is right]]
+
+    def cond(number: int, **options: Any) -> Cond:
+        return Cond(torch.full((1, 1, 1), number), options)
+
+    left = [cond(1, area=(4, 4, 2, 2), start_percent=0.5, pooled_output=1)]
+    right = [
+        cond(2, strength=3.0, pooled_output=2),
+        cond(3, area=(8, 8, 0, 0)),
+        cond(4, area=(6, 6, 1, 1)),
+        cond(5, area=(6, 6, 3, 3)),
+    ]
+    found = regions([left, right], SHAPE)
+    area = Area((4, 4), (2, 2))
+    assert named(right)[4:] == [(4, area)]
+    added = found[1][4].cond.options
+    assert added == {"area": (4, 4, 2, 2), "start_percent": 0.5}
+    assert [number for number, _ in named(left)] == [1], "nothing of it is about theirs"
+    mask = torch.zeros(1, 128, 192)
+    mask[:, 32:96, 64:176] = 1
+    bounded = [cond(6, mask=mask, set_area_to_bounds=True)]
+    found = regions([bounded, [cond(7)]], SHAPE)
+    assert found[1][1].named == Area((8, 14), (4, 8))
+    assert found[1][1].place is not None
+    assert len(regions([[cond(8, mask=mask)], [cond(9)]], SHAPE)[1]) == 1
+
+
+def test_areas_and_masks_are_of_latents_of_any_number_of_axes():
+    video = (1, 16, 6, 8, 12)
+    place = Cond(TEXT, {"area": (4, 12, 4, 0)}).weighted_area(video)
+    x = torch.zeros(video)
+    assert place.area.of(x).shape == (1, 16, 6, 4, 12)
+    assert place.weight.shape == (4, 12)
+    parts = ("percentage", 0.5, 1.0, 0.25, 0.5, 0.0, 0.75)
+    place = Cond(TEXT, {"area": parts}).weighted_area(video)
+    assert place.area == Area((3, 8, 3), (3, 0, 9))
+    assert place.weight.expand_as(place.area.of(x)).shape == (1, 16, 3, 8, 3)
+    half = torch.zeros(1, 64, 96)
+    half[..., 48:] = 1
+    place = Cond(TEXT, {"mask": half}).weighted_area(video)
+    assert place.weight.shape == (1, 1, 6, 8, 12)
+    sound = Cond(TEXT, {"mask": half}).weighted_area((1, 64, 12))
+    assert numbers(sound.weight[0, 0]) == [0] * 6 + [1] * 6
 
 
 def test_a_text_counts_for_a_part_of_the_sampling(tiny: Loaded):

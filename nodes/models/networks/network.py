@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from nodes.models.files.checkpoints import Part
 from nodes.models.files.tensor_files import ModelFileError, TensorFile
+from nodes.models.networks.batching import Batches
 from nodes.models.networks.changes import Patch
 from nodes.models.networks.patching import PatchedWeights
 
@@ -50,6 +51,7 @@ class Network(Generic[ModuleT]):
         self.part = part
         self.device = device
         self.dtype = dtype
+        self.batches = Batches(device)
         self._stored = stored
         self._file = TensorFile(part.header)
         self.module = self._filled(module)

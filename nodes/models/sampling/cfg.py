@@ -12,8 +12,10 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cosine_similarity
 
 fourier: Any = torch.fft  # has no types
+linalg: Any = torch.linalg  # nor has this
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +23,7 @@ class CfgInput:
     """What a model answered at one place of a walk.
 
     Attributes:
-        x: the latents, [B, C, H, W].
+        x: the latents, [B, C, ...].
         sigma: their level of noise.
         cond: the denoised latents by the positive conditioning.
         uncond: the denoised latents by the negative conditioning.
@@ -111,25 +113,37 @@ def rescale_cfg(share: float) -> CfgFunction:
 
 
 def _spread(latents: Tensor) -> Tensor:
-    return latents.std(dim=(1, 2, 3), keepdim=True)
+    return latents.std(dim=tuple(range(1, latents.ndim)), keepdim=True)
 
 
-def cfg_zero_star(given: CfgInput) -> Tensor:
-    """CFG-Zero*: uncond first scaled to cond; Fan et al. 2025, https://arxiv.org/abs/2503.18886."""
-    cond, uncond = given.x - given.cond, given.x - given.uncond
-    dims = (1, 2, 3)
-    along = (cond * uncond).sum(dims, keepdim=True) / (uncond**2).sum(dims, keepdim=True)
-    uncond = uncond * along.nan_to_num()
-    return given.x - (uncond + (cond - uncond) * given.scale)
+def _dot(first: Tensor, second: Tensor) -> Tensor:
+    """The inner product of each of a batch, with axes of length 1 for the others."""
+    return (first * second).sum(tuple(range(1, first.ndim)), keepdim=True)
 
 
-def cfg_norm(strength: float, *, before: bool) -> tuple[CfgFunction, tuple[PostCfg, ...]]:
-    """CFGNorm: at no place longer, over the channels, than cond.
+def cfg_zero_star(given: CfgInput, answer: Tensor) -> Tensor:
+    """CFG-Zero*: uncond counts as much as it is like cond; Fan et al. 2025, equation 8.
 
-    Args:
-        strength: how much of it.
-        before: on the noise, longer or shorter, in place of the plain rule.
+    https://arxiv.org/abs/2503.18886; the share is that of the noise, and scales denoised latents.
+    Whatever else changed the answer stays.
     """
+    cond, uncond = given.x - given.cond, given.x - given.uncond
+    share = _dot(cond, uncond) / (_dot(uncond, uncond) + 1e-8)
+    return answer + given.uncond * (share - 1) * (1 - given.scale)
+
+
+def cfg_norm(strength: float) -> PostCfg:
+    """CFGNorm: at no place longer, over the channels, than cond; `strength` times."""
+
+    def after(given: CfgInput, answer: Tensor) -> Tensor:
+        length = _length(answer) + 1e-8
+        return answer * (_length(given.cond) / length).clamp(max=1) * strength
+
+    return after
+
+
+def cfg_norm_of_noise(strength: float) -> CfgFunction:
+    """CFGNorm on the noise: as long as that of cond, longer or shorter; `strength` of it."""
 
     def rule(given: CfgInput) -> Tensor:
         guided, cond = given.x - plain_cfg(given), given.x - given.cond
@@ -137,11 +151,31 @@ def cfg_norm(strength: float, *, before: bool) -> tuple[CfgFunction, tuple[PostC
         ratio = torch.where(length > 0, _length(cond) / length, 1.0)
         return given.x - guided * (strength * ratio + 1 - strength)
 
-    def after(given: CfgInput, answer: Tensor) -> Tensor:
-        length = _length(answer) + 1e-8
-        return answer * (_length(given.cond) / length).clamp(max=1) * strength
+    return rule
 
-    return (rule, ()) if before else (plain_cfg, (after,))
+
+def tangential_damping(given: CfgInput) -> CfgInput:
+    """TCFG: of the noise of uncond what is along the direction that it shares with cond.
+
+    Kwon et al. 2025, https://arxiv.org/abs/2503.18137: the first right singular vector of both.
+    """
+    noise = torch.stack([given.x - given.uncond, given.x - given.cond], dim=1).flatten(2).float()
+    shared: Tensor = linalg.svd(noise, full_matrices=False).Vh[:, :1]
+    damped = (noise[:, :1] @ shared.mT) @ shared
+    return replace(given, uncond=given.x - damped.reshape_as(given.x).to(given.x))
+
+
+def mahiro(given: CfgInput, answer: Tensor) -> Tensor:
+    """Mahiro: between the answer and scaled cond, by how alike both are to scaled uncond.
+
+    By yoinked-h, without a paper; the likeness is the cosine over the channels of signed square
+    roots.
+    """
+    leap = given.cond * given.scale
+    merged, uncond = (leap + answer) / 2, given.uncond * given.scale
+    roots = [latents.abs().sqrt() * latents.sign() for latents in (uncond, merged)]
+    likeness = 2 * (cosine_similarity(roots[0], roots[1]).mean() + 1)
+    return (likeness * answer + (4 - likeness) * leap) / 4
 
 
 def _length(latents: Tensor) -> Tensor:
@@ -171,7 +205,8 @@ def video_cfg(least: float, *, there_and_back: bool) -> CfgFunction:
     """A scale that grows over the frames of a video from `least` on; or grows and falls."""
 
     def rule(given: CfgInput) -> Tensor:
-        way = torch.linspace(0, 1, len(given.x)).view(-1, 1, 1, 1).to(given.x)
+        way = torch.linspace(0, 1, len(given.x)).to(given.x)
+        way = way.reshape(-1, *[1] * (given.x.ndim - 1))
         if there_and_back:
             way = 1 - (2 * way - 1).abs()
         return plain_cfg(replace(given, scale=least + way * (given.scale - least)))

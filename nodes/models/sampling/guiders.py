@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
-from nodes.models.conditioning.areas import Cond, Conditioning, WeightedArea, conds
+from nodes.models.conditioning.areas import Cond, Conditioning, Region, WeightedArea, conds, regions
 from nodes.models.networks.network import Network
 from nodes.models.networks.unet import Model
 from nodes.models.sampling.cfg import CfgInput, perp_neg
@@ -25,13 +25,21 @@ Combine: TypeAlias = Callable[[Sequence[Tensor], Tensor, Tensor], Tensor]
 """Gets the answers, the latents that they are about, and their level."""
 
 
+class _Timed(NamedTuple):
+    """A region, and between which sigmas it counts."""
+
+    region: Region
+    start: float
+    end: float
+
+
 @dataclass(frozen=True, eq=False)
 class Guider:
     """A model and what it is asked for; made by `cfg_guider` and the like.
 
     Attributes:
-        groups: conditionings that are answered for themselves; within one, texts share the
-            picture by their weights.
+        groups: conditionings that are answered for themselves, the negative one first; within one,
+            texts share the picture by their weights.
         combine: makes one answer of those to the groups.
         negative: the negative conditioning; CFG++ samplers ask for its answer alone.
     """
@@ -40,8 +48,8 @@ class Guider:
     groups: Sequence[Sequence[Cond]]
     combine: Combine
     negative: Sequence[Cond] = ()
-    _places: dict[tuple[int, torch.Size], WeightedArea] = field(
-        default_factory=dict[tuple[int, torch.Size], WeightedArea], init=False, repr=False
+    _regions: dict[tuple[int, ...], list[list[_Timed]]] = field(
+        default_factory=dict[tuple[int, ...], list[list[_Timed]]], init=False, repr=False
     )
 
     @cached_property
@@ -64,18 +72,24 @@ class Guider:
         """All texts that are evaluated."""
         return [cond.text for group in self.conds for cond in group]
 
-    def active(self, sigma: Tensor) -> list[list[Cond]]:
-        """The groups, of each what counts at a level of noise."""
-        level, at = float(sigma), self.model.space.percent_to_sigma
+    @cached_property
+    def lengths(self) -> frozenset[int]:
+        """Of the texts that are evaluated, in tokens."""
+        return frozenset(text.shape[1] for text in self.texts)
 
-        def counts(cond: Cond) -> bool:
-            start, end = cond.span
-            return at(end) <= level <= at(start)
-
-        return [[cond for cond in group if counts(cond)] for group in self.conds]
+    def active(self, shape: Sequence[int], sigma: Tensor) -> list[list[Region]]:
+        """The groups, of each what counts at a level of noise, for latents of a shape."""
+        key = tuple(shape)
+        if key not in self._regions:
+            self._regions[key] = self._resolved(key)
+        level = float(sigma)
+        return [
+            [region for region, start, end in group if end <= level <= start]
+            for group in self._regions[key]
+        ]
 
     def with_uncond(self) -> Guider:
-        """One whose answers come with those to the negative alone, as [2, B, C, H, W]."""
+        """One whose answers come with those to the negative alone, as [2, B, C, ...]."""
         negative = self.negative or self.groups[-1]
         places = [place for place, group in enumerate(self.groups) if group is negative]
         groups = self.groups if places else [*self.groups, negative]
@@ -109,12 +123,22 @@ class Guider:
         """Bind its model."""
         self.model.bind(loaded)
 
-    def weighted_area(self, cond: Cond, shape: torch.Size) -> WeightedArea:
-        """Where a text counts in latents of that shape."""
-        key = (id(cond), shape)
-        if key not in self._places:
-            self._places[key] = cond.weighted_area(shape)
-        return self._places[key]
+    def _resolved(self, shape: tuple[int, ...]) -> list[list[_Timed]]:
+        """The groups for latents of a shape, with the sigmas between which each text counts.
+
+        Areas of a negative conditioning count for the others even where it is not evaluated.
+        """
+        unseen = [] if any(group is self.negative for group in self.groups) else [self.negative]
+        first, *others = [*unseen, *self.conds]
+        *others, first = regions([*others, first], shape)  # the negative one last
+        sigma = self.model.space.percent_to_sigma
+        return [
+            [
+                _Timed(region, sigma(region.cond.span[0]), sigma(region.cond.span[1]))
+                for region in group
+            ]
+            for group in [first, *others][len(unseen) :]
+        ]
 
 
 def cfg_guider(
@@ -193,8 +217,8 @@ class StepRequest:
     @property
     def key(self) -> Hashable:
         """Requests of equal key can be answered by one evaluation."""
-        lengths = frozenset(text.shape[1] for text in self.guider.texts)
-        return self.guider.model.terms, self.x.shape[1:], self.x.device, lengths
+        guider = self.guider
+        return guider.model.terms, self.x.shape[1:], self.x.device, guider.lengths
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +240,10 @@ def answer(requests: Sequence[StepRequest]) -> list[Tensor]:
     """The denoised latents that each of `requests`, all of equal key, asks for, in their order."""
     model = requests[0].guider.model
     rows = [
-        [[_row(request, cond) for cond in group] for group in request.guider.active(request.sigma)]
+        [
+            [_row(request, region) for region in group]
+            for group in request.guider.active(request.x.shape, request.sigma)
+        ]
         for request in requests
     ]
     flat = [row for of_one in rows for group in of_one for row in group]
@@ -231,22 +258,22 @@ def answer(requests: Sequence[StepRequest]) -> list[Tensor]:
     ]
 
 
-def _row(request: StepRequest, cond: Cond) -> _Row:
+def _row(request: StepRequest, region: Region) -> _Row:
     count = len(request.x)
     sigma = request.sigma.reshape(1).expand(count)
-    text = cond.text.expand(count, -1, -1)
-    if cond.is_plain:
-        return _Row(request.x, sigma, text, None)
-    place = request.guider.weighted_area(cond, request.x.shape)
-    return _Row(place.area.of(request.x), sigma, text, place)
+    text = region.cond.text.expand(count, -1, -1)
+    place = region.place
+    x = request.x if place is None else place.area.of(request.x)
+    return _Row(x, sigma, text, place)
 
 
 def _evaluated(model: Model, rows: Sequence[_Row]) -> Iterator[Tensor]:
-    """The model's answer to each row; rows of one kind share an evaluation."""
+    """The model's answer to each row; rows of one kind share evaluations, as memory allows."""
     answers: dict[int, Tensor] = {}
     for kind in sorted({row.kind for row in rows}):
         chosen = [index for index, row in enumerate(rows) if row.kind == kind]
-        together = model.denoised(
+        together = model.network.batches.evaluated(
+            model.denoised,
             torch.cat([rows[index].x for index in chosen]),
             torch.cat([rows[index].sigma for index in chosen]),
             torch.cat([rows[index].text for index in chosen]),
