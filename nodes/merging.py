@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Annotated, Any
 
 from engine import Range, Tooltip, node
 from nodes.sockets import Clip, Model
@@ -73,3 +75,37 @@ def add_clips(*, clip1: Clip, clip2: Clip) -> Clip:
     from nodes.models.networks.merging import merged
 
     return merged(clip1, clip2, 1.0, 1.0)
+
+
+def _blockwise(id: str, names: Sequence[str]) -> Callable[..., Model]:
+    """A node that mixes two denoisers, with a ratio for each beginning of their weights' names."""
+
+    @node(id, category=f"{CATEGORY}/model_specific")
+    def declared(*, model1: Model, model2: Model, ratio: Ratio = 1.0) -> Model:
+        """Two denoisers mixed, each block of them in its own way."""
+        return blend(model1=model1, model2=model2, **dict.fromkeys(names, ratio))
+
+    def blend(*, model1: Model, model2: Model, **kept: float) -> Model:
+        from nodes.models.networks.merging import merged_by_names
+
+        return merged_by_names(model1, model2, kept)
+
+    # The inputs have dots in their names, which no parameter can have.
+    spec: Any = getattr(declared, "spec")  # noqa: B009 - functions have no declared attribute
+    ratio = spec.inputs[-1]
+    ratios = tuple(replace(ratio, name=name) for name in names)
+    spec = replace(spec, function=blend, inputs=(*spec.inputs[:-1], *ratios))
+    setattr(blend, "spec", spec)  # noqa: B010 - as above
+    return blend
+
+
+def _places(inputs: int, outputs: int, end: str) -> tuple[str, ...]:
+    """Beginnings of names of a UNet's weights in the original code, block by block."""
+    sides = (("input_blocks", inputs), ("middle_block", 3), ("output_blocks", outputs))
+    blocks = (f"{side}.{number}{end}" for side, count in sides for number in range(count))
+    return ("time_embed.", "label_emb.", *blocks, "out.")
+
+
+blend_sd1 = _blockwise("ModelMergeSD1", _places(12, 12, "."))
+blend_sd2 = _blockwise("ModelMergeSD2", _places(12, 12, "."))
+blend_sdxl = _blockwise("ModelMergeSDXL", _places(9, 9, ""))

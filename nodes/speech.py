@@ -26,7 +26,7 @@ def load_kokoro(
     return VoiceModel.find(run.model_path("kokoro", model_name))
 
 
-@node("KokoroSpeak", category="speech", display_name="Speak (Kokoro)")
+@node("KokoroSpeak", category="speech", display_name="Speak (Kokoro)", loads=True)
 def speak(
     *,
     voice_model: VoiceModel,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from engine.authoring.hints import Blame, ordinary, read_input, read_output
-from engine.authoring.markers import CPU, Device
+from engine.authoring.markers import CPU, GPU, Device
 from engine.authoring.protocols import Artifact, Blocked, Expansion, Run
 from engine.authoring.spec import MISSING, Input, Kind, NodeSpec, Output, place
 
@@ -25,6 +25,7 @@ def node(
     category: str,
     display_name: str | None = None,
     on: Device = CPU,
+    loads: bool | None = None,
     pure: bool = True,
     fingerprint: Callable[..., object] | None = None,
     passes: Sequence[str] = (),
@@ -40,6 +41,8 @@ def node(
         category: where the editor's menu has it, "image/transform".
         display_name: its title in the editor; the id with spaces if None.
         on: the devices it can run on.
+        loads: whether the models among its inputs are loaded before it runs; None: if it can run
+            on a GPU, as others make new handles of handles.
         pure: equal inputs give equal outputs.
         fingerprint: see NodeSpec.
         passes: inputs of an output node that go on as outputs, unchanged.
@@ -79,6 +82,7 @@ def node(
             single=gives.single and not passes,
             run_parameter=run_parameter,
             on=on,
+            loads=GPU in on if loads is None else loads,
             pure=pure,
             fingerprint=fingerprint,
             deprecated=deprecated,

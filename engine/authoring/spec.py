@@ -143,6 +143,7 @@ class NodeSpec:
         single: the function returns the one output itself, not a tuple of outputs.
         run_parameter: name of the parameter that wants the `Run`, if any.
         on: devices it can run on.
+        loads: the models among its inputs are loaded, and kept as they are, while it runs.
         pure: equal inputs give equal outputs, so results may be reused.
         fingerprint: from the literal arguments (None for linked ones), a value that changes
             when the node's outer world (a file, a clock) does; NaN or an exception: it always
@@ -179,6 +180,7 @@ class NodeSpec:
     single: bool = True
     run_parameter: str | None = None
     on: Device = CPU
+    loads: bool = True
     pure: bool = True
     fingerprint: Callable[..., object] | None = None
     needs: Callable[..., Sequence[str] | Awaitable[Sequence[str]]] | None = None

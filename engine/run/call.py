@@ -253,7 +253,8 @@ class NodeCall:
 
     def _residents(self, arguments: Mapping[str, Any]) -> list[Resident[Any]]:
         """The models it needs; of what other values bring along, if it computes with models."""
-        return residents(arguments, deep=GPU in self.node.spec.on)
+        spec = self.node.spec
+        return residents(arguments, deep=GPU in spec.on) if spec.loads else []
 
     def _on_admission(self) -> None:
         """A lane takes the call; its models are not loaded yet."""

@@ -58,6 +58,24 @@ def test_each_part_is_mixed_in_its_own_way(pair: tuple[Loaded, Loaded]):
         assert torch.allclose(mixed[name], expected, atol=1e-6), name
 
 
+def test_blocks_are_mixed_by_the_beginnings_of_their_original_names(pair: tuple[Loaded, Loaded]):
+    one, two = (loaded.model for loaded in pair)
+    first, second = weights(one), weights(two)
+    kept = {"time_embed.": 0.25, "input_blocks.1.": 0.0, "input_blocks.1.0.": 0.5, "out.": 1.0}
+    mixed = weights(merging.blend_sd1(model1=one, model2=two, **kept))
+    places = {
+        "time_embedding.": 0.25,
+        "down_blocks.0.attentions.0.": 0.0,
+        "down_blocks.0.resnets.0.": 0.5,
+        "conv_norm_out.": 1.0,
+        "conv_out.": 1.0,
+    }
+    for name in first:
+        share = next((share for begin, share in places.items() if name.startswith(begin)), 0.25)
+        expected = first[name] * share + second[name] * (1 - share)
+        assert torch.allclose(mixed[name], expected, atol=1e-6), name
+
+
 def test_a_difference_can_be_put_onto_another_model(pair: tuple[Loaded, Loaded], tmp_path: Path):
     one, two = (loaded.model for loaded in pair)
     tensors = {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
+
+from nodes.models.files.checkpoints import TEXT_ENCODER, UNET, VAE, Part
 
 RESNET = {
     "norm1": "in_layers.0",
@@ -46,6 +48,13 @@ VAE_WORDS = {
 VAE_BLOCK = re.compile(
     r"(encoder\.down|decoder\.up)_blocks\.(\d+)\.(resnets\.(\d+)|(down|up)samplers\.0)\.(.+)"
 )
+
+
+def of(part: Part) -> Mapping[str, str]:
+    """Name of each weight of a network -> in the original code, without a prefix."""
+    inner = {ours: theirs.removeprefix(part.prefix) for ours, theirs in part.names.items()}
+    rename, sign = KINDS[part.title]
+    return inner if any(sign in name for name in inner.values()) else rename(inner.keys())
 
 
 def unet(names: Collection[str]) -> dict[str, str]:
@@ -123,3 +132,11 @@ def _resnet(rest: str) -> str:
         if rest.startswith(ours + "."):
             return theirs + rest.removeprefix(ours)
     return rest
+
+
+KINDS: Mapping[str, tuple[Callable[[Collection[str]], dict[str, str]], str]] = {
+    UNET: (unet, "input_blocks."),
+    VAE: (vae, ".mid.attn_1."),
+    TEXT_ENCODER: (clip, "text_model."),
+}
+"""By title: how names of diffusers become original ones, and what only original ones hold."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
 from torch import Tensor
 
+from nodes.models.families import original_names
 from nodes.models.files.checkpoints import Part
 from nodes.models.files.tensor_files import ModelFileError, TensorFile
 from nodes.models.networks.changes import Change
@@ -112,3 +113,27 @@ def _with(handle: HandleT, merge: Merge) -> HandleT:
             "weight in common; only models of one build can be merged"
         )
     return replace(handle, patches=(*handle.patches, merge))
+
+
+def merged_by_names(handle: HandleT, other: HandleT, kept: Mapping[str, float]) -> HandleT:
+    """A denoiser that keeps such shares of its weights; the rest of each is the other's.
+
+    Args:
+        handle: the denoiser.
+        other: of the same build.
+        kept: share by the beginning of a name in the original code ("input_blocks.0."); the
+            longest that fits a weight counts, for weights that none fits the first of all.
+
+    Raises:
+        ValueError: they have no weight in common.
+    """
+    names = original_names.of(handle.part)
+    usual = next(iter(kept.values()))
+
+    def shares(name: str) -> tuple[float, float]:
+        fitting = [begin for begin in kept if names.get(name, name).startswith(begin)]
+        share = kept[max(fitting, key=len)] if fitting else usual
+        return share, 1 - share
+
+    told = "/".join(f"{begin}{share!r}" for begin, share in kept.items())
+    return _with(handle, Merge(other, shares, told))
