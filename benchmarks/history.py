@@ -18,7 +18,7 @@ from aiohttp import ClientSession
 from benchmarks.service import running
 from benchmarks.tables import Measures
 from engine.store.db import Database
-from engine.store.history import Job, Outcome
+from engine.store.history import Job, JobResult
 from engine.store.queue import Queue
 
 JOBS = 10_000
@@ -45,10 +45,10 @@ def jobs(first: int) -> Iterator[Job]:
         yield Job(str(uuid.uuid4()), n, prompt(n), extra(), ["6"], "me", 1_700_000_000_000 + n)
 
 
-def outcome(n: int) -> Outcome:
+def outcome(n: int) -> JobResult:
     """Of a job that saved a picture."""
     shown = {"6": {"images": [{"filename": f"x_{n:05}_.png", "subfolder": "", "type": "output"}]}}
-    return Outcome("success", 1_700_000_000_000 + n, 1_700_000_005_000 + n, ["1"], shown)
+    return JobResult("success", 1_700_000_000_000 + n, 1_700_000_005_000 + n, ["1"], shown)
 
 
 async def fill(home: Path) -> None:
@@ -81,7 +81,7 @@ def long() -> Iterator[Job]:
         yield Job(str(uuid.uuid4()), n - 100, {"1": sleep, "2": shown}, {}, ["2"], None, 1)
 
 
-def encoded(value: Job | Outcome) -> bytes:
+def encoded(value: Job | JobResult) -> bytes:
     """As the store keeps it."""
     return msgspec.json.encode(value)
 

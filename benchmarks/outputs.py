@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.tables import Measures
-from engine.store.blanks import Blanks
+from engine.store.anonymous_files import AnonymousFiles
 from engine.store.db import connect
 from engine.store.folders import Folders
 from engine.store.outputs import Outputs
@@ -38,12 +38,12 @@ def main() -> None:
         output = folders.root("output")
         for number in range(1, FILES + 1):
             (output / f"ComfyUI_{number:05}_.png").touch()
-        outputs = Outputs(folders, connect(home / "cache.db"), Blanks())
+        outputs = Outputs(folders, connect(home / "cache.db"), AnonymousFiles())
         plain = timed(lambda number: (output / f"plain {number}").write_bytes(PICTURE))
 
         def save(prefix: str) -> object:
             saved = outputs.save(prefix, "png", PICTURE, "output")
-            outputs.settle()
+            outputs.flush_counters()
             return saved
 
         began = time.perf_counter()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from engine.store.keeping import ALL_THAT_FITS, Keeping
+from engine.store.cache_policy import ALL_THAT_FITS, CachePolicy
 
-__all__ = ["ALL_THAT_FITS", "Keeping", "add_caching", "keeping"]
+__all__ = ["ALL_THAT_FITS", "CachePolicy", "add_caching", "keeping"]
 
 
 def add_caching(parser: argparse.ArgumentParser) -> None:
@@ -25,15 +25,18 @@ def add_caching(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--cache-none", action="store_true", help="compute everything anew")
 
 
-def keeping(given: argparse.Namespace) -> Keeping:
+def keeping(given: argparse.Namespace) -> CachePolicy:
     """What the flags say.
 
     A job's own results are never too many for an LRU cache of the protocol: with a size of 0 it
     drops them when another job begins that does not need them.
     """
     if given.cache_none:
-        return Keeping(most=0)
-    return Keeping(latest=given.cache_classic or given.cache_lru == 0, most=given.cache_lru or None)
+        return CachePolicy(max_results=0)
+    return CachePolicy(
+        latest_jobs_only=given.cache_classic or given.cache_lru == 0,
+        max_results=given.cache_lru or None,
+    )
 
 
 def _number(text: str) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from engine.authoring.errors import SoundstageError
 from engine.cli import values
-from engine.cli.caching import ALL_THAT_FITS, Keeping, add_caching, keeping
+from engine.cli.caching import ALL_THAT_FITS, CachePolicy, add_caching, keeping
 from engine.cli.custom_nodes import add_custom_nodes, custom_nodes
 from engine.cli.flags import add_foreign
 
@@ -61,7 +61,7 @@ class Serve:
     cors: str | None = None
     upload_limit: int = 100 * MEGABYTE
     max_queue: int = 10_000
-    keeping: Keeping = ALL_THAT_FITS
+    keeping: CachePolicy = ALL_THAT_FITS
     cpu: bool = False
     attached: bool = False
     preview_method: str = "none"

@@ -16,7 +16,7 @@ from engine.graph.plan import Walk
 from engine.graph.prompt import GraphNode, Link
 from engine.run.expand import Grown
 from engine.run.turns import holes
-from engine.store.cache import Result
+from engine.store.cache import NodeResult
 
 
 class State(enum.Enum):
@@ -60,10 +60,10 @@ class Place(Struct, eq=False):
     awaits: list[Place] = field(default_factory=list["Place"])
     missing: int = 0
     waiters: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
-    result: Result | None = None
+    result: NodeResult | None = None
     followed: set[str] = field(default_factory=set[str])
     has_all: bool = False
-    unfilled: Result | None = None
+    unfilled: NodeResult | None = None
     children: list[Place] = field(default_factory=list["Place"])
     shows_inside: bool = False
     seconds: float = 0.0
@@ -125,7 +125,7 @@ class Board:
         open: targets that are neither done nor failed.
     """
 
-    def __init__(self, find: Callable[[Place], Result | None]) -> None:
+    def __init__(self, find: Callable[[Place], NodeResult | None]) -> None:
         self._find = find
         self.places: dict[str, Place] = {}
         self.ready: deque[Place] = deque()
@@ -162,7 +162,7 @@ class Board:
             self.aim(self.places[id])
 
     def expand(
-        self, place: Place, growth: Grown, made: Result, keys: Mapping[str, str]
+        self, place: Place, growth: Grown, made: NodeResult, keys: Mapping[str, str]
     ) -> dict[str, str]:
         """Let a place wait for what it expanded into; returns what to show for each new node.
 
@@ -237,7 +237,7 @@ class Board:
             place.awaits = []
             self.ready.append(place)
 
-    def settle(self, place: Place, result: Result) -> None:
+    def settle(self, place: Place, result: NodeResult) -> None:
         """It is done."""
         place.state, place.result, place.unfilled = State.DONE, result, None
         self._leave(place)

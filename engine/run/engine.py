@@ -26,12 +26,12 @@ from engine.run.scheduler import Listener, QueueChanged, Record, Scheduler
 from engine.run.settings import Settings
 from engine.run.worker import Worker
 from engine.store.assets import Assets
+from engine.store.cache_policy import CachePolicy
 from engine.store.db import Database
 from engine.store.folders import Folders
 from engine.store.gallery import Gallery
-from engine.store.history import Entry, Job, Listed, Standing
-from engine.store.keeping import Keeping
-from engine.store.listing import Page, Wanted
+from engine.store.history import HistoryEntry, Job, JobInfo, RawJob
+from engine.store.listing import JobPage, JobQuery
 from engine.store.model_paths import ModelPaths
 from engine.store.queue import DuplicateJob, Queue
 
@@ -133,7 +133,7 @@ class Engine:
         packs: Sequence[str] = (),
         guests: GuestPacks | None = None,
         max_queue: int = MOST_WAITING,
-        keeping: Keeping | None = None,
+        keeping: CachePolicy | None = None,
     ) -> Engine:
         """Open a home and go on with the jobs that wait there.
 
@@ -162,7 +162,13 @@ class Engine:
         if worker is None:
             worker = ProcessWorker(
                 Settings(
-                    str(home), paths, list(packs), models, guests, _level(), keeping or Keeping()
+                    str(home),
+                    paths,
+                    list(packs),
+                    models,
+                    guests,
+                    _level(),
+                    keeping or CachePolicy(),
                 )
             )
             if guests is not None:
@@ -251,26 +257,28 @@ class Engine:
         """What came of a running job so far; None for other jobs."""
         return self._scheduler.record(job)
 
-    async def queue(self) -> tuple[list[Listed], list[Listed]]:
+    async def queue(self) -> tuple[list[RawJob], list[RawJob]]:
         """The running jobs, and the waiting ones, next one first."""
         running, pending = await asyncio.gather(self._queue.running(), self._queue.pending())
         return running, pending
 
-    async def history(self, *, newest: int | None = None, offset: int | None = None) -> list[Entry]:
+    async def history(
+        self, *, newest: int | None = None, offset: int | None = None
+    ) -> list[HistoryEntry]:
         """Ended jobs, oldest first: the `newest` ones, or that many from `offset` on."""
         return await self._queue.history(newest, offset)
 
-    async def entry(self, id: str) -> Entry | None:
+    async def entry(self, id: str) -> HistoryEntry | None:
         """An ended job; None while it waits or runs, or when unknown."""
-        return await self._queue.entry(id)
+        return await self._queue.history_entry(id)
 
-    async def jobs(self, wanted: Wanted) -> Page:
+    async def jobs(self, wanted: JobQuery) -> JobPage:
         """Some of the jobs there are, in whatever state."""
         return await self._queue.page(wanted)
 
-    async def job(self, id: str) -> Standing | None:
+    async def job(self, id: str) -> JobInfo | None:
         """Where a job stands; None when unknown."""
-        return await self._queue.standing(id)
+        return await self._queue.info(id)
 
     async def cancel(self, ids: Sequence[str]) -> bool:
         """Take jobs out of the queue, or interrupt them if they run; whether there was one."""
@@ -300,7 +308,7 @@ class Engine:
 
     async def delete_history(self, ids: Sequence[str] | None) -> None:
         """Forget ended jobs by id, or all of them; the gallery remembers the files they made."""
-        await self.gallery.fill()
+        await self.gallery.refresh()
         self._queue.delete_history(ids)
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:

@@ -34,7 +34,7 @@ from engine.run.kept import Kept
 from engine.run.loop import Loop, Tell
 from engine.run.row import Row
 from engine.run.turns import filled, holes, result, turns
-from engine.store.cache import Result
+from engine.store.cache import NodeResult
 from engine.store.history import Failure, Job, Partial, Status
 
 log = logging.getLogger(__name__)
@@ -250,7 +250,7 @@ class JobRun:
         else:
             self._loop.spawn(partial(self._save, place, made, shown))
 
-    async def _save(self, place: Place, made: Result, shown: dict[str, list[Any]]) -> None:
+    async def _save(self, place: Place, made: NodeResult, shown: dict[str, list[Any]]) -> None:
         await self._kept.save(place, made)
         with self._lock:
             self._settle(place, made, shown)
@@ -261,7 +261,7 @@ class JobRun:
         self._calls.pop(place.node.id, None)
         self._kept.leave(place)
 
-    def _settle(self, place: Place, made: Result, shown: dict[str, list[Any]]) -> None:
+    def _settle(self, place: Place, made: NodeResult, shown: dict[str, list[Any]]) -> None:
         """The node is done; the lock is held."""
         id = place.node.id
         self._leave(place)
@@ -321,7 +321,7 @@ class JobRun:
                 self._board.aim_at(*gone)
         self._go_on()
 
-    def _fill(self, place: Place, unfilled: Result) -> None:
+    def _fill(self, place: Place, unfilled: NodeResult) -> None:
         """A node is done whose expansion is."""
         made = filled(unfilled, partial(items, self._board))
         self._kept.keep_expanded(place, made)

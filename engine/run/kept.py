@@ -15,7 +15,7 @@ from engine.run.call import Bench
 from engine.run.events import Expanded, NodeFinished, NodeShown
 from engine.run.failures import sendable
 from engine.run.loop import Loop
-from engine.store.cache import WORTH_KEEPING_SECONDS, Result
+from engine.store.cache import MIN_SAVE_SECONDS, NodeResult
 
 SLOW_SECONDS = 0.2
 DEEPEST_SHOWING = 8
@@ -41,21 +41,21 @@ class Kept:
         self._making = bench.making
         self._claimed: dict[str, Place] = {}
         self._loop = loop
-        self._unsaved: deque[tuple[str, Result]] = deque()
-        self._showing_inside: list[tuple[Place, Result]] = []
+        self._unsaved: deque[tuple[str, NodeResult]] = deque()
+        self._showing_inside: list[tuple[Place, NodeResult]] = []
         self._retold: set[str] = set()
 
     def begin(self, job: str, keys: Iterable[str]) -> None:
         """The job needs the results of these keys."""
-        self._cache.begin(job, with_inside(keys))
+        self._cache.begin_job(job, with_inside(keys))
 
     def grow(self, job: str, parent: str, keys: Iterable[str]) -> None:
         """A node expanded into nodes of these keys."""
-        self._cache.grow(job, parent, with_inside(keys))
+        self._cache.add_expansion(job, parent, with_inside(keys))
 
     def end(self, job: str) -> None:
         """The job makes nothing any more."""
-        self._cache.end(job)
+        self._cache.end_job(job)
         self._making.end([*self._claimed])
         self._claimed.clear()
 
@@ -64,7 +64,7 @@ class Kept:
 
         `wake` is called when that one is done with it, or gives it up.
         """
-        if not self._cache.keeps or self._claimed.get(place.key) is place:
+        if not self._cache.is_enabled or self._claimed.get(place.key) is place:
             return True
         if not self._making.begin(place.key, wake):
             return False
@@ -86,10 +86,10 @@ class Kept:
             return False
         if all(self._folders.has(file) for file in files(known.shown)):
             return True
-        self._cache.forget(key)
+        self._cache.discard(key)
         return False
 
-    def find(self, place: Place) -> Result | None:
+    def find(self, place: Place) -> NodeResult | None:
         """The result of a place, told like one that was made now."""
         if self.has(place.key, shows=place.node.spec.shows):
             known = self._cache.get(place.key)
@@ -100,7 +100,7 @@ class Kept:
             return None
         self.retell([place.node.id], {place.node.id: place})
         known = self._cache.get(inside(place.key))
-        return Result(known.outputs, (known.shown or {}).get(OWN, [None])[0]) if known else None
+        return NodeResult(known.outputs, (known.shown or {}).get(OWN, [None])[0]) if known else None
 
     def _tell(self, id: str, shown: Mapping[str, list[Any]]) -> None:
         if shown:
@@ -136,24 +136,24 @@ class Kept:
             for suffix, (shown,) in known.shown.items():
                 self._tell(id + suffix, shown)
 
-    def keep(self, place: Place, made: Result) -> bool:
+    def keep(self, place: Place, made: NodeResult) -> bool:
         """Keep a result; False if it takes a while to write it down first, by `save`."""
-        self._cache.remember(place.key, made)
-        if not self._cache.is_worth_saving(made, place.seconds):
+        self._cache.put(place.key, made)
+        if not self._cache.should_save(made, place.seconds):
             return True
         if place.seconds > SLOW_SECONDS:
             return False
-        if place.seconds > WORTH_KEEPING_SECONDS:
+        if place.seconds > MIN_SAVE_SECONDS:
             self._cache.save(place.key, made)
         else:
             self._unsaved.append((place.key, made))
         return True
 
-    async def save(self, place: Place, made: Result) -> None:
+    async def save(self, place: Place, made: NodeResult) -> None:
         """Write a result down, in a thread."""
         await asyncio.to_thread(self._cache.save, place.key, made)
 
-    def keep_expanded(self, place: Place, made: Result) -> None:
+    def keep_expanded(self, place: Place, made: NodeResult) -> None:
         """Keep the result of a node whose expansion is done.
 
         The turns of a loop lie in each other; of those that show something only the outer ones are
@@ -171,7 +171,7 @@ class Kept:
             if made.shown is not None:
                 shown[OWN] = [made.shown]
             if all(shown.values()):
-                self._put(inside(place.key), Result(made.outputs, shown), place.seconds)
+                self._put(inside(place.key), NodeResult(made.outputs, shown), place.seconds)
 
     def _shown_in(self, place: Place) -> Iterator[tuple[str, list[Any]]]:
         """What was shown inside of a node, by what follows its id; empty if that is not known."""
@@ -189,19 +189,19 @@ class Kept:
                 if more == OWN or not child.children:
                     yield suffix + more, shown
 
-    def _put(self, key: str, made: Result, seconds: float) -> None:
-        self._cache.remember(key, made)
-        if self._cache.is_worth_saving(made, seconds):
+    def _put(self, key: str, made: NodeResult, seconds: float) -> None:
+        self._cache.put(key, made)
+        if self._cache.should_save(made, seconds):
             self._unsaved.append((key, made))
 
     def write(self) -> None:
         """Write down what is to outlive a crash and took no time to make."""
         while (unsaved := self._next_unsaved()) is not None:
             self._cache.save(*unsaved)
-            self._outputs.settle()
+            self._outputs.flush_counters()
         self._outputs.prepare()
 
-    def _next_unsaved(self) -> tuple[str, Result] | None:
+    def _next_unsaved(self) -> tuple[str, NodeResult] | None:
         """The next to write down; two threads that look at once get different ones."""
         try:
             return self._unsaved.popleft()

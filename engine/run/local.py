@@ -23,11 +23,11 @@ from engine.run.events import Ended, Event, now_ms
 from engine.run.executor import JobRun
 from engine.run.loop import Tell
 from engine.run.worker import Hear
-from engine.store.blanks import Blanks
+from engine.store.anonymous_files import AnonymousFiles
 from engine.store.cache import Cache
+from engine.store.cache_policy import CachePolicy
 from engine.store.folders import Folders
 from engine.store.history import Failure, Job
-from engine.store.keeping import Keeping
 from engine.store.outputs import Outputs
 
 log = logging.getLogger(__name__)
@@ -72,12 +72,12 @@ class LocalWorker:
         registry: Registry,
         folders: Folders,
         budgets: Budgets | None = None,
-        keeping: Keeping | None = None,
+        keeping: CachePolicy | None = None,
     ) -> None:
         self._registry = registry
         self._folders = folders
         self._budgets = budgets
-        self._keeping = keeping or Keeping()
+        self._keeping = keeping or CachePolicy()
         self._jobs: dict[str, JobRun | asyncio.Task[None]] = {}
         self._ready: asyncio.Task[_Equipment] | None = None
         self._equipped: _Equipment | None = None
@@ -192,11 +192,11 @@ class LocalWorker:
             self._registry.codecs,
             memory_bytes=budgets.results_memory,
             disk_bytes=budgets.results_disk,
-            keeping=self._keeping,
+            policy=self._keeping,
         )
         names = [*backend.accelerators(), *["cpu"] * CPU_LANES]
         lanes = Lanes([Lane(f"lane {n} {name}", name, residency) for n, name in enumerate(names)])
-        outputs = Outputs(self._folders, cache.connection, Blanks())
+        outputs = Outputs(self._folders, cache.connection, AnonymousFiles())
         log.info("ready on %s (pid %d, Python %s)", ", ".join(names), os.getpid(), sys.version)
         bench = Bench(self._registry, self._folders, cache, outputs, lanes, self._loop)
         warming = threading.Thread(target=warm, args=(backend,), name="warm", daemon=True)

@@ -24,7 +24,7 @@ from engine.run.events import (
     now_ms,
 )
 from engine.run.worker import Worker
-from engine.store.history import Failure, Job, Outcome, Span
+from engine.store.history import Failure, Job, JobResult, Span
 from engine.store.queue import Queue
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class Scheduler:
         """Start the jobs that may start."""
         while self._has_room:
             try:
-                job = self._queue.claim(alone=not self._records)
+                job = self._queue.claim(exclusive=not self._records)
             except SoundstageError:
                 log.exception("no job can be taken from the queue")
                 return
@@ -132,7 +132,7 @@ class Scheduler:
         attempts = job.attempts + 1
         if attempts < DEADLY_ATTEMPTS:
             log.warning("%s; job %s starts again, alone", lost.why, job.id)
-            self._queue.give_back(job, attempts=attempts)
+            self._queue.requeue(job, attempts=attempts)
             return
         text = (
             f"the worker process died {attempts} times while it ran this job, so the job is not "
@@ -187,12 +187,12 @@ class Record:
             case _:
                 pass
 
-    def outcome(self, ended: Ended) -> Outcome:
+    def outcome(self, ended: Ended) -> JobResult:
         """How the job ended; what still ran then ran until then."""
         for span in self.spans.values():
             if span.seconds is None:
                 span.seconds = max(0.0, (ended.at - span.began) / 1000)
-        return Outcome(
+        return JobResult(
             status=ended.status,
             started=self.started.at,
             ended=ended.at,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from engine.run.guests import GuestPacks
-from engine.store.keeping import Keeping
+from engine.store.cache_policy import CachePolicy
 from engine.store.model_paths import ModelPaths
 
 
@@ -25,4 +25,4 @@ class Settings(msgspec.Struct, frozen=True):
     models: ModelPaths = msgspec.field(default_factory=ModelPaths)
     guests: GuestPacks | None = None
     log_level: str = "INFO"
-    keeping: Keeping = msgspec.field(default_factory=Keeping)
+    keeping: CachePolicy = msgspec.field(default_factory=CachePolicy)

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from engine.authoring.protocols import WARNINGS, Artifact, Blocked
 from engine.authoring.spec import NodeSpec
 from engine.graph.prompt import GraphNode, Link
-from engine.store.cache import Result
+from engine.store.cache import NodeResult
 
 Turn: TypeAlias = dict[str, Any] | Blocked
 """The keyword arguments of one run, or why it does not happen."""
@@ -77,7 +77,7 @@ def result(
     turns: Iterable[Turn],
     returned: Iterable[Any],
     warnings: Sequence[str] = (),
-) -> Result:
+) -> NodeResult:
     """What the runs of a node returned, put together.
 
     Args:
@@ -105,7 +105,7 @@ def result(
                 items.append(item)
     if warnings:
         shown.setdefault(WARNINGS, []).extend(warnings)
-    return Result(outputs, shown if shown or spec.shows else None)
+    return NodeResult(outputs, shown if shown or spec.shows else None)
 
 
 def _values(spec: NodeSpec, returned: Any, count: int) -> Sequence[Any]:
@@ -132,10 +132,10 @@ def holes(outputs: Iterable[Iterable[Any]]) -> list[Link]:
     return [item.link for items in outputs for item in items if isinstance(item, Hole)]
 
 
-def filled(result: Result, items: Callable[[Link], list[Any]]) -> Result:
+def filled(result: NodeResult, items: Callable[[Link], list[Any]]) -> NodeResult:
     """A result with what came for its holes: all items of each."""
     outputs: list[list[Any]] = []
     for parts in result.outputs:
         came = (items(part.link) if isinstance(part, Hole) else [part] for part in parts)
         outputs.append([*chain.from_iterable(came)])
-    return Result(outputs, result.shown)
+    return NodeResult(outputs, result.shown)

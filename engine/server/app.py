@@ -33,6 +33,7 @@ from engine.server import (
 from engine.server.catalog import Catalog
 from engine.server.counter import Counter
 from engine.server.keys import (
+    ASSET_INDEXER,
     CATALOG,
     COUNTER,
     ENGINE,
@@ -43,7 +44,6 @@ from engine.server.keys import (
     PULLS,
     SETTINGS,
     SOCKETS,
-    SURVEY,
     UPLOAD_LIMIT,
     USERDATA,
 )
@@ -51,9 +51,9 @@ from engine.server.logs import Logs
 from engine.server.machine import WorkerFacts
 from engine.server.middleware import compressed, errors, guard, headers
 from engine.server.sockets import HEARTBEAT_SECONDS, Sockets
-from engine.store.census import Census
-from engine.store.settings import Settings
-from engine.store.survey import Survey
+from engine.store.asset_indexer import AssetIndexer
+from engine.store.editor_settings import EditorSettings
+from engine.store.folder_scanner import FolderScanner
 from engine.store.userdata import UserData
 
 DEFAULT_UPLOAD_LIMIT = 100 * 2**20
@@ -190,9 +190,9 @@ def init_app(
     app[FACTS] = WorkerFacts(engine)
     app[SOCKETS] = Sockets(engine, wire.features(upload_limit), heartbeat)
     app[USERDATA] = UserData(engine.folders.root("user") / "default")
-    app[SETTINGS] = Settings(app[USERDATA])
+    app[SETTINGS] = EditorSettings(app[USERDATA])
     app[LOGS] = Logs(engine.folders.home, app[SOCKETS])
-    app[SURVEY] = Survey(engine.assets, Census(engine.folders))
+    app[ASSET_INDEXER] = AssetIndexer(engine.assets, FolderScanner(engine.folders))
     app[UPLOAD_LIMIT] = upload_limit
     app[PREVIEW_METHOD] = preview_method
     app[FRONT_END_VERSION] = "" if front_end_root is None else front_end.version(front_end_root)
@@ -206,7 +206,7 @@ def init_app(
     app.cleanup_ctx.append(_keep_log)
     app.on_shutdown.append(_close_sockets)
     app.on_shutdown.append(_stop_pulls)
-    app.on_cleanup.append(_end_survey)
+    app.on_cleanup.append(_stop_asset_indexer)
     return app
 
 
@@ -224,5 +224,5 @@ async def _stop_pulls(app: web.Application) -> None:
     app[PULLS].close()
 
 
-async def _end_survey(app: web.Application) -> None:
-    await app[SURVEY].cancel()
+async def _stop_asset_indexer(app: web.Application) -> None:
+    await app[ASSET_INDEXER].cancel()

@@ -18,11 +18,11 @@ from engine.server.answers import json_response
 from engine.server.bodies import BadInput, json_object, says_yes
 from engine.server.files import file_headers
 from engine.server.forms import received
-from engine.server.keys import ENGINE, SURVEY
+from engine.server.keys import ASSET_INDEXER, ENGINE
 from engine.server.uploads import Upload, store
 from engine.server.wire_assets import Refused
-from engine.store.assets import Asset, place_tags
-from engine.store.digest import NAMED, of_file
+from engine.store.assets import Asset, location_tags
+from engine.store.content_hash import PATTERN, hash_file
 from engine.store.folders import MODEL_SUFFIXES, Folders
 from engine.store.model_paths import ALIASES
 
@@ -64,7 +64,7 @@ async def get_assets(request: web.Request) -> web.Response:
     """GET /assets: a page of those that pass the filter."""
     filter = wire_assets.filter(list(request.query.items()))
     slice = wire_assets.slice(dict(request.query))
-    await request.app[SURVEY].refresh(PATIENCE_SECONDS)
+    await request.app[ASSET_INDEXER].refresh(PATIENCE_SECONDS)
     found = await request.app[ENGINE].assets.page(filter, slice)
     return json_response(wire_assets.page(found, slice))
 
@@ -74,7 +74,7 @@ async def get_asset(request: web.Request) -> web.Response:
     """GET /assets/{id}: one of them; the content of a file that is not huge is hashed for it."""
     asset, assets = await _asset(request), request.app[ENGINE].assets
     if asset.hash is None and asset.size <= READ_AT_ONCE:
-        assets.change(asset, hash=await asyncio.to_thread(of_file, assets.path(asset)))
+        assets.change(asset, hash=await asyncio.to_thread(hash_file, assets.path(asset)))
         asset = await _asset(request)
     return json_response(wire_assets.asset(asset))
 
@@ -98,7 +98,7 @@ async def delete_asset(request: web.Request) -> web.Response:
     if wanted and asset.folder.startswith("models/"):
         raise Refused("FORBIDDEN", "models are not deleted by this route; remove the file itself")
     assets.hide(asset)
-    if wanted and await assets.at(asset.folder, asset.file) is None:
+    if wanted and await assets.find_file(asset.folder, asset.file) is None:
         await asyncio.to_thread(assets.path(asset).unlink, missing_ok=True)
     return web.Response(status=204)
 
@@ -122,7 +122,7 @@ async def get_content(request: web.Request) -> web.StreamResponse:
 async def head_hash(request: web.Request) -> web.Response:
     """HEAD /assets/hash/{hash}: whether a content is here."""
     hash = request.match_info["hash"]
-    if not NAMED.fullmatch(hash):
+    if not PATTERN.fullmatch(hash):
         return web.Response(status=400)
     found = await request.app[ENGINE].assets.by_hash(hash)
     return web.Response(status=404 if found is None else 200)
@@ -146,7 +146,7 @@ async def post_asset(request: web.Request) -> web.Response:
         file = await asyncio.to_thread(store, upload, root, "", same, overwrite=False)
     finally:
         await asyncio.to_thread(upload.discard)
-    before = await assets.at(folder, file)
+    before = await assets.find_file(folder, file)
     known = before is not None and before.hash == hash
     kept = name or (before.name if before is not None and known else file)
     asset = await assets.add(folder, file, hash, kept, _given(tags, folder))
@@ -161,7 +161,7 @@ async def post_from_hash(request: web.Request) -> web.Response:
     """POST /assets/from-hash: another asset of a content that is here."""
     body, assets = await json_object(request), request.app[ENGINE].assets
     hash, name = wire_assets.text(body, "hash"), wire_assets.text(body, "name")
-    if hash is None or not NAMED.fullmatch(hash):
+    if hash is None or not PATTERN.fullmatch(hash):
         raise Refused("INVALID_HASH", "hash must be 'blake3:' and 64 hex digits")
     tags = wire_assets.tags(body.get("tags", []))
     wire_assets.metadata(body.get("user_metadata"))
@@ -196,7 +196,7 @@ async def post_tags(request: web.Request) -> web.Response:
 async def delete_tags(request: web.Request) -> web.Response:
     """DELETE /assets/{id}/tags: take some away."""
     asset, given = await _asset(request), await _tags(request)
-    kept = set(given) & set(place_tags(asset.folder))
+    kept = set(given) & set(location_tags(asset.folder))
     if kept:
         raise Refused("SYSTEM_TAG_FORBIDDEN", f"{min(kept)!r} says where the file lies")
     request.app[ENGINE].assets.untag(asset, given)
@@ -212,7 +212,7 @@ async def delete_tags(request: web.Request) -> web.Response:
 @told
 async def get_tags(request: web.Request) -> web.Response:
     """GET /tags: all there are, and how many assets have each."""
-    await request.app[SURVEY].refresh(PATIENCE_SECONDS)
+    await request.app[ASSET_INDEXER].refresh(PATIENCE_SECONDS)
     found = await request.app[ENGINE].assets.tags(wire_assets.filter([]))
     return json_response(wire_assets.tag_page(found, dict(request.query)))
 
@@ -221,7 +221,7 @@ async def get_tags(request: web.Request) -> web.Response:
 async def refine_tags(request: web.Request) -> web.Response:
     """GET /assets/tags/refine: the tags of the assets that pass a filter."""
     filter = wire_assets.filter(list(request.query.items()))
-    await request.app[SURVEY].refresh(PATIENCE_SECONDS)
+    await request.app[ASSET_INDEXER].refresh(PATIENCE_SECONDS)
     found = await request.app[ENGINE].assets.tags(filter)
     return json_response({"tag_counts": {tag.name: tag.count for tag in found}})
 
@@ -229,34 +229,34 @@ async def refine_tags(request: web.Request) -> web.Response:
 @told
 async def post_seed(request: web.Request) -> web.Response:
     """POST /assets/seed: look at all folders and read what the files contain."""
-    survey = request.app[SURVEY]
-    if not survey.begin():
+    indexer = request.app[ASSET_INDEXER]
+    if not indexer.start():
         return json_response({"status": "already_running"}, status=409)
     if not says_yes(request.query, "wait"):
         return json_response({"status": "started"}, status=202)
-    await survey.wait()
-    return json_response({"status": "completed", **wire_assets.survey(survey)})
+    await indexer.wait()
+    return json_response({"status": "completed", **wire_assets.indexing(indexer)})
 
 
 async def get_seed(request: web.Request) -> web.Response:
     """GET /assets/seed/status: how far that is."""
-    return json_response(wire_assets.survey(request.app[SURVEY]))
+    return json_response(wire_assets.indexing(request.app[ASSET_INDEXER]))
 
 
 async def cancel_seed(request: web.Request) -> web.Response:
     """POST /assets/seed/cancel: stop it."""
-    stopped = await request.app[SURVEY].cancel()
+    stopped = await request.app[ASSET_INDEXER].cancel()
     return json_response({"status": "cancelled" if stopped else "idle"})
 
 
 @told
 async def post_prune(request: web.Request) -> web.Response:
     """POST /assets/prune: forget the assets whose files are gone."""
-    survey = request.app[SURVEY]
-    if survey.running:
+    indexer = request.app[ASSET_INDEXER]
+    if indexer.running:
         return json_response({"status": "already_running"}, status=409)
-    await survey.refresh(PATIENCE_SECONDS)
-    return json_response({"status": "completed", "errors": survey.errors})
+    await indexer.refresh(PATIENCE_SECONDS)
+    return json_response({"status": "completed", "errors": indexer.errors})
 
 
 async def _asset(request: web.Request) -> Asset:
@@ -288,7 +288,7 @@ async def _describe(request: web.Request, asset: Asset, body: dict[str, Any]) ->
 
 def _given(tags: list[str], folder: str) -> list[str]:
     """The tags that say more than where the file lies."""
-    return [tag for tag in tags if tag not in (*ROOTS, *place_tags(folder))]
+    return [tag for tag in tags if tag not in (*ROOTS, *location_tags(folder))]
 
 
 def _target(folders: Folders, tags: list[str], name: str) -> tuple[str, Path]:

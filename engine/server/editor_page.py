@@ -13,7 +13,7 @@ from aiohttp import web
 
 from engine.authoring.errors import BadPath, MissingFile
 from engine.server import system
-from engine.store.folders import inside
+from engine.store.folders import safe_join
 
 STATIC = Path(__file__).parent / "static"
 PAGE = STATIC / "index.html"
@@ -61,7 +61,7 @@ async def asset(request: web.Request) -> web.StreamResponse:
 
 def _file(folder: Path, name: str, cached: str) -> web.FileResponse:
     with suppress(BadPath):
-        path = inside(folder, name)
+        path = safe_join(folder, name)
         if path.is_file():
             return web.FileResponse(path, headers={"Cache-Control": cached})
     raise MissingFile(f"there is no asset {name[:100]!r}; load the page at / again")

@@ -11,7 +11,7 @@ from aiohttp import web
 from engine.authoring.errors import MissingFile
 from engine.server.answers import json_response
 from engine.server.keys import ENGINE
-from engine.store.folders import inside
+from engine.store.folders import safe_join
 
 
 async def get_extensions(request: web.Request) -> web.Response:
@@ -29,7 +29,7 @@ async def get_file(request: web.Request) -> web.FileResponse:
     """
     pack, name = request.match_info["pack"], request.match_info["path"]
     root = (await _webs(request)).get(pack)
-    path = inside(root, name) if root is not None else None
+    path = safe_join(root, name) if root is not None else None
     if path is None or not path.is_file():
         raise MissingFile(f"there is no file {name[:200]!r} of a pack {pack[:100]!r}")
     return web.FileResponse(path, headers={"Cache-Control": "no-cache"})

@@ -22,7 +22,7 @@ from engine.server.forms import received
 from engine.server.keys import ENGINE
 from engine.server.pictures import CHANNELS, rendered
 from engine.server.uploads import Upload, store
-from engine.store.digest import NAMED
+from engine.store.content_hash import PATTERN
 from engine.store.folders import ANNOTATED
 
 SHOWN_INLINE = ("image/", "audio/", "video/", "text/plain", "application/json")
@@ -77,7 +77,7 @@ async def _viewed(request: web.Request) -> tuple[Path, str]:
     name, assets = request.query.get("filename"), request.app[ENGINE].assets
     if name is None:
         raise MissingFile("filename is missing; ask for /view?filename=NAME&type=output")
-    if NAMED.fullmatch(name):
+    if PATTERN.fullmatch(name):
         asset = await assets.by_hash(name)
         if asset is None:
             raise MissingFile("no file that is known here has this content")

@@ -16,7 +16,7 @@ from aiohttp import web
 from engine.authoring.errors import MissingFile
 from engine.server.answers import json_response
 from engine.server.keys import USERDATA
-from engine.store.folders import inside
+from engine.store.folders import safe_join
 from engine.store.userdata import Taken, UserData
 
 FIRST = "index.html"
@@ -56,7 +56,7 @@ def version(root: Path) -> str:
 
 
 def _find(root: Path, name: str) -> Path:
-    path = inside(root, name)
+    path = safe_join(root, name)
     if not path.is_file():
         raise MissingFile(f"there is no {name[:200]!r} here")
     return path

@@ -9,7 +9,7 @@ from aiohttp import web
 from engine.server.answers import json_response
 from engine.server.bodies import BadInput, whole
 from engine.server.keys import ENGINE
-from engine.store.gallery import Kind, Page, Shown, Wanted
+from engine.store.gallery import GalleryFile, GalleryPage, GalleryQuery, MediaKind
 
 LONGEST_PAGE = 500
 USUAL_PAGE = 60
@@ -28,21 +28,21 @@ async def delete_file(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-def wanted(query: dict[str, str]) -> Wanted:
+def wanted(query: dict[str, str]) -> GalleryQuery:
     """The parameters of GET /gallery.
 
     Raises:
         BadInput: names the one that is wrong.
     """
     kind = query.get("kind") or None
-    known: tuple[Kind, ...] = get_args(Kind)
+    known: tuple[MediaKind, ...] = get_args(MediaKind)
     if kind is not None and kind not in known:
         raise BadInput("invalid_kind", f"kind must be one of {', '.join(known)}.")
     words = query.get("query", "").split()
     if len(words) > MOST_WORDS:
         raise BadInput("invalid_query", f"query may have {MOST_WORDS} words; leave some out.")
     name, place = query.get("filename"), query.get("subfolder", "")
-    return Wanted(
+    return GalleryQuery(
         words=tuple(words),
         kind=next((one for one in known if one == kind), None),
         workflow=query.get("workflow") or None,
@@ -61,12 +61,12 @@ def _number(query: dict[str, str], name: str, default: int = 0, *, least: int = 
     return value
 
 
-def page(found: Page) -> dict[str, Any]:
+def page(found: GalleryPage) -> dict[str, Any]:
     """The answer of GET /gallery."""
     return {"files": [_file(file) for file in found.files], "next": found.next}
 
 
-def _file(shown: Shown) -> dict[str, Any]:
+def _file(shown: GalleryFile) -> dict[str, Any]:
     return {
         "id": shown.id,
         "job": shown.job,

@@ -11,8 +11,8 @@ from engine.server.counter import Counter
 from engine.server.logs import Logs
 from engine.server.machine import WorkerFacts
 from engine.server.sockets import Sockets
-from engine.store.settings import Settings
-from engine.store.survey import Survey
+from engine.store.asset_indexer import AssetIndexer
+from engine.store.editor_settings import EditorSettings
 from engine.store.userdata import UserData
 
 ENGINE = web.AppKey("engine", Engine)
@@ -26,6 +26,6 @@ PULLS = web.AppKey("pulls", Pulls)
 PREVIEW_METHOD = web.AppKey("preview_method", str)
 UPLOAD_LIMIT = web.AppKey("upload_limit", int)
 USERDATA = web.AppKey("userdata", UserData)
-SETTINGS = web.AppKey("settings", Settings)
-SURVEY = web.AppKey("survey", Survey)
+SETTINGS = web.AppKey("settings", EditorSettings)
+ASSET_INDEXER = web.AppKey("asset_indexer", AssetIndexer)
 LOGS = web.AppKey("logs", Logs)

@@ -19,7 +19,7 @@ from engine.server import wire
 from engine.server.answers import json_response
 from engine.server.bodies import BadInput
 from engine.server.keys import ENGINE
-from engine.store.settings import TooLarge
+from engine.store.editor_settings import TooLarge
 from engine.store.userdata import Taken
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from engine.server.answers import json_response
 from engine.server.bodies import BadInput, json_object, string
 from engine.server.keys import ENGINE, PULLS
 from engine.server.models import NO_MODELS
-from engine.store.folders import Folders, inside
+from engine.store.folders import Folders, safe_join
 from engine.store.model_paths import ALIASES
 
 SHA256 = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.IGNORECASE)
@@ -72,9 +72,9 @@ def _named(folders: Folders, body: dict[str, Any]) -> tuple[str, str, Path]:
     if not name or name.endswith("/") or any(part.startswith(".") for part in name.split("/")):
         raise BadInput("invalid_name", "name must be the name of a file.")
     root, *others = [*folders.model_roots(folder), folders.root("models") / folder]
-    if any(inside(place, name).exists() for place in (root, *others)):
+    if any(safe_join(place, name).exists() for place in (root, *others)):
         raise BadInput("already_there", f"{name[:200]!r} is there already.")
-    return folder, name, inside(root, name)
+    return folder, name, safe_join(root, name)
 
 
 def _told(pull: Pull) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from typing import BinaryIO
 from engine.authoring.errors import BadPath
 from engine.authoring.names import CONTROL, LONGEST_PATH, parted
 from engine.server.bodies import BadInput
-from engine.store.digest import NAMED, Digest, of_file
-from engine.store.folders import ANNOTATED, inside, is_text
+from engine.store.content_hash import PATTERN, ContentHash, hash_file
+from engine.store.folders import ANNOTATED, is_utf8, safe_join
 from engine.store.outputs import move
 
 LONGEST_NAME = 200
@@ -32,7 +32,7 @@ class Upload:
         self.name: str | None = None
         self.size = 0
         self.part = folder / f".{uuid.uuid4().hex}.part"
-        self._digest = Digest()
+        self._digest = ContentHash()
         self._file: BinaryIO | None = None
 
     def begin(self, name: str) -> None:
@@ -41,14 +41,14 @@ class Upload:
         Raises:
             BadInput: the name is no plain file name.
         """
-        plain = name == Path(parted(name)).name and not CONTROL.search(name) and is_text(name)
+        plain = name == Path(parted(name)).name and not CONTROL.search(name) and is_utf8(name)
         if not plain or name.startswith(".") or len(name.encode()) > LONGEST_NAME:
             raise BadInput(
                 "bad_path",
                 f"{name[:LONGEST_NAME]!r} cannot name an upload; use a plain name of at most "
                 f"{LONGEST_NAME} bytes, without slashes and not starting with a dot",
             )
-        if ANNOTATED.match(name) or NAMED.fullmatch(name):
+        if ANNOTATED.match(name) or PATTERN.fullmatch(name):
             raise BadInput(
                 "bad_path",
                 f"{name!r} cannot name an upload: it would mean another file, by its folder or "
@@ -61,7 +61,7 @@ class Upload:
         if self._file is None:
             self._file = self.part.open("xb")
         self._file.write(data)
-        self._digest.add(data)
+        self._digest.update(data)
         self.size += len(data)
 
     def close(self) -> str:
@@ -70,7 +70,7 @@ class Upload:
             self.write(b"")
         if self._file is not None:
             self._file.close()
-        return self._digest.named()
+        return self._digest.hexdigest()
 
     def discard(self) -> None:
         """Remove what is left of the part file."""
@@ -109,7 +109,7 @@ def store(
         shutil.move(upload.part, near)
         if not overwrite:
             return _place(upload, near, folder, same)
-        target = inside(folder, name)
+        target = safe_join(folder, name)
         if target.is_dir():
             raise BadInput("bad_path", f"{name!r} is a folder; choose another name")
         near.replace(target)
@@ -146,7 +146,7 @@ def _holds(path: Path, upload: Upload) -> bool:
     """Whether a file has the bytes of an upload."""
     plain = path.is_file() and not path.is_symlink()
     same_size = plain and path.stat().st_size == upload.size
-    return same_size and of_file(path) == upload.close()
+    return same_size and hash_file(path) == upload.close()
 
 
 def _free_number(taken: Callable[[int], bool]) -> int:
@@ -166,7 +166,7 @@ def _folder(root: Path, subfolder: str, name: str) -> Path:
         why = f"subfolder and name have over {LONGEST_PATH} bytes"
         raise BadInput("bad_path", why, input_name="subfolder")
     try:
-        folder = inside(root, subfolder)
+        folder = safe_join(root, subfolder)
         folder.mkdir(parents=True, exist_ok=True)
     except BadPath as error:
         raise BadInput("bad_path", str(error), input_name="subfolder") from error

@@ -12,7 +12,7 @@ from engine.authoring.protocols import FolderKind
 from engine.graph.errors import PromptError
 from engine.run.engine import Receipt
 from engine.server.machine import Machine
-from engine.store.history import Entry, Failure, Job, Listed, Outcome, Partial, Span
+from engine.store.history import Failure, HistoryEntry, Job, JobResult, Partial, RawJob, Span
 
 COMFYUI_VERSION = "0.3.64"
 """The release of ComfyUI whose protocol this service speaks."""
@@ -40,7 +40,7 @@ def encoded(value: Any) -> bytes:
 # --- jobs ------------------------------------------------------------------------------------
 
 
-def queue_item(job: Job | Listed) -> list[Any]:
+def queue_item(job: Job | RawJob) -> list[Any]:
     """A job as /queue and /history list it: five items."""
     extra = {**job.extra, "create_time": job.created}
     return [plain(job.number), job.id, job.prompt, extra, job.outputs]
@@ -51,7 +51,7 @@ def plain(number: float) -> float:
     return int(number) if abs(number) < 2**53 and number == int(number) else number
 
 
-def queue(running: list[Listed], pending: list[Listed]) -> dict[str, Any]:
+def queue(running: list[RawJob], pending: list[RawJob]) -> dict[str, Any]:
     """The answer of GET /queue."""
     return {
         "queue_running": [queue_item(job) for job in running],
@@ -70,12 +70,12 @@ def exec_info(remaining: int) -> dict[str, Any]:
     return {"exec_info": {"queue_remaining": remaining}}
 
 
-def history(entries: list[Entry]) -> dict[str, Any]:
+def history(entries: list[HistoryEntry]) -> dict[str, Any]:
     """The answer of GET /history, oldest first."""
     return {entry.job.id: history_entry(entry) for entry in entries}
 
 
-def history_entry(entry: Entry) -> dict[str, Any]:
+def history_entry(entry: HistoryEntry) -> dict[str, Any]:
     """One ended job."""
     job, outcome = entry.job, entry.outcome
     good = outcome.status == "success"
@@ -113,7 +113,7 @@ def execution_cached(job: str, cached: list[str], at: int) -> tuple[str, dict[st
     return "execution_cached", {"nodes": cached, "prompt_id": job, "timestamp": at}
 
 
-def execution_end(job: str, outcome: Outcome) -> tuple[str, dict[str, Any]]:
+def execution_end(job: str, outcome: JobResult) -> tuple[str, dict[str, Any]]:
     """How the job ended."""
     return ending(job, outcome.status, outcome.ended, outcome.failure, outcome.partial)
 

@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 
 from engine.authoring.errors import SoundstageError
 from engine.server.bodies import whole
-from engine.store.assets import Asset, Filter, Page, Slice, Sort, Tagged
-from engine.store.survey import Survey
+from engine.store.asset_indexer import AssetIndexer
+from engine.store.assets import Asset, AssetFilter, AssetPage, PageRequest, Sort, TagCount
 
 SORTS: dict[str, Sort] = {
     "name": "name",
@@ -64,7 +64,7 @@ def refusal(refused: Refused) -> dict[str, Any]:
 # --- questions -------------------------------------------------------------------------------
 
 
-def filter(query: Sequence[tuple[str, str]]) -> Filter:
+def filter(query: Sequence[tuple[str, str]]) -> AssetFilter:
     """Which assets a query asks for.
 
     Raises:
@@ -79,7 +79,7 @@ def filter(query: Sequence[tuple[str, str]]) -> Filter:
     if both:
         raise Refused("INVALID_TAG_FILTER", f"{min(both)!r} is both wanted and unwanted")
     name = dict(query).get("name_contains", "")
-    return Filter(tuple(every), tuple(some), tuple(none), name)
+    return AssetFilter(tuple(every), tuple(some), tuple(none), name)
 
 
 def listed(query: Sequence[tuple[str, str]], *names: str) -> list[str]:
@@ -88,7 +88,7 @@ def listed(query: Sequence[tuple[str, str]], *names: str) -> list[str]:
     return list(dict.fromkeys(part for part in parts if part))
 
 
-def slice(query: dict[str, str]) -> Slice:
+def slice(query: dict[str, str]) -> PageRequest:
     """Which page of them a query asks for.
 
     Raises:
@@ -104,7 +104,7 @@ def slice(query: dict[str, str]) -> Slice:
     after = None
     if "after" in query:
         after = _position(query["after"], SORTS[sort], order)
-    return Slice(
+    return PageRequest(
         sort=SORTS[sort],
         descending=order == "desc",
         limit=number(query, "limit", USUAL_PAGE, least=1, most=LONGEST_PAGE),
@@ -143,7 +143,7 @@ def _position(text: str, sort: Sort, order: str) -> tuple[str | int, int]:
     raise Refused("INVALID_CURSOR", "after is no next_cursor of this order; begin without it")
 
 
-def cursor(last: Asset, page: Slice) -> str:
+def cursor(last: Asset, page: PageRequest) -> str:
     """Where the page after this asset begins."""
     way = "desc" if page.descending else "asc"
     place = [page.sort, way, getattr(last, page.sort), last.seq]
@@ -242,7 +242,7 @@ def brief(found: Asset) -> dict[str, Any]:
     return told if found.hash is None else told | {"asset_hash": found.hash}
 
 
-def page(found: Page, asked: Slice) -> dict[str, Any]:
+def page(found: AssetPage, asked: PageRequest) -> dict[str, Any]:
     """The answer of GET /assets."""
     told = {
         "assets": [asset(one) for one in found.assets],
@@ -252,7 +252,7 @@ def page(found: Page, asked: Slice) -> dict[str, Any]:
     return told | {"next_cursor": cursor(found.assets[-1], asked)} if found.more else told
 
 
-def tag_page(found: list[Tagged], query: dict[str, str]) -> dict[str, Any]:
+def tag_page(found: list[TagCount], query: dict[str, str]) -> dict[str, Any]:
     """The answer of GET /tags.
 
     Raises:
@@ -277,7 +277,7 @@ def tag_page(found: list[Tagged], query: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def survey(state: Survey) -> dict[str, Any]:
+def indexing(state: AssetIndexer) -> dict[str, Any]:
     """The answer of GET /assets/seed/status."""
     run = state.progress
     return {

@@ -9,8 +9,8 @@ from engine.authoring.protocols import WARNINGS
 from engine.run.scheduler import Record
 from engine.server import wire
 from engine.server.bodies import BadInput, is_job_id, whole
-from engine.store.history import Entry, Job, Outcome, Standing, Status
-from engine.store.listing import STATUSES, Order, Page, Wanted
+from engine.store.history import HistoryEntry, Job, JobInfo, JobResult, Status
+from engine.store.listing import STATUSES, JobPage, JobQuery, Order
 
 NAMES: dict[Status, str] = {
     "pending": "pending",
@@ -38,7 +38,7 @@ PREVIEWABLE = {
 """What an output node shows, by its key, and the kind of media that is."""
 
 
-def wanted(query: dict[str, str]) -> Wanted:
+def wanted(query: dict[str, str]) -> JobQuery:
     """The parameters of GET /jobs; a page never has more than 1 000 jobs.
 
     Raises:
@@ -51,7 +51,7 @@ def wanted(query: dict[str, str]) -> Wanted:
         raise BadInput("invalid_sort_order", f"sort_order must be one of: {', '.join(ORDERS)}")
     limit = _number(query, "limit", "limit must be a positive integer", least=1)
     offset = _number(query, "offset", "offset must be a non-negative integer", least=0)
-    return Wanted(
+    return JobQuery(
         statuses=_statuses(query.get("status", "")),
         workflow=query.get("workflow_id") or None,
         by=SORTS[sort],
@@ -110,7 +110,7 @@ def refused(error: BadInput) -> dict[str, Any]:
     return {"error": str(error), **error.facts}
 
 
-def page(found: Page, wanted: Wanted, began: Mapping[str, int]) -> dict[str, Any]:
+def page(found: JobPage, wanted: JobQuery, began: Mapping[str, int]) -> dict[str, Any]:
     """The answer of GET /jobs; `began`: when each running job did, ms since 1970."""
     return {
         "jobs": [job(standing, began) for standing in found.jobs],
@@ -123,7 +123,7 @@ def page(found: Page, wanted: Wanted, began: Mapping[str, int]) -> dict[str, Any
     }
 
 
-def job(standing: Standing, began: Mapping[str, int]) -> dict[str, Any]:
+def job(standing: JobInfo, began: Mapping[str, int]) -> dict[str, Any]:
     """One job as the list shows it; what there is nothing to say of is left out."""
     outputs = list(_outputs(standing.outcome))
     media = [output for output in outputs if "mediaType" in output]
@@ -148,7 +148,7 @@ def job(standing: Standing, began: Mapping[str, int]) -> dict[str, Any]:
     return shown
 
 
-def _times(id: str, outcome: Outcome) -> dict[str, Any]:
+def _times(id: str, outcome: JobResult) -> dict[str, Any]:
     times: dict[str, Any] = {
         "execution_start_time": outcome.started,
         "execution_end_time": outcome.ended,
@@ -158,7 +158,7 @@ def _times(id: str, outcome: Outcome) -> dict[str, Any]:
     return times
 
 
-def _outputs(outcome: Outcome | None) -> Iterator[dict[str, Any]]:
+def _outputs(outcome: JobResult | None) -> Iterator[dict[str, Any]]:
     """Every file and text that was shown; files of media that can be looked at have a mediaType.
 
     Warnings are no outputs of a job: clients would show them as its text.
@@ -174,7 +174,7 @@ def _outputs(outcome: Outcome | None) -> Iterator[dict[str, Any]]:
                     yield {"content": item, "nodeId": node}
 
 
-def detail(standing: Standing, began: Mapping[str, int], record: Record | None) -> dict[str, Any]:
+def detail(standing: JobInfo, began: Mapping[str, int], record: Record | None) -> dict[str, Any]:
     """The answer of GET /jobs/{id}: also the workflow, and what came of it.
 
     `record`: what came of a running job so far.
@@ -188,7 +188,7 @@ def detail(standing: Standing, began: Mapping[str, int], record: Record | None) 
     if standing.outcome is None and record is not None:
         shown |= _so_far(record.started.cached, record.shown, record.spans)
     if standing.outcome is not None:
-        entry = wire.history_entry(Entry(standing.job, standing.outcome))
+        entry = wire.history_entry(HistoryEntry(standing.job, standing.outcome))
         shown |= _so_far(standing.outcome.cached, entry["outputs"], standing.outcome.spans)
         shown["execution_status"] = entry["status"]
     return shown

@@ -15,8 +15,8 @@ import msgspec
 from msgspec import Struct
 
 from engine.authoring.errors import MissingFile
-from engine.store.census import Files, Found
 from engine.store.db import Database
+from engine.store.folder_scanner import Files, FileStat
 from engine.store.folders import Folders
 
 Sort = Literal["name", "created", "updated", "size", "accessed"]
@@ -60,7 +60,7 @@ class Asset(Struct, frozen=True):
     tags: list[str]
 
 
-class Filter(Struct, frozen=True):
+class AssetFilter(Struct, frozen=True):
     """Which assets: with all of these tags, any of those, none of others; part of the name."""
 
     all: tuple[str, ...] = ()
@@ -69,8 +69,8 @@ class Filter(Struct, frozen=True):
     name: str = ""
 
 
-class Slice(Struct, frozen=True):
-    """Which of them, and in what order.
+class PageRequest(Struct, frozen=True):
+    """One page of a list of assets, and its order.
 
     Attributes:
         after: value of `sort` and seq of the last one of the page before.
@@ -83,7 +83,7 @@ class Slice(Struct, frozen=True):
     after: tuple[str | int, int] | None = None
 
 
-class Page(Struct, frozen=True):
+class AssetPage(Struct, frozen=True):
     """Assets of a page, whether more come after, and how many there are on all pages."""
 
     assets: list[Asset]
@@ -91,8 +91,8 @@ class Page(Struct, frozen=True):
     total: int
 
 
-class Tagged(Struct, frozen=True):
-    """A tag, how many assets have it, and whether it says where they lie."""
+class TagCount(Struct, frozen=True):
+    """A tag, how many assets have it, and whether it is a location tag."""
 
     name: str
     count: int
@@ -120,29 +120,29 @@ class Assets:
             return self._folders.resolve(root, rest, asset.file)
         raise MissingFile(f"there is no folder {asset.folder!r}")
 
-    async def page(self, filter: Filter, slice: Slice) -> Page:
+    async def page(self, filter: AssetFilter, request: PageRequest) -> AssetPage:
         """Some of the assets."""
         where, values = _where(filter)
-        order = "DESC" if slice.descending else "ASC"
+        order = "DESC" if request.descending else "ASC"
         limits: list[Any] = []
         more = ""
-        if slice.after is not None:
-            more = f" AND ({slice.sort}, seq) {'<' if slice.descending else '>'} (?, ?)"
-            limits += slice.after
+        if request.after is not None:
+            more = f" AND ({request.sort}, seq) {'<' if request.descending else '>'} (?, ?)"
+            limits += request.after
 
-        def select(connection: sqlite3.Connection) -> Page:
+        def select(connection: sqlite3.Connection) -> AssetPage:
             rows = connection.execute(
                 f"SELECT {COLUMNS} FROM assets WHERE {where}{more} "
-                f"ORDER BY {slice.sort} {order}, seq {order} LIMIT ? OFFSET ?",
-                (*values, *limits, slice.limit + 1, slice.offset),
+                f"ORDER BY {request.sort} {order}, seq {order} LIMIT ? OFFSET ?",
+                (*values, *limits, request.limit + 1, request.offset),
             ).fetchall()
             count = connection.execute(f"SELECT count(*) FROM assets WHERE {where}", values)
-            shown = [_asset(connection, row) for row in rows[: slice.limit]]
-            return Page(shown, len(rows) > len(shown), count.fetchone()[0])
+            shown = [_asset(connection, row) for row in rows[: request.limit]]
+            return AssetPage(shown, len(rows) > len(shown), count.fetchone()[0])
 
         return await self._database.read(select)
 
-    async def tags(self, filter: Filter) -> list[Tagged]:
+    async def tags(self, filter: AssetFilter) -> list[TagCount]:
         """Every tag of the assets that pass, most used first."""
         where, values = _where(filter)
         counted = (
@@ -150,24 +150,25 @@ class Assets:
             f"(SELECT seq FROM assets WHERE {where}) GROUP BY tag ORDER BY 2 DESC, 1"
         )
         rows = await self._database.read(lambda db: db.execute(counted, values).fetchall())
-        return [Tagged(tag, count, given == 0) for tag, count, given in rows]
+        return [TagCount(tag, count, given == 0) for tag, count, given in rows]
 
     async def get(self, id: str) -> Asset | None:
         """An asset by its id."""
-        return await self._one("id=? AND hidden=0", (id,))
+        return await self._select_one("id=? AND hidden=0", (id,))
 
     async def by_hash(self, hash: str) -> Asset | None:
         """An asset of this content whose file is there."""
-        found = await self._some("hash=? AND hidden=0 ORDER BY seq", (hash,))
+        found = await self._select("hash=? AND hidden=0 ORDER BY seq", (hash,))
         return next((asset for asset in found if self._is_there(asset)), None)
 
-    async def at(self, folder: str, file: str) -> Asset | None:
+    async def find_file(self, folder: str, file: str) -> Asset | None:
         """The asset of a file, the oldest of several."""
-        return await self._one("folder=? AND file=? AND hidden=0 ORDER BY seq", (folder, file))
+        condition = "folder=? AND file=? AND hidden=0 ORDER BY seq"
+        return await self._select_one(condition, (folder, file))
 
     async def files_of(self, folder: str, hash: str) -> list[str]:
         """Names of the files of a folder that had this content when they were read."""
-        found = await self._some("folder=? AND hash=? ORDER BY seq", (folder, hash))
+        found = await self._select("folder=? AND hash=? ORDER BY seq", (folder, hash))
         return list(dict.fromkeys(asset.file for asset in found))
 
     def _is_there(self, asset: Asset) -> bool:
@@ -177,11 +178,11 @@ class Assets:
             return False
         return True
 
-    async def _one(self, condition: str, values: tuple[Any, ...]) -> Asset | None:
-        found = await self._some(f"{condition} LIMIT 1", values)
+    async def _select_one(self, condition: str, values: tuple[Any, ...]) -> Asset | None:
+        found = await self._select(f"{condition} LIMIT 1", values)
         return found[0] if found else None
 
-    async def _some(self, condition: str, values: tuple[Any, ...]) -> list[Asset]:
+    async def _select(self, condition: str, values: tuple[Any, ...]) -> list[Asset]:
         def select(connection: sqlite3.Connection) -> list[Asset]:
             rows = connection.execute(f"SELECT {COLUMNS} FROM assets WHERE {condition}", values)
             return [_asset(connection, row) for row in rows.fetchall()]
@@ -189,7 +190,7 @@ class Assets:
         return await self._database.read(select)
 
     async def add(self, folder: str, file: str, hash: str, name: str, tags: Sequence[str]) -> Asset:
-        """Take in a file that has just been written, or know it again.
+        """Add a file that has just been written, or find its asset.
 
         Args:
             folder: "input", "models/loras/sub".
@@ -201,7 +202,7 @@ class Assets:
         stat = self._stat(folder, file)
 
         def put(connection: sqlite3.Connection) -> None:
-            _put(connection, folder, file, Found(stat.st_size, stat.st_mtime_ns))
+            _upsert(connection, folder, file, FileStat(stat.st_size, stat.st_mtime_ns))
             connection.execute(
                 "UPDATE assets SET hash=?, name=?, hidden=0 WHERE folder=? AND file=? "
                 "AND seq=(SELECT min(seq) FROM assets WHERE folder=? AND file=?)",
@@ -210,10 +211,10 @@ class Assets:
             seq = connection.execute(
                 "SELECT min(seq) FROM assets WHERE folder=? AND file=?", (folder, file)
             ).fetchone()[0]
-            _give(connection, seq, tags)
+            _add_tags(connection, seq, tags)
 
         self._database.write(put)
-        found = await self.at(folder, file)
+        found = await self.find_file(folder, file)
         if found is None:
             raise MissingFile(f"{file!r} was removed just now")
         return found
@@ -229,8 +230,8 @@ class Assets:
                 f"SELECT {kept}, ?, ?, ?, ?, ? FROM assets WHERE seq=?",
                 (id, name, now, now, now, asset.seq),
             ).lastrowid
-            _mark(connection, seq, asset.folder)
-            _give(connection, seq, tags)
+            _add_location_tags(connection, seq, asset.folder)
+            _add_tags(connection, seq, tags)
 
         self._database.write(put)
         return id
@@ -262,17 +263,17 @@ class Assets:
             )
 
     def touch(self, asset: Asset) -> None:
-        """Somebody fetched it."""
+        """Set its access time to now."""
         self._database.write(
             lambda db: db.execute("UPDATE assets SET accessed=? WHERE seq=?", (_now(), asset.seq))
         )
 
     def tag(self, asset: Asset, tags: Sequence[str]) -> None:
         """Add tags."""
-        self._database.write(lambda db: _give(db, asset.seq, tags))
+        self._database.write(lambda db: _add_tags(db, asset.seq, tags))
 
     def untag(self, asset: Asset, tags: Sequence[str]) -> None:
-        """Take tags away that clients gave; those that tell its place stay."""
+        """Remove tags that clients gave; location tags stay."""
         taken = "DELETE FROM asset_tags WHERE asset=? AND tag=? AND given=1"
         self._database.write(lambda db: db.executemany(taken, [(asset.seq, tag) for tag in tags]))
 
@@ -283,16 +284,16 @@ class Assets:
         )
 
     async def unhashed(self) -> list[Asset]:
-        """Those whose content nobody has read yet."""
-        return await self._some("hash IS NULL AND hidden=0", ())
+        """Assets without a hash yet."""
+        return await self._select("hash IS NULL AND hidden=0", ())
 
     async def reconcile(self, folder: str, files: Files) -> int:
         """Bring the assets of a folder in line with its files; returns how many are new."""
-        changed, gone, new = await self._database.read(lambda db: _differing(db, folder, files))
+        changed, gone, new = await self._database.read(lambda db: _diff(db, folder, files))
 
         def write(connection: sqlite3.Connection, part: Sequence[str]) -> None:
             for file in part:
-                _put(connection, folder, file, files[file])
+                _upsert(connection, folder, file, files[file])
 
         for begin in range(0, len(changed), WRITES_AT_ONCE):
             part = changed[begin : begin + WRITES_AT_ONCE]
@@ -320,7 +321,7 @@ class Assets:
         return self.path(kept).stat()
 
 
-def _differing(
+def _diff(
     connection: sqlite3.Connection, folder: str, files: Files
 ) -> tuple[list[str], list[tuple[int]], int]:
     """Names of files that are new or changed, assets whose file is gone, how many are new."""
@@ -332,13 +333,13 @@ def _differing(
     return changed, gone, len([file for file in changed if file not in known])
 
 
-def place_tags(folder: str) -> list[str]:
-    """The tags that say where an asset lies: "output", or "models" and "loras"."""
+def location_tags(folder: str) -> list[str]:
+    """Tags for the folder of an asset: "output", or "models" and "loras"."""
     root, _, rest = folder.partition("/")
     return [root, rest.partition("/")[0]] if root == "models" else [root]
 
 
-def _put(connection: sqlite3.Connection, folder: str, file: str, found: Found) -> None:
+def _upsert(connection: sqlite3.Connection, folder: str, file: str, found: FileStat) -> None:
     """Note a file that is new, or has other bytes than before."""
     changed = connection.execute(
         "UPDATE assets SET size=?, modified=?, hash=NULL, hidden=0, updated=? "
@@ -354,23 +355,23 @@ def _put(connection: sqlite3.Connection, folder: str, file: str, found: Found) -
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (str(uuid.uuid4()), folder, file, file, *found, at, at, at),
     ).lastrowid
-    _mark(connection, seq, folder)
+    _add_location_tags(connection, seq, folder)
 
 
-def _mark(connection: sqlite3.Connection, seq: int | None, folder: str) -> None:
+def _add_location_tags(connection: sqlite3.Connection, seq: int | None, folder: str) -> None:
     connection.executemany(
         "INSERT OR IGNORE INTO asset_tags VALUES (?, ?, 0)",
-        [(seq, tag) for tag in place_tags(folder)],
+        [(seq, tag) for tag in location_tags(folder)],
     )
 
 
-def _give(connection: sqlite3.Connection, seq: int | None, tags: Sequence[str]) -> None:
+def _add_tags(connection: sqlite3.Connection, seq: int | None, tags: Sequence[str]) -> None:
     connection.executemany(
         "INSERT OR IGNORE INTO asset_tags VALUES (?, ?, 1)", [(seq, tag) for tag in tags]
     )
 
 
-def _where(filter: Filter) -> tuple[str, list[str]]:
+def _where(filter: AssetFilter) -> tuple[str, list[str]]:
     """The condition of a filter, and its values."""
     has = "seq IN (SELECT asset FROM asset_tags WHERE tag"
     conditions = ["hidden=0", *[f"{has}=?)" for _ in filter.all]]

@@ -16,16 +16,16 @@ from typing import Any
 from msgspec import Struct
 
 from engine.authoring.protocols import File
+from engine.store.cache_policy import ALL_THAT_FITS, CachePolicy, LatestJobsPolicy
 from engine.store.codecs import Codecs, NotStorable, dumps, loads
 from engine.store.db import connect
-from engine.store.keeping import ALL_THAT_FITS, Keeping, Latest
 from engine.store.sizes import nbytes
 
 log = logging.getLogger(__name__)
 
-MOST_RESULTS = 100_000
+MAX_RESULTS = 100_000
 INLINE_BYTES = 64 * 1024
-WORTH_KEEPING_SECONDS = 0.02
+MIN_SAVE_SECONDS = 0.02
 TOUCH_NS = 60 * 10**9
 
 SCHEMA = """
@@ -38,8 +38,8 @@ CREATE TABLE IF NOT EXISTS results (
 """
 
 
-class Result(Struct, frozen=True):
-    """What a node gave: a list of items for each output, and what it shows, if it is an output.
+class NodeResult(Struct, frozen=True):
+    """What a node returned: a list of items for each output; what an output node shows.
 
     A plain output is a list of one item; an output list (`Each`) has any number.
     """
@@ -50,8 +50,8 @@ class Result(Struct, frozen=True):
 
 @dataclass
 class _Memory:
-    results: OrderedDict[str, tuple[Result, int]] = field(
-        default_factory=OrderedDict[str, tuple[Result, int]]
+    results: OrderedDict[str, tuple[NodeResult, int]] = field(
+        default_factory=OrderedDict[str, tuple[NodeResult, int]]
     )
     nbytes: int = 0
 
@@ -61,13 +61,14 @@ class Cache:
 
     On disk go the results that took longer than 20 ms, and everything an output node showed:
     what a crash would cost dearly or would do twice. Small ones are rows, big ones files beside.
-    A file that cannot be read is made anew, a result that cannot be written stays in memory.
+    A cache file that cannot be read is replaced by an empty one; a result that cannot be written
+    stays in memory.
 
     Args:
         path: the SQLite file; big results go to the folder of the same stem.
         codecs: for values that are not plain data.
         memory_bytes, disk_bytes: budgets; 0 keeps nothing there.
-        keeping: what is kept at all.
+        policy: which results are kept at all.
     """
 
     def __init__(
@@ -77,64 +78,66 @@ class Cache:
         *,
         memory_bytes: int,
         disk_bytes: int,
-        keeping: Keeping = ALL_THAT_FITS,
+        policy: CachePolicy = ALL_THAT_FITS,
     ) -> None:
         self._folder = path.with_suffix("")
         self._codecs = codecs
         self._memory_bytes = memory_bytes
         self._disk_bytes = disk_bytes
-        self._most = MOST_RESULTS if keeping.most is None else keeping.most
-        self._latest = Latest() if keeping.latest else None
+        self._max_results = MAX_RESULTS if policy.max_results is None else policy.max_results
+        self._latest_jobs = LatestJobsPolicy() if policy.latest_jobs_only else None
         self._memory = _Memory()
         self._lock = threading.Lock()
         try:
-            self.connection, sizes = opened(path)
+            self.connection, sizes = open_index(path)
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError as error:
-            log.warning("the cache %s is made anew, it cannot be read: %s", path, error)
+            log.warning(
+                "the cache %s cannot be read and is replaced by an empty one: %s", path, error
+            )
             for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
                 path.with_name(name).unlink(missing_ok=True)
-            self.connection, sizes = opened(path)
+            self.connection, sizes = open_index(path)
         self._on_disk = sizes
         self._disk_used = sum(sizes.values())
         self._folder.mkdir(parents=True, exist_ok=True)
         for left in self._folder.iterdir():
-            if left.is_file() and left.name not in sizes:  # its worker died before it noted it
+            if left.is_file() and left.name not in sizes:  # the worker died before it was indexed
                 left.unlink()
         self._shrink()
 
     @property
-    def keeps(self) -> bool:
-        """Whether it keeps anything at all."""
-        return self._most > 0 and self._memory_bytes > 0
+    def is_enabled(self) -> bool:
+        """Whether any result is kept."""
+        return self._max_results > 0 and self._memory_bytes > 0
 
-    def begin(self, job: str, keys: Iterable[str]) -> None:
+    def begin_job(self, job: str, keys: Iterable[str]) -> None:
         """A job begins that needs the results of these keys."""
-        if self._latest is None:
+        if self._latest_jobs is None:
             return
         with self._lock:
-            self._latest.begin(job, keys)
-            for key in {*self._memory.results, *self._on_disk} - self._latest.needed:
-                self._forget(key)
+            self._latest_jobs.begin_job(job, keys)
+            for key in {*self._memory.results, *self._on_disk} - self._latest_jobs.needed:
+                self._discard(key)
 
-    def grow(self, job: str, parent: str, keys: Iterable[str]) -> None:
+    def add_expansion(self, job: str, parent: str, keys: Iterable[str]) -> None:
         """A node of a job expanded into nodes of these keys."""
-        if self._latest is not None:
+        if self._latest_jobs is not None:
             with self._lock:
-                self._latest.grow(job, parent, keys)
+                self._latest_jobs.add_expansion(job, parent, keys)
 
-    def end(self, job: str) -> None:
+    def end_job(self, job: str) -> None:
         """A job is over."""
-        if self._latest is not None:
+        if self._latest_jobs is not None:
             with self._lock:
-                self._latest.end(job)
+                self._latest_jobs.end_job(job)
 
     def has(self, key: str) -> bool:
         """Whether `get` is likely to find it."""
         return key in self._memory.results or key in self._on_disk
 
-    def get(self, key: str) -> Result | None:
+    def get(self, key: str) -> NodeResult | None:
         """The result, or None; one that cannot be read any more is dropped."""
         if not self.has(key):
             return None
@@ -145,26 +148,26 @@ class Cache:
                 return known[0]
             result = self._read(key)
             if result is not None:
-                self._remember(key, result)
+                self._put(key, result)
             return result
 
-    def remember(self, key: str, result: Result) -> None:
+    def put(self, key: str, result: NodeResult) -> None:
         """Keep a result in memory."""
         with self._lock:
-            self._remember(key, result)
+            self._put(key, result)
 
-    def is_worth_saving(self, result: Result, seconds: float) -> bool:
+    def should_save(self, result: NodeResult, seconds: float) -> bool:
         """Whether a result that took `seconds` to make is to outlive a crash.
 
         What an output node saved shall not be saved twice; quick previews may be drawn again.
         """
-        if self._most == 0 or self._disk_bytes == 0:
+        if self._max_results == 0 or self._disk_bytes == 0:
             return False
-        if seconds >= WORTH_KEEPING_SECONDS:
+        if seconds >= MIN_SAVE_SECONDS:
             return True
         return result.shown is not None and not is_preview(result.shown)
 
-    def save(self, key: str, result: Result) -> None:
+    def save(self, key: str, result: NodeResult) -> None:
         """Keep a result on disk; returns once it is there, or cannot be."""
         try:
             data = dumps((result.outputs, result.shown), self._codecs)
@@ -175,13 +178,13 @@ class Cache:
         except Exception:
             log.exception("a result is kept in memory only, it cannot be written")
 
-    def forget(self, key: str) -> None:
-        """Drop a result whose files are gone."""
+    def discard(self, key: str) -> None:
+        """Invalidate a result, one whose files are gone."""
         with self._lock:
-            self._forget(key)
+            self._discard(key)
 
     def clear_memory(self) -> None:
-        """Give the memory back; what is on disk stays."""
+        """Drop all results from memory; those on disk stay."""
         with self._lock:
             self._memory = _Memory()
 
@@ -190,28 +193,28 @@ class Cache:
         with self._lock:
             self._memory = _Memory()
             for key in [*self._on_disk]:
-                self._forget(key)
+                self._discard(key)
 
     def close(self) -> None:
         """Close the file."""
         self.connection.close()
 
-    def _remember(self, key: str, result: Result) -> None:
+    def _put(self, key: str, result: NodeResult) -> None:
         memory = self._memory
         size = 256 + nbytes(result.outputs)
         _, old = memory.results.pop(key, (None, 0))
         memory.nbytes -= old
-        if size > self._memory_bytes or self._most == 0:
+        if size > self._memory_bytes or self._max_results == 0:
             return
         memory.nbytes += size
         memory.results[key] = (result, size)
-        while len(memory.results) > self._most:
-            self._forget(next(iter(memory.results)))
+        while len(memory.results) > self._max_results:
+            self._discard(next(iter(memory.results)))
         while memory.nbytes > self._memory_bytes:
             _, (_, freed) = memory.results.popitem(last=False)
             memory.nbytes -= freed
 
-    def _read(self, key: str) -> Result | None:
+    def _read(self, key: str) -> NodeResult | None:
         row: tuple[int, bytes | None] | None = self.connection.execute(
             "SELECT used, body FROM results WHERE key=?", (key,)
         ).fetchone()
@@ -223,13 +226,13 @@ class Cache:
             outputs, shown = loads(data, self._codecs)
         except Exception as error:  # noqa: BLE001 - any codec may notice the damage
             log.warning("a cached result is dropped, it cannot be read: %s", error)
-            self._forget(key)
+            self._discard(key)
             return None
         self._on_disk.move_to_end(key)
         now = time.time_ns()
         if now - used > TOUCH_NS:
             self.connection.execute("UPDATE results SET used=? WHERE key=?", (now, key))
-        return Result(outputs, shown)
+        return NodeResult(outputs, shown)
 
     def _write(self, key: str, data: bytes) -> None:
         """Onto the disk; while a big one is written, others may use the cache."""
@@ -239,12 +242,12 @@ class Cache:
             if not inline:
                 part.write_bytes(data)
             with self._lock:
-                if self._latest is not None and key not in self._latest.needed:
+                if self._latest_jobs is not None and key not in self._latest_jobs.needed:
                     return  # another job began meanwhile
                 memory = self._memory.results
-                if key not in memory and len(memory) >= self._most:
+                if key not in memory and len(memory) >= self._max_results:
                     return  # as many as are kept were used meanwhile
-                self._forget_on_disk(key)
+                self._discard_on_disk(key)
                 if not inline:
                     part.replace(self._file(key))
                 self.connection.execute(
@@ -259,15 +262,15 @@ class Cache:
                 part.unlink(missing_ok=True)
 
     def _shrink(self) -> None:
-        while self._disk_used > self._disk_bytes or len(self._on_disk) > self._most:
-            self._forget_on_disk(next(iter(self._on_disk)))
+        while self._disk_used > self._disk_bytes or len(self._on_disk) > self._max_results:
+            self._discard_on_disk(next(iter(self._on_disk)))
 
-    def _forget(self, key: str) -> None:
+    def _discard(self, key: str) -> None:
         _, size = self._memory.results.pop(key, (None, 0))
         self._memory.nbytes -= size
-        self._forget_on_disk(key)
+        self._discard_on_disk(key)
 
-    def _forget_on_disk(self, key: str) -> None:
+    def _discard_on_disk(self, key: str) -> None:
         size = self._on_disk.pop(key, None)
         if size is None:
             return
@@ -286,7 +289,7 @@ def is_preview(shown: Mapping[str, list[Any]]) -> bool:
     return bool(items) and all(isinstance(item, File) and item.type == "temp" for item in items)
 
 
-def opened(path: Path) -> tuple[sqlite3.Connection, OrderedDict[str, int]]:
+def open_index(path: Path) -> tuple[sqlite3.Connection, OrderedDict[str, int]]:
     """The cache's file, and the size of each result in it by key, least recently used first.
 
     Raises:

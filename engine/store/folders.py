@@ -31,8 +31,8 @@ MODEL_FOLDERS = ("checkpoints", "configs", "loras", "vae", "text_encoders", "dif
                  "classifiers", "model_patches", "audio_encoders", "kokoro")  # fmt: skip
 SAVED_MODELS = ("checkpoints", "loras", "vae", "text_encoders", "diffusion_models")
 """Kinds that nodes save, below the output folder."""
-LONGEST_NAME = 4096
-NO_MODELS = ("custom_nodes",)
+MAX_NAME_LENGTH = 4096
+NOT_MODELS = ("custom_nodes",)
 """Kinds that are named as if they were models: folders of code."""
 ANNOTATED = re.compile(r"^(?P<name>.*) \[(?P<kind>input|output|temp)\]$", re.DOTALL)
 
@@ -42,15 +42,15 @@ class Folders:
     """Where things are.
 
     Attributes:
-        home: holds everything that is not placed elsewhere.
+        home: holds everything without an override.
         bundled: models that ship with node packs: folder -> name -> path.
-        placed: "input", "output", "temp", "user" or "models" outside of the home.
+        overrides: paths of "input", "output", "temp", "user" or "models" outside of the home.
         models: further folders of models.
     """
 
     home: Path
     bundled: Mapping[str, Mapping[str, Path]] = field(default_factory=dict[str, Mapping[str, Path]])
-    placed: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    overrides: Mapping[str, Path] = field(default_factory=dict[str, Path])
     models: ModelPaths = field(default_factory=ModelPaths)
 
     def create(self) -> None:
@@ -69,12 +69,12 @@ class Folders:
 
     def root(self, name: str) -> Path:
         """The folder "input", "output", "temp", "user" or "models"."""
-        return self.placed.get(name, self.home / name)
+        return self.overrides.get(name, self.home / name)
 
     def model_kinds(self) -> list[str]:
         """Names of the model folders: those of every home, then others that the user named."""
         named = (*self.models.before, *self.models.after)
-        return [*MODEL_FOLDERS, *(kind for kind in dict.fromkeys(named) if kind not in NO_MODELS)]
+        return [*MODEL_FOLDERS, *(kind for kind in dict.fromkeys(named) if kind not in NOT_MODELS)]
 
     def model_roots(self, folder: str) -> list[Path]:
         """Where models of a kind are looked for, in order; those that are no folders are left out.
@@ -98,9 +98,9 @@ class Folders:
             MissingFile: it is not there.
         """
         root, name = self.root(kind), f"{subfolder}/{filename}" if subfolder else filename
-        path = inside(root, name)
+        path = safe_join(root, name)
         if not path.is_file():
-            path = inside(root, spelled(root, name))
+            path = safe_join(root, match_spelling(root, name))
         if not path.is_file():
             raise MissingFile(f"there is no file {filename[:200]!r} in the {kind} folder")
         return path
@@ -112,7 +112,7 @@ class Folders:
     def files(self, files: Files) -> list[str]:
         """Names that a choice over these files offers: sorted, relative, subfolders included."""
         if files.folder == "output":
-            names = _names(self.root("output"), files.suffixes, files.marker, links=False)
+            names = _walk_names(self.root("output"), files.suffixes, files.marker, links=False)
             return sorted(f"{name} [output]" for name in names)
         is_input = files.folder == "input"
         roots = [self.root("input")] if is_input else self.model_roots(files.folder)
@@ -120,7 +120,7 @@ class Folders:
         suffixes = files.suffixes or (() if is_input else MODEL_SUFFIXES)
         found = [name for name, path in bundled.items() if path.exists()]
         for root in roots:
-            found += _names(root, suffixes, files.marker, links=not is_input)
+            found += _walk_names(root, suffixes, files.marker, links=not is_input)
         offered = (option.name for option in files.sets if self._members(option) is not None)
         return [*sorted(set(found)), *offered]
 
@@ -152,9 +152,9 @@ class Folders:
             return own
         roots = self.model_roots(folder)
         for root, asked in chain(
-            ((root, name) for root in roots), ((root, spelled(root, name)) for root in roots)
+            ((root, name) for root in roots), ((root, match_spelling(root, name)) for root in roots)
         ):
-            path = inside(root, asked, links=True)
+            path = safe_join(root, asked, links=True)
             if str(path) != without_dots(root) and path.exists():
                 return path
         raise MissingFile(
@@ -203,7 +203,7 @@ class Folders:
         return "\n".join(f"{name} {self.identity(files, name)}" for name in self.files(files))
 
 
-def _names(
+def _walk_names(
     root: Path, suffixes: tuple[str, ...], marker: str | None, *, links: bool
 ) -> Iterator[str]:
     """Files with one of these endings, and folders that hold the marker, relative to `root`.
@@ -226,18 +226,18 @@ def _names(
             begin = f"{inner}/" if inner else ""
             found = [begin + name for name in files if name.lower().endswith(suffixes or "")]
         for name in found:
-            if is_text(name) and os.path.exists(f"{top}/{name}"):  # noqa: PTH110 - as above
+            if is_utf8(name) and os.path.exists(f"{top}/{name}"):  # noqa: PTH110 - as above
                 yield name
 
 
-def spelled(root: Path, name: str) -> str:
-    r"""How the file or folder that a name means is spelled in `root`.
+def match_spelling(root: Path, name: str) -> str:
+    r"""The spelling in `root` of the file or folder that a name means.
 
     A name that exists means itself. Else ``\\`` stands for ``/``, as files made on Windows have it,
     and a part means the only entry that differs from it by letter case alone. Where none does, or
     several do, what is left of the name stays as it is.
     """
-    if len(name) > LONGEST_NAME or _exists(f"{root}/{name}"):
+    if len(name) > MAX_NAME_LENGTH or _exists(f"{root}/{name}"):
         return name
     if climbs(name):  # that is for `inside` to judge
         return name
@@ -261,7 +261,7 @@ def _exists(path: str) -> bool:
     return os.path.exists(path)  # noqa: PTH110 - False for what no path can be, Path's raises
 
 
-def is_text(name: str) -> bool:
+def is_utf8(name: str) -> bool:
     """Whether a file's name can be said in UTF-8, as JSON must."""
     try:
         name.encode()
@@ -270,13 +270,13 @@ def is_text(name: str) -> bool:
     return True
 
 
-def inside(root: Path, name: str, *, links: bool = False) -> Path:
+def safe_join(root: Path, name: str, *, links: bool = False) -> Path:
     """The path of `name` in `root`, without ".."; with `links`, symbolic links may lead out.
 
     Raises:
         BadPath: the result is not inside of `root`, or the name cannot be a path.
     """
-    if len(name) > LONGEST_NAME:  # realpath would take minutes for millions of parts
+    if len(name) > MAX_NAME_LENGTH:  # realpath would take minutes for millions of parts
         raise BadPath(f"{name[:200]!r}... is no usable file name: it has {len(name)} characters")
     plain = without_dots if links else os.path.realpath
     try:

@@ -15,26 +15,26 @@ from msgspec import Struct
 from engine.authoring.errors import BadPath, MissingFile
 from engine.authoring.protocols import FolderKind
 from engine.store.db import Database
-from engine.store.folders import Folders, is_text
-from engine.store.history import Outcome
+from engine.store.folders import Folders, is_utf8
+from engine.store.history import JobResult
 from engine.store.listing import OUTCOME
-from engine.store.rows import Rows
+from engine.store.row_decoder import RowDecoder
 
-Kind = Literal["picture", "sound", "film", "other"]
-ENDINGS: Mapping[str, Kind] = {
+MediaKind = Literal["picture", "sound", "film", "other"]
+KIND_BY_SUFFIX: Mapping[str, MediaKind] = {
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".bmp"), "picture"),
     **dict.fromkeys((".wav", ".flac", ".mp3", ".opus", ".ogg", ".oga", ".m4a", ".aac"), "sound"),
     **dict.fromkeys((".mp4", ".webm", ".mkv", ".mov", ".m4v"), "film"),
 }
 """What browsers show, by the ending of its name."""
 JOBS_AT_ONCE = 50
-MOST = 100_000
+MAX_FILES = 100_000
 """Files that are remembered, the newest."""
-LONGEST_TEXT = 2_000
-LONGEST_WORDS = 20_000
+MAX_TEXT_LENGTH = 2_000
+MAX_WORDS_LENGTH = 20_000
 
 
-class Shown(Struct, frozen=True):
+class GalleryFile(Struct, frozen=True):
     """One of these files.
 
     Attributes:
@@ -51,7 +51,7 @@ class Shown(Struct, frozen=True):
     job: str | None
     node: str
     workflow: str | None
-    kind: Kind
+    kind: MediaKind
     type: FolderKind
     subfolder: str
     filename: str
@@ -60,7 +60,7 @@ class Shown(Struct, frozen=True):
     size: int
 
 
-class Wanted(Struct, frozen=True):
+class GalleryQuery(Struct, frozen=True):
     """Which files.
 
     Attributes:
@@ -74,7 +74,7 @@ class Wanted(Struct, frozen=True):
     """
 
     words: tuple[str, ...] = ()
-    kind: Kind | None = None
+    kind: MediaKind | None = None
     workflow: str | None = None
     node: str | None = None
     file: tuple[str, str, str] | None = None
@@ -82,30 +82,30 @@ class Wanted(Struct, frozen=True):
     limit: int = 60
 
 
-class Page(Struct, frozen=True):
+class GalleryPage(Struct, frozen=True):
     """Files of a page, and before which one the next page begins; None: this is the last."""
 
-    files: list[Shown]
+    files: list[GalleryFile]
     next: int | None
 
 
-class _Ran(Struct):
-    """So much of a job as its files are found by: `prompt` in whatever form it was stored."""
+class _JobPrompt(Struct):
+    """The prompt of a stored job, undecoded further, for the search for its texts."""
 
     prompt: dict[str, Any]
 
 
-RAN = msgspec.json.Decoder(_Ran)
+JOB_PROMPT = msgspec.json.Decoder(_JobPrompt)
 
 
-class _Made(Struct, frozen=True):
+class _EndedJob(Struct, frozen=True):
     """A job that ended, as its row in the database says."""
 
     job: str
     ended: int
     workflow: str | None
     prompt: dict[str, Any]
-    outcome: Outcome
+    outcome: JobResult
 
 
 Row = tuple[Any, ...]
@@ -117,14 +117,14 @@ class Gallery:
     def __init__(self, database: Database, folders: Folders) -> None:
         self._database = database
         self._folders = folders
-        self._rows = Rows()
-        self._filling = asyncio.Lock()
-        self._filled: int | None = None
+        self._rows = RowDecoder()
+        self._refreshing = asyncio.Lock()
+        self._last_ended: int | None = None
 
-    async def page(self, wanted: Wanted) -> Page:
+    async def page(self, query: GalleryQuery) -> GalleryPage:
         """Files, newest first; those that somebody removed are left out."""
-        await self.fill()
-        return await self._database.read(lambda connection: self._select(connection, wanted))
+        await self.refresh()
+        return await self._database.read(lambda connection: self._select(connection, query))
 
     async def remove(self, id: int) -> None:
         """Delete a file of the output or temp folder for good.
@@ -145,23 +145,23 @@ class Gallery:
             await asyncio.to_thread(path.unlink, missing_ok=True)
         self._database.execute("DELETE FROM gallery WHERE seq=?", (id,))
 
-    def _select(self, connection: sqlite3.Connection, wanted: Wanted) -> Page:
-        where, values = _where(wanted)
+    def _select(self, connection: sqlite3.Connection, query: GalleryQuery) -> GalleryPage:
+        where, values = _where(query)
         rows = connection.execute(
             "SELECT seq, (SELECT id FROM jobs WHERE id=gallery.job AND ended=gallery.ended), node, "
             "workflow, kind, type, subfolder, filename, made, took "
             f"FROM gallery WHERE {where} ORDER BY seq DESC",
             values,
         )
-        found: list[Shown] = []
+        found: list[GalleryFile] = []
         for row in rows:
             size = self._size(*row[5:8])
             if size is None:
                 continue
-            if len(found) == wanted.limit:
-                return Page(found, found[-1].id)
-            found.append(Shown(*row, size=size))
-        return Page(found, None)
+            if len(found) == query.limit:
+                return GalleryPage(found, found[-1].id)
+            found.append(GalleryFile(*row, size=size))
+        return GalleryPage(found, None)
 
     def _size(self, type: str, subfolder: str, filename: str) -> int | None:
         """In bytes; None where the file is gone."""
@@ -170,26 +170,28 @@ class Gallery:
         except (OSError, ValueError):
             return None
 
-    async def fill(self) -> None:
-        """Take in what jobs made since the last time."""
-        async with self._filling:
-            if self._filled is None:
+    async def refresh(self) -> None:
+        """Index the files of jobs that ended since the last time."""
+        async with self._refreshing:
+            if self._last_ended is None:
                 newest = "SELECT ended FROM gallery ORDER BY seq DESC LIMIT 1"
                 row = await self._database.read(lambda db: db.execute(newest).fetchone())
-                self._filled = int(row[0]) if row else 0
+                self._last_ended = int(row[0]) if row else 0
             while True:
-                after = self._filled
+                after = self._last_ended
                 jobs, rows = await self._database.read(
-                    lambda db, after=after: self._made(db, after)
+                    lambda db, after=after: self._read_ended_jobs(db, after)
                 )
                 if rows:
                     self._database.write(lambda db, rows=rows: _put(db, rows))
                 if not jobs:
                     return
-                self._filled = jobs[-1]
+                self._last_ended = jobs[-1]
 
-    def _made(self, connection: sqlite3.Connection, after: int) -> tuple[list[int], list[Row]]:
-        """Places of the next jobs in the history, and the rows for what they made, oldest first."""
+    def _read_ended_jobs(
+        self, connection: sqlite3.Connection, after: int
+    ) -> tuple[list[int], list[Row]]:
+        """`ended` numbers of the next jobs, and the rows for their files, oldest first."""
         found = connection.execute(
             "SELECT id, ended, workflow, job, outcome FROM jobs WHERE ended > ? "
             "ORDER BY ended LIMIT ?",
@@ -201,52 +203,52 @@ class Gallery:
             files = [] if known is None else list(_files(known))
             if known is None or not files:
                 continue
-            ran = self._rows.decode(id, job, RAN)
-            made = _Made(id, ended, workflow, {} if ran is None else ran.prompt, known)
+            ran = self._rows.decode(id, job, JOB_PROMPT)
+            made = _EndedJob(id, ended, workflow, {} if ran is None else ran.prompt, known)
             rows += [_row(made, *each) for each in files]
         return [ended for _, ended, *_ in found], rows
 
 
-def _where(wanted: Wanted) -> tuple[str, list[Any]]:
+def _where(query: GalleryQuery) -> tuple[str, list[Any]]:
     given = {
-        "kind=?": wanted.kind,
-        "workflow=?": wanted.workflow,
-        "node=?": wanted.node,
-        "seq<?": wanted.before,
+        "kind=?": query.kind,
+        "workflow=?": query.workflow,
+        "node=?": query.node,
+        "seq<?": query.before,
     }
     conditions = {condition: value for condition, value in given.items() if value is not None}
-    where = ["1", *conditions, *["instr(words, ?)" for _ in wanted.words]]
-    values = [*conditions.values(), *(word.casefold() for word in wanted.words)]
-    if wanted.file is not None:
+    where = ["1", *conditions, *["instr(words, ?)" for _ in query.words]]
+    values = [*conditions.values(), *(word.casefold() for word in query.words)]
+    if query.file is not None:
         where.append("type=? AND subfolder=? AND filename=?")
-        values += wanted.file
+        values += query.file
     return " AND ".join(where), values
 
 
-def _files(outcome: Outcome) -> Iterator[tuple[str, dict[str, Any]]]:
+def _files(outcome: JobResult) -> Iterator[tuple[str, dict[str, Any]]]:
     """Nodes with the files they showed, the last one first: it gets the lowest id."""
     for node, shown in reversed(outcome.shown.items()):
         for item in reversed([item for items in shown.values() for item in items]):
             match item:
                 case {"filename": str(name), "type": str(type)} if type in get_args(FolderKind):
-                    if name and is_text(name) and isinstance(item.get("subfolder", ""), str):
+                    if name and is_utf8(name) and isinstance(item.get("subfolder", ""), str):
                         yield node, cast("dict[str, Any]", item)
                 case _:
                     pass
 
 
-def _row(made: _Made, node: str, file: dict[str, Any]) -> Row:
+def _row(made: _EndedJob, node: str, file: dict[str, Any]) -> Row:
     name, outcome = file["filename"], made.outcome
     asked = node if node in made.prompt else outcome.display.get(node, node)
     texts = [name, *_texts(made.prompt, asked)]
-    words = "\n".join(text[:LONGEST_TEXT] for text in texts).casefold()[:LONGEST_WORDS]
+    words = "\n".join(text[:MAX_TEXT_LENGTH] for text in texts).casefold()[:MAX_WORDS_LENGTH]
     return (
         node in outcome.cached,
         made.job,
         made.ended,
         node,
         made.workflow,
-        ENDINGS.get(PurePosixPath(name).suffix.lower(), "other"),
+        KIND_BY_SUFFIX.get(PurePosixPath(name).suffix.lower(), "other"),
         file["type"],
         file.get("subfolder", ""),
         name,
@@ -294,5 +296,5 @@ def _put(connection: sqlite3.Connection, rows: list[Row]) -> None:
             row,
         )
     connection.execute(
-        "DELETE FROM gallery WHERE seq <= (SELECT max(seq) FROM gallery) - ?", (MOST,)
+        "DELETE FROM gallery WHERE seq <= (SELECT max(seq) FROM gallery) - ?", (MAX_FILES,)
     )

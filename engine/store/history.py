@@ -20,7 +20,7 @@ class Job(Struct, frozen=True):
         prompt: the graph in API format, after validation.
         extra: the client's extra_data, kept for metadata ("extra_pnginfo").
         outputs: ids of the output nodes to run.
-        client_id: whose WebSocket hears of it; None: nobody's.
+        client_id: the client whose WebSocket gets its events; None: no client.
         created: ms since 1970.
         attempts: times a worker died while it ran this job.
     """
@@ -44,8 +44,8 @@ class Job(Struct, frozen=True):
                 return None
 
 
-class Listed(Struct, frozen=True):
-    """A job to be passed on as it is stored, its prompt unread; see `Job`."""
+class RawJob(Struct, frozen=True):
+    """A job whose prompt stays undecoded JSON, to be sent on as it is stored; see `Job`."""
 
     id: str
     number: float
@@ -56,8 +56,8 @@ class Listed(Struct, frozen=True):
     created: Moment
 
 
-class Brief(Struct, frozen=True):
-    """So much of a job as a list shows; see `Job`."""
+class JobHeader(Struct, frozen=True):
+    """The fields of a job that a list shows; see `Job`."""
 
     id: str
     number: float
@@ -107,7 +107,7 @@ class Span(Struct, omit_defaults=True):
     loading: float = 0.0
 
 
-class Outcome(Struct, frozen=True):
+class JobResult(Struct, frozen=True):
     """How a job ended; times in ms since 1970.
 
     Attributes:
@@ -128,22 +128,22 @@ class Outcome(Struct, frozen=True):
     spans: Raw = Raw(b"{}")
 
 
-class Entry(Struct, frozen=True):
-    """One line of the history."""
+class HistoryEntry(Struct, frozen=True):
+    """An ended job and its result."""
 
-    job: Job | Listed
-    outcome: Outcome
+    job: Job | RawJob
+    outcome: JobResult
 
 
-class Standing(Struct, frozen=True):
-    """Where a job stands.
+class JobInfo(Struct, frozen=True):
+    """A job in whatever state, with its result once it has ended.
 
     Attributes:
         workflow: id of the editor's document that it was made of.
         outcome: None while it waits or runs.
     """
 
-    job: Job | Brief
+    job: Job | JobHeader
     status: Status
     workflow: str | None
-    outcome: Outcome | None
+    outcome: JobResult | None

@@ -8,22 +8,22 @@ from typing import Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
-from engine.store.history import Brief, Job, Outcome, Standing, Status
-from engine.store.rows import Rows
+from engine.store.history import Job, JobHeader, JobInfo, JobResult, Status
+from engine.store.row_decoder import RowDecoder
 
 STATUSES: tuple[Status, ...] = ("pending", "running", "success", "error", "interrupted")
 JOB = msgspec.json.Decoder(Job)
-BRIEF = msgspec.json.Decoder(Brief)
-OUTCOME = msgspec.json.Decoder(Outcome)
+BRIEF = msgspec.json.Decoder(JobHeader)
+OUTCOME = msgspec.json.Decoder(JobResult)
 COLUMNS = "id, job, status, workflow, outcome"
 
 
-ReadT = TypeVar("ReadT", Brief, Job)
+ReadT = TypeVar("ReadT", JobHeader, Job)
 Order = Literal["created", "duration", "place"]
 
 
-class Wanted(Struct, frozen=True):
-    """Which jobs to list.
+class JobQuery(Struct, frozen=True):
+    """Which jobs to list, and in what order.
 
     Attributes:
         statuses: in one of these states.
@@ -43,7 +43,7 @@ class Wanted(Struct, frozen=True):
     offset: int = 0
 
 
-class Page(Struct, frozen=True):
+class JobPage(Struct, frozen=True):
     """The jobs asked for.
 
     Attributes:
@@ -52,57 +52,57 @@ class Page(Struct, frozen=True):
         total: how many there are on all pages, the unreadable ones included.
     """
 
-    jobs: list[Standing]
+    jobs: list[JobInfo]
     rows: int
     total: int
 
 
-def page(connection: sqlite3.Connection, wanted: Wanted, rows: Rows) -> Page:
-    """The jobs that are wanted: a walk along an index for each state, merged."""
-    if not wanted.statuses:
-        return Page([], 0, 0)
-    walks = [_walk(status, wanted) for status in wanted.statuses]
-    values = () if wanted.workflow is None else (wanted.workflow,) * len(walks)
-    way = "DESC" if wanted.descending else "ASC"
-    order = f"seq {way}" if wanted.by == "created" else f"rank {way}, seq {way}"
+def select_page(connection: sqlite3.Connection, query: JobQuery, rows: RowDecoder) -> JobPage:
+    """The jobs of a query: one index scan for each status, merged."""
+    if not query.statuses:
+        return JobPage([], 0, 0)
+    selects = [_select_status(status, query) for status in query.statuses]
+    values = () if query.workflow is None else (query.workflow,) * len(selects)
+    direction = "DESC" if query.descending else "ASC"
+    order = f"seq {direction}" if query.by == "created" else f"rank {direction}, seq {direction}"
     found = connection.execute(
-        f"{' UNION ALL '.join(walks)} ORDER BY {order} LIMIT ? OFFSET ?",
-        (*values, wanted.limit, wanted.offset),
+        f"{' UNION ALL '.join(selects)} ORDER BY {order} LIMIT ? OFFSET ?",
+        (*values, query.limit, query.offset),
     ).fetchall()
     read = f"SELECT {COLUMNS} FROM jobs WHERE seq=?"
     stored = [connection.execute(read, (seq,)).fetchone() for seq, _ in found]
-    counts = " UNION ALL ".join(f"SELECT count(*) AS jobs FROM ({walk})" for walk in walks)
+    counts = " UNION ALL ".join(f"SELECT count(*) AS jobs FROM ({walk})" for walk in selects)
     total = connection.execute(f"SELECT sum(jobs) FROM ({counts})", values).fetchone()[0]
-    jobs = (standing(row, BRIEF, rows) for row in stored)
-    return Page([job for job in jobs if job is not None], len(stored), total)
+    jobs = (decode_row(row, BRIEF, rows) for row in stored)
+    return JobPage([job for job in jobs if job is not None], len(stored), total)
 
 
-def _walk(status: Status, wanted: Wanted) -> str:
+def _select_status(status: Status, query: JobQuery) -> str:
     """The jobs of a state, spelled so that an index of few columns serves them in order."""
     is_open = status in ("pending", "running")
-    rank = "number" if wanted.by == "place" else "0" if is_open else "duration"
-    if wanted.workflow is not None:
+    rank = "number" if query.by == "place" else "0" if is_open else "duration"
+    if query.workflow is not None:
         return f"SELECT seq, {rank} AS rank FROM jobs WHERE workflow=? AND status='{status}'"
     ended = "" if is_open else "ended IS NOT NULL AND "
     return f"SELECT seq, {rank} AS rank FROM jobs WHERE {ended}status='{status}'"
 
 
-def one(connection: sqlite3.Connection, id: str, rows: Rows) -> Standing | None:
+def select_job(connection: sqlite3.Connection, id: str, rows: RowDecoder) -> JobInfo | None:
     """A job with its whole prompt, in whatever state; None when unknown or unreadable."""
     read = f"SELECT {COLUMNS} FROM jobs WHERE id=?"
     row = connection.execute(read, (id,)).fetchone()
-    return None if row is None else standing(row, JOB, rows)
+    return None if row is None else decode_row(row, JOB, rows)
 
 
-def standing(
+def decode_row(
     row: tuple[str, bytes, Status, str | None, bytes | None],
     decoder: msgspec.json.Decoder[ReadT],
-    rows: Rows,
-) -> Standing | None:
+    rows: RowDecoder,
+) -> JobInfo | None:
     """A row of `COLUMNS`, or None if it cannot be read; `decoder`: how much of the job to read."""
     id, stored, status, workflow, ending = row
     job = rows.decode(id, stored, decoder)
     outcome = None if ending is None else rows.decode(id, ending, OUTCOME)
     if job is None or (outcome is None and ending is not None) or status not in STATUSES:
         return None
-    return Standing(job, status, workflow, outcome)
+    return JobInfo(job, status, workflow, outcome)

@@ -16,20 +16,20 @@ from pathlib import Path
 from engine.authoring.errors import BadPath, NotSaved
 from engine.authoring.names import LONGEST_PATH, parted
 from engine.authoring.protocols import File, FolderKind
-from engine.store.blanks import Blanks, name
-from engine.store.folders import Folders, inside
+from engine.store.anonymous_files import AnonymousFiles, link
+from engine.store.folders import Folders, safe_join
 
-MOST_PLACES = 1000
+MAX_TARGETS = 1000
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where files of one prefix go; it was looked at and is inside of its root."""
+class _Target:
+    """Where files of one prefix are written; checked to be inside of its root."""
 
     parent: Path
     subfolder: str
     stem: str
-    ending: str
+    suffix: str
 
 
 class Outputs:
@@ -38,17 +38,20 @@ class Outputs:
     Args:
         folders: the home.
         connection: where the numbers of files are kept.
-        blanks: makes the files; None: as on systems where every file has a name.
+        anonymous_files: opens the files; None: write under a temporary name, then move.
     """
 
     def __init__(
-        self, folders: Folders, connection: sqlite3.Connection, blanks: Blanks | None = None
+        self,
+        folders: Folders,
+        connection: sqlite3.Connection,
+        anonymous_files: AnonymousFiles | None = None,
     ) -> None:
         self._folders = folders
-        self._counters = Counters(connection)
+        self._counters = FileCounters(connection)
         self._lock = threading.Lock()
-        self._blanks = blanks
-        self._places: dict[tuple[str, str, str, str], _Place] = {}
+        self._anonymous_files = anonymous_files
+        self._targets: dict[tuple[str, str, str, str], _Target] = {}
 
     def save(
         self,
@@ -68,41 +71,41 @@ class Outputs:
             BadPath: the prefix leads out of the folder.
             NotSaved: the disk is full, or cannot be written to.
         """
-        place = self._places.get((folder, prefix, end, extension))
-        if place is None:
-            place = self._place(folder, prefix, f"{end}.{extension}")
-            if len(self._places) >= MOST_PLACES:
-                self._places.clear()
-            self._places[folder, prefix, end, extension] = place
+        target = self._targets.get((folder, prefix, end, extension))
+        if target is None:
+            target = self._target(folder, prefix, f"{end}.{extension}")
+            if len(self._targets) >= MAX_TARGETS:
+                self._targets.clear()
+            self._targets[folder, prefix, end, extension] = target
         try:
             try:
-                saved = self._written(place, data)
+                saved = self._write(target, data)
             except FileNotFoundError:  # the first file here, or somebody removed the folder
-                place.parent.mkdir(parents=True, exist_ok=True)
-                saved = self._written(place, data)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                saved = self._write(target, data)
         except OSError as error:
             raise NotSaved(
                 f"{prefix[:200]}.{extension} cannot be saved in the {folder} folder: "
-                f"{error.strerror or error}{_room(place.parent)}"
+                f"{error.strerror or error}{_room(target.parent)}"
             ) from error
-        return File(saved, place.subfolder, folder)
+        return File(saved, target.subfolder, folder)
 
-    def settle(self) -> None:
-        """Write the numbers down that were given; a crash before that costs a look at a folder."""
+    def flush_counters(self) -> None:
+        """Persist the counters; a crash before that costs one listing of a folder."""
         with self._lock:
-            self._counters.write()
+            self._counters.flush()
 
     def prepare(self) -> None:
-        """Get ready for the next file, now that nobody waits."""
-        if self._blanks is not None:
-            self._blanks.prepare()
+        """Open the next file ahead of its use."""
+        if self._anonymous_files is not None:
+            self._anonymous_files.prepare()
 
     def close(self) -> None:
-        """Save nothing any more."""
-        if self._blanks is not None:
-            self._blanks.close()
+        """Release the file that was opened ahead."""
+        if self._anonymous_files is not None:
+            self._anonymous_files.close()
 
-    def _place(self, folder: FolderKind, prefix: str, ending: str) -> _Place:
+    def _target(self, folder: FolderKind, prefix: str, ending: str) -> _Target:
         prefix = parted(prefix)
         stem = Path(prefix)
         if len(prefix.encode(errors="replace")) > LONGEST_PATH:
@@ -110,47 +113,51 @@ class Outputs:
         if prefix.endswith("/") or stem.name in ("", ".."):
             raise BadPath(f"file name prefix {prefix!r} names a folder; add a name after it")
         root = self._folders.root(folder)
-        parent = inside(root, f"{stem}_{0:05}{ending}").parent
+        parent = safe_join(root, f"{stem}_{0:05}{ending}").parent
         subfolder = parent.relative_to(os.path.realpath(root)).as_posix()
-        return _Place(parent, "" if subfolder == "." else subfolder, stem.name, ending)
+        return _Target(parent, "" if subfolder == "." else subfolder, stem.name, ending)
 
-    def _written(self, place: _Place, data: bytes | Iterable[bytes]) -> str:
-        file = None if self._blanks is None else self._blanks.take(str(place.parent))
+    def _write(self, target: _Target, data: bytes | Iterable[bytes]) -> str:
+        file = (
+            None
+            if self._anonymous_files is None
+            else self._anonymous_files.open(str(target.parent))
+        )
         if file is None:
-            return self._written_aside(place, data)
+            return self._write_and_move(target, data)
         try:
             for piece in _pieces(data):
-                write(file, piece)
-            return self._named(place, lambda path: name(file, path))
+                write_all(file, piece)
+            return self._link_numbered(target, lambda path: link(file, path))
         finally:
             os.close(file)
 
-    def _written_aside(self, place: _Place, data: bytes | Iterable[bytes]) -> str:
-        """Where every file has a name: under another one first."""
-        part = f"{place.parent}/.{uuid.uuid4().hex}.part"
+    def _write_and_move(self, target: _Target, data: bytes | Iterable[bytes]) -> str:
+        """Without O_TMPFILE: write under a temporary name, then move."""
+        part = f"{target.parent}/.{uuid.uuid4().hex}.part"
         try:
             with open(part, "xb") as file:  # noqa: PTH123 - half the time
                 file.writelines(_pieces(data))
-            return self._named(place, lambda path: move(part, path))
+            return self._link_numbered(target, lambda path: move(part, path))
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(part)  # noqa: PTH108 - half the time
 
-    def _named(self, place: _Place, put: Callable[[str], object]) -> str:
-        """Put a file at the next number that is free."""
-        folder = str(place.parent)
+    def _link_numbered(self, target: _Target, put: Callable[[str], object]) -> str:
+        """Link or move a file to the next free number, by `put`."""
+        folder = str(target.parent)
         while True:
             with self._lock:
-                number = self._counters.next(folder, place.stem)
-            found = f"{place.stem}_{number:05}{place.ending}"
+                number = self._counters.next(folder, target.stem)
+            found = f"{target.stem}_{number:05}{target.suffix}"
             try:
                 put(f"{folder}/{found}")
             except FileExistsError:
                 with self._lock:
-                    self._counters.forget(folder, place.stem)
+                    self._counters.discard(folder, target.stem)
             except OSError:
                 with self._lock:
-                    self._counters.give_back(folder, place.stem, number)
+                    self._counters.release(folder, target.stem, number)
                 raise
             else:
                 return found
@@ -168,7 +175,7 @@ def _room(folder: Path) -> str:
     return ""
 
 
-def write(file: int, data: bytes) -> None:
+def write_all(file: int, data: bytes) -> None:
     """Write all of it; one call takes 2 GiB at most."""
     left = memoryview(data)
     while left:
@@ -191,7 +198,7 @@ def move(part: str | Path, path: str | Path) -> None:
         Path(part).rename(path)
 
 
-class Counters:
+class FileCounters:
     """Gives every saved file the next free number of its name, without looking at old files.
 
     The last numbers given are kept in memory and in the database; only a name seen for the first
@@ -220,14 +227,14 @@ class Counters:
         self._unwritten.add(stem)
         return last + 1
 
-    def give_back(self, folder: str, name: str, number: int) -> None:
-        """A number was not used, after all: it is the next one, unless others came after it."""
+    def release(self, folder: str, name: str, number: int) -> None:
+        """Return an unused number: it is given next, unless later ones were given."""
         stem = f"{folder}/{name}"
         if self._last.get(stem) == number:
             self._last[stem] = number - 1
 
-    def write(self) -> None:
-        """Write down the numbers given since the last time."""
+    def flush(self) -> None:
+        """Persist the numbers given since the last time."""
         for stem in self._unwritten:
             self._connection.execute(
                 "INSERT INTO counters VALUES (?, ?) ON CONFLICT (stem) "
@@ -236,8 +243,8 @@ class Counters:
             )
         self._unwritten.clear()
 
-    def forget(self, folder: str, name: str) -> None:
-        """Look at the folder again next time: somebody else wrote into it."""
+    def discard(self, folder: str, name: str) -> None:
+        """Drop a counter: the folder is listed next time, as something else wrote into it."""
         stem = f"{folder}/{name}"
         self._last.pop(stem, None)
         self._unwritten.discard(stem)

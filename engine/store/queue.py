@@ -1,4 +1,4 @@
-"""The durable queue and the history: jobs are committed before anyone is told of them."""
+"""The durable queue and the history: jobs are committed before any event of them is sent."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import msgspec
 
 from engine.store import listing
 from engine.store.db import Database
-from engine.store.history import Entry, Failure, Job, Listed, Outcome, Standing
-from engine.store.listing import JOB, OUTCOME, Page, Wanted
-from engine.store.rows import Rows
+from engine.store.history import Failure, HistoryEntry, Job, JobInfo, JobResult, RawJob
+from engine.store.listing import JOB, OUTCOME, JobPage, JobQuery
+from engine.store.row_decoder import RowDecoder
 
 HISTORY_LIMIT = 10_000
-LISTED = msgspec.json.Decoder(Listed)
-UNREADABLE = Outcome(
+RAW_JOB = msgspec.json.Decoder(RawJob)
+UNREADABLE = JobResult(
     "error",
     started=0,
     ended=0,
@@ -41,17 +41,17 @@ class Queue:
 
     def __init__(self, database: Database, last_seq: int, ended: int, waiting: int) -> None:
         self._database = database
-        self._rows = Rows()
+        self._rows = RowDecoder()
         self._lease = uuid.uuid4().hex
         self._last_number = last_seq
         self._ended = ended
         self.waiting = waiting
-        self._claimed = 0
+        self._running = 0
 
     @property
     def remaining(self) -> int:
         """How many jobs wait or run."""
-        return self.waiting + self._claimed
+        return self.waiting + self._running
 
     @classmethod
     def open(cls, database: Database) -> Queue:
@@ -74,7 +74,7 @@ class Queue:
         return cls(database, *database.write(recover))
 
     def next_number(self) -> int:
-        """The next place in the queue; goes on counting after a restart."""
+        """The next number in the queue; it keeps increasing after a restart."""
         self._last_number += 1
         return self._last_number
 
@@ -95,30 +95,30 @@ class Queue:
         except sqlite3.IntegrityError as error:
             raise DuplicateJob(job.id) from error
         if claimed:
-            self._claimed += 1
+            self._running += 1
         else:
             self.waiting += 1
 
-    def claim(self, *, alone: bool) -> Job | None:
-        """Take the next job under this instance's lease, or None if none may start now.
+    def claim(self, *, exclusive: bool) -> Job | None:
+        """Claim the next job under this instance's lease; None if none may start now.
 
         A job that cannot be read fails at once, and the one behind it is taken.
 
         Args:
-            alone: no other job runs. One that was running when a worker died starts only then,
-                so that a second death is nobody else's.
+            exclusive: no other job runs. A job that was running when a worker died starts only
+                then, so that a second crash is attributed to it alone.
         """
         while self.waiting:
             taken = self._database.execute(
                 "UPDATE jobs SET status='running', lease=? WHERE seq=(SELECT seq FROM jobs "
                 "WHERE status='pending' ORDER BY number, seq LIMIT 1) AND (? OR attempts=0) "
                 "RETURNING id, job, attempts",
-                (self._lease, alone),
+                (self._lease, exclusive),
             )
             if not taken:
                 return None
             self.waiting -= 1
-            self._claimed += 1
+            self._running += 1
             id, blob, attempts = taken[0]
             job = self._rows.decode(id, blob, JOB)
             if job is not None:
@@ -126,20 +126,20 @@ class Queue:
             self._finish(id, UNREADABLE)
         return None
 
-    def give_back(self, job: Job, *, attempts: int) -> None:
-        """Let a job wait again after its worker died."""
+    def requeue(self, job: Job, *, attempts: int) -> None:
+        """Put a running job back to pending, after its worker died."""
         self._database.execute(
             "UPDATE jobs SET status='pending', lease=NULL, attempts=? WHERE id=?",
             (attempts, job.id),
         )
-        self._claimed -= 1
+        self._running -= 1
         self.waiting += 1
 
-    def finish(self, job: Job, outcome: Outcome) -> None:
+    def finish(self, job: Job, outcome: JobResult) -> None:
         """Move a job into the history, which keeps the newest 10 000."""
         self._finish(job.id, outcome)
 
-    def _finish(self, id: str, outcome: Outcome) -> None:
+    def _finish(self, id: str, outcome: JobResult) -> None:
         self._ended += 1
         self._database.execute(
             "UPDATE jobs SET status=?, lease=NULL, ended=?, duration=?, outcome=? WHERE id=?",
@@ -155,20 +155,20 @@ class Queue:
             self._database.execute(
                 "DELETE FROM jobs WHERE ended <= ?", (self._ended - HISTORY_LIMIT,)
             )
-        self._claimed -= 1
+        self._running -= 1
 
     def move_to_front(self, id: str) -> bool:
         """Let a waiting job be the next one; whether there was one of that id."""
-        place = -self.next_number()
+        number = -self.next_number()
 
         def move(connection: sqlite3.Connection) -> bool:
             waiting = "SELECT {} FROM jobs WHERE status='pending'"
             found = connection.execute(f"{waiting.format('job')} AND id=?", (id,)).fetchone()
-            stored = None if found is None else self._rows.decode(id, found[0], LISTED)
+            stored = None if found is None else self._rows.decode(id, found[0], RAW_JOB)
             if stored is None:
                 return False
             first = connection.execute(waiting.format("min(number)")).fetchone()[0]
-            job = msgspec.structs.replace(stored, number=min(place, first - 1))
+            job = msgspec.structs.replace(stored, number=min(number, first - 1))
             connection.execute(
                 "UPDATE jobs SET number=?, job=? WHERE id=?",
                 (job.number, msgspec.json.encode(job), id),
@@ -177,31 +177,31 @@ class Queue:
 
         return self._database.write(move)
 
-    async def pending(self) -> list[Listed]:
+    async def pending(self) -> list[RawJob]:
         """The waiting jobs, next one first."""
         return await self._jobs("status='pending' ORDER BY number, seq")
 
-    async def running(self) -> list[Listed]:
+    async def running(self) -> list[RawJob]:
         """The running jobs."""
         return await self._jobs("status='running' ORDER BY seq")
 
-    async def _jobs(self, condition: str) -> list[Listed]:
-        def select(connection: sqlite3.Connection) -> list[Listed]:
+    async def _jobs(self, condition: str) -> list[RawJob]:
+        def select(connection: sqlite3.Connection) -> list[RawJob]:
             rows = connection.execute(f"SELECT id, job FROM jobs WHERE {condition}")
-            found = (self._rows.decode(id, job, LISTED) for id, job in rows)
+            found = (self._rows.decode(id, job, RAW_JOB) for id, job in rows)
             return [job for job in found if job is not None]
 
         return await self._database.read(select)
 
-    async def page(self, wanted: Wanted) -> Page:
+    async def page(self, query: JobQuery) -> JobPage:
         """Some of the jobs there are, in whatever state."""
         return await self._database.read(
-            lambda connection: listing.page(connection, wanted, self._rows)
+            lambda connection: listing.select_page(connection, query, self._rows)
         )
 
-    async def standing(self, id: str) -> Standing | None:
-        """Where a job stands; None when unknown."""
-        return await self._database.read(lambda db: listing.one(db, id, self._rows))
+    async def info(self, id: str) -> JobInfo | None:
+        """A job in whatever state; None when unknown."""
+        return await self._database.read(lambda db: listing.select_job(db, id, self._rows))
 
     def delete_pending(self, ids: Sequence[str] | None) -> int:
         """Remove waiting jobs by id, or all of them; returns how many there were."""
@@ -222,12 +222,12 @@ class Queue:
 
         return self._database.write(delete)
 
-    async def entry(self, id: str) -> Entry | None:
-        """The history's line of one job; None while it waits or runs, or when unknown."""
+    async def history_entry(self, id: str) -> HistoryEntry | None:
+        """The history entry of one job; None while it waits or runs, or when unknown."""
         found = await self._entries("id=?", (id,))
         return found[0] if found else None
 
-    async def history(self, newest: int | None, offset: int | None) -> list[Entry]:
+    async def history(self, newest: int | None, offset: int | None) -> list[HistoryEntry]:
         """Ended jobs, oldest first: `newest` of them counted from the end, or from `offset`."""
         limit = -1 if newest is None else newest
         if offset is not None:
@@ -235,18 +235,18 @@ class Queue:
         found = await self._entries("1 ORDER BY ended DESC LIMIT ?", (limit,))
         return found[::-1]
 
-    async def _entries(self, condition: str, values: tuple[object, ...]) -> list[Entry]:
-        def select(connection: sqlite3.Connection) -> list[Entry]:
+    async def _entries(self, condition: str, values: tuple[object, ...]) -> list[HistoryEntry]:
+        def select(connection: sqlite3.Connection) -> list[HistoryEntry]:
             rows = connection.execute(
                 f"SELECT id, job, outcome FROM jobs WHERE ended IS NOT NULL AND {condition}",
                 values,
             )
-            found: list[Entry] = []
+            found: list[HistoryEntry] = []
             for id, stored, ending in rows:
-                job = self._rows.decode(id, stored, LISTED)
+                job = self._rows.decode(id, stored, RAW_JOB)
                 outcome = None if job is None else self._rows.decode(id, ending, OUTCOME)
                 if job is not None and outcome is not None:
-                    found.append(Entry(job, outcome))
+                    found.append(HistoryEntry(job, outcome))
             return found
 
         return await self._database.read(select)

@@ -9,8 +9,8 @@ from functools import lru_cache
 from sys import getsizeof
 from typing import Any, cast
 
-PARTS = 100_000
-LEAST = 16
+MAX_PARTS = 100_000
+MIN_NBYTES = 16
 LEAVES = frozenset((type(None), bool, int, float, complex, str, bytes, bytearray))
 CODE = frozenset(
     (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType)
@@ -27,7 +27,7 @@ def nbytes(value: Any) -> int:
     total = 0
     seen: set[int] = set()
     waiting: list[Any] = [value]
-    while waiting and len(seen) < PARTS:
+    while waiting and len(seen) < MAX_PARTS:
         item = waiting.pop()
         if id(item) in seen:
             continue
@@ -44,14 +44,14 @@ def nbytes(value: Any) -> int:
             waiting.extend(item.values())
         elif kind not in CODE and not issubclass(kind, type):
             handle = is_handle(kind)
-            said = 0 if handle else _said(item)
-            total += said or _own(item)
+            said = 0 if handle else _declared_nbytes(item)
+            total += said or _own_nbytes(item)
             if not said and not handle:
                 waiting.extend(_parts(item, kind))
     return total
 
 
-def _said(item: Any) -> int:
+def _declared_nbytes(item: Any) -> int:
     """The bytes that an array says it has; 0 where nothing sensible is said."""
     try:
         said = getattr(item, "nbytes", 0)
@@ -60,12 +60,12 @@ def _said(item: Any) -> int:
     return said if type(said) is int and said > 0 else 0
 
 
-def _own(item: Any) -> int:
+def _own_nbytes(item: Any) -> int:
     """Bytes of the object itself."""
     try:
         return getsizeof(item)
     except Exception:  # noqa: BLE001 - a pack's class may do anything
-        return LEAST
+        return MIN_NBYTES
 
 
 def _parts(item: Any, kind: type[object]) -> Iterator[Any]:

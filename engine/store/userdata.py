@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from engine.authoring.errors import BadPath, MissingFile, SoundstageError
-from engine.store.folders import inside, is_text
+from engine.store.folders import is_utf8, safe_join
 from engine.store.outputs import move
 
 PART = re.compile(r"\.[0-9a-f]{32}\.part")
@@ -115,13 +115,13 @@ class UserData:
         self.find(name).unlink(missing_ok=True)
 
     def _folder(self, name: str) -> Path:
-        path = inside(self.root, name)
+        path = safe_join(self.root, name)
         if not path.is_dir():
             raise MissingFile(f"there is no folder {name[:200]!r} in the user folder")
         return path
 
     def _inside(self, name: str) -> Path:
-        path = inside(self.root, name)
+        path = safe_join(self.root, name)
         if path == self.root.resolve() or PART.fullmatch(path.name):
             raise BadPath(f"{name[:200]!r} cannot name a file; use a plain relative name")
         return path
@@ -148,7 +148,7 @@ def _place(part: Path, path: Path, *, overwrite: bool) -> None:
 def _listed(root: Path, found: Iterator[Path]) -> Iterator[tuple[str, os.stat_result | None]]:
     for path in found:
         name = path.relative_to(root).as_posix()
-        if path.is_symlink() or PART.fullmatch(path.name) or not is_text(name):
+        if path.is_symlink() or PART.fullmatch(path.name) or not is_utf8(name):
             continue
         if path.is_dir():
             yield name, None

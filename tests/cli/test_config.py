@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.cli.config import Demo, Doctor, ListModels, Nodes, PullModel, Run, Serve, parse
-from engine.store.keeping import Keeping
+from engine.store.cache_policy import CachePolicy
 
 
 def test_serve_without_flags():
@@ -138,14 +138,14 @@ def test_wrong_command_lines_exit_with_two(
 @pytest.mark.parametrize(
     ("flags", "kept"),
     [
-        ([], Keeping()),
-        (["--cache-classic"], Keeping(latest=True)),
-        (["--cache-lru", "7"], Keeping(most=7)),
-        (["--cache-lru", "0"], Keeping(latest=True)),
-        (["--cache-none"], Keeping(most=0)),
+        ([], CachePolicy()),
+        (["--cache-classic"], CachePolicy(latest_jobs_only=True)),
+        (["--cache-lru", "7"], CachePolicy(max_results=7)),
+        (["--cache-lru", "0"], CachePolicy(latest_jobs_only=True)),
+        (["--cache-none"], CachePolicy(max_results=0)),
     ],
 )
-def test_flags_say_which_results_are_kept(flags: list[str], kept: Keeping):
+def test_flags_say_which_results_are_kept(flags: list[str], kept: CachePolicy):
     command = parse(["serve", *flags], {})
     assert isinstance(command, Serve)
     assert command.keeping == kept

@@ -13,8 +13,8 @@ from engine.compat.packs import Packs, load
 from engine.run.engine import Engine
 from engine.run.guests import GuestPacks
 from engine.run.local import LocalWorker
+from engine.store.cache_policy import CachePolicy
 from engine.store.folders import Folders
-from engine.store.keeping import Keeping
 from tests.conftest import CHECKOUT
 from tests.run.conftest import Bench, Opener
 
@@ -43,13 +43,13 @@ def _clean() -> Iterator[None]:
 
 
 @pytest.fixture
-def keeping() -> Keeping:
+def keeping() -> CachePolicy:
     """Which results the workers keep."""
-    return Keeping()
+    return CachePolicy()
 
 
 @pytest.fixture
-async def local(tmp_path: Path, _clean: None, keeping: Keeping) -> AsyncGenerator[Opener]:
+async def local(tmp_path: Path, _clean: None, keeping: CachePolicy) -> AsyncGenerator[Opener]:
     """Opens engines whose worker is in this process, packs and all."""
     benches: list[Bench] = []
 

@@ -8,15 +8,18 @@ from pathlib import Path
 import pytest
 
 from engine.run.events import NodeFailed
-from engine.store.keeping import Keeping
+from engine.store.cache_policy import CachePolicy
 from tests.compat.test_values import shown, shown_by
 from tests.run.conftest import Opener, n
 
 
 @pytest.fixture(params=["all that fits", "of the latest jobs", "a hundred", "none"])
-def keeping(request: pytest.FixtureRequest) -> Keeping:
+def keeping(request: pytest.FixtureRequest) -> CachePolicy:
     limits = {"a hundred": 100, "none": 0}
-    return Keeping(latest=request.param == "of the latest jobs", most=limits.get(request.param))
+    return CachePolicy(
+        latest_jobs_only=request.param == "of the latest jobs",
+        max_results=limits.get(request.param),
+    )
 
 
 async def test_an_output_node_may_give_its_value_on(local: Opener):
@@ -124,11 +127,11 @@ async def test_a_graph_of_no_nodes_gives_plain_values(local: Opener):
 
 
 async def test_what_was_expanded_is_not_computed_again(
-    local: Opener, tmp_path: Path, keeping: Keeping
+    local: Opener, tmp_path: Path, keeping: CachePolicy
 ):
     bench, log = await local(), tmp_path / "log"
-    anew = keeping.most == 0
-    last = 8 if anew else 6 if keeping.latest else 4
+    anew = keeping.max_results == 0
+    last = 8 if anew else 6 if keeping.latest_jobs_only else 4
     for times, lines in ((2, 2), (2, 4 if anew else 2), (4, last)):
         prompt = shown_by(n("V1Repeat", start=0, step=1, times=times, log=str(log)))
         assert await shown(bench, prompt) == [str(times)]

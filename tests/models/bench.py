@@ -19,7 +19,7 @@ from engine.run.engine import Engine, Submission
 from engine.run.events import Ended
 from engine.run.local import LocalWorker
 from engine.store.folders import Folders
-from engine.store.history import Entry
+from engine.store.history import HistoryEntry
 
 Prompt = dict[str, Any]
 
@@ -31,7 +31,7 @@ class Bench:
     engine: Engine
     home: Path
 
-    async def run(self, *prompts: Prompt) -> list[Entry]:
+    async def run(self, *prompts: Prompt) -> list[HistoryEntry]:
         """Run prompts at the same time; how each ended."""
         ended: set[str] = set()
         changed = asyncio.Event()

@@ -16,9 +16,9 @@ from engine.run.engine import Engine, Submission
 from engine.run.events import Ended, Event
 from engine.run.local import LocalWorker
 from engine.run.scheduler import QueueChanged
+from engine.store.cache_policy import CachePolicy
 from engine.store.folders import Folders
-from engine.store.history import Entry, Job
-from engine.store.keeping import Keeping
+from engine.store.history import HistoryEntry, Job
 from tests import pack, patience
 
 Prompt: TypeAlias = dict[str, Any]
@@ -65,14 +65,14 @@ class Bench:
         """Submit a prompt, return the job's id."""
         return (await self.engine.submit(Submission(prompt, **more))).id
 
-    async def ended(self, id: str) -> Entry:
+    async def ended(self, id: str) -> HistoryEntry:
         """Wait for the end of a job."""
         await self.until(id, Ended)
         entry = await self.engine.entry(id)
         assert entry is not None, "the history is written before the end is told"
         return entry
 
-    async def run(self, prompt: Prompt, **more: Any) -> Entry:
+    async def run(self, prompt: Prompt, **more: Any) -> HistoryEntry:
         """Submit and wait."""
         return await self.ended(await self.submit(prompt, **more))
 
@@ -120,7 +120,7 @@ async def local(tmp_path: Path) -> AsyncGenerator[Opener]:
     """Opens engines whose worker is in this process."""
     benches: list[Bench] = []
 
-    async def open(home: Path | None = None, keeping: Keeping | None = None) -> Bench:
+    async def open(home: Path | None = None, keeping: CachePolicy | None = None) -> Bench:
         nodes = registry()
         home = home or tmp_path / "home"
         home.mkdir(exist_ok=True)
@@ -138,7 +138,7 @@ async def process(tmp_path: Path) -> AsyncGenerator[Opener]:
     """Opens engines whose worker is a process of its own."""
     benches: list[Bench] = []
 
-    async def open(home: Path | None = None, keeping: Keeping | None = None) -> Bench:
+    async def open(home: Path | None = None, keeping: CachePolicy | None = None) -> Bench:
         home = home or tmp_path / "home"
         engine = await Engine.open(home, packs=["tests.pack"], keeping=keeping)
         benches.append(Bench(engine))

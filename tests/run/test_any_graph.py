@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 from engine.run.engine import Engine
 from engine.run.events import Ended
 from engine.run.local import LocalWorker
+from engine.store.cache_policy import CachePolicy
 from engine.store.folders import Folders
-from engine.store.history import Outcome
-from engine.store.keeping import Keeping
+from engine.store.history import JobResult
 from tests.run.conftest import Bench, Prompt, registry
 from tests.run.conftest import whole as n
 
 BLOCKED = "blocked"
 Values = list[Any]
-FEW = Keeping(most=3)
-KEEPING = [Keeping(), Keeping(latest=True), FEW, Keeping(most=0)]
+FEW = CachePolicy(max_results=3)
+KEEPING = [CachePolicy(), CachePolicy(latest_jobs_only=True), FEW, CachePolicy(max_results=0)]
 KINDS = ["Number", "Add", "Tens", "BlockOdd", "Twice", "ToZero", "EitherAfter", "Total", "Nap"]
 SHOWING = ["ShowAndGive", "ShowsInside", "Around"]
 
@@ -96,7 +96,7 @@ def of_outputs(prompt: Prompt, shown: dict[str, Values]) -> dict[str, Values]:
     return {id: texts for id, texts in shown.items() if shows(prompt, id)}
 
 
-def shown_by_node(outcome: Outcome, needed: Collection[str]) -> dict[str, Values]:
+def shown_by_node(outcome: JobResult, needed: Collection[str]) -> dict[str, Values]:
     """The texts of a job by the node of the prompt that shows them.
 
     One that is not needed, as a lazy input is not, may be told of if it ran in an earlier job.
@@ -146,7 +146,7 @@ def computed(kind: str, taken: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("keeping", KEEPING, ids=["all", "latest", "few", "none"])
-async def test_any_graph_means_what_it_says(keeping: Keeping):
+async def test_any_graph_means_what_it_says(keeping: CachePolicy):
     with tempfile.TemporaryDirectory() as folder:
         nodes, home = registry(), Path(folder)
         worker = LocalWorker(nodes, Folders(home), keeping=keeping)

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 from engine.run.events import NodeStarted, Started
-from engine.store.history import Entry
-from engine.store.keeping import Keeping
+from engine.store.cache_policy import CachePolicy
+from engine.store.history import HistoryEntry
 from tests.run.conftest import Bench, Opener, Prompt
 from tests.run.conftest import whole as n
 
 MODES = {
-    "all that fits": Keeping(),
-    "latest": Keeping(latest=True),
-    "most": Keeping(most=100),
-    "few": Keeping(most=1),
-    "none": Keeping(most=0),
+    "all that fits": CachePolicy(),
+    "latest": CachePolicy(latest_jobs_only=True),
+    "most": CachePolicy(max_results=100),
+    "few": CachePolicy(max_results=1),
+    "none": CachePolicy(max_results=0),
 }
 IN_EACH_MODE = pytest.mark.parametrize("keeping", MODES.values(), ids=list(MODES))
 WHERE_KEPT = pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def diamond(value: int, log: Path) -> Prompt:
     }
 
 
-async def good(bench: Bench, prompt: Prompt) -> Entry:
+async def good(bench: Bench, prompt: Prompt) -> HistoryEntry:
     entry = await bench.run(prompt)
     assert entry.outcome.status == "success", entry.outcome.failure
     return entry
@@ -55,7 +55,7 @@ async def good(bench: Bench, prompt: Prompt) -> Entry:
 
 @IN_EACH_MODE
 async def test_a_node_that_two_take_from_runs_once_in_a_job(
-    local: Opener, tmp_path: Path, keeping: Keeping
+    local: Opener, tmp_path: Path, keeping: CachePolicy
 ):
     bench, log = await local(keeping=keeping), tmp_path / "log"
     entry = await good(bench, diamond(5, log))
@@ -66,7 +66,7 @@ async def test_a_node_that_two_take_from_runs_once_in_a_job(
 
 @IN_EACH_MODE
 async def test_lists_laziness_and_expansion_mean_the_same(
-    local: Opener, tmp_path: Path, keeping: Keeping
+    local: Opener, tmp_path: Path, keeping: CachePolicy
 ):
     bench, log = await local(keeping=keeping), tmp_path / "log"
     prompt = {
@@ -97,7 +97,9 @@ async def test_lists_laziness_and_expansion_mean_the_same(
 
 
 @WHERE_KEPT
-async def test_an_equal_prompt_computes_nothing(local: Opener, tmp_path: Path, keeping: Keeping):
+async def test_an_equal_prompt_computes_nothing(
+    local: Opener, tmp_path: Path, keeping: CachePolicy
+):
     bench, log = await local(keeping=keeping), tmp_path / "log"
     await good(bench, diamond(5, log))
     id = await bench.submit(diamond(5, log))
@@ -122,7 +124,7 @@ async def test_what_follows_a_cached_output_node_is_computed_and_the_job_ends(
 
 @WHERE_KEPT
 async def test_only_what_hangs_on_a_change_is_computed_again(
-    local: Opener, tmp_path: Path, keeping: Keeping
+    local: Opener, tmp_path: Path, keeping: CachePolicy
 ):
     bench, log = await local(keeping=keeping), tmp_path / "log"
     prompt = diamond(5, log)
@@ -134,7 +136,9 @@ async def test_only_what_hangs_on_a_change_is_computed_again(
 
 
 @WHERE_KEPT
-async def test_equal_nodes_of_a_prompt_run_once(local: Opener, tmp_path: Path, keeping: Keeping):
+async def test_equal_nodes_of_a_prompt_run_once(
+    local: Opener, tmp_path: Path, keeping: CachePolicy
+):
     bench, log = await local(keeping=keeping), tmp_path / "log"
     prompt = {
         "1": n("Sleep", value=1, steps=2, seconds=0.05, log=str(log)),
@@ -229,7 +233,7 @@ async def test_only_the_latest_prompt_is_remembered(local: Opener, tmp_path: Pat
 
 
 async def test_the_results_used_last_are_remembered(local: Opener, tmp_path: Path):
-    bench, log = await local(keeping=Keeping(most=2)), tmp_path / "log"
+    bench, log = await local(keeping=CachePolicy(max_results=2)), tmp_path / "log"
     for value in (1, 2, 3):
         await good(bench, {"n": n("Number", value=value, log=str(log)), "show": show("n")})
     await good(bench, {"n": n("Number", value=3, log=str(log)), "show": show("n")})

@@ -86,7 +86,7 @@ async def test_a_damaged_cache_costs_its_results_and_nothing_else(
     with caplog.at_level(logging.WARNING):
         await made.start()
         await made.free(unload_models=False, free_memory=True)
-    assert "is made anew" in caplog.text
+    assert "is replaced by an empty one" in caplog.text
     await made.close()
 
 

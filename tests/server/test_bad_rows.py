@@ -13,7 +13,7 @@ import pytest
 from engine.store.db import Database
 from tests.conftest import ServerFactory
 from tests.server.conftest import Caller, chain
-from tests.store.test_rows import BAD_ROWS, ENDED, JOBS, good, put
+from tests.store.test_row_decoder import BAD_ROWS, ENDED, JOBS, good, put
 
 METADATA = ("{", "", "[]", "null", b"\xff", 5)
 READ = ("/queue", "/history", "/history?max_items=2", "/api/jobs", "/api/gallery", "/api/assets")

@@ -15,7 +15,7 @@ from engine.run.engine import Engine
 from engine.run.events import NodeFinished, NodeProgress, NodeSound
 from engine.run.local import LocalWorker
 from engine.store.folders import Folders
-from engine.store.history import Entry
+from engine.store.history import HistoryEntry
 from nodes.models.audio.waveforms import decode
 from tests.run.conftest import Bench, n
 
@@ -32,7 +32,7 @@ async def studio(tmp_path: Path, models_home: Path) -> AsyncGenerator[Opener]:
         home = tmp_path / "home"
         home.mkdir()
         nodes, placed = Registry.installed(), {"models": models_home}
-        worker = LocalWorker(nodes, Folders(home, placed=placed))
+        worker = LocalWorker(nodes, Folders(home, overrides=placed))
         engine = await Engine.open(home, registry=nodes, worker=worker, placed=placed)
         benches.append(Bench(engine))
         return benches[-1]
@@ -48,7 +48,7 @@ def speech(**changes: Any) -> dict[str, Any]:
             "2": n("KokoroSpeak", **{**inputs, **changes})}  # fmt: skip
 
 
-def files(bench: Bench, entry: Entry, node: str) -> list[Path]:
+def files(bench: Bench, entry: HistoryEntry, node: str) -> list[Path]:
     shown = entry.outcome.shown[node]["audio"]
     root = bench.engine.folders
     return [root.root(f["type"]) / f["subfolder"] / f["filename"] for f in shown]

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from engine.authoring.protocols import File
-from engine.store.cache import INLINE_BYTES, Cache, Result
-from engine.store.keeping import Keeping
+from engine.store.cache import INLINE_BYTES, Cache, NodeResult
+from engine.store.cache_policy import CachePolicy
 from tests.store.test_codecs import CODECS, Fraction
 
 SLOW, QUICK = 1.0, 0.0
@@ -28,13 +28,16 @@ def cache(tmp_path: Path) -> Iterator[Opener]:
     opened: list[Cache] = []
 
     def open(
-        memory: int = 10**6, disk: int = 10**6, codecs: Any = CODECS, keeping: Keeping | None = None
+        memory: int = 10**6,
+        disk: int = 10**6,
+        codecs: Any = CODECS,
+        keeping: CachePolicy | None = None,
     ) -> Cache:
         if opened:
             opened[-1].close()
         path = tmp_path / "cache.db"
         kept = Cache(
-            path, codecs, memory_bytes=memory, disk_bytes=disk, keeping=keeping or Keeping()
+            path, codecs, memory_bytes=memory, disk_bytes=disk, policy=keeping or CachePolicy()
         )
         opened.append(kept)
         return kept
@@ -44,14 +47,14 @@ def cache(tmp_path: Path) -> Iterator[Opener]:
         used.close()
 
 
-def result(value: Any, **shown: list[Any]) -> Result:
-    return Result([[value]], shown or None)
+def result(value: Any, **shown: list[Any]) -> NodeResult:
+    return NodeResult([[value]], shown or None)
 
 
-def put(cache: Cache, key: str, result: Result, seconds: float) -> None:
+def put(cache: Cache, key: str, result: NodeResult, seconds: float) -> None:
     """Keep a result as an executor does."""
-    cache.remember(key, result)
-    if cache.is_worth_saving(result, seconds):
+    cache.put(key, result)
+    if cache.should_save(result, seconds):
         cache.save(key, result)
 
 
@@ -175,8 +178,8 @@ def test_forgetting_and_clearing(cache: Opener, tmp_path: Path):
     kept = cache()
     for key in "abc":
         put(kept, key, result(BIG), SLOW)
-    kept.forget("a")
-    kept.forget("never there")
+    kept.discard("a")
+    kept.discard("never there")
     assert [key for key in "abc" if kept.has(key)] == ["b", "c"]
     kept.clear_memory()
     assert kept.get("b") == result(BIG)
@@ -272,7 +275,7 @@ def test_a_file_that_is_no_database_is_made_anew(
     (tmp_path / "cache.db").write_bytes(content)
     with caplog.at_level(logging.WARNING):
         again = cache()
-    assert "is made anew" in caplog.text
+    assert "is replaced by an empty one" in caplog.text
     assert not again.has("big")
     assert files(tmp_path) == [], "its files went with it"
     put(again, "a", result(1), SLOW)
@@ -305,7 +308,7 @@ def test_threads_put_and_get_side_by_side(cache: Opener, tmp_path: Path):
 
 
 def test_the_most_results_are_kept_that_were_used_last(cache: Opener):
-    kept = cache(keeping=Keeping(most=2))
+    kept = cache(keeping=CachePolicy(max_results=2))
     for key in "abc":
         put(kept, key, result(key), SLOW)
     assert [kept.has(key) for key in "abc"] == [False, True, True]
@@ -317,9 +320,9 @@ def test_the_most_results_are_kept_that_were_used_last(cache: Opener):
 
 
 def test_what_is_written_late_is_not_among_the_most_used_last(cache: Opener):
-    kept = cache(keeping=Keeping(most=2))
+    kept = cache(keeping=CachePolicy(max_results=2))
     for key in "abc":
-        kept.remember(key, result(key))
+        kept.put(key, result(key))
     for key in "ca":
         kept.save(key, result(key))
     kept.clear_memory()
@@ -328,7 +331,7 @@ def test_what_is_written_late_is_not_among_the_most_used_last(cache: Opener):
 
 def test_the_most_may_be_none(cache: Opener, tmp_path: Path):
     put(cache(), "a", result(1, text=["x"]), SLOW)
-    kept = cache(keeping=Keeping(most=0))
+    kept = cache(keeping=CachePolicy(max_results=0))
     assert not kept.has("a")
     put(kept, "b", result(BIG, text=["x"]), SLOW)
     assert kept.get("b") is None
@@ -336,32 +339,32 @@ def test_the_most_may_be_none(cache: Opener, tmp_path: Path):
 
 
 def test_only_what_the_latest_jobs_need_is_kept(cache: Opener):
-    kept = cache(keeping=Keeping(latest=True))
-    kept.begin("first", ["a", "b"])
+    kept = cache(keeping=CachePolicy(latest_jobs_only=True))
+    kept.begin_job("first", ["a", "b"])
     for key in "ab":
         put(kept, key, result(key), SLOW)
-    kept.end("first")
+    kept.end_job("first")
     assert kept.has("a"), "until the next job begins"
-    kept.begin("second", ["b", "c"])
+    kept.begin_job("second", ["b", "c"])
     assert [kept.has(key) for key in "ab"] == [False, True]
     put(kept, "c", result("c"), QUICK)
-    kept.begin("third", ["d"])
+    kept.begin_job("third", ["d"])
     assert [kept.has(key) for key in "bc"] == [True, True], "the second one runs still"
-    kept.end("second")
-    kept.begin("fourth", ["d"])
+    kept.end_job("second")
+    kept.begin_job("fourth", ["d"])
     assert [kept.has(key) for key in "bc"] == [False, False]
 
 
 def test_what_the_latest_jobs_expanded_into_is_kept_with_it(cache: Opener):
-    kept = cache(keeping=Keeping(latest=True))
-    kept.begin("first", ["parent"])
-    kept.grow("first", "parent", ["child"])
-    kept.grow("first", "child", ["grandchild"])
+    kept = cache(keeping=CachePolicy(latest_jobs_only=True))
+    kept.begin_job("first", ["parent"])
+    kept.add_expansion("first", "parent", ["child"])
+    kept.add_expansion("first", "child", ["grandchild"])
     for key in ("child", "grandchild"):
         put(kept, key, result(key), SLOW)
-    kept.end("first")
-    kept.begin("second", ["parent"])
+    kept.end_job("first")
+    kept.begin_job("second", ["parent"])
     assert kept.has("grandchild")
-    kept.end("second")
-    kept.begin("third", ["other"])
+    kept.end_job("second")
+    kept.begin_job("third", ["other"])
     assert not kept.has("child")

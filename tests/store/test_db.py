@@ -134,7 +134,7 @@ async def test_a_database_of_an_older_version_is_brought_up_to_date(schema: Path
     assert ended.job.client_id == "me"
     assert ended.outcome.shown == {"1": {"text": ["x"]}}
     assert ended.outcome.failure is not None
-    assert [job.attempts for _ in "ab" if (job := queue.claim(alone=True))] == [0, 1]
+    assert [job.attempts for _ in "ab" if (job := queue.claim(exclusive=True))] == [0, 1]
     await database.close()
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from engine.authoring.errors import BadPath, MissingFile
 from engine.authoring.markers import Files, FileSet
 from engine.authoring.protocols import File
-from engine.store.folders import Folders, inside
+from engine.store.folders import Folders, safe_join
 
 CHECKPOINTS = Files("checkpoints", marker="model_index.json")
 
@@ -85,7 +85,7 @@ def test_any_name_is_inside_or_refused(name: str):
     root = Path("/nowhere/at/all")
     for links in (False, True):
         try:
-            path = inside(root, name, links=links)
+            path = safe_join(root, name, links=links)
         except BadPath:
             continue
         assert path.is_relative_to(root)
@@ -234,7 +234,7 @@ def test_an_identity_changes_with_the_file(folders: Folders):
 
 def test_folders_may_be_placed_elsewhere(tmp_path: Path):
     elsewhere = tmp_path / "elsewhere"
-    folders = Folders(tmp_path / "home", placed={"output": elsewhere, "models": tmp_path / "m"})
+    folders = Folders(tmp_path / "home", overrides={"output": elsewhere, "models": tmp_path / "m"})
     folders.create()
     (elsewhere / "a.txt").touch()
     assert folders.resolve("output", "", "a.txt") == elsewhere / "a.txt"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from engine.store.db import Database
-from engine.store.history import Job, Outcome, Status
-from engine.store.listing import STATUSES, Wanted
+from engine.store.history import Job, JobResult, Status
+from engine.store.listing import STATUSES, JobQuery
 from engine.store.queue import Queue
 
 ENDS: tuple[Status, ...] = ("success", "error", "interrupted")
@@ -29,18 +29,18 @@ async def queue(database: Database) -> Queue:
     for i in range(30):
         queue.put(job(f"{i:02}", "document" if i % 4 == 0 else None))
     for i in range(24):
-        claimed = queue.claim(alone=True)
+        claimed = queue.claim(exclusive=True)
         assert claimed is not None
         if i < 20:
-            queue.finish(claimed, Outcome(ENDS[i % 3], started=100, ended=100 + i * 7 % 5))
+            queue.finish(claimed, JobResult(ENDS[i % 3], started=100, ended=100 + i * 7 % 5))
     return queue
 
 
 async def test_pages_are_parts_of_the_whole_in_order(queue: Queue):
-    everything = (await queue.page(Wanted(descending=False))).jobs
+    everything = (await queue.page(JobQuery(descending=False))).jobs
     assert [standing.job.id for standing in everything] == [f"{i:02}" for i in range(30)]
 
-    def place(wanted: Wanted, id: str) -> tuple[int, str]:
+    def place(wanted: JobQuery, id: str) -> tuple[int, str]:
         outcome = next(found.outcome for found in everything if found.job.id == id)
         ran = outcome.ended - outcome.started if outcome else 0
         return (ran if wanted.by == "duration" else 0), id
@@ -53,7 +53,7 @@ async def test_pages_are_parts_of_the_whole_in_order(queue: Queue):
         (True, False),
         (0, 3, 50),
     ):
-        wanted = Wanted(statuses, workflow, by, descending, 4, offset)
+        wanted = JobQuery(statuses, workflow, by, descending, 4, offset)
         expected = [
             standing.job.id
             for standing in everything
@@ -67,12 +67,12 @@ async def test_pages_are_parts_of_the_whole_in_order(queue: Queue):
 
 async def test_one_job_is_told_with_its_prompt_in_any_state(queue: Queue):
     for id, status in (("01", "error"), ("20", "running"), ("29", "pending")):
-        standing = await queue.standing(id)
+        standing = await queue.info(id)
         assert standing is not None
         assert isinstance(standing.job, Job)
         assert standing.status == status
         assert (standing.outcome is None) == (status in ("running", "pending"))
-    assert await queue.standing("unknown") is None
+    assert await queue.info("unknown") is None
 
 
 async def test_jobs_of_an_older_version_are_listed_too(tmp_path: Path):
@@ -86,9 +86,9 @@ async def test_jobs_of_an_older_version_are_listed_too(tmp_path: Path):
     old.close()
     database = await Database.open(tmp_path / "a.db")
     queue = Queue.open(database)
-    page = await queue.page(Wanted(workflow="d"))
+    page = await queue.page(JobQuery(workflow="d"))
     assert [standing.job.id for standing in page.jobs] == ["running"]
-    longest = await queue.page(Wanted(by="duration"))
+    longest = await queue.page(JobQuery(by="duration"))
     assert longest.jobs[0].job.id == "ended"
     await database.close()
 

@@ -14,10 +14,10 @@ import pytest
 
 from engine.authoring.errors import BadPath, NotSaved
 from engine.authoring.protocols import File
-from engine.store.blanks import Blanks
+from engine.store.anonymous_files import AnonymousFiles
 from engine.store.db import connect
 from engine.store.folders import Folders
-from engine.store.outputs import Counters, Outputs, highest_number
+from engine.store.outputs import FileCounters, Outputs, highest_number
 
 
 @pytest.fixture(params=[True, False], ids=["unnamed", "named"])
@@ -26,7 +26,7 @@ def outputs(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable
     folders = Folders(tmp_path)
     folders.create()
     opened: list[sqlite3.Connection] = []
-    blanks = Blanks()
+    blanks = AnonymousFiles()
 
     def open() -> Outputs:
         opened.append(connect(tmp_path / "cache.db"))
@@ -93,7 +93,7 @@ def test_numbers_that_were_written_down_are_never_given_again(
 ):
     made = outputs()
     made.save("pic", "png", b"", "output")
-    made.settle()
+    made.flush_counters()
     (tmp_path / "output" / "pic_00001_.png").unlink()
     assert outputs().save("pic", "png", b"", "output").filename == "pic_00002_.png"
 
@@ -195,15 +195,15 @@ def test_odd_names_are_names(outputs: Callable[[], Outputs], tmp_path: Path):
 
 def test_a_counter_looks_at_its_folder_only_once(tmp_path: Path):
     connection = connect(tmp_path / "counters.db")
-    counters = Counters(connection)
+    counters = FileCounters(connection)
     (tmp_path / "x_00005_.png").touch()
     folder = str(tmp_path)
     assert counters.next(folder, "x") == 6
     (tmp_path / "x_00099_.png").touch()
     assert counters.next(folder, "x") == 7
-    counters.write()
-    assert Counters(connection).next(folder, "x") == 8, "another one knows what was written"
-    counters.forget(folder, "x")
+    counters.flush()
+    assert FileCounters(connection).next(folder, "x") == 8, "another one knows what was written"
+    counters.discard(folder, "x")
     assert counters.next(folder, "x") == 100
     assert counters.next(f"{folder}/not there", "x") == 1
     connection.close()

@@ -10,8 +10,8 @@ import pytest
 
 from engine.authoring.errors import SoundstageError
 from engine.store.db import Database
-from engine.store.history import Failure, Job, Outcome
-from engine.store.listing import Wanted
+from engine.store.history import Failure, Job, JobResult
+from engine.store.listing import JobQuery
 from engine.store.queue import HISTORY_LIMIT, DuplicateJob, Queue
 
 
@@ -19,7 +19,7 @@ def job(id: str, number: float = 1) -> Job:
     return Job(id, number, {"1": {"class_type": "X", "inputs": {}}}, {}, ["1"], None, created=1)
 
 
-DONE = Outcome("success", started=1, ended=2, shown={"1": {"text": ["x"]}})
+DONE = JobResult("success", started=1, ended=2, shown={"1": {"text": ["x"]}})
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ async def queue(database: Database) -> Queue:
 
 
 def claimed(queue: Queue) -> str | None:
-    found = queue.claim(alone=True)
+    found = queue.claim(exclusive=True)
     return None if found is None else found.id
 
 
@@ -59,9 +59,9 @@ async def test_a_job_moved_to_the_front_is_next_also_after_a_restart(tmp_path: P
 
     second = await Database.open(tmp_path / "a.db")
     queue = Queue.open(second)
-    page = await queue.page(Wanted(("pending",), by="place", descending=False))
+    page = await queue.page(JobQuery(("pending",), by="place", descending=False))
     assert [standing.job.id for standing in page.jobs] == ["first", "c", "b", "runs", "a"]
-    taken = [queue.claim(alone=True) for _ in range(2)]
+    taken = [queue.claim(exclusive=True) for _ in range(2)]
     assert [found and (found.id, found.number < 0) for found in taken] == [
         ("first", True),
         ("c", True),
@@ -80,14 +80,14 @@ async def test_a_job_comes_back_as_it_was_put(queue: Queue):
         created=1700000000000,
     )
     queue.put(put)
-    assert queue.claim(alone=False) == put
+    assert queue.claim(exclusive=False) == put
 
 
 async def test_a_taken_id_is_refused_whatever_became_of_the_job(queue: Queue):
     queue.put(job("x"))
     with pytest.raises(DuplicateJob):
         queue.put(job("x"))
-    taken = queue.claim(alone=True)
+    taken = queue.claim(exclusive=True)
     assert taken is not None
     with pytest.raises(DuplicateJob):
         queue.put(job("x"))
@@ -107,12 +107,12 @@ async def test_a_job_that_cannot_be_written_is_not_counted(queue: Queue, databas
 async def test_a_job_given_back_waits_in_its_old_place_and_starts_alone(queue: Queue):
     queue.put(job("first", 1))
     queue.put(job("second", 2))
-    taken = queue.claim(alone=True)
+    taken = queue.claim(exclusive=True)
     assert taken is not None
-    queue.give_back(taken, attempts=1)
+    queue.requeue(taken, attempts=1)
     assert [j.id for j in await queue.pending()] == ["first", "second"]
-    assert queue.claim(alone=False) is None, "another job runs: it has to wait for that"
-    again = queue.claim(alone=True)
+    assert queue.claim(exclusive=False) is None, "another job runs: it has to wait for that"
+    again = queue.claim(exclusive=True)
     assert again == msgspec.structs.replace(taken, attempts=1)
     assert queue.remaining == 2
 
@@ -122,7 +122,7 @@ async def test_a_new_instance_takes_over_what_a_dead_one_held(tmp_path: Path):
     queue = Queue.open(first)
     for id in ("done", "held", "waits"):
         queue.put(job(id, queue.next_number()))
-    done = queue.claim(alone=True)
+    done = queue.claim(exclusive=True)
     assert done is not None
     queue.finish(done, DONE)
     assert claimed(queue) == "held"
@@ -140,11 +140,11 @@ async def test_a_new_instance_takes_over_what_a_dead_one_held(tmp_path: Path):
 async def test_the_history_is_in_order_of_ending_and_paged(queue: Queue):
     for i in range(7):
         queue.put(job(str(i), i))
-    running = [queue.claim(alone=True) for _ in range(7)]
+    running = [queue.claim(exclusive=True) for _ in range(7)]
     failure = Failure("1", "X", "no", "ValueError", {"a": [1, None]}, ["2"])
     for found in reversed(running):
         assert found is not None
-        ended = Outcome("error", 1, 2, cached=["1"], failure=failure)
+        ended = JobResult("error", 1, 2, cached=["1"], failure=failure)
         queue.finish(found, ended if found.id == "3" else DONE)
 
     async def ids(newest: int | None, offset: int | None) -> str:
@@ -156,10 +156,10 @@ async def test_the_history_is_in_order_of_ending_and_paged(queue: Queue):
     assert await ids(2, 1) == "54"
     assert await ids(None, 5) == "10"
     assert await ids(9, 99) == ""
-    entry = await queue.entry("3")
+    entry = await queue.history_entry("3")
     assert entry is not None
     assert entry.outcome.failure == failure
-    assert await queue.entry("nobody") is None
+    assert await queue.history_entry("nobody") is None
     assert queue.remaining == 0
 
 
@@ -176,30 +176,30 @@ async def test_the_history_keeps_the_newest(database: Database):
     queue = Queue.open(database)
     queue.put(job("new"))
     queue.put(job("waits"))
-    taken = queue.claim(alone=True)
+    taken = queue.claim(exclusive=True)
     assert taken is not None
     queue.finish(taken, DONE)
     count = database.write(
         lambda db: db.execute("SELECT count(*) FROM jobs WHERE ended IS NOT NULL").fetchone()[0]
     )
     assert count == HISTORY_LIMIT
-    assert await queue.entry("old 1") is None
-    assert await queue.entry("old 2") is not None
-    assert await queue.entry("new") is not None
+    assert await queue.history_entry("old 1") is None
+    assert await queue.history_entry("old 2") is not None
+    assert await queue.history_entry("new") is not None
     assert [j.id for j in await queue.pending()] == ["waits"]
 
 
 async def test_deleting_takes_only_what_waits_or_only_what_ended(queue: Queue):
     for id in ("ended", "runs", "waits 1", "waits 2", "waits 3"):
         queue.put(job(id, queue.next_number()))
-    ended = queue.claim(alone=True)
+    ended = queue.claim(exclusive=True)
     assert ended is not None
     queue.finish(ended, DONE)
-    queue.claim(alone=True)
+    queue.claim(exclusive=True)
 
     assert queue.delete_pending(["waits 2", "runs", "ended", "nobody"]) == 1
     assert queue.delete_history(["runs", "waits 1", "ended"]) == 1
-    assert (await queue.entry("ended"), queue.remaining) == (None, 3)
+    assert (await queue.history_entry("ended"), queue.remaining) == (None, 3)
     assert queue.delete_pending(None) == 2
     assert queue.delete_pending(None) == 0
     assert queue.remaining == 1

@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import given
 
-from engine.store.sizes import PARTS, nbytes
+from engine.store.sizes import MAX_PARTS, nbytes
 from tests.store.test_codecs import EASY, STRANGE, VALUES
 
 MEGABYTE = 1_000_000
@@ -112,7 +112,7 @@ def test_whatever_an_object_does_when_it_is_asked_it_has_a_size():
 
 
 def test_very_many_parts_are_looked_at_in_part():
-    assert nbytes([[] for _ in range(2 * PARTS)]) >= 16 * PARTS
+    assert nbytes([[] for _ in range(2 * MAX_PARTS)]) >= 16 * MAX_PARTS
 
 
 @EASY

@@ -11,7 +11,7 @@ from types import ModuleType
 
 from engine.authoring.errors import BadPath, MissingFile
 from engine.graph.file_names import expanded
-from engine.store.folders import ANNOTATED, MODEL_SUFFIXES, Folders, inside, spelled
+from engine.store.folders import ANNOTATED, MODEL_SUFFIXES, Folders, match_spelling, safe_join
 from engine.store.model_paths import ALIASES
 from engine.store.outputs import highest_number
 
@@ -115,9 +115,9 @@ class FolderPaths(ModuleType):
     def get_full_path(self, folder_name: str, filename: str) -> str | None:
         """Path of a model, or None."""
         for path in self._roots(folder_name)[0]:
-            for name in (filename, spelled(Path(path), filename)):
+            for name in (filename, match_spelling(Path(path), filename)):
                 with suppress(BadPath):
-                    full = inside(Path(path), name, links=True)
+                    full = safe_join(Path(path), name, links=True)
                     if full.is_file():
                         return str(full)
         return None
@@ -172,7 +172,7 @@ class FolderPaths(ModuleType):
             BadPath: the name leads out of its folder.
         """
         plain, folder = self.annotated_filepath(name)
-        return str(inside(Path(folder or default_dir or self.get_input_directory()), plain))
+        return str(safe_join(Path(folder or default_dir or self.get_input_directory()), plain))
 
     def exists_annotated_filepath(self, name: str) -> bool:
         """Whether it is there."""
@@ -197,7 +197,7 @@ class FolderPaths(ModuleType):
             filename_prefix, batch_number=0, width=image_width, height=image_height
         ).replace("%0%", "%batch_num%")
         root = Path(output_dir)
-        target = inside(root, prefix)
+        target = safe_join(root, prefix)
         target.parent.mkdir(parents=True, exist_ok=True)
         subfolder = os.path.relpath(target.parent, root.resolve())
         number = highest_number(target.parent, target.name) + 1

@@ -12,15 +12,15 @@ import pytest
 from engine.store.db import Database
 from engine.store.folders import Folders
 from engine.store.gallery import Gallery
-from engine.store.gallery import Wanted as Files
-from engine.store.history import Job, Outcome
-from engine.store.listing import Wanted
+from engine.store.gallery import GalleryQuery as Files
+from engine.store.history import Job, JobResult
+from engine.store.listing import JobQuery
 from engine.store.queue import Queue
 
 PROMPT = {"1": {"class_type": "X", "inputs": {"text": "pear"}}}
 SHOWN = {"1": {"images": [{"filename": "x.png", "subfolder": "", "type": "output"}]}}
 GOOD = msgspec.json.encode(Job("good", 1, PROMPT, {}, ["1"], None, created=1))
-ENDED = msgspec.json.encode(Outcome("success", started=1, ended=2, shown=SHOWN))
+ENDED = msgspec.json.encode(JobResult("success", started=1, ended=2, shown=SHOWN))
 JOB: dict[str, Any] = {"id": "bad", "number": 1, "extra": {}, "outputs": [], "client_id": None}
 JOBS: list[Any] = [
     b"",
@@ -53,7 +53,7 @@ OUTCOMES: list[Any] = [
     "{",
     3.5,
 ]
-LIST = Wanted(by="place", descending=False)
+LIST = JobQuery(by="place", descending=False)
 
 
 def stored(value: Any) -> Any:
@@ -107,8 +107,8 @@ async def test_one_that_ended_hides_no_other_one(
                 ["before", "bad", "after"],  # so much of it as a list shows can be read
             )
             assert (page.rows, page.total) == (3, 3)
-            assert await queue.entry("bad") is None
-            assert (await queue.entry("after")) is not None
+            assert await queue.history_entry("bad") is None
+            assert (await queue.history_entry("after")) is not None
             (picture,) = (await gallery.page(Files())).files
             assert picture.job == "after"
     assert len([line for line in caplog.messages if "'bad'" in line]) in (1, 2)
@@ -143,10 +143,10 @@ async def test_one_that_waits_keeps_no_other_one_from_running(database: Database
     put(database, "after", good("after"))
     queue = Queue.open(database)
     assert [waiting.id for waiting in await queue.pending()] in (["after"], ["bad", "after"])
-    taken = queue.claim(alone=True)
+    taken = queue.claim(exclusive=True)
     assert taken is not None
     assert taken.id == "after"
     assert queue.remaining == 1
     assert await queue.running() != []
-    assert queue.claim(alone=True) is None
+    assert queue.claim(exclusive=True) is None
     assert queue.delete_history(None) == 1

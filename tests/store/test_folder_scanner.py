@@ -1,4 +1,4 @@
-"""The census: every file is found, unchanged folders are not read again, links lead nowhere."""
+"""The scanner: every file is found, unchanged folders are not read again, links lead nowhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.store.census import Census
+from engine.store.folder_scanner import FolderScanner
 from engine.store.folders import Folders
 from engine.store.model_paths import ModelPaths
 
@@ -52,7 +52,7 @@ def test_every_file_is_found_once(folders: Folders, tmp_path: Path):
     (home / "input" / "secret.png").symlink_to(tmp_path / "disk" / "c.PT")
     (home / "input" / "out").symlink_to(tmp_path)
     (home / "models" / "loras" / "sub" / "back").symlink_to(home / "models" / "loras")
-    places, files = Census(folders).take()
+    places, files = FolderScanner(folders).scan()
     assert {place: sorted(found) for place, found in files.items() if found} == {
         "input": ["i.png"],
         "output/sub/deep": ["o.png"],
@@ -69,20 +69,20 @@ def test_only_changed_folders_are_read_again(folders: Folders):
     (output / "a").mkdir()
     (output / "b").mkdir()
     aged(folders.home.parent)
-    census = Census(folders)
-    places, _ = census.take()
+    scanner = FolderScanner(folders)
+    places, _ = scanner.scan()
     assert "output/a" in places
-    assert {place for place in census.take()[1] if place.startswith("output")} == set()
+    assert {place for place in scanner.scan()[1] if place.startswith("output")} == set()
     (output / "a" / "new.png").touch()
-    places, changed = census.take()
+    places, changed = scanner.scan()
     assert [*changed] == ["output/a"]
     assert "output/b" in places
-    assert [*census.take()[1]] == ["output/a"], "it changed just now and may change again"
+    assert [*scanner.scan()[1]] == ["output/a"], "it changed just now and may change again"
     (output / "b").rmdir()
-    places, changed = census.take()
+    places, changed = scanner.scan()
     assert "output/b" not in places
-    census.forget()
-    assert set(census.take()[1]) == census.take()[0]
+    scanner.reset()
+    assert set(scanner.scan()[1]) == scanner.scan()[0]
 
 
 def test_models_that_jobs_saved_are_models_and_outputs(folders: Folders):
@@ -91,9 +91,9 @@ def test_models_that_jobs_saved_are_models_and_outputs(folders: Folders):
     (saved / "a.safetensors").touch()
     (saved / "notes.txt").touch()
     aged(folders.home.parent)
-    census = Census(folders)
-    files = census.take()[1]
+    scanner = FolderScanner(folders)
+    files = scanner.scan()[1]
     assert sorted(files["output/clip"]) == ["a.safetensors", "notes.txt"]
     assert sorted(files["models/text_encoders"]) == ["a.safetensors"]
     (saved / "b.safetensors").touch()
-    assert {"output/clip", "models/text_encoders"} <= census.take()[1].keys()
+    assert {"output/clip", "models/text_encoders"} <= scanner.scan()[1].keys()

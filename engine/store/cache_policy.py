@@ -1,4 +1,4 @@
-"""Which results of nodes are kept at all."""
+"""Cache policy: which results of nodes are kept at all."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Keeping:
+class CachePolicy:
     """Which results are kept, of those that fit into the budgets.
 
     Attributes:
-        latest: only those of the jobs that began last.
-        most: so many, those that were used last; 0 keeps none.
+        latest_jobs_only: keep only results of the jobs that began last.
+        max_results: so many, least recently used ones leave first; 0 keeps none.
     """
 
-    latest: bool = False
-    most: int | None = None
+    latest_jobs_only: bool = False
+    max_results: int | None = None
 
 
-ALL_THAT_FITS = Keeping()
+ALL_THAT_FITS = CachePolicy()
 
 
-class Latest:
-    """The keys of the running jobs, and of what their nodes expanded into, now or before.
+class LatestJobsPolicy:
+    """Tracks the cache keys of the running jobs, and of what their nodes expanded into.
 
     Attributes:
         needed: all of them, and those of jobs that ended since the last one began.
@@ -31,10 +31,10 @@ class Latest:
 
     def __init__(self) -> None:
         self._running: dict[str, set[str]] = {}
-        self._grown: dict[str, set[str]] = {}
+        self._expanded: dict[str, set[str]] = {}
         self.needed: set[str] = set()
 
-    def begin(self, job: str, keys: Iterable[str]) -> None:
+    def begin_job(self, job: str, keys: Iterable[str]) -> None:
         """A job begins."""
         self._running[job] = set(keys)
         needed: set[str] = set()
@@ -43,17 +43,17 @@ class Latest:
             key = waiting.pop()
             if key not in needed:
                 needed.add(key)
-                waiting += self._grown.get(key, ())
-        self._grown = {key: keys for key, keys in self._grown.items() if key in needed}
+                waiting += self._expanded.get(key, ())
+        self._expanded = {key: keys for key, keys in self._expanded.items() if key in needed}
         self.needed = needed
 
-    def grow(self, job: str, parent: str, keys: Iterable[str]) -> None:
+    def add_expansion(self, job: str, parent: str, keys: Iterable[str]) -> None:
         """A node of a running job expanded into further ones."""
-        self._grown[parent] = set(keys)
-        self.needed |= self._grown[parent]
+        self._expanded[parent] = set(keys)
+        self.needed |= self._expanded[parent]
         if job in self._running:
-            self._running[job] |= self._grown[parent]
+            self._running[job] |= self._expanded[parent]
 
-    def end(self, job: str) -> None:
+    def end_job(self, job: str) -> None:
         """A job is over; what it needed is kept until another one begins."""
         self._running.pop(job, None)

@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class Rows:
+class RowDecoder:
     """Decodes the JSON of stored rows; the log says once of each row that it cannot be read.
 
     Such a row was damaged, or written by a version that stored what this one does not know. Every

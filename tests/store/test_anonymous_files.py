@@ -9,31 +9,31 @@ from pathlib import Path
 
 import pytest
 
-from engine.store.blanks import Blanks, blank, name
+from engine.store.anonymous_files import AnonymousFiles, link, open_anonymous
 
 
 @pytest.fixture
-def blanks(tmp_path: Path) -> Iterator[Blanks]:
-    file = blank(str(tmp_path))
+def blanks(tmp_path: Path) -> Iterator[AnonymousFiles]:
+    file = open_anonymous(str(tmp_path))
     if file is None:
         pytest.skip("this file system knows no files without a name")
     os.close(file)
-    made = Blanks()
+    made = AnonymousFiles()
     yield made
     made.close()
 
 
-def take(blanks: Blanks, folder: Path) -> int:
-    file = blanks.take(str(folder))
+def take(blanks: AnonymousFiles, folder: Path) -> int:
+    file = blanks.open(str(folder))
     assert file is not None
     return file
 
 
-def test_nobody_sees_a_file_before_it_is_whole(blanks: Blanks, tmp_path: Path):
+def test_nobody_sees_a_file_before_it_is_whole(blanks: AnonymousFiles, tmp_path: Path):
     file = take(blanks, tmp_path)
     os.write(file, b"whole")
     assert not [*tmp_path.iterdir()]
-    name(file, str(tmp_path / "a.png"))
+    link(file, str(tmp_path / "a.png"))
     os.close(file)
     assert (tmp_path / "a.png").read_bytes() == b"whole"
     others = tmp_path / "made by others"
@@ -41,16 +41,16 @@ def test_nobody_sees_a_file_before_it_is_whole(blanks: Blanks, tmp_path: Path):
     assert (tmp_path / "a.png").stat().st_mode == others.stat().st_mode
 
 
-def test_a_name_is_given_once(blanks: Blanks, tmp_path: Path):
+def test_a_name_is_given_once(blanks: AnonymousFiles, tmp_path: Path):
     (tmp_path / "a.png").write_bytes(b"theirs")
     file = take(blanks, tmp_path)
     with pytest.raises(FileExistsError):
-        name(file, str(tmp_path / "a.png"))
+        link(file, str(tmp_path / "a.png"))
     os.close(file)
     assert (tmp_path / "a.png").read_bytes() == b"theirs"
 
 
-def test_one_is_made_ahead_in_the_folder_of_the_last(blanks: Blanks, tmp_path: Path):
+def test_one_is_made_ahead_in_the_folder_of_the_last(blanks: AnonymousFiles, tmp_path: Path):
     os.close(take(blanks, tmp_path))
     blanks.prepare()
     other = tmp_path / "other"
@@ -58,12 +58,12 @@ def test_one_is_made_ahead_in_the_folder_of_the_last(blanks: Blanks, tmp_path: P
     for folder in (other, tmp_path):
         file = take(blanks, folder)
         blanks.prepare()
-        name(file, str(folder / "a.png"))
+        link(file, str(folder / "a.png"))
         os.close(file)
         assert (folder / "a.png").exists()
 
 
-def test_a_folder_that_somebody_removed(blanks: Blanks, tmp_path: Path):
+def test_a_folder_that_somebody_removed(blanks: AnonymousFiles, tmp_path: Path):
     folder = tmp_path / "gone"
     folder.mkdir()
     os.close(take(blanks, folder))
@@ -71,9 +71,9 @@ def test_a_folder_that_somebody_removed(blanks: Blanks, tmp_path: Path):
     shutil.rmtree(folder)
     file = take(blanks, folder)
     with pytest.raises(FileNotFoundError):
-        name(file, str(folder / "a.png"))
+        link(file, str(folder / "a.png"))
     os.close(file)
     with pytest.raises(FileNotFoundError):
-        blanks.take(str(folder))
+        blanks.open(str(folder))
     folder.mkdir()
     os.close(take(blanks, folder))

@@ -12,14 +12,14 @@ from engine.authoring.errors import MissingFile, SoundstageError
 from engine.store.userdata import UserData
 
 FILE = "comfy.settings.json"
-LARGEST = 4 * 2**20
+MAX_BYTES = 4 * 2**20
 
 
 class TooLarge(SoundstageError):
     """The settings would be larger than anyone's are."""
 
 
-class Settings:
+class EditorSettings:
     """The settings of one user; safe to use from several threads."""
 
     def __init__(self, userdata: UserData) -> None:
@@ -52,6 +52,6 @@ class Settings:
         """
         with self._lock:
             data = msgspec.json.encode({**self.read(), **changes})
-            if len(data) > LARGEST:
-                raise TooLarge(f"settings of over {LARGEST // 2**20} MB are not kept")
+            if len(data) > MAX_BYTES:
+                raise TooLarge(f"settings of over {MAX_BYTES // 2**20} MB are not kept")
             self._userdata.write(FILE, data, overwrite=True)

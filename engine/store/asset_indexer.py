@@ -1,4 +1,4 @@
-"""Keeps the assets in line with the folders: one run at a time."""
+"""Keeps the asset table in sync with the folders: one run at a time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from engine.authoring.errors import MissingFile
 from engine.store.assets import Asset, Assets
-from engine.store.census import Census
-from engine.store.digest import of_file
+from engine.store.content_hash import hash_file
+from engine.store.folder_scanner import FolderScanner
 
 log = logging.getLogger(__name__)
 
@@ -29,89 +29,89 @@ class Progress(Struct):
     hashed: int = 0
 
 
-class Survey:
-    """Looks at the folders when asked to; in the background it reads what files contain.
+class AssetIndexer:
+    """Scans the folders on request; hashes the files' content in the background.
 
     Attributes:
         progress: of the run that goes on, or of the last one.
         errors: of that run, for people.
     """
 
-    def __init__(self, assets: Assets, census: Census) -> None:
+    def __init__(self, assets: Assets, scanner: FolderScanner) -> None:
         self.progress = Progress()
         self.errors: list[str] = []
         self._assets = assets
-        self._census = census
-        self._looking: asyncio.Task[None] | None = None
-        self._whole: asyncio.Task[None] | None = None
+        self._scanner = scanner
+        self._scanning: asyncio.Task[None] | None = None
+        self._full_run: asyncio.Task[None] | None = None
 
     @property
     def running(self) -> bool:
         """Whether a run that somebody began goes on."""
-        return self._whole is not None and not self._whole.done()
+        return self._full_run is not None and not self._full_run.done()
 
     async def refresh(self, patience: float) -> None:
-        """Look at the folders that have changed; go on without an answer after some seconds."""
+        """Index the folders that have changed; returns after `patience` seconds at most."""
         if not self.running:
-            looking = self._look()
+            looking = self._start_scan()
             await asyncio.wait({looking}, timeout=patience)
             if looking.done() and not looking.cancelled():
                 looking.result()
 
-    def begin(self) -> bool:
-        """Look at all folders and read the content of all files; False if that goes on already."""
+    def start(self) -> bool:
+        """Index all folders and hash all files in the background; False if already running."""
         if self.running:
             return False
-        self._whole = asyncio.get_running_loop().create_task(self._run())
+        self._full_run = asyncio.get_running_loop().create_task(self._run())
         return True
 
     async def wait(self) -> None:
         """Until the run is over."""
-        if self._whole is not None:
-            await asyncio.wait({self._whole})
+        if self._full_run is not None:
+            await asyncio.wait({self._full_run})
 
     async def cancel(self) -> bool:
         """Stop the run; whether there was one."""
         running = self.running
-        for task in (self._whole, self._looking):
+        for task in (self._full_run, self._scanning):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
         return running
 
-    def _look(self) -> asyncio.Task[None]:
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.get_running_loop().create_task(self._compare())
-            self._looking.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return self._looking
+    def _start_scan(self) -> asyncio.Task[None]:
+        if self._scanning is None or self._scanning.done():
+            self._scanning = asyncio.get_running_loop().create_task(self._scan())
+            self._scanning.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return self._scanning
 
-    async def _compare(self) -> None:
+    async def _scan(self) -> None:
         try:
-            places, changed = await asyncio.to_thread(self._census.take)
+            folders, changed = await asyncio.to_thread(self._scanner.scan)
             self.progress = Progress(total=sum(map(len, changed.values())))
-            for place, files in changed.items():
-                self.progress.created += await self._assets.reconcile(place, files)
+            for folder, files in changed.items():
+                self.progress.created += await self._assets.reconcile(folder, files)
                 self.progress.scanned += len(files)
-            await self._assets.keep_only(places)
+            await self._assets.keep_only(folders)
         except BaseException:
-            self._census.forget()  # what was seen may not have been written
+            self._scanner.reset()  # what was seen may not have been written
             raise
 
     async def _run(self) -> None:
         self.errors = []
-        self._census.forget()
+        self._scanner.reset()
         try:
-            await self._look()
+            await self._start_scan()
             for asset in await self._assets.unhashed():
-                await self._read(asset)
+                await self._hash(asset)
         except Exception as error:
-            log.exception("the folders could not be surveyed")
-            self.errors.append(f"{type(error).__name__} while the folders were surveyed")
+            log.exception("the folders could not be indexed")
+            self.errors.append(f"{type(error).__name__} while the folders were indexed")
 
-    async def _read(self, asset: Asset) -> None:
+    async def _hash(self, asset: Asset) -> None:
         with suppress(MissingFile):
             try:
-                hash = await asyncio.to_thread(of_file, self._assets.path(asset))
+                hash = await asyncio.to_thread(hash_file, self._assets.path(asset))
             except OSError as error:
                 self.errors.append(f"{asset.folder}/{asset.file}: {error.strerror}")
                 return
