@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-from engine import Choice, Files, Range, Run, Tooltip, node
+from engine import Artifact, Choice, Files, Range, Run, Tooltip, node
 from nodes.models.files.unfit import unfit_lora
-from nodes.sockets import Clip, Model
+from nodes.sockets import Clip, LoraModel, Model
+from nodes.widgets import Prefix
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nodes.models.files.writing import Entry
     from nodes.models.networks.lora import Adapters
 
 Strength = Annotated[float, Range(-100.0, 100.0, 0.01)]
@@ -112,3 +116,82 @@ def _read(run: Run, name: str) -> Adapters:
     from nodes.models.networks.lora import read_adapters
 
     return read_adapters(read_header(run.model_path("loras", name)))
+
+
+@node("LoraModelLoader", category="loaders", display_name="Load LoRA Model")
+def use_lora_model(
+    run: Run,
+    *,
+    model: ToChange,
+    lora: Annotated[LoraModel, Tooltip("As a node gives it that trains one.")],
+    strength_model: OfModel = 1.0,
+    bypass: Annotated[bool, Tooltip("Leave the weights as they are, as Load LoRA (Bypass).")]
+    | None = None,
+) -> Model:
+    """Change a denoiser by a LoRA that is not in a file."""
+    from nodes.models.networks.lora import Lora, adapters_of, check_fits, with_lora
+
+    adapters = adapters_of(lora)
+    check_fits(adapters, model.part, warn=run.warn)
+    return with_lora(model, Lora(adapters, strength_model, bool(bypass)))
+
+
+@node("SaveLoRANode", category="loaders", display_name="Save LoRA Weights")
+def save_lora_model(
+    run: Run,
+    *,
+    lora: LoraModel,
+    prefix: Prefix = "loras/ComfyUI_trained_lora",
+    steps: Annotated[int, Tooltip("Of the training, for the name of the file.")] | None = None,
+) -> Artifact:
+    """Keep a LoRA in a file, which Load LoRA offers then."""
+    from nodes.models.files.writing import entry
+
+    stem = prefix if steps is None else f"{prefix}_{steps}_steps"
+    return _saved(run, stem, [entry(name, tensor) for name, tensor in lora.items()])
+
+
+@node("LoraSave", category="loaders", display_name="Extract and Save LoRA", experimental=True)
+def extract_lora(
+    run: Run,
+    *,
+    filename_prefix: Prefix = "loras/ComfyUI_extracted_lora",
+    rank: Annotated[int, Range(1, 4096, 1), Tooltip("Larger is nearer, and a larger file.")] = 8,
+    lora_type: Annotated[
+        str,
+        Choice(("standard", "full_diff")),
+        Tooltip("Of that rank, or with whole differences."),
+    ],
+    bias_diff: Annotated[bool, Tooltip("Keep differences of biases too.")] = True,
+    model_diff: Annotated[Model | None, Tooltip("What ModelMergeSubtract gives.")] = None,
+    text_encoder_diff: Annotated[Clip | None, Tooltip("What CLIPMergeSubtract gives.")] = None,
+) -> Artifact:
+    """Keep the difference of two models as a LoRA.
+
+    Raises:
+        ValueError: nothing is connected, or no difference.
+    """
+    from nodes.models.networks.extracting import extracted
+
+    wanted = None if lora_type == "full_diff" else rank
+    given = {"model_diff": model_diff, "text_encoder_diff": text_encoder_diff}
+    entries: list[Entry] = []
+    for name, handle in given.items():
+        try:
+            entries += [] if handle is None else extracted(handle, wanted, bias=bias_diff)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+    if not entries:
+        raise ValueError(
+            "model_diff, text_encoder_diff: there is no difference to keep; connect "
+            "ModelMergeSubtract or CLIPMergeSubtract of two models that differ"
+        )
+    return _saved(run, filename_prefix, entries)
+
+
+def _saved(run: Run, prefix: str, entries: Sequence[Entry]) -> Artifact:
+    from nodes.models.files.writing import NewFile, texts
+
+    kept = texts({"prompt": run.prompt, **run.extra_pnginfo})
+    run.save(prefix, "safetensors", NewFile(entries, kept))
+    return Artifact()

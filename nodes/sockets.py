@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from engine import Socket
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
     from nodes.models.audio.waveforms import Sound as Audio
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from nodes.models.video import Film as Video
 
     Image: TypeAlias = Tensor
+    LoraModel: TypeAlias = Mapping[str, Tensor]
     Mask: TypeAlias = Tensor
     Sigmas: TypeAlias = Tensor
 else:
@@ -36,6 +39,7 @@ else:
     Audio = Socket("AUDIO", "A sound, mono or stereo, or a batch of sounds of one length.")
     Model = Socket("MODEL", "The denoiser of a checkpoint.")
     Clip = Socket("CLIP", "The text encoder of a checkpoint.")
+    LoraModel = Socket("LORA_MODEL", "The tensors of a LoRA, by the names that files give them.")
     Vae = Socket("VAE", "The autoencoder between pictures and latents.")
     VoiceModel = Socket("VOICE_MODEL", "A model that speaks.")
     Guider = Socket("GUIDER", "A model, and which way it is guided.")
@@ -51,6 +55,7 @@ __all__ = [
     "Guider",
     "Image",
     "Latent",
+    "LoraModel",
     "Mask",
     "Model",
     "Noise",

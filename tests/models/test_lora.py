@@ -12,9 +12,16 @@ from torch import Tensor, nn
 
 from nodes.models.files.checkpoints import Part
 from nodes.models.files.tensor_files import Header, ModelFileError, read_header
-from nodes.models.networks.lora import Lora, check_fits, read_adapters, read_lora, with_lora
+from nodes.models.networks.lora import (
+    Lora,
+    adapters_of,
+    check_fits,
+    read_adapters,
+    read_lora,
+    with_lora,
+)
 from nodes.models.networks.network import Handle
-from tests.models.conftest import Loaded, handles, ready, write_tensors
+from tests.models.conftest import Loaded, handles, read_tensors, ready, write_tensors
 
 RANK, ALPHA, STRENGTH = 4, 2.0, 0.8
 UNET_MODULE = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
@@ -239,3 +246,18 @@ def test_all_spellings_of_the_reference_lora_change_the_same_weights(reference_m
 def test_the_tiny_model_is_as_it_was(tiny: Loaded, tiny_folder: Path):
     assert same(bits(tiny.model), bits(ready(tiny_folder).model))
     assert same(bits(tiny.clip), bits(ready(tiny_folder).clip))
+
+
+def test_tensors_that_are_in_no_file_are_a_lora_too(tiny: Loaded, adapter: Lora):
+    """As a node gives them that trains one."""
+    tensors = {name: value.half() for name, value in read_tensors(adapter.header.path).items()}
+    found = adapters_of(tensors)
+    other = adapters_of({**tensors, "lora_te_text_model_x.alpha": torch.tensor(1.0)})
+    assert found.header.identity != other.header.identity, "told apart by what they hold"
+    assert found.header.identity == adapters_of(dict(reversed(tensors.items()))).header.identity
+    expected = bits(with_bound(tiny, adapter))
+    patched = bits(with_bound(tiny, Lora(found, STRENGTH)))
+    assert all(torch.allclose(patched[name], expected[name], atol=2e-2) for name in expected)
+    assert not same(patched, bits(tiny.model))
+    with pytest.raises(ModelFileError, match="the LoRA: no LoRA; it holds x"):
+        adapters_of({"x": torch.zeros(1)})

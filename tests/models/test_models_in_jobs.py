@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from nodes.merging import blend_sd1
+from nodes.models.files.tensor_files import read_header
 from tests.models.bench import Bench, Prompt, n, opened
 from tests.models.conftest import read_tensors, write_tensors
 
@@ -102,3 +104,44 @@ async def test_nodes_that_do_not_compute_with_a_model_do_not_load_it(bench: Benc
     assert entry.outcome.status == "success", entry
     (entry,) = await bench.run(drawn("load"))
     assert "lacks 1 weights" in str(entry.outcome)
+
+
+@pytest.mark.parametrize("kind", ["standard", "full_diff"])
+async def test_a_difference_is_kept_as_a_lora_that_does_the_same(bench: Bench, kind: str):
+    difference = n("ModelMergeSubtract", model1=["strong", 0], model2=["load", 0], multiplier=1.0)
+    prompt = {
+        "load": n("CheckpointLoaderSimple", ckpt_name="tiny"),
+        "strong": styled(0.5),
+        "difference": difference,
+        "keep": n(
+            "LoraSave", filename_prefix="loras/found", rank=4, lora_type=kind, bias_diff=True,
+            model_diff=["difference", 0],
+        ),
+    }  # fmt: skip
+    (entry,) = await bench.run(prompt)
+    assert entry.outcome.status == "success", entry
+    path = bench.home / "output" / "loras" / "found_00001_.safetensors"
+    header = read_header(path)
+    endings = ("lora_down.weight", "lora_up.weight") if kind == "standard" else ("diff",)
+    assert sorted(header.shapes) == [f"lora_unet_{PLACE}.{ending}" for ending in endings]
+    assert json.loads(header.metadata["prompt"])["keep"]["class_type"] == "LoraSave"
+    found = styled(1.0)
+    found["inputs"]["lora_name"] = path.name
+    (one, other) = await bench.run(drawn("strong", strong=styled(0.5)), drawn("found", found=found))
+    assert (one.outcome.status, other.outcome.status) == ("success", "success"), other
+    assert abs(bench.image("strong") - bench.image("found")).max() <= 2.01 / 255
+
+
+async def test_what_is_no_difference_is_not_kept_as_a_lora(bench: Bench):
+    prompt = {
+        "load": n("CheckpointLoaderSimple", ckpt_name="tiny"),
+        "keep": n(
+            "LoraSave", filename_prefix="x", rank=4, lora_type="standard", bias_diff=True,
+            text_encoder_diff=["load", 1],
+        ),
+    }  # fmt: skip
+    (entry,) = await bench.run(prompt)
+    assert "text_encoder_diff: this is a whole model and no difference of two" in str(entry.outcome)
+    del prompt["keep"]["inputs"]["text_encoder_diff"]
+    (entry,) = await bench.run({"keep": prompt["keep"]})
+    assert "there is no difference to keep; connect ModelMergeSubtract" in str(entry.outcome)

@@ -33,6 +33,7 @@ SLOTS = re.compile(r"(?P<names>[^:]+): (?P<type>[\w*,]+); min (?P<min>\d+)")
 ADDED = {
     "CFGNorm": ["pre_cfg"],
     "ImageScaleToTotalPixels": ["resolution_steps"],
+    "LoraModelLoader": ["bypass"],
 }
 """Inputs of newer releases on nodes of the older list; prompts may leave them out."""
 
@@ -47,6 +48,9 @@ PASSED = {
     "SaveSVGNode": ["svg"],
 }
 """Outputs of newer releases on output nodes of the older list."""
+
+CUT = 24
+"""Characters that are left of longer defaults in the list."""
 
 UNTOLD = {"CustomCombo", "MarigoldV2PostProcess"}
 """The list describes their inputs in words."""
@@ -139,9 +143,11 @@ def differences(place: str, said: re.Match[str], input: Input) -> list[str]:
     may_offer_more = place.partition(".")[0] in OFFERED
     if kind.startswith("COMBO") and not same_options(kind[6:-1], input, may_offer_more):
         found.append(f"options {input.choice}")
-    default = None if input.default in (MISSING, "") or input.later else input.default
+    default: Any = None if input.default in (MISSING, "") or input.later else input.default
     if input.later and said["default"] is not None:
         default = input.default
+    if len(said["default"] or "") == CUT:  # the list has the beginning alone
+        default = str(default)[:CUT]
     if value(said["default"]) != default and not said["type"].startswith("IMAGECOMPARE"):
         found.append(f"default {input.default}, not {said['default']}")
     limits = [said["min"], said["max"], said["step"]]

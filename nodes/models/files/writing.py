@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,6 +44,16 @@ class Entry:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
+def entry(name: str, tensor: Tensor) -> Entry:
+    """A tensor that is there already."""
+    return Entry(name, tensor.dtype, tuple(tensor.shape), lambda: tensor)
+
+
+def texts(values: Mapping[str, Any]) -> dict[str, str]:
+    """Values as the free texts of a file: each as JSON."""
+    return {name: json.dumps(value) for name, value in values.items()}
+
+
 @dataclass(frozen=True)
 class NewFile:
     """The bytes of a safetensors file, made anew by each iteration.
@@ -60,11 +71,11 @@ class NewFile:
         """The header with its length in front."""
         content: dict[str, object] = {"__metadata__": dict(self.metadata)} if self.metadata else {}
         end = 0
-        for entry in self.entries:
-            start, end = end, end + entry.nbytes
-            content[entry.name] = {
-                "dtype": NAMES[entry.dtype],
-                "shape": list(entry.shape),
+        for one in self.entries:
+            start, end = end, end + one.nbytes
+            content[one.name] = {
+                "dtype": NAMES[one.dtype],
+                "shape": list(one.shape),
                 "data_offsets": [start, end],
             }
         text = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
@@ -74,10 +85,10 @@ class NewFile:
     @property
     def nbytes(self) -> int:
         """Bytes of the whole file."""
-        return len(self.header) + sum(entry.nbytes for entry in self.entries)
+        return len(self.header) + sum(one.nbytes for one in self.entries)
 
     def __iter__(self) -> Iterator[bytes]:
         yield self.header
-        for entry in self.entries:
-            tensor = entry.value().detach().to("cpu", entry.dtype).contiguous()
+        for one in self.entries:
+            tensor = one.value().detach().to("cpu", one.dtype).contiguous()
             yield tensor.view(-1).view(torch.uint8).numpy().tobytes()

@@ -7,11 +7,16 @@ are counted for the user.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
 
 from nodes.models.families.detection import lora_family
 from nodes.models.files.checkpoints import TEXT_ENCODER, Part
@@ -33,11 +38,13 @@ class Adapters:
     Attributes:
         modules: name of a module in the form of `lora_names.flat` -> role -> name of the tensor.
         unread: tensors that belong to none of them.
+        tensors: what the names stand for, where that is not in a file.
     """
 
     header: Header
     modules: Mapping[str, Mapping[str, str]] = field(repr=False)
     unread: tuple[str, ...] = field(default=(), repr=False)
+    tensors: Mapping[str, Tensor] | None = field(default=None, repr=False)
 
     def targets(self, part: Part) -> Mapping[str, str]:
         """Which adapter belongs to which module of a network: adapter's name -> module's name."""
@@ -86,11 +93,12 @@ class Lora:
         Raises:
             ModelFileError: the file changed, or an adapter does not fit its weight.
         """
-        if not self.header.is_current:
+        file = self.adapters.tensors
+        if file is None and not self.header.is_current:
             raise ModelFileError(
                 f"{self.header.path}: has changed since it was chosen; queue the job again"
             )
-        file = TensorFile(self.header)
+        file = TensorFile(self.header) if file is None else file
         for spelled, module in self.adapters.targets(part).items():
             roles = self.adapters.modules[spelled]
             tensors = {role: file[name].float() for role, name in roles.items()}
@@ -144,6 +152,21 @@ def read_adapters(header: Header) -> Adapters:
             "save each in a file of its own"
         )
     return _complete(header, modules)
+
+
+def adapters_of(tensors: Mapping[str, Tensor]) -> Adapters:
+    """The adapters among some tensors, which are named as in a file.
+
+    Raises:
+        ModelFileError: there are none, or some of a kind that is not supported.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    header = Header(Path("the LoRA"), shapes, {}, digest.hexdigest())
+    return replace(read_adapters(header), tensors=tensors)
 
 
 def _complete(header: Header, modules: Mapping[str, Mapping[str, str]]) -> Adapters:

@@ -130,6 +130,11 @@ def targets(modules: Iterable[str], part: Part) -> dict[str, str]:
     return found
 
 
+def kohya_name(part: Part, module: str) -> str:
+    """What kohya's scripts call a module of a network; every program reads their names."""
+    return BEGINNINGS[part.title][0] + module.replace(".", "_")
+
+
 @lru_cache(maxsize=16)
 def _known(part: Part) -> Mapping[str, str]:
     """The modules of a network by their names in kohya's form, diffusers' and the original ones."""

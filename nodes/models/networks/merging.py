@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 from torch import Tensor
 
 from nodes.models.families import original_names
 from nodes.models.files.checkpoints import Part
-from nodes.models.files.tensor_files import ModelFileError, TensorFile
+from nodes.models.files.tensor_files import ModelFileError
 from nodes.models.networks.changes import Change
 from nodes.models.networks.network import Handle
+from nodes.models.networks.patched_files import PatchedFile
 
 HandleT = TypeVar("HandleT", bound=Handle[Any])
 
@@ -45,38 +47,20 @@ class Merge:
         Raises:
             ModelFileError: the other's file changed, or one of its patches does not fit.
         """
-        theirs = self.other.part
-        if not theirs.header.is_current:
-            raise ModelFileError(
-                f"{theirs.header.path}: has changed since it was chosen; queue the job again"
-            )
-        file = TensorFile(theirs.header)
-        patched: dict[str, list[Change]] = {}
-        for patch in self.other.patches:
-            for name, change in patch.changes(theirs):
-                patched.setdefault(name, []).append(change)
+        other = PatchedFile(self.other)
         for name in part.names:
-            if name in theirs.names:
-                mix = self._mixing(name, file, patched.get(name, []))
-                yield name, Change(mix, str(theirs.header.path))
+            if name in other.part.names and self.shares(name) != (1.0, 0.0):
+                yield name, Change(partial(self._mix, other, name), str(other.part.header.path))
 
-    def _mixing(
-        self, name: str, file: TensorFile, changes: list[Change]
-    ) -> Callable[[Tensor], None]:
-        def mix(weight: Tensor) -> None:
-            source = file[self.other.part.names[name]]
-            if source.numel() != weight.numel():
-                raise ModelFileError(
-                    f"{file.path}: {name} has shape {tuple(source.shape)} and not "
-                    f"{tuple(weight.shape)}; only models of one build can be merged"
-                )
-            other = source.to(weight, copy=True).view(weight.shape)
-            for change in changes:
-                change(other)
-            kept, added = self.shares(name)
-            weight.mul_(kept).add_(other, alpha=added)
-
-        return mix
+    def _mix(self, other: PatchedFile, name: str, weight: Tensor) -> None:
+        count = other.original(name).numel()
+        if count != weight.numel():
+            raise ModelFileError(
+                f"{other.part.header.path}: {name} has {count} numbers and not "
+                f"{weight.numel()}; only models of one build can be merged"
+            )
+        kept, added = self.shares(name)
+        weight.mul_(kept).add_(other.patched(name, weight), alpha=added)
 
 
 def merged(handle: HandleT, other: HandleT, kept: float, added: float) -> HandleT:

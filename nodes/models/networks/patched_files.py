@@ -1,0 +1,57 @@
+"""The weights of a network as its patches make them, of a network that is not loaded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nodes.models.files.tensor_files import ModelFileError, TensorFile
+from nodes.models.networks.changes import Change
+from nodes.models.networks.network import Handle
+
+
+class PatchedFile:
+    """The weights of a network, read one by one when they are asked for.
+
+    Attributes:
+        changes: what the patches do to each weight that they change.
+
+    Raises:
+        ModelFileError: the file has changed, or a patch's has.
+    """
+
+    def __init__(self, handle: Handle[Any]) -> None:
+        self.part = handle.part
+        if not self.part.header.is_current:
+            raise ModelFileError(
+                f"{self.part.header.path}: has changed since it was chosen; queue the job again"
+            )
+        self._file = TensorFile(self.part.header)
+        self.changes: dict[str, list[Change]] = {}
+        for patch in handle.patches:
+            for name, change in patch.changes(self.part):
+                self.changes.setdefault(name, []).append(change)
+
+    def original(self, name: str) -> Tensor:
+        """A weight as the file has it; may be a view of the file's memory."""
+        return self._file[self.part.names[name]]
+
+    def patched(self, name: str, like: Tensor | None = None) -> Tensor:
+        """A weight with its patches, in a float32 copy.
+
+        Args:
+            name: of the weight.
+            like: a weight whose shape, of as many numbers, and whose device it gets.
+
+        Raises:
+            ModelFileError: a patch does not fit.
+        """
+        device = None if like is None else like.device
+        weight = self.original(name).to(device, torch.float32, copy=True)
+        if like is not None:
+            weight = weight.view(like.shape)
+        for change in self.changes.get(name, ()):
+            change(weight)
+        return weight
