@@ -38,18 +38,24 @@ class PatchedFile:
         """A weight as the file has it; may be a view of the file's memory."""
         return self._file[self.part.names[name]]
 
-    def patched(self, name: str, like: Tensor | None = None) -> Tensor:
+    def patched(
+        self, name: str, like: Tensor | None = None, rounded: torch.dtype | None = None
+    ) -> Tensor:
         """A weight with its patches, in a float32 copy.
 
         Args:
             name: of the weight.
             like: a weight whose shape, of as many numbers, and whose device it gets.
+            rounded: format that the weight is rounded to before it is changed (None: none).
 
         Raises:
             ModelFileError: a patch does not fit.
         """
         device = None if like is None else like.device
-        weight = self.original(name).to(device, torch.float32, copy=True)
+        original = self.original(name)
+        if rounded is not None:
+            original = original.to(rounded)
+        weight = original.to(device, torch.float32, copy=True)
         if like is not None:
             weight = weight.view(like.shape)
         for change in self.changes.get(name, ()):

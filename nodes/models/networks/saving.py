@@ -1,0 +1,95 @@
+"""Networks as files: their weights with their patches, read and written one by one.
+
+Weights that no patch changes are written as their file has them, bit by bit. Changed ones are
+written in the format that the network computes in, so that the file, loaded again, computes the
+same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nodes.models.families import original_names
+from nodes.models.files.checkpoints import TEXT_ENCODER, UNET, VAE, Part
+from nodes.models.files.tensor_files import ModelFileError
+from nodes.models.files.writing import Entry
+from nodes.models.networks.network import Handle
+from nodes.models.networks.patched_files import PatchedFile
+from nodes.models.networks.torch_devices import compute_dtype
+from nodes.models.networks.unet import Model
+from nodes.models.sampling.sigma_space import Discrete
+
+PREFIXES = {
+    UNET: "model.diffusion_model.",
+    TEXT_ENCODER: "cond_stage_model.transformer.",
+    VAE: "first_stage_model.",
+}
+"""What the names of a network have in front in a whole checkpoint."""
+
+ARCHITECTURES = {
+    768: "stable-diffusion-v1",
+    1024: "stable-diffusion-v2",
+    1280: "stable-diffusion-xl-v1-refiner",
+    2048: "stable-diffusion-xl-v1-base",
+}
+"""In the words of ModelSpec, by the width of the text."""
+
+
+def entries(handle: Handle[Any], device: str, *, prefixed: bool) -> Iterator[Entry]:
+    """The weights of a network, patches included, under the names of the original code.
+
+    Args:
+        handle: the network; nothing of it need be loaded.
+        device: where it computes, which tells the format of changed weights.
+        prefixed: with what names have in front in a whole checkpoint.
+
+    Raises:
+        ModelFileError: its file has changed, or networks of its kind are not saved.
+    """
+    part = handle.part
+    if part.title not in PREFIXES:
+        raise ModelFileError(
+            f"{part.header.path}: a {part.title} is not saved; copy its files, or take the "
+            "autoencoder of a checkpoint"
+        )
+    file = PatchedFile(handle)
+    prefix = PREFIXES[part.title] if prefixed else ""
+    for ours, theirs in original_names.of(part).items():
+        weight = file.original(ours)
+        dtype, value = weight.dtype, partial(file.original, ours)
+        if ours in file.changes:
+            dtype, value = _changed(part, file, ours, dtype, device)
+        shape = tuple(weight.shape)
+        if ".mid.attn_1." in theirs and len(shape) == 2:
+            shape = (*shape, 1, 1)  # they are convolutions in the original code
+        yield Entry(prefix + theirs, dtype, shape, value)
+
+
+def _changed(
+    part: Part, file: PatchedFile, name: str, dtype: torch.dtype, device: str
+) -> tuple[torch.dtype, Callable[[], Tensor]]:
+    """Format and value of a weight with patches: as the network computes with it."""
+    if part.title == TEXT_ENCODER:  # rounded to halves, before and after, see `TextNetwork`
+        return torch.float16, partial(file.patched, name, rounded=torch.float16)
+    return torch.promote_types(dtype, compute_dtype(device)), partial(file.patched, name)
+
+
+def facts(model: Model, title: str) -> dict[str, str]:
+    """What a file says of the model in it, in the words of Stability's ModelSpec.
+
+    See https://github.com/Stability-AI/ModelSpec.
+    """
+    space, width = model.space, int(model.part.config.get("cross_attention_dim") or 0)
+    velocity = isinstance(space, Discrete) and space.prediction == "v_prediction"
+    return {
+        "modelspec.sai_model_spec": "1.0.0",
+        "modelspec.title": title.rpartition("/")[2],
+        "modelspec.implementation": "https://github.com/Stability-AI/generative-models",
+        "modelspec.architecture": ARCHITECTURES.get(width, "stable-diffusion"),
+        "modelspec.prediction_type": "v" if velocity else "epsilon",
+    }
