@@ -1,27 +1,18 @@
-"""Nodes that change how a denoiser is guided, and what its answers mean."""
+"""Nodes that change how a denoiser is guided."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from engine import Choice, Mark, Range, Tooltip, node
+from engine import Mark, Range, Tooltip, node
 from nodes.sampling import Cfg
 from nodes.sockets import Conditioning, Guider, Model
 from nodes.widgets import Share
 
 if TYPE_CHECKING:
     from nodes.models.sampling.cfg import PostCfg
-    from nodes.models.sampling.sigma_space import Prediction
 
-SAMPLINGS = ("eps", "v_prediction", "lcm", "x0", "img_to_img")
-PREDICTIONS: Mapping[str, Prediction] = {
-    "eps": "epsilon",
-    "v_prediction": "v_prediction",
-    "lcm": "lcm",
-    "x0": "sample",
-}
 Part = Annotated[float, Range(0.0, 1.0, 0.001)]
 LeastCfg = Annotated[float, Range(0.0, 100.0, 0.5, 0.01), Tooltip("Of the weakest picture.")]
 
@@ -30,27 +21,6 @@ class Patched(NamedTuple):
     """A denoiser that is guided in another way."""
 
     patched_model: Model
-
-
-@node("ModelSamplingDiscrete", category="advanced/model")
-def sample_discretely(
-    *,
-    model: Model,
-    sampling: Annotated[
-        str, Choice(SAMPLINGS), Tooltip("What the network answers; the file may not say it.")
-    ],
-    zsnr: Annotated[bool, Tooltip("Whether the highest level holds nothing but noise.")] = False,
-) -> Model:
-    """Say what a denoiser was trained to answer.
-
-    Raises:
-        ValueError: img_to_img, which no model here knows.
-    """
-    from nodes.models.sampling.sigma_space import discrete
-
-    if sampling not in PREDICTIONS:
-        raise ValueError(f"sampling: {sampling} is not supported; choose one of {[*PREDICTIONS]}")
-    return replace(model, space=discrete(model.space, PREDICTIONS[sampling], zero_snr=zsnr))
 
 
 @node("RescaleCFG", category="advanced/model")

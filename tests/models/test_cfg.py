@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nodes import patches
+from nodes import model_sampling, patches
 from nodes.models.networks.unet import Model
 from nodes.models.sampling import guiders
 from nodes.models.sampling.cfg import (
@@ -32,10 +32,7 @@ from nodes.models.sampling.denoise import completed, denoise
 from nodes.models.sampling.guiders import StepRequest, answer, cfg_guider, perp_neg_guider
 from nodes.models.sampling.noise import initial_noise
 from nodes.models.sampling.schedules import sigmas
-from nodes.models.sampling.sigma_space import Discrete, sigma_space
-from tests.models.bench import numbers
 from tests.models.conftest import Loaded
-from tests.models.test_sampling import Knowing
 
 linalg: Any = torch.linalg  # has no types
 DIMS = (1, 2, 3)
@@ -216,53 +213,15 @@ def test_rules_hold_where_a_model_is_asked(tiny: Loaded):
     assert same(asked(StepRequest(across, x, torch.tensor(3.0))), expected)
 
 
-@pytest.mark.parametrize(
-    ("sampling", "prediction"),
-    [("eps", "epsilon"), ("v_prediction", "v_prediction"), ("x0", "sample"), ("lcm", "lcm")],
-)
-def test_a_model_answers_what_it_is_said_to(tiny: Loaded, sampling: str, prediction: str):
-    model = patches.sample_discretely(model=tiny.model, sampling=sampling)
-    assert isinstance(model.space, Discrete)
-    assert model.space.prediction == prediction
-    network = model.load("cpu")
-    clean, noise = torch.randn(1, 4, 4, 4), torch.randn(1, 4, 4, 4)
-    sigma = model.space.table[len(model.space.table) // 2].reshape(1)
-    told = {
-        "epsilon": noise,
-        "lcm": noise,
-        "v_prediction": (noise - sigma * clean) / (sigma**2 + 1).sqrt(),
-        "sample": clean,
-    }[prediction]
-    network.module = Knowing(told)  # pyright: ignore[reportAttributeAccessIssue] - it is asked alike
-    model.bind(network)
-    text = torch.zeros(1, 24, model.part.config["cross_attention_dim"])
-    found = model.denoised(clean + sigma * noise, sigma, text)
-    assert torch.allclose(found, clean, atol=1e-4), "far from its end LCM keeps nothing"
-
-
-def test_levels_of_a_distilled_model_are_some_of_those_of_its_training():
-    few, all_of_them = sigma_space({"prediction_type": "lcm"}), sigma_space({})
-    assert len(few.table) == 50
-    assert torch.equal(few.table, all_of_them.table[19::20])
-    assert numbers(few.timestep(all_of_them.table[[19, 500, 999]])) == [19, 499, 999]
-    assert same(sigmas(few, "sgm_uniform", 4)[0], all_of_them.table[-1])
-    silent = patches.PREDICTIONS["v_prediction"]
-    zero = sigma_space({"prediction_type": silent, "rescale_betas_zero_snr": True})
-    assert float(zero.table[-1]) > 4000
-
-
-def test_what_was_trained_otherwise_is_asked_apart(tiny: Loaded):
+def test_guidance_is_no_matter_of_the_network(tiny: Loaded):
     text, x = tiny.clip.encode("cat"), torch.zeros(1, 4, 8, 8)
 
     def key(model: Model) -> Any:
         return StepRequest(cfg_guider(model, text), x, torch.ones(())).key
 
-    other = patches.sample_discretely(model=tiny.model, sampling="eps")
-    assert key(other) != key(tiny.model)
-    rescaling = patches.rescale(model=tiny.model)
-    assert key(rescaling) == key(tiny.model), "guidance is no matter of the network"
-    with pytest.raises(ValueError, match="sampling: img_to_img is not supported"):
-        patches.sample_discretely(model=tiny.model, sampling="img_to_img")
+    other = model_sampling.discrete_sampling(model=tiny.model, sampling="eps")
+    assert key(other) != key(tiny.model), "what was trained otherwise is asked apart"
+    assert key(patches.rescale(model=tiny.model)) == key(tiny.model)
 
 
 def test_a_mask_says_when_a_place_begins_to_change(tiny: Loaded):

@@ -12,9 +12,9 @@ from nodes.models.memory import available
 
 FIRST_ROWS = 8  # at once on a GPU, before it is known what a row needs
 SHARE = 0.8  # of the free memory that rows may take
-CPU_NUMBERS = 1 << 13
-"""Numbers of the latents that are evaluated at once on a CPU. More of them fill its cores no better
-(measured by benchmarks/rows.py), and results wait for each other."""
+CPU_CELLS = 1 << 13
+"""Cells of latents that are evaluated at once on a CPU: two pictures of 512 pixels. More fill its
+cores no better (see benchmarks/rows.py), take memory, and let the first job wait for the last."""
 
 
 @dataclass(eq=False)
@@ -31,50 +31,54 @@ class Batches:
     row_bytes: dict[torch.Size, float] = field(default_factory=dict[torch.Size, float])
     most: dict[torch.Size, int] = field(default_factory=dict[torch.Size, int])
 
-    def evaluated(self, evaluate: Callable[..., Tensor], x: Tensor, *others: Tensor) -> Tensor:
-        """``evaluate(x, *others)`` for all rows, some at a time; halved when memory is short.
+    def evaluated(
+        self, evaluate: Callable[[slice], Tensor], count: int, shape: torch.Size
+    ) -> Tensor:
+        """What `evaluate` gives for all rows, some at a time; halved when memory is short.
 
         Which rows are evaluated together changes the last bits of what comes out.
 
         Args:
-            evaluate: gets some rows of each tensor.
-            x: latents, [rows, ...].
-            others: what goes with them, [rows, ...].
+            evaluate: gets which rows.
+            count: how many rows there are.
+            shape: of the latents of one.
 
         Raises:
             torch.OutOfMemoryError: there is not enough memory for one row.
         """
         found: list[Tensor] = []
         start = 0
-        while start < len(x):
-            count = min(self.allowed(x.shape[1:]), len(x) - start)
-            rows = slice(start, start + count)
+        while start < count:
+            rows = slice(start, min(start + self.allowed(shape), count))
+            size = rows.stop - rows.start
             try:
-                found.append(self._measured(evaluate, x[rows], *(other[rows] for other in others)))
+                found.append(self._measured(evaluate, rows, shape))
             except torch.OutOfMemoryError:
-                if count == 1:
+                if size == 1:
                     raise
-                self.most[x.shape[1:]] = count // 2
+                self.most[shape] = size // 2
                 continue
-            start += count
+            start = rows.stop
         return found[0] if len(found) == 1 else torch.cat(found)
 
     def allowed(self, shape: torch.Size) -> int:
         """How many rows of a shape may be evaluated at once."""
         if torch.device(self.device).type == "cpu":
-            rows = CPU_NUMBERS // shape.numel()
+            rows = CPU_CELLS // shape[1:].numel()
         elif (row := self.row_bytes.get(shape)) is None:
             rows = FIRST_ROWS
         else:
             rows = int(SHARE * available(self.device) / row)
         return max(1, min(rows, self.most.get(shape, rows)))
 
-    def _measured(self, evaluate: Callable[..., Tensor], *rows: Tensor) -> Tensor:
+    def _measured(
+        self, evaluate: Callable[[slice], Tensor], rows: slice, shape: torch.Size
+    ) -> Tensor:
         if torch.device(self.device).type == "cpu":
-            return evaluate(*rows)
+            return evaluate(rows)
         torch.cuda.reset_peak_memory_stats(self.device)
         before = torch.cuda.memory_allocated(self.device)
-        found = evaluate(*rows)
+        found = evaluate(rows)
         used = torch.cuda.max_memory_allocated(self.device) - before
-        self.row_bytes[rows[0].shape[1:]] = max(1, used) / len(rows[0])
+        self.row_bytes[shape] = max(1, used) / (rows.stop - rows.start)
         return found

@@ -272,12 +272,16 @@ def _evaluated(model: Model, rows: Sequence[_Row]) -> Iterator[Tensor]:
     answers: dict[int, Tensor] = {}
     for kind in sorted({row.kind for row in rows}):
         chosen = [index for index, row in enumerate(rows) if row.kind == kind]
-        together = model.network.batches.evaluated(
-            model.denoised,
-            torch.cat([rows[index].x for index in chosen]),
-            torch.cat([rows[index].sigma for index in chosen]),
-            torch.cat([rows[index].text for index in chosen]),
-        )
+        x = torch.cat([rows[index].x for index in chosen])
+        sigma = torch.cat([rows[index].sigma for index in chosen])
+        text = torch.cat([rows[index].text for index in chosen])
+
+        def denoised(
+            some: slice, x: Tensor = x, sigma: Tensor = sigma, text: Tensor = text
+        ) -> Tensor:
+            return model.denoised(x[some], sigma[some], text[some])
+
+        together = model.network.batches.evaluated(denoised, len(x), x.shape[1:])
         parts = torch.split(together, [len(rows[index].x) for index in chosen])
         answers.update(zip(chosen, parts, strict=True))
     return (answers[index] for index in range(len(rows)))

@@ -20,7 +20,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-Prediction = Literal["epsilon", "v_prediction", "sample", "lcm"]
+Prediction = Literal["epsilon", "v_prediction", "sample", "lcm", "img_to_img"]
 
 ALL_NOISE = 1e9
 LCM_LEVELS = 50  # that such a model was distilled to
@@ -107,7 +107,8 @@ class Discrete(SigmaSpace):
     Attributes:
         alphas_cumprod: share of the signal's variance after each training step, float64, falling.
         prediction: what the network answers: the noise, the velocity, the latents; or, distilled
-            to few steps (LCM), the noise, whose denoised latents are mixed with the input.
+            to few steps (LCM), the noise, whose denoised latents are mixed with the noisy ones; or,
+            from a picture to a picture, the latents for those that it is given.
         zero_snr: whether nothing is left of the signal at the last step.
     """
 
@@ -161,7 +162,9 @@ class Discrete(SigmaSpace):
         return float(self.sigma(torch.tensor((1 - percent) * last)))
 
     def network_input(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """`x` at unit variance."""
+        """`x` at unit variance; of a model from picture to picture as it is."""
+        if self.prediction == "img_to_img":
+            return x
         return x / (by_row(sigma, x) ** 2 + 1).sqrt()
 
     def denoised(self, x: Tensor, output: Tensor, sigma: Tensor) -> Tensor:
@@ -170,14 +173,17 @@ class Discrete(SigmaSpace):
         match self.prediction:
             case "v_prediction":
                 return x / (s**2 + 1) - output * s / (s**2 + 1).sqrt()
-            case "sample":
+            case "sample" | "img_to_img":
                 return output
             case "epsilon":
                 return x - output * s
             case "lcm":
                 time = LCM_SCALE * by_row(self.timestep(sigma), x)
                 kept = LCM_DATA**2 / (time**2 + LCM_DATA**2)
-                return (1 - kept).sqrt() * (x - output * s) + kept * x / (s**2 + 1).sqrt()
+                return (1 - kept).sqrt() * (x - output * s) + kept * x
+
+
+EdmPrediction = Literal["epsilon", "v_prediction", "noise", "cosmos_rflow"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,13 +194,18 @@ class Edm(SigmaSpace):
         low: the smallest level.
         high: the largest.
         data: standard deviation that the latents were taken to have.
-        prediction: "epsilon": the output is scaled as in the paper; "v_prediction": its opposite.
+        prediction: "epsilon": the output is scaled as in the paper; "v_prediction": its opposite;
+            "noise": it is the noise; "cosmos_rflow": it is the velocity of a rectified flow whose
+            time is sigma / (sigma + 1), NVIDIA 2025, https://arxiv.org/abs/2503.14492.
+        clock: what the network is told of a level: a quarter of its logarithm, or its angle, the
+            arc tangent in parts of a right one.
     """
 
     low: float = 0.002
     high: float = 80.0
     data: float = 0.5
-    prediction: Literal["epsilon", "v_prediction"] = "epsilon"
+    prediction: EdmPrediction = "epsilon"
+    clock: Literal["logarithm", "angle"] = "logarithm"
 
     @cached_property
     def table(self) -> Tensor:
@@ -204,15 +215,20 @@ class Edm(SigmaSpace):
     @cached_property
     def key(self) -> str:
         """Of its numbers."""
-        return f"edm:{self.low}:{self.high}:{self.data}:{self.prediction}"
+        return f"edm:{self.low}:{self.high}:{self.data}:{self.prediction}:{self.clock}"
 
     def timestep(self, sigma: Tensor) -> Tensor:
-        """A quarter of the logarithm."""
-        return 0.25 * sigma.log()
+        """A quarter of the logarithm, or the angle; in a flow its time."""
+        if self.prediction == "cosmos_rflow":
+            return sigma / (sigma + 1)
+        return 0.25 * sigma.log() if self.clock == "logarithm" else sigma.atan() / math.pi * 2
 
     def sigma(self, timestep: Tensor) -> Tensor:
         """The inverse of `timestep`."""
-        return (timestep * 4).exp()
+        if self.prediction == "cosmos_rflow":
+            return (timestep / (1 - timestep)).clamp(0, self.high)
+        clock = self.clock
+        return (timestep * 4).exp() if clock == "logarithm" else (timestep * math.pi / 2).tan()
 
     def percent_to_sigma(self, percent: float) -> float:
         """The logarithm at that share of the way from the largest level to the smallest."""
@@ -224,12 +240,17 @@ class Edm(SigmaSpace):
         return math.exp(first + (last - first) * percent)
 
     def network_input(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """`x` at unit variance, if the latents have that of `data`."""
-        return x / (by_row(sigma, x) ** 2 + self.data**2).sqrt()
+        """`x` at unit variance, if the latents have that of `data`; of a flow mixed as there."""
+        s = by_row(sigma, x)
+        return x / (s + 1 if self.prediction == "cosmos_rflow" else (s**2 + self.data**2).sqrt())
 
     def denoised(self, x: Tensor, output: Tensor, sigma: Tensor) -> Tensor:
         """Input and output mixed by the level."""
         s, data = by_row(sigma, x), self.data
+        if self.prediction == "noise":
+            return x - output * s
+        if self.prediction == "cosmos_rflow":
+            return (x - output * s) / (s + 1)
         sign = -1 if self.prediction == "v_prediction" else 1
         scaled = output * s * data / (s**2 + data**2).sqrt()
         return x * data**2 / (s**2 + data**2) + sign * scaled
