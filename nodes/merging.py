@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
-from engine import Range, Tooltip, node
+from engine import Range, Run, Tooltip, node
 from nodes.sockets import Clip, Model
 
 Ratio = Annotated[float, Range(0.0, 1.0, 0.01), Tooltip("How much of the first.")]
@@ -15,15 +15,16 @@ CATEGORY = "advanced/model_merging"
 
 
 @node("ModelMergeSimple", category=CATEGORY)
-def mix_models(*, model1: Model, model2: Model, ratio: Ratio = 1.0) -> Model:
+def mix_models(run: Run, *, model1: Model, model2: Model, ratio: Ratio = 1.0) -> Model:
     """Something between two denoisers."""
     from nodes.models.networks.merging import merged
 
-    return merged(model1, model2, ratio, 1 - ratio)
+    return merged(model1, model2, ratio, 1 - ratio, warn=run.warn)
 
 
 @node("ModelMergeBlocks", category=CATEGORY)
 def mix_blocks(
+    run: Run,
     *,
     model1: Model,
     model2: Model,
@@ -34,61 +35,63 @@ def mix_blocks(
     """Two denoisers mixed, each part of them in its own way."""
     from nodes.models.networks.merging import merged_by_blocks
 
-    return merged_by_blocks(model1, model2, down=input, middle=middle, up=out)
+    return merged_by_blocks(model1, model2, down=input, middle=middle, up=out, warn=run.warn)
 
 
 @node("ModelMergeSubtract", category=CATEGORY)
-def subtract_models(*, model1: Model, model2: Model, multiplier: Multiplier = 1.0) -> Model:
+def subtract_models(
+    run: Run, *, model1: Model, model2: Model, multiplier: Multiplier = 1.0
+) -> Model:
     """What one denoiser has and the other has not, so many times."""
     from nodes.models.networks.merging import merged
 
-    return merged(model1, model2, multiplier, -multiplier)
+    return merged(model1, model2, multiplier, -multiplier, warn=run.warn)
 
 
 @node("ModelMergeAdd", category=CATEGORY)
-def add_models(*, model1: Model, model2: Model) -> Model:
+def add_models(run: Run, *, model1: Model, model2: Model) -> Model:
     """Two denoisers added up; the second is a difference as a rule."""
     from nodes.models.networks.merging import merged
 
-    return merged(model1, model2, 1.0, 1.0)
+    return merged(model1, model2, 1.0, 1.0, warn=run.warn)
 
 
 @node("CLIPMergeSimple", category=CATEGORY)
-def mix_clips(*, clip1: Clip, clip2: Clip, ratio: Ratio = 1.0) -> Clip:
+def mix_clips(run: Run, *, clip1: Clip, clip2: Clip, ratio: Ratio = 1.0) -> Clip:
     """Something between two text encoders."""
     from nodes.models.networks.merging import merged
 
-    return merged(clip1, clip2, ratio, 1 - ratio)
+    return merged(clip1, clip2, ratio, 1 - ratio, warn=run.warn)
 
 
 @node("CLIPMergeSubtract", category=CATEGORY)
-def subtract_clips(*, clip1: Clip, clip2: Clip, multiplier: Multiplier = 1.0) -> Clip:
+def subtract_clips(run: Run, *, clip1: Clip, clip2: Clip, multiplier: Multiplier = 1.0) -> Clip:
     """What one text encoder has and the other has not, so many times."""
     from nodes.models.networks.merging import merged
 
-    return merged(clip1, clip2, multiplier, -multiplier)
+    return merged(clip1, clip2, multiplier, -multiplier, warn=run.warn)
 
 
 @node("CLIPMergeAdd", category=CATEGORY)
-def add_clips(*, clip1: Clip, clip2: Clip) -> Clip:
+def add_clips(run: Run, *, clip1: Clip, clip2: Clip) -> Clip:
     """Two text encoders added up; the second is a difference as a rule."""
     from nodes.models.networks.merging import merged
 
-    return merged(clip1, clip2, 1.0, 1.0)
+    return merged(clip1, clip2, 1.0, 1.0, warn=run.warn)
 
 
 def _blockwise(id: str, names: Sequence[str]) -> Callable[..., Model]:
     """A node that mixes two denoisers, with a ratio for each beginning of their weights' names."""
 
     @node(id, category=f"{CATEGORY}/model_specific")
-    def declared(*, model1: Model, model2: Model, ratio: Ratio = 1.0) -> Model:
+    def declared(run: Run, *, model1: Model, model2: Model, ratio: Ratio = 1.0) -> Model:
         """Two denoisers mixed, each block of them in its own way."""
-        return blend(model1=model1, model2=model2, **dict.fromkeys(names, ratio))
+        return blend(run, model1=model1, model2=model2, **dict.fromkeys(names, ratio))
 
-    def blend(*, model1: Model, model2: Model, **kept: float) -> Model:
+    def blend(run: Run, *, model1: Model, model2: Model, **kept: float) -> Model:
         from nodes.models.networks.merging import merged_by_names
 
-        return merged_by_names(model1, model2, kept)
+        return merged_by_names(model1, model2, kept, warn=run.warn)
 
     # The inputs have dots in their names, which no parameter can have.
     spec: Any = getattr(declared, "spec")  # noqa: B009 - functions have no declared attribute

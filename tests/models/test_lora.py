@@ -157,6 +157,10 @@ def test_a_lora_for_another_model_is_refused(tmp_path: Path, tiny: Loaded):
     lora = read_lora(read_header(path), 1.0)
     with pytest.raises(ModelFileError, match=r"xl.safetensors: none of its 1 modules"):
         check_fits(lora.adapters, tiny.model.part, tiny.clip.part)
+    name = "lora_unet_double_blocks_0_img_attn_qkv"
+    flux = read_adapters(read_header(kohya(path, name, up=up, down=down)))
+    with pytest.raises(ModelFileError, match="is in this model; the LoRA is for FLUX"):
+        check_fits(flux, tiny.model.part, tiny.clip.part)
     before = bits(tiny.model)
     names = [f"lora_unet_{flat(module)}" for module in (UNET_OUT, UNET_MODULE)]
     path = kohya(tmp_path / "wide.safetensors", *names, up=torch.randn(64, RANK), down=down)

@@ -134,3 +134,26 @@ def test_a_lora_aside_gives_the_picture_of_a_merged_one(tmp_path: Path, tiny: Lo
     assert float((wanted - plain).abs().max()) > 0.01
     assert torch.allclose(found, wanted, atol=1e-5)
     assert torch.equal(model.denoised(x, sigma, text), plain)
+
+
+@pytest.mark.parametrize(("share", "reads"), [(0.25, 1), (0.0, 3)])
+def test_a_swap_reads_no_weight_again_while_there_is_memory(
+    tmp_path: Path, share: float, reads: int
+):
+    weight = randn(6, 4)
+    module: Any = nn.ModuleDict({"x": nn.Linear(4, 6, bias=False)}).requires_grad_(False)
+    read: list[str] = []
+
+    def original(name: str) -> Tensor:
+        read.append(name)
+        return weight.half()
+
+    weights = PatchedWeights(PART, module, original, share=share)
+    up, down = randn(6, 2, seed=3), randn(2, 4, seed=4)
+    for strength in (0.5, -1.0):
+        weights.apply([lora(tmp_path, strength, lora_up__weight=up, lora_down__weight=down)])
+        expected = weight.half().float().addmm_(up, down, alpha=strength)
+        assert torch.equal(module["x"].weight, expected)
+    weights.apply([])
+    assert torch.equal(module["x"].weight, weight.half().float())
+    assert len(read) == reads

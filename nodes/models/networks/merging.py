@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import prod
 from typing import Any, TypeAlias, TypeVar
 
 from torch import Tensor
 
 from nodes.models.families import original_names
 from nodes.models.files.checkpoints import Part
-from nodes.models.files.tensor_files import ModelFileError
 from nodes.models.networks.changes import Change
 from nodes.models.networks.network import Handle
 from nodes.models.networks.patched_files import PatchedFile
 
 HandleT = TypeVar("HandleT", bound=Handle[Any])
 
+log = logging.getLogger(__name__)
+
+Warn: TypeAlias = Callable[[str], object]
+"""Tells the user a sentence."""
 Shares: TypeAlias = Callable[[str], tuple[float, float]]
 """From the name of a weight: how much of it is kept, how much of the other is added."""
 
@@ -45,35 +50,59 @@ class Merge:
         """A change for each weight that both have.
 
         Raises:
-            ModelFileError: the other's file changed, or one of its patches does not fit.
+            ModelFileError: the other's file changed.
         """
         other = PatchedFile(self.other)
-        for name in part.names:
-            if name in other.part.names and self.shares(name) != (1.0, 0.0):
+        for name in _common(part, other.part)[0]:
+            if self.shares(name) != (1.0, 0.0):
                 yield name, Change(partial(self._mix, other, name), str(other.part.header.path))
 
     def _mix(self, other: PatchedFile, name: str, weight: Tensor) -> None:
-        count = other.original(name).numel()
-        if count != weight.numel():
-            raise ModelFileError(
-                f"{other.part.header.path}: {name} has {count} numbers and not "
-                f"{weight.numel()}; only models of one build can be merged"
-            )
         kept, added = self.shares(name)
         weight.mul_(kept).add_(other.patched(name, weight), alpha=added)
 
 
-def merged(handle: HandleT, other: HandleT, kept: float, added: float) -> HandleT:
+def _common(part: Part, other: Part) -> tuple[list[str], list[str]]:
+    """Weights that two networks have, and those that are of other shapes in them."""
+    fitting: list[str] = []
+    unlike: list[str] = []
+    for name in part.names:
+        if name in other.names:
+            same = _count(part, name) == _count(other, name)
+            (fitting if same else unlike).append(name)
+    return fitting, unlike
+
+
+def _count(part: Part, name: str) -> int:
+    return prod(part.header.shapes[part.names[name]])
+
+
+def merged(
+    handle: HandleT, other: HandleT, kept: float, added: float, *, warn: Warn = log.warning
+) -> HandleT:
     """A network with so much of its own weights and so much of another's.
+
+    Args:
+        handle: the network.
+        other: of the same build; weights of other shapes are left out of it.
+        kept: how much of its own.
+        added: how much of the other's.
+        warn: is called with a sentence about weights that are left out.
 
     Raises:
         ValueError: they have no weight in common.
     """
-    return _with(handle, Merge(other, lambda name: (kept, added), f"{kept!r}+{added!r}"))
+    return _with(handle, Merge(other, lambda name: (kept, added), f"{kept!r}+{added!r}"), warn)
 
 
 def merged_by_blocks(
-    handle: HandleT, other: HandleT, *, down: float, middle: float, up: float
+    handle: HandleT,
+    other: HandleT,
+    *,
+    down: float,
+    middle: float,
+    up: float,
+    warn: Warn = log.warning,
 ) -> HandleT:
     """A denoiser that keeps such shares of its blocks; the rest of each is the other's.
 
@@ -87,19 +116,27 @@ def merged_by_blocks(
             kept = up
         return kept, 1 - kept
 
-    return _with(handle, Merge(other, shares, f"{down!r}/{middle!r}/{up!r}"))
+    return _with(handle, Merge(other, shares, f"{down!r}/{middle!r}/{up!r}"), warn)
 
 
-def _with(handle: HandleT, merge: Merge) -> HandleT:
-    if not handle.part.names.keys() & merge.other.part.names.keys():
+def _with(handle: HandleT, merge: Merge, warn: Warn) -> HandleT:
+    own, others = (each.part.header.path.name for each in (handle, merge.other))
+    fitting, unlike = _common(handle.part, merge.other.part)
+    if not fitting:
         raise ValueError(
-            f"{handle.part.header.path.name} and {merge.other.part.header.path.name} have no "
-            "weight in common; only models of one build can be merged"
+            f"{own} and {others} have no weight in common; only models of one build can be merged"
+        )
+    if unlike:
+        warn(
+            f"{len(unlike)} weights have other shapes in {others} and stay as they are in {own} "
+            f"({unlike[0]}, ...)"
         )
     return replace(handle, patches=(*handle.patches, merge))
 
 
-def merged_by_names(handle: HandleT, other: HandleT, kept: Mapping[str, float]) -> HandleT:
+def merged_by_names(
+    handle: HandleT, other: HandleT, kept: Mapping[str, float], *, warn: Warn = log.warning
+) -> HandleT:
     """A denoiser that keeps such shares of its weights; the rest of each is the other's.
 
     Args:
@@ -107,6 +144,7 @@ def merged_by_names(handle: HandleT, other: HandleT, kept: Mapping[str, float]) 
         other: of the same build.
         kept: share by the beginning of a name in the original code ("input_blocks.0."); the
             longest that fits a weight counts, for weights that none fits the first of all.
+        warn: is called with a sentence about weights that are left out.
 
     Raises:
         ValueError: they have no weight in common.
@@ -120,4 +158,4 @@ def merged_by_names(handle: HandleT, other: HandleT, kept: Mapping[str, float]) 
         return share, 1 - share
 
     told = "/".join(f"{begin}{share!r}" for begin, share in kept.items())
-    return _with(handle, Merge(other, shares, told))
+    return _with(handle, Merge(other, shares, told), warn)

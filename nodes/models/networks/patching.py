@@ -26,15 +26,16 @@ MERGED = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 class PatchedWeights:
     """The weights of a loaded network, which patches change and leave again.
 
-    Copies of the original weights that were changed are kept in main memory, up to `KEPT_SHARE`
-    of what is available, so that another choice of patches reads nothing from disk; what is
-    beyond that is read from the file again.
+    Copies of the original weights that were changed are kept in main memory, up to a share of what
+    is available, so that another choice of patches reads nothing from disk; what is beyond that
+    is read from the file again.
 
     Args:
         part: the network.
         module: has the weights.
         original: the weight of a name as the file has it, in the right order, of any shape.
         stored: format that weights are rounded to before the network gets them (None: none).
+        share: of the memory that is available, what copies of original weights may take.
     """
 
     def __init__(
@@ -43,7 +44,10 @@ class PatchedWeights:
         module: nn.Module,
         original: Callable[[str], Tensor],
         stored: torch.dtype | None = None,
+        *,
+        share: float = KEPT_SHARE,
     ) -> None:
+        self._share = share
         self._part = part
         self._module = module
         self._names = {name for name, _ in module.named_parameters()}
@@ -87,7 +91,7 @@ class PatchedWeights:
             branch.remove()
         self._branches.clear()
         kept = sum(weight.nbytes for weight in self._kept.values())
-        room = KEPT_SHARE * (available() + kept) - kept
+        room = self._share * (available() + kept) - kept
         for name in names:
             place, _, ending = name.rpartition(".")
             layer = self._module.get_submodule(place)
