@@ -26,8 +26,8 @@ def main() -> None:
     with as_file(files("nodes.models") / "demo") as folder:
         found = read_checkpoint(folder)
         began = time.perf_counter()
-        model = Model(found.unet, found.space, found.latent_scale).ready()
-        clip, vae = Clip(found.text_encoder, found.tokenizer).ready(), Vae(found.vae).ready()
+        model = Model.of(found.denoiser).ready()
+        clip, vae = Clip.of(found.text).ready(), Vae(found.vae).ready()
         measures.add("import and load", [time.perf_counter() - began], "s")
     for steps in (4, 12, 20):
         seconds: list[float] = []

@@ -38,6 +38,16 @@ def unfit_type(type: str) -> str | None:
     return f"text encoders for {type} are not supported; choose {CLIP_TYPES[0]}"
 
 
+EncoderFile = Annotated[
+    str,
+    Choice(Files("text_encoders"), judge=unfit_encoder),
+    Tooltip("A file in models/text_encoders."),
+]
+EncoderDevice = Annotated[
+    str, Choice(("default", "cpu")), Tooltip("The lane decides where it runs."), Mark.ADVANCED
+]
+
+
 class Checkpoint(NamedTuple):
     """What a checkpoint holds."""
 
@@ -63,17 +73,7 @@ def load_checkpoint(
     from nodes.models.vae.autoencoder import Vae
 
     found = read_checkpoint(run.model_path("checkpoints", ckpt_name))
-    return Checkpoint(
-        MODEL=Model(
-            found.unet,
-            found.space,
-            found.latent_scale,
-            colors=found.colors,
-            factor=found.factor,
-        ),
-        CLIP=Clip(found.text_encoder, found.tokenizer),
-        VAE=Vae(found.vae),
-    )
+    return Checkpoint(MODEL=Model.of(found.denoiser), CLIP=Clip.of(found.text), VAE=Vae(found.vae))
 
 
 @node(
@@ -116,40 +116,73 @@ def load_denoiser(
     from nodes.models.files.checkpoints import read_denoiser
     from nodes.models.networks.unet import Model
 
-    found = read_denoiser(run.model_path("diffusion_models", unet_name))
-    return Model(found.unet, found.space, found.latent_scale, colors=found.colors)
+    return Model.of(read_denoiser(run.model_path("diffusion_models", unet_name)))
 
 
 @node("CLIPLoader", category="advanced/loaders", display_name="Load CLIP")
 def load_clip(
     run: Run,
     *,
-    clip_name: Annotated[
-        str,
-        Choice(Files("text_encoders"), judge=unfit_encoder),
-        Tooltip("A file in models/text_encoders."),
-    ],
+    clip_name: EncoderFile,
     type: Annotated[
         str,
         Choice(CLIP_TYPES, judge=unfit_type),
         Tooltip("Of the model it is for: stable_diffusion is supported."),
     ],
-    device: Annotated[
-        str, Choice(("default", "cpu")), Tooltip("The lane decides where it runs."), Mark.ADVANCED
-    ]
-    | None = None,
+    device: EncoderDevice | None = None,
 ) -> Clip:
     """Take a text encoder out of a file of its own.
 
     Raises:
         ValueError: for a kind of model that is not supported.
     """
-    from nodes.models.files.checkpoints import read_text_encoder
-    from nodes.models.text.clip import Clip
-
     if (why := unfit_type(type)) is not None:
         raise ValueError(f"type: {why}")
-    return Clip(*read_text_encoder(run.model_path("text_encoders", clip_name)))
+    return _text_encoders(run, clip_name)
+
+
+DUAL_TYPES = (
+    "sdxl", "sd3", "flux", "hunyuan_video", "hidream", "hunyuan_image", "hunyuan_video_15",
+    "kandinsky5", "kandinsky5_image", "ltxv", "newbie", "ace",
+)  # fmt: skip
+
+
+def unfit_dual_type(type: str) -> str | None:
+    """Why two text encoders cannot be of this type."""
+    if type == DUAL_TYPES[0]:
+        return None
+    return f"text encoders for {type} are not supported; choose {DUAL_TYPES[0]}"
+
+
+@node("DualCLIPLoader", category="advanced/loaders")
+def load_two_clips(
+    run: Run,
+    *,
+    clip_name1: EncoderFile,
+    clip_name2: EncoderFile,
+    type: Annotated[
+        str,
+        Choice(DUAL_TYPES, judge=unfit_dual_type),
+        Tooltip("Of the model they are for: sdxl is supported, with CLIP-L and CLIP-G."),
+    ],
+    device: EncoderDevice | None = None,
+) -> Clip:
+    """Take the two text encoders of a model out of files of their own, in either order.
+
+    Raises:
+        ValueError: for a kind of model that is not supported.
+    """
+    if (why := unfit_dual_type(type)) is not None:
+        raise ValueError(f"type: {why}")
+    return _text_encoders(run, clip_name1, clip_name2)
+
+
+def _text_encoders(run: Run, *names: str) -> Clip:
+    from nodes.models.files.checkpoints import read_text_encoders
+    from nodes.models.text.clip import Clip
+
+    paths = [run.model_path("text_encoders", name) for name in names]
+    return Clip.of(read_text_encoders(paths))
 
 
 # Tiny autoencoders: by name, what latents of other autoencoders are multiplied by, after a shift.

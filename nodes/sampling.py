@@ -201,6 +201,6 @@ def _step(request: StepRequest, guider: Guider) -> Step:
     from nodes.models.latents.previews import preview
     from nodes.models.sampling.guiders import answer
 
-    colors, seen = guider.model.colors, request.denoised
+    colors, seen = guider.model.latent.colors, request.denoised
     drawn = partial(preview, seen, colors) if colors and seen is not None else None
     return Step(request.index, request.total, request.key, request, answer, drawn)

@@ -21,10 +21,10 @@ from safetensors.torch import load, save
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from nodes.models.files.checkpoints import CONFIGS, read_checkpoint
+from nodes.models.files.checkpoints import read_checkpoint
 from nodes.models.networks.unet import Model
 from nodes.models.text.clip import Clip
-from nodes.models.text.tokenizers import END, START, read_clip_tokenizer
+from nodes.models.text.tokenizers import END, PUBLISHED, START, read_clip_tokenizer
 from nodes.models.vae.autoencoder import Vae
 
 WIDTH = 32
@@ -43,8 +43,8 @@ def handles(path: Path) -> Loaded:
     """The handles of a checkpoint, nothing loaded."""
     found = read_checkpoint(path)
     return Loaded(
-        Model(found.unet, found.space, found.latent_scale, factor=found.factor),
-        Clip(found.text_encoder, found.tokenizer),
+        Model.of(found.denoiser),
+        Clip.of(found.text),
         Vae(found.vae),
     )
 
@@ -127,7 +127,7 @@ def make_tiny_folder(
 def make_tokenizer(folder: Path) -> int:
     """Write a byte-level vocabulary with two merges; how many tokens it has."""
     folder.mkdir(parents=True)
-    letters = list(read_clip_tokenizer(CONFIGS / "sd15" / "tokenizer").bpe.get_vocab())
+    letters = list(read_clip_tokenizer(PUBLISHED).bpe.get_vocab())
     single = sorted(word for word in letters if len(word.removesuffix("</w>")) == 1)
     words = [*single, "ca", "cat</w>", START, END]
     (folder / "vocab.json").write_text(json.dumps({word: n for n, word in enumerate(words)}))

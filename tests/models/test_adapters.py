@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from nodes.models.files.checkpoints import UNET, Part
+from nodes.models.families.family import UNET
+from nodes.models.files.pieces import Part, whole
 from nodes.models.files.tensor_files import Header, ModelFileError, read_header
 from nodes.models.networks.lora import read_lora
 from tests.models.conftest import write_tensors
@@ -20,7 +21,11 @@ NUMBERS = Path(__file__).with_name("lycoris_numbers.json")
 whose scale counts twice there, the weight and `get_weight`."""
 CASES: list[dict[str, Any]] = json.loads(NUMBERS.read_text())
 PART = Part(
-    Header(Path("x"), {}, {}, ""), {"x.weight": "x.weight", "x.bias": "x.bias"}, "", {}, UNET
+    Header(Path("x"), {}, {}, ""),
+    whole({"x.weight": "x.weight", "x.bias": "x.bias"}),
+    "",
+    {},
+    UNET,
 )
 
 

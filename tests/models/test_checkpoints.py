@@ -11,24 +11,18 @@ from typing import Any
 import pytest
 import torch
 
-from nodes.models.families import ldm_keys
+from nodes.models.families.vae_layout import diffusers_vae, original_vae
 from nodes.models.files.checkpoints import (
-    PREFIXES,
-    TEXT_ENCODER,
-    UNET,
-    VAE,
     read_checkpoint,
     read_denoiser,
-    read_text_encoder,
+    read_text_encoders,
     read_vae,
 )
 from nodes.models.files.tensor_files import ModelFileError, TensorCodec, TensorFile, read_header
-from nodes.models.latents.previews import KNOWN
-from nodes.models.text.tokenizers import read_clip_tokenizer
 from nodes.models.vae.autoencoder import Vae
 from tests.models.conftest import Loaded, handles, read_tensors, ready, write_tensors
 
-LDM_UNET = PREFIXES[UNET]
+LDM_UNET = "model.diffusion_model."
 
 
 def write(path: Path, *names: str, shape: tuple[int, ...] = (2, 2)) -> Path:
@@ -188,8 +182,11 @@ def test_clip_skip_takes_an_earlier_layer(tiny: Loaded, tiny_folder: Path):
     found = [clip.encode("cat")[0] for clip in (last, before)]
     assert not torch.allclose(found[0][0], found[1][0])
     assert torch.equal(found[0][1]["pooled_output"], found[1][1]["pooled_output"])
-    with pytest.raises(ValueError, match="has 2 layers; choose from -2 to -1"):
-        tiny.clip.at_layer(-3)
+    for beyond in (-4, -24):
+        far = tiny.clip.at_layer(beyond)
+        far.bind(tiny.clip.network)
+        assert torch.equal(far.encode("cat")[0][0], found[0][0]), "beyond the first is the last"
+    tiny.clip.bind(tiny.clip.network)
 
 
 def test_weights_in_a_prompt_move_its_tokens(tiny: Loaded):
@@ -205,22 +202,14 @@ def test_weights_in_a_prompt_move_its_tokens(tiny: Loaded):
 
 
 def test_original_names_become_those_of_diffusers():
-    assert ldm_keys.unet("output_blocks.5.2.conv.weight") == (
-        "up_blocks.1.upsamplers.0.conv.weight"
-    )
-    assert ldm_keys.unet("output_blocks.2.1.conv.bias") == "up_blocks.0.upsamplers.0.conv.bias"
-    assert ldm_keys.unet("input_blocks.3.0.op.weight") == (
-        "down_blocks.0.downsamplers.0.conv.weight"
-    )
-    assert ldm_keys.vae("decoder.up.3.upsample.conv.weight") == (
+    assert original_vae("decoder.up.3.upsample.conv.weight", 4) == (
         "decoder.up_blocks.0.upsamplers.0.conv.weight"
     )
-    assert ldm_keys.vae("encoder.mid.attn_1.proj_out.bias") == (
+    assert original_vae("encoder.mid.attn_1.proj_out.bias", 4) == (
         "encoder.mid_block.attentions.0.to_out.0.bias"
     )
-    assert ldm_keys.vae("loss.discriminator.x") is None
-    assert ldm_keys.clip("text_model.embeddings.position_ids") is None
-    assert ldm_keys.old_diffusers_vae("encoder.mid_block.attentions.0.query.weight") == (
+    assert original_vae("loss.discriminator.x", 4) is None
+    assert diffusers_vae("encoder.mid_block.attentions.0.query.weight") == (
         "encoder.mid_block.attentions.0.to_q.weight"
     )
 
@@ -233,51 +222,12 @@ def test_tensors_go_through_bytes_unchanged():
         assert torch.equal(back, tensor)
 
 
-@pytest.mark.parametrize("whole", [True, False])
-def test_parts_are_found_in_files_of_their_own_and_in_checkpoints(tmp_path: Path, whole: bool):
-    def placed(title: str, **tensors: torch.Tensor) -> dict[str, torch.Tensor]:
-        prefix = PREFIXES[title] if whole else ""
-        return {prefix + name.replace("__", "."): tensor for name, tensor in tensors.items()}
-
-    unet = placed(
-        UNET,
-        input_blocks__0__0__weight=torch.zeros(2, 4, 1, 1),
-        input_blocks__1__1__transformer_blocks__0__attn2__to_k__weight=torch.zeros(2, 768),
-    )
-    found = read_denoiser(write_tensors(tmp_path / "unet.safetensors", unet))
-    assert set(found.unet.names.values()) == unet.keys()
-    assert "conv_in.weight" in found.unet.names
-    assert (found.latent_scale, found.colors) == (0.18215, KNOWN[0.18215])
-    text = placed(
-        TEXT_ENCODER,
-        text_model__embeddings__token_embedding__weight=torch.zeros(3, 768),
-        text_model__embeddings__position_ids=torch.zeros(1, 3),
-    )
-    part, tokenizer = read_text_encoder(write_tensors(tmp_path / "text.safetensors", text))
-    assert list(part.names) == ["embeddings.token_embedding.weight"]
-    assert read_clip_tokenizer(tokenizer).length == 77
-    vae = placed(
-        VAE,
-        decoder__conv_in__weight=torch.zeros(2, 4, 3, 3),
-        decoder__up__3__block__0__conv1__weight=torch.zeros(1),
-    )
-    names = read_vae(write_tensors(tmp_path / "vae.safetensors", vae)).names
-    assert set(names) == {"decoder.conv_in.weight", "decoder.up_blocks.0.resnets.0.conv1.weight"}
-
-
 def test_parts_of_other_models_are_refused(tmp_path: Path):
-    inpainting = {
-        "input_blocks.0.0.weight": torch.zeros(2, 9, 1, 1),
-        "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": torch.zeros(2, 768),
-    }
-    path = write_tensors(tmp_path / "unet.safetensors", inpainting)
-    with pytest.raises(ModelFileError, match=r"a Stable Diffusion 1.x inpainting model"):
-        read_denoiser(path)
     flux = write(tmp_path / "flux.safetensors", "double_blocks.0.x")
     with pytest.raises(ModelFileError, match="looks like a FLUX model"):
         read_denoiser(flux)
-    with pytest.raises(ModelFileError, match="Supported is CLIP-L"):
-        read_text_encoder(flux)
+    with pytest.raises(ModelFileError, match="Supported are CLIP-L, CLIP-G and CLIP-H"):
+        read_text_encoders([flux])
     with pytest.raises(ModelFileError, match="latents of 4 channels"):
         read_vae(flux)
 

@@ -16,8 +16,9 @@ from torch import Tensor
 from nodes import conditioning, custom_sampling
 from nodes.models.conditioning.areas import Area, Cond, conds, regions
 from nodes.models.files.tensor_files import ModelFileError
+from nodes.models.latents.formats import SD
 from nodes.models.latents.inpainting import blanked, fitted, grown
-from nodes.models.latents.previews import KNOWN, colored, preview, read_colors
+from nodes.models.latents.previews import colored, preview, read_colors
 from nodes.models.networks.tiles import finished, tiled
 from nodes.models.sampling import guiders
 from nodes.models.sampling.guiders import Guider, StepRequest, answer
@@ -253,7 +254,7 @@ def test_an_embedding_stands_for_its_vectors():
 def test_an_embedding_of_words_vectors_is_those_words(tiny: Loaded, tmp_path: Path):
     """The vectors of a word's own tokens encode as the word does."""
     clip = tiny.clip
-    words: Any = clip.network.module
+    words: Any = clip.network.module["clip_l"]
     (chunk,) = clip.tokenize("cat")
     token = next(token for token, _ in chunk[1:] if isinstance(token, int))
     table: Tensor = words.embeddings.token_embedding.weight
@@ -285,40 +286,36 @@ def test_an_embedding_for_another_model_is_named(tmp_path: Path):
 def test_the_built_in_models_previews_look_like_its_pictures():
     """The colours shipped with the model are fitted to its own autoencoder."""
     demo = ready(CHECKOUT / "nodes" / "models" / "demo")
-    colors = demo.model.colors or read_colors(
-        CHECKOUT / "nodes/models/demo/vae", 1.0, demo.vae.channels
-    )
+    colors = demo.model.latent.colors
     assert colors is not None
     with Image.open(CHECKOUT / "training" / "references.webp") as file:
         sheet = torch.tensor(np.array(file.convert("RGB"))).float() / 255
     cells = torch.stack([sheet[:128, x : x + 128] for x in range(0, 1280, 128)])
     small = torch.nn.functional.avg_pool2d(cells.movedim(-1, 1), 8).movedim(1, -1)
-    rough = colored(demo.vae.encode(cells) * demo.model.latent_scale, colors)
+    rough = colored(demo.model.latent.enter(demo.vae.encode(cells)), colors)
     assert float((rough - small).square().mean() / small.var()) < 0.25
 
 
 def test_a_preview_is_a_small_jpeg():
     for shape, size in (((2, 4, 16, 8), (64, 128)), ((1, 4, 200, 100), (256, 512))):
-        with Image.open(io.BytesIO(preview(torch.randn(shape), KNOWN[0.18215]))) as file:
+        with Image.open(io.BytesIO(preview(torch.randn(shape), SD.colors or ()))) as file:
             assert (file.format, file.size) == ("JPEG", size)
-    assert read_colors(None, 0.5, 4) is None
 
 
 def test_a_model_folder_may_say_what_its_latents_look_like(tmp_path: Path):
     (tmp_path / "latent_rgb.json").write_text("[[1, 0, 0], [0, 0.5, 0.5]]")
-    colors = read_colors(tmp_path, 0.18215, 1)
+    colors = read_colors(tmp_path, 1)
     assert colors == ((1, 0, 0), (0, 0.5, 0.5))
     assert numbers(colored(torch.full((1, 1, 1, 1), 0.5), colors or ())[0, 0, 0]) == [0.5] * 3
     (tmp_path / "latent_rgb.json").write_text("nonsense")
-    assert read_colors(tmp_path, 0.18215, 1) is None
+    assert read_colors(tmp_path, 1) is None
 
 
 def test_colours_for_latents_of_other_channels_are_not_taken(tmp_path: Path):
-    assert read_colors(None, 0.18215, 16) is None
     (tmp_path / "latent_rgb.json").write_text("[[1, 0, 0], [0, 0.5, 0.5]]")
-    assert read_colors(tmp_path, 1.0, 4) is None
+    assert read_colors(tmp_path, 4) is None
     (tmp_path / "latent_rgb.json").write_text("[[1, 0], [0, 0.5]]")
-    assert read_colors(tmp_path, 1.0, 1) is None
+    assert read_colors(tmp_path, 1) is None
 
 
 @pytest.mark.parametrize(("tile", "overlap"), [(8, 2), (5, 3), (64, 8), (7, 0)])

@@ -194,13 +194,16 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Folders:
     folders.create()
     models = folders.root("models")
     header(
-        models / "checkpoints" / "xl.safetensors",
-        {f"model.diffusion_model.{name}": shape for name, shape in FILES["SDXL"].items()},
+        models / "checkpoints" / "flux.safetensors",
+        {f"model.diffusion_model.{name}": shape for name, shape in FILES["FLUX.1 dev"].items()},
     )
+    header(models / "checkpoints" / "half.safetensors", FILES["SDXL"])
     header(models / "diffusion_models" / "wan.safetensors", FILES["Wan"])
     header(models / "vae" / "flux.safetensors", {"decoder.conv_in.weight": (8, 16, 3, 3)})
     header(models / "text_encoders" / "t5.safetensors", {"encoder.block.0.x": (1,)})
-    header(models / "loras" / "xl.safetensors", {"lora_te2_x.lora_up.weight": (1, 1)})
+    header(
+        models / "loras" / "flux.safetensors", {"lora_unet_double_blocks_x.lora_up.weight": (1, 1)}
+    )
     (models / "checkpoints" / "cut.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{")
     folder = models / "checkpoints" / "folder"
     folder.mkdir()
@@ -217,7 +220,8 @@ def registry() -> Registry:
 
 
 LOADERS: list[tuple[str, dict[str, str], str]] = [
-    ("CheckpointLoaderSimple", {"ckpt_name": "xl.safetensors"}, "an SDXL model"),
+    ("CheckpointLoaderSimple", {"ckpt_name": "flux.safetensors"}, "a FLUX.1 dev model"),
+    ("CheckpointLoaderSimple", {"ckpt_name": "half.safetensors"}, "its denoiser is not complete"),
     ("CheckpointLoaderSimple", {"ckpt_name": "cut.safetensors"}, "only the beginning"),
     ("CheckpointLoaderSimple", {"ckpt_name": "folder"}, "FluxPipeline"),
     ("UNETLoader", {"unet_name": "wan.safetensors", "weight_dtype": "default"}, "a Wan model"),
@@ -246,18 +250,18 @@ def test_a_family_that_is_not_supported_is_named_before_the_prompt_waits(
 def test_a_lora_of_another_family_is_refused_and_a_file_that_changes_is_looked_at_again(
     home: Folders,
 ):
-    path = home.model_path("loras", "xl.safetensors")
-    assert "a LoRA for SDXL" in str(unfit_lora(path))
+    path = home.model_path("loras", "flux.safetensors")
+    assert "a LoRA for FLUX" in str(unfit_lora(path))
     path = home.root("models") / "checkpoints" / "changes.safetensors"
-    assert "an SDXL model" in str(unfit_checkpoint(header(path, FILES["SDXL"])))
-    assert unfit_checkpoint(header(path, FILES["Stable Diffusion 1.x"])) is None
+    assert "a Wan model" in str(unfit_checkpoint(header(path, FILES["Wan"])))
+    assert "an AuraFlow model" in str(unfit_checkpoint(header(path, FILES["AuraFlow"])))
 
 
 def test_the_server_judges_files_without_torch(home: Folders):
-    path = home.model_path("checkpoints", "xl.safetensors")
+    path = home.model_path("checkpoints", "flux.safetensors")
     code = (
         "import sys; from pathlib import Path; import nodes.loaders as l;"
-        f"assert 'SDXL' in l.unfit_checkpoint(Path({str(path)!r}));"
+        f"assert 'FLUX.1' in l.unfit_checkpoint(Path({str(path)!r}));"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nodes.models.files.checkpoints import Part
+from nodes.models.files.pieces import Part, whole
 from nodes.models.files.tensor_files import Header, ModelFileError, read_header
 from nodes.models.networks.lora import (
     Lora,
@@ -26,7 +26,7 @@ from tests.models.conftest import Loaded, handles, read_tensors, ready, write_te
 RANK, ALPHA, STRENGTH = 4, 2.0, 0.8
 UNET_MODULE = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
 UNET_OUT = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_out.0"
-TEXT_MODULE = "encoder.layers.1.self_attn.q_proj"
+TEXT_MODULE = "clip_l.encoder.layers.1.self_attn.q_proj"
 
 
 def bits(handle: Handle[Any]) -> dict[str, Tensor]:
@@ -60,7 +60,7 @@ def flat(module: str) -> str:
 def adapter(tmp_path: Path) -> Lora:
     up, down = pair()
     names = ["lora_unet_" + flat(UNET_MODULE), "lora_unet_" + flat(UNET_OUT)]
-    names.append("lora_te_text_model_" + flat(TEXT_MODULE))
+    names.append("lora_te_text_model_" + flat(TEXT_MODULE.removeprefix("clip_l.")))
     path = kohya(tmp_path / "style.safetensors", *names, up=up, down=down)
     return read_lora(read_header(path), STRENGTH)
 
@@ -212,7 +212,7 @@ def test_merging_gives_the_reference_numbers(tmp_path: Path, reference: Path):
         }
         write_tensors(path, tensors)
         header = Header(path, {"x.weight": (1,), "x.bias": (1,)}, {}, "")
-        part = Part(header, {"x.weight": "x.weight", "x.bias": "x.bias"}, "", {}, "UNet")
+        part = Part(header, whole({"x.weight": "x.weight", "x.bias": "x.bias"}), "", {}, "UNet")
         half = case["weight_dtype"] == "float16"
         values = {"x.weight": tensor(case["weight"])}
         values["x.bias"] = tensor(case["bias"]) if "bias" in case else torch.zeros(1)

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nodes.models.files.checkpoints import TEXT_ENCODER, UNET, Part
+from nodes.models.families.family import TEXT_ENCODER, UNET
+from nodes.models.files.pieces import Part, whole
 from nodes.models.files.tensor_files import Header, ModelFileError, read_header
 from nodes.models.networks.lora import Lora, check_fits, read_lora
 from tests.models.conftest import write_tensors
@@ -26,7 +27,7 @@ def part(title: str, *modules: str, columns: int = SIZE) -> Part:
     names = {f"{module}.{end}": f"x.{module}.{end}" for module in modules for end in ENDS}
     shapes = dict.fromkeys(names.values(), (SIZE, SIZE))
     wide = {name: (SIZE, columns) for name in shapes if ".attn2.to_k" in name}
-    return Part(Header(Path("x"), shapes | wide, {}, ""), names, "x.", {}, title)
+    return Part(Header(Path("x"), shapes | wide, {}, ""), whole(names), "x.", {}, title)
 
 
 ENDS = ("weight", "bias")

@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodes.models.files.checkpoints import CONFIGS
 from nodes.models.files.tensor_files import ModelFileError
 from nodes.models.text.prompt_weights import SPLITTABLE, Segment, chunks, segments
-from nodes.models.text.tokenizers import ClipTokenizer, read_clip_tokenizer
+from nodes.models.text.tokenizers import PUBLISHED, ClipTokenizer, read_clip_tokenizer
 
 MARKS = (0, 1, 2)
 
@@ -23,7 +22,7 @@ cut = partial(chunks, start=0, end=1, pad=2)
 
 @pytest.fixture(scope="module")
 def clip_tokenizer() -> ClipTokenizer:
-    return read_clip_tokenizer(CONFIGS / "sd15" / "tokenizer")
+    return read_clip_tokenizer(PUBLISHED)
 
 
 def letters(text: str) -> list[int]:

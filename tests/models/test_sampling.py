@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from nodes import sampling
+from nodes.models.conditioning.inputs import Asked
 from nodes.models.sampling import guiders
 from nodes.models.sampling.denoise import completed, denoise
 from nodes.models.sampling.guiders import Guider, StepRequest, answer
@@ -136,6 +137,11 @@ def guider(tiny: Loaded, wanted: str, unwanted: str = "", scale: float = 3.0) ->
     )
 
 
+def texts(guider: Guider) -> list[Tensor]:
+    """All texts that are evaluated."""
+    return [cond.text for group in guider.conds for cond in group]
+
+
 def drawn(guider: Guider, seed: int, sampler: str = "euler", steps: int = 4) -> Tensor:
     down = sigmas(guider.model.space, "normal", steps)
     walk = denoise(guider, torch.zeros(1, 4, 8, 8), sampler=sampler, sigmas=down, seed=seed)
@@ -151,7 +157,7 @@ def test_a_text_changes_the_picture_and_a_seed_too(tiny: Loaded):
 
 def test_cfg_1_never_evaluates_the_negative(tiny: Loaded):
     without = guider(tiny, "cat", "dog", 1.0)
-    assert len(without.texts) == 1
+    assert len(texts(without)) == 1
     assert torch.equal(drawn(without, 1), drawn(guider(tiny, "cat", "anything", 1.0), 1))
 
 
@@ -188,9 +194,9 @@ def test_many_jobs_are_answered_as_each_alone(tiny: Loaded):
 
 def test_texts_of_unlike_length_are_repeated_to_one(tiny: Loaded):
     both = guider(tiny, "x " * 30, "short")
-    assert {text.shape[1] for text in both.texts} == {48}
+    assert {text.shape[1] for text in texts(both)} == {48}
     unequal = guider(tiny, "x " * 110, "y " * 40)
-    assert len({text.shape[1] for text in unequal.texts}) == 2, "repeating would be too long"
+    assert len({text.shape[1] for text in texts(unequal)}) == 2, "repeating would be too long"
     assert drawn(unequal, 1, steps=1).isfinite().all()
 
 
@@ -264,18 +270,18 @@ def test_velocity_and_noise_predictions_agree_about_a_perfect_network(tiny_folde
         network.module = Knowing(told)  # pyright: ignore[reportAttributeAccessIssue] - it is asked alike
         model.bind(network)
         text = torch.zeros(1, 24, model.part.config["cross_attention_dim"])
-        picture = model.denoised(clean + sigma * noise, sigma, text)
+        picture = model.denoised(clean + sigma * noise, sigma, {"text": text})
         assert torch.allclose(picture, clean, atol=1e-5), prediction
 
 
 def test_conditioning_or_latents_of_another_model_are_refused(tiny: Loaded):
-    asked = guider(tiny, "cat")
     sigma = torch.ones(1)
     with pytest.raises(ValueError, match="CLIP of the same checkpoint"):
-        tiny.model.denoised(torch.zeros(1, 4, 8, 8), sigma, torch.zeros(1, 77, 768))
+        tiny.model.inputs(Asked(torch.zeros(1, 77, 768), {}, torch.zeros(1, 4, 8, 8)))
+    given = {"text": tiny.clip.encode("cat")[0][0]}
     with pytest.raises(ValueError, match="16 channels"):
-        tiny.model.denoised(torch.zeros(1, 16, 8, 8), sigma, asked.texts[0])
+        tiny.model.denoised(torch.zeros(1, 16, 8, 8), sigma, given)
     with pytest.raises(ValueError, match="of a video or a sound"):
-        tiny.model.denoised(torch.zeros(1, 4, 3, 8, 8), sigma, asked.texts[0])
+        tiny.model.denoised(torch.zeros(1, 4, 3, 8, 8), sigma, given)
     with pytest.raises(ValueError, match="takes 4"):
         tiny.vae.decode(torch.ones(1, 16, 8, 8))

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nodes.models.files.checkpoints import UNET, Part
+from nodes.models.families.family import UNET
+from nodes.models.files.pieces import Part, whole
 from nodes.models.files.tensor_files import Header, ModelFileError, read_header
 from nodes.models.networks.lora import Lora, read_adapters, with_lora
 from nodes.models.networks.patching import PatchedWeights
 from tests.models.conftest import Loaded, write_tensors
 
-PART = Part(Header(Path("x"), {}, {}, ""), {"x.weight": "x.weight"}, "", {}, UNET)
+PART = Part(Header(Path("x"), {}, {}, ""), whole({"x.weight": "x.weight"}), "", {}, UNET)
 
 
 def randn(*shape: int, seed: int = 1) -> Tensor:
@@ -122,7 +123,7 @@ def test_a_lora_aside_gives_the_picture_of_a_merged_one(tmp_path: Path, tiny: Lo
     merged, aside = (with_lora(model, Lora(adapters, 0.1, way)) for way in (False, True))
     assert len({merged.key, aside.key, model.key}) == 3
     before = {name: weight.clone() for name, weight in network.module.named_parameters()}
-    x, sigma, text = randn(1, 4, 8, 8), torch.tensor([3.0]), randn(1, 24, 32)
+    x, sigma, text = randn(1, 4, 8, 8), torch.tensor([3.0]), {"text": randn(1, 24, 32)}
     plain = model.denoised(x, sigma, text)
     for handle in (merged, aside):
         handle.bind(network)

@@ -14,7 +14,7 @@ from nodes.models.text.tokenizers import read_clip_tokenizer
 from tests.conftest import CHECKOUT, Service
 from tests.server.conftest import Caller
 
-CLIP = CHECKOUT / "nodes" / "models" / "families" / "configs" / "sd15" / "tokenizer"
+CLIP = CHECKOUT / "nodes" / "models" / "text" / "clip_tokenizer"
 DEMO = CHECKOUT / "nodes" / "models" / "demo" / "tokenizer"
 
 

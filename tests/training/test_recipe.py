@@ -75,15 +75,17 @@ def test_the_folder_draws_in_plain_diffusers(cache: Path):
 def test_the_folder_is_read_here_and_says_what_it_is_made_for(cache: Path):
     found = read_checkpoint(cache / "model")
     assert found.vae.config["latent_channels"] == patches.CHANNELS
-    assert found.factor == 8
+    assert found.denoiser.latent.factor == 8
     told = json.loads((cache / "model" / "metadata.json").read_text())
     assert told["modelspec.resolution"] == f"{SIDE}x{SIDE}"
-    assert found.colors is not None
+    assert found.denoiser.latent.colors is not None
     encoder = patches.PatchMap.load(cache / "patches.pt")
     seen = recipe.Material([], [], [], frozenset()).tensor(emoji())
     picture = seen[:, :3].float() / 127.5 - 1
     small = torch.nn.functional.avg_pool2d(picture, 8).movedim(1, -1) / 2 + 0.5
-    assert (colored(encoder.encode(picture), found.colors) - small).abs().max() < 0.05
+    assert (
+        colored(encoder.encode(picture), found.denoiser.latent.colors) - small
+    ).abs().max() < 0.05
 
 
 def test_previews_are_written_and_finished_parts_are_not_trained_again(cache: Path):

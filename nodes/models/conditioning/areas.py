@@ -37,10 +37,12 @@ class Cond:
     Attributes:
         text: [1, tokens, width].
         options: the dict beside it.
+        negative: whether it says what is not wanted.
     """
 
     text: Tensor
     options: Mapping[str, Any]
+    negative: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -159,9 +161,9 @@ class Region:
         return None if self.cond.is_plain else self.cond.weighted_area(self.shape)
 
 
-def conds(conditioning: Conditioning) -> list[Cond]:
-    """The texts of a conditioning."""
-    return [Cond(text, options) for text, options in conditioning]
+def conds(conditioning: Conditioning, *, negative: bool = False) -> list[Cond]:
+    """The texts of a conditioning; `negative`: it says what is not wanted."""
+    return [Cond(text, options, negative) for text, options in conditioning]
 
 
 def regions(groups: Sequence[Sequence[Cond]], shape: Sequence[int]) -> list[list[Region]]:

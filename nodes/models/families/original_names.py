@@ -6,7 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 
-from nodes.models.files.checkpoints import TEXT_ENCODER, UNET, VAE, Part
+from nodes.models.families.family import UNET, VAE
+from nodes.models.files.pieces import Part
 
 RESNET = {
     "norm1": "in_layers.0",
@@ -122,11 +123,6 @@ def _vae(name: str, last: int) -> str:
     return name
 
 
-def clip(names: Collection[str]) -> dict[str, str]:
-    """Name of a weight of CLIP's text encoder in transformers -> as checkpoints have it."""
-    return {name: f"text_model.{name.removeprefix('text_model.')}" for name in names}
-
-
 def _resnet(rest: str) -> str:
     for ours, theirs in RESNET.items():
         if rest.startswith(ours + "."):
@@ -137,6 +133,5 @@ def _resnet(rest: str) -> str:
 KINDS: Mapping[str, tuple[Callable[[Collection[str]], dict[str, str]], str]] = {
     UNET: (unet, "input_blocks."),
     VAE: (vae, ".mid.attn_1."),
-    TEXT_ENCODER: (clip, "text_model."),
 }
 """By title: how names of diffusers become original ones, and what only original ones hold."""

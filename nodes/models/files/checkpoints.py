@@ -1,87 +1,93 @@
 """What is in this model file? Read from its header, without touching the weights.
 
-A checkpoint is a diffusers folder (``model_index.json`` with one subfolder per network) or a
-single file in the original names of Stable Diffusion 1.x; configuration and vocabulary of the
-latter ship with this package. Pickle is never executed: ``.ckpt`` files are read as data alone.
+A checkpoint is a diffusers folder (``model_index.json`` with one subfolder per network) or a single
+file in the original names; which family it is of, its `families` say. Pickle is never executed:
+``.ckpt`` files are read as data alone.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-from nodes.models.families import ldm_keys
-from nodes.models.files.tensor_files import Header, ModelFileError, joined, read_header
+from nodes.models.families.clip_layout import clip_layout
+from nodes.models.families.family import (
+    TEXT_ENCODER,
+    UNET,
+    VAE,
+    Encoder,
+    Family,
+    Found,
+    Shapes,
+)
+from nodes.models.families.registry import FAMILIES, detected
+from nodes.models.families.vae_layout import tiny_vae, vae_layout
+from nodes.models.files.pieces import Part, Pieces, checked, placed, whole
+from nodes.models.files.tensor_files import (
+    Header,
+    ModelFileError,
+    TensorFile,
+    joined,
+    read_header,
+)
 from nodes.models.files.unfit import encoder_complaint, model_complaint, vae_complaint
-from nodes.models.latents.previews import Colors, read_colors
+from nodes.models.latents.formats import LatentFormat
+from nodes.models.latents.previews import read_colors
 from nodes.models.sampling.sigma_space import SigmaSpace, sigma_space
+from nodes.models.text.tokenizers import PUBLISHED
 
-CONFIGS = Path(__file__).parents[1] / "families" / "configs"
+__all__ = ["TEXT_ENCODER", "UNET", "VAE", "Part"]
 
 TINY_CHANNELS = (4, 16)
-UNET, TEXT_ENCODER, VAE = "UNet", "text encoder", "VAE"
-PREFIXES = {
-    UNET: "model.diffusion_model.",
-    TEXT_ENCODER: "cond_stage_model.transformer.",
-    VAE: "first_stage_model.",
-}
+VAE_PREFIXES = ("first_stage_model.", "vae.", "")
+WIDTHS = {768: "clip_l", 1024: "clip_h", 1280: "clip_g"}
+"""Which text encoder of CLIP a file of its own holds, by the width of its vectors."""
+ENCODER_TITLES = {"clip_l": "CLIP-L", "clip_g": "CLIP-G", "clip_h": "CLIP-H"}
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """The weights of one network: where they lie and how it is built.
+class Denoiser:
+    """A denoiser without the rest of its checkpoint.
 
     Attributes:
-        header: the file that holds them.
-        names: name of a weight in the network -> its name in the file.
-        prefix: what the names in the file have in front.
-        config: configuration of the network, as diffusers or transformers know it.
-        title: what a person calls it, for messages.
+        part: its weights.
+        family: what kind of model it is.
+        space: its levels of noise, and what its output means.
+        latent: its latents.
     """
 
-    header: Header
-    names: Mapping[str, str] = field(repr=False)
-    prefix: str = field(repr=False)
-    config: Mapping[str, Any] = field(repr=False)
-    title: str
+    part: Part
+    family: Family
+    space: SigmaSpace = field(repr=False)
+    latent: LatentFormat
 
-    @property
-    def identity(self) -> str:
-        """Tells this network in this very version of its file from all others."""
-        return f"{self.header.identity}#{self.title}"
 
-    @property
-    def parameters(self) -> int:
-        """How many numbers the network holds."""
-        return sum(self.header.sizes[name] for name in self.names.values())
+@dataclass(frozen=True, eq=False)
+class Text:
+    """The text encoders of a model.
+
+    Attributes:
+        part: the weights of all, each name with the encoder's in front; its config has one for
+            each encoder that is there.
+        encoders: what is taken from each.
+        tokenizers: folder of each encoder's vocabulary, by its name.
+    """
+
+    part: Part
+    encoders: tuple[Encoder, ...]
+    tokenizers: Mapping[str, Path] = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """The three networks of a text-to-image model and what else it needs.
+    """The networks of a text-to-image model; of text encoders and VAE some may be missing."""
 
-    Attributes:
-        space: the levels of noise it was trained with.
-        tokenizer: folder of the vocabulary.
-        latent_scale: the denoiser works on latents times this.
-        colors: what latents look like, see `previews`; None where that is not known.
-    """
-
-    unet: Part
-    text_encoder: Part
+    denoiser: Denoiser
+    text: Text
     vae: Part
-    space: SigmaSpace
-    tokenizer: Path
-    latent_scale: float
-    colors: Colors | None = None
-
-    @property
-    def factor(self) -> int:
-        """Pixels along one side of a cell of its latents."""
-        return vae_factor(self.vae)
 
 
 def vae_factor(vae: Part) -> int:
@@ -96,43 +102,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises:
         ModelFileError: missing, truncated, or of a kind that is not supported; says what was found.
     """
-    return _folder(path) if path.is_dir() else _single_file(path)
-
-
-def _single_file(path: Path) -> Checkpoint:
+    if path.is_dir():
+        return _folder(path)
     header = read_header(path)
-    unet = _sd1_unet(header, PREFIXES[UNET])
-    folder = CONFIGS / "sd15"
-    scale = _sd1_scale()
-    return Checkpoint(
-        unet=unet,
-        text_encoder=_part(header, TEXT_ENCODER, ldm_keys.clip, folder / "text_encoder"),
-        vae=_part(header, VAE, ldm_keys.vae, folder / "vae"),
-        space=_space(folder / "scheduler"),
-        tokenizer=folder / "tokenizer",
-        latent_scale=scale,
-        colors=read_colors(None, scale, 4),
-    )
-
-
-def _sd1_unet(header: Header, prefix: str) -> Part:
-    """The denoiser of Stable Diffusion 1.x; anything else is refused by name."""
-    _refuse(model_complaint(header.path, header.shapes))
-    return _part(header, UNET, ldm_keys.unet, CONFIGS / "sd15" / "unet", prefix)
-
-
-def _sd1_scale() -> float:
-    return float(_config(CONFIGS / "sd15" / "vae" / "config.json")["scaling_factor"])
-
-
-@dataclass(frozen=True, eq=False)
-class Denoiser:
-    """A denoiser without the rest of its checkpoint; see `Checkpoint` for the attributes."""
-
-    unet: Part
-    space: SigmaSpace
-    latent_scale: float
-    colors: Colors | None
+    denoiser = _denoiser(header)
+    text = _text({"": header}, denoiser.family.encoders)
+    vae = _vae(header) or Part(header, {}, "", {}, VAE)
+    return Checkpoint(denoiser, text, vae)
 
 
 def read_denoiser(path: Path) -> Denoiser:
@@ -141,31 +117,102 @@ def read_denoiser(path: Path) -> Denoiser:
     Raises:
         ModelFileError: it holds none that is supported; says what was found.
     """
-    header = read_header(path)
-    unet = _sd1_unet(header, _prefix(header, UNET))
-    space = _space(CONFIGS / "sd15" / "scheduler")
-    scale = _sd1_scale()
-    return Denoiser(unet, space, scale, read_colors(None, scale, 4))
+    return _denoiser(read_header(path))
 
 
-def read_text_encoder(path: Path) -> tuple[Part, Path]:
-    """The text encoder that a file holds, and the folder of its vocabulary.
+def _denoiser(header: Header) -> Denoiser:
+    found = detected(header.shapes)
+    if found is None:
+        raise ModelFileError(model_complaint(header.path, header.shapes))
+    family, net, prefix = found
+    part = Part(header, placed(net.pieces, "", prefix), prefix, net.config, UNET)
+    checked(header.path, header.shapes, part.pieces)
+    file = TensorFile(header)
+    space, latent = family.sampling(Found(part, file.__getitem__, family.latent))
+    return Denoiser(part, family, space, latent)
+
+
+def read_text_encoders(paths: Sequence[Path]) -> Text:
+    """The text encoders that files of their own hold, of one family together.
 
     Raises:
-        ModelFileError: it holds none that is supported; says what was found.
+        ModelFileError: a file holds none that is supported, or they belong to no family.
     """
-    header = read_header(path)
-    prefix = _prefix(header, TEXT_ENCODER)
-    _refuse(encoder_complaint(path, header.shapes))
-    folder = CONFIGS / "sd15"
-    part = _part(header, TEXT_ENCODER, ldm_keys.clip, folder / "text_encoder", prefix)
-    return part, folder / "tokenizer"
+    headers = {f"{number}:": read_header(path) for number, path in enumerate(paths)}
+    found: dict[str, tuple[Pieces, Mapping[str, Any]]] = {}
+    for begin, header in headers.items():
+        known = _encoders(header)
+        if not known:
+            raise ModelFileError(encoder_complaint(header.path, header.shapes))
+        for name, (pieces, config) in known.items():
+            found[name] = placed(pieces, "", begin), config
+    family = next((f for f in FAMILIES if {e.name for e in f.encoders} == found.keys()), None)
+    if family is None:
+        there = " and ".join(ENCODER_TITLES[name] for name in sorted(found))
+        raise ModelFileError(
+            f"{', '.join(str(path) for path in paths)}: {there} together are the text encoders of "
+            "no model that can be loaded here; SDXL has CLIP-L and CLIP-G"
+        )
+    header = joined(headers)
+    return _text_of(header, family.encoders, found, {e.name: PUBLISHED for e in family.encoders})
 
 
-def _prefix(header: Header, title: str) -> str:
-    """What the names of a network have in front, in a file of its own nothing."""
-    prefix = PREFIXES[title]
-    return prefix if any(name.startswith(prefix) for name in header.shapes) else ""
+def _encoders(header: Header) -> dict[str, tuple[Pieces, Mapping[str, Any]]]:
+    """The text encoders in a file: name -> its pieces and config."""
+    found: dict[str, tuple[Pieces, Mapping[str, Any]]] = {}
+    places = {
+        prefix: encoder
+        for family in FAMILIES
+        for encoder in family.encoders
+        for prefix in encoder.prefixes
+    }
+    for prefix in (*places, "transformer.", "model.", ""):
+        own = _below(header.shapes, prefix)
+        layout = clip_layout(own, "gelu") if own else None
+        name = None if layout is None else WIDTHS.get(layout.width)
+        if layout is not None and name is not None and name not in found:
+            activation = next(e.activation for f in FAMILIES for e in f.encoders if e.name == name)
+            config = {**layout.config, "hidden_act": activation}
+            found[name] = placed(layout.pieces, "", prefix), config
+    return found
+
+
+def _text(headers: Mapping[str, Header], encoders: Sequence[Encoder]) -> Text:
+    """The text encoders of a family that a checkpoint holds; some may be missing."""
+    (header,) = headers.values()
+    found: dict[str, tuple[Pieces, Mapping[str, Any]]] = {}
+    for encoder in encoders:
+        for prefix in encoder.prefixes:
+            own = _below(header.shapes, prefix)
+            layout = clip_layout(own, encoder.activation) if own else None
+            if layout is not None:
+                found[encoder.name] = placed(layout.pieces, "", prefix), layout.config
+                break
+    return _text_of(header, encoders, found, {e.name: PUBLISHED for e in encoders})
+
+
+def _text_of(
+    header: Header,
+    encoders: Sequence[Encoder],
+    found: Mapping[str, tuple[Pieces, Mapping[str, Any]]],
+    tokenizers: Mapping[str, Path],
+) -> Text:
+    pieces: dict[str, Any] = {}
+    config: dict[str, Any] = {}
+    for encoder in encoders:
+        if encoder.name in found:
+            own, config[encoder.name] = found[encoder.name]
+            pieces |= placed(own, f"{encoder.name}.", "")
+    checked(header.path, header.shapes, pieces)
+    return Text(Part(header, pieces, "", config, TEXT_ENCODER), tuple(encoders), tokenizers)
+
+
+def _below(shapes: Shapes, prefix: str) -> dict[str, Sequence[int]]:
+    return {
+        name.removeprefix(prefix): shape
+        for name, shape in shapes.items()
+        if name.startswith(prefix)
+    }
 
 
 def read_vae(path: Path) -> Part:
@@ -175,9 +222,20 @@ def read_vae(path: Path) -> Part:
         ModelFileError: it holds none that is supported.
     """
     header = read_header(path)
-    prefix = _prefix(header, VAE)
-    _refuse(vae_complaint(path, header.shapes))
-    return _part(header, VAE, ldm_keys.vae, CONFIGS / "sd15" / "vae", prefix)
+    if (complaint := vae_complaint(path, header.shapes)) is not None:
+        raise ModelFileError(complaint)
+    if (part := _vae(header)) is None:
+        raise ModelFileError(f"{path}: the autoencoder lacks its first weights; get it again")
+    return part
+
+
+def _vae(header: Header) -> Part | None:
+    for prefix in VAE_PREFIXES:
+        own = _below(header.shapes, prefix)
+        if (found := vae_layout(own)) is not None:
+            names, config = found
+            return Part(header, placed(whole(names), "", prefix), prefix, config, VAE)
+    return None
 
 
 def read_tiny_vae(encoder: Path, decoder: Path) -> Part:
@@ -193,29 +251,8 @@ def read_tiny_vae(encoder: Path, decoder: Path) -> Part:
             f"{decoder}: not the decoder of a tiny autoencoder; get it from madebyollin/taesd"
         )
     config = {"latent_channels": channels}
-    names = {ldm_keys.tiny_vae(name): name for name in header.shapes}
-    return Part(header, names, "", config, "tiny VAE")
-
-
-def _part(
-    header: Header,
-    title: str,
-    translate: Callable[[str], str | None],
-    folder: Path,
-    prefix: str | None = None,
-) -> Part:
-    """One network's weights, renamed by `translate`; None means not a weight."""
-    names: dict[str, str] = {}
-    prefix = PREFIXES[title] if prefix is None else prefix
-    for name in header.shapes:
-        if name.startswith(prefix) and (ours := translate(name.removeprefix(prefix))) is not None:
-            names[ours] = name
-    if not names:
-        raise ModelFileError(
-            f"{header.path}: holds no {title} (nothing is named {prefix}*); "
-            "take a complete checkpoint"
-        )
-    return Part(header, names, prefix, _config(folder / "config.json"), title)
+    pieces = whole({tiny_vae(name): name for name in header.shapes})
+    return Part(header, pieces, "", config, "tiny VAE")
 
 
 def _folder(path: Path) -> Checkpoint:
@@ -223,34 +260,71 @@ def _folder(path: Path) -> Checkpoint:
         raise ModelFileError(
             f"{path}: a folder without model_index.json; a diffusers model folder has one"
         )
-    unet = _folder_part(path / "unet", UNET, "UNet2DConditionModel", lambda name: name)
-    text = _folder_part(path / "text_encoder", TEXT_ENCODER, "CLIPTextModel", ldm_keys.clip)
-    vae = _folder_part(path / "vae", VAE, "AutoencoderKL", ldm_keys.old_diffusers_vae)
-    scale = float(vae.config.get("scaling_factor", 0.18215))
-    return Checkpoint(
-        unet=unet,
-        text_encoder=text,
-        vae=vae,
-        space=_space(path / "scheduler"),
-        tokenizer=path / "tokenizer",
-        latent_scale=scale,
-        colors=read_colors(path / "vae", scale, int(vae.config.get("latent_channels", 4))),
+    config, header = _folder_part(path / "unet", UNET, "UNet2DConditionModel")
+    found = detected(header.shapes)
+    if found is None:
+        raise ModelFileError(model_complaint(header.path, header.shapes))
+    family = found[0]
+    unet = Part(header, whole({name: name for name in header.shapes}), "", config, UNET)
+    vae_config, vae_header = _folder_part(path / "vae", VAE, "AutoencoderKL")
+    layout = vae_layout(vae_header.shapes)
+    names = {} if layout is None else layout[0]
+    vae = Part(vae_header, whole(names), "", vae_config, VAE)
+    latent = _folder_latent(path / "vae", vae, family.latent)
+    denoiser = Denoiser(unet, family, _space(path / "scheduler"), latent)
+    return Checkpoint(denoiser, _folder_text(path, family.encoders), vae)
+
+
+def _folder_latent(folder: Path, vae: Part, latent: LatentFormat) -> LatentFormat:
+    """The latent format of a family, with the numbers of a folder's autoencoder."""
+    scale = float(vae.config.get("scaling_factor", latent.scale))
+    channels = int(vae.config.get("latent_channels", latent.channels))
+    like_family = scale == latent.scale and channels == latent.channels
+    return replace(
+        latent,
+        channels=channels,
+        factor=vae_factor(vae),
+        scale=scale,
+        mean=tuple(vae.config.get("latents_mean") or ()),
+        std=tuple(vae.config.get("latents_std") or ()),
+        colors=read_colors(folder, channels) or (latent.colors if like_family else None),
     )
 
 
-def _folder_part(
-    folder: Path, title: str, network: str, translate: Callable[[str], str | None]
-) -> Part:
+def _folder_text(path: Path, encoders: Sequence[Encoder]) -> Text:
+    """The text encoders of a diffusers folder, each with a vocabulary of its own."""
+    headers: dict[str, Header] = {}
+    found: dict[str, tuple[Pieces, Mapping[str, Any]]] = {}
+    own: list[Encoder] = []
+    for encoder in encoders:
+        if not (path / encoder.folder).is_dir():
+            continue
+        classes = ("CLIPTextModel", "CLIPTextModelWithProjection")
+        config, header = _folder_part(path / encoder.folder, TEXT_ENCODER, *classes)
+        layout = clip_layout(header.shapes, encoder.activation)
+        begin = f"{encoder.folder}/"
+        headers[begin] = header
+        pieces = {} if layout is None else placed(layout.pieces, "", begin)
+        found[encoder.name] = pieces, config
+        # Stable Diffusion 2's folders leave out the last layer, which nobody asks.
+        left_out = encoder.name == "clip_h" and int(config.get("num_hidden_layers", 24)) == 23
+        own.append(replace(encoder, pad=None, layer=-1 if left_out else encoder.layer))
+    if not headers:
+        raise ModelFileError(f"{path}: holds no {encoders[0].folder}; get the folder again")
+    tokenizers = {encoder.name: path / encoder.tokenizer for encoder in own}
+    missing = [encoder for encoder in encoders if encoder.name not in found]
+    return _text_of(joined(headers), (*own, *missing), found, tokenizers)
+
+
+def _folder_part(folder: Path, title: str, *networks: str) -> tuple[Mapping[str, Any], Header]:
     config = _config(folder / "config.json")
     kinds: list[Any] = [config.get("_class_name"), *config.get("architectures", [])]
-    if network not in kinds:
+    if not {*networks} & {kind for kind in kinds if isinstance(kind, str)}:
         raise ModelFileError(
             f"{folder}: config.json says that the {title} is {_first_word(kinds)}; "
-            f"supported is {network}"
+            f"supported is {networks[0]}"
         )
-    header = read_header(_weights(folder))
-    names = {ours: name for name in header.shapes if (ours := translate(name)) is not None}
-    return Part(header, names, "", config, title)
+    return config, read_header(_weights(folder))
 
 
 def _weights(folder: Path) -> Path:
@@ -270,6 +344,8 @@ def _space(folder: Path) -> SigmaSpace:
     path = folder / "scheduler_config.json"
     try:
         return sigma_space(_config(path))
+    except ModelFileError:
+        raise
     except ValueError as error:
         raise ModelFileError(f"{path}: {error}") from None
 
@@ -288,8 +364,3 @@ def _config(path: Path) -> Mapping[str, Any]:
 
 def _first_word(kinds: Sequence[Any]) -> str:
     return next((kind for kind in kinds if isinstance(kind, str)), "nothing known")
-
-
-def _refuse(complaint: str | None) -> None:
-    if complaint is not None:
-        raise ModelFileError(complaint)

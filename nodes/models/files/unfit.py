@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from nodes.models.families.detection import (
-    SD1,
     Shapes,
     denoiser_family,
     encoder_family,
@@ -19,7 +18,12 @@ from nodes.models.families.detection import (
     lora_family,
     vae_family,
 )
+from nodes.models.families.registry import FAMILIES, detected
 from nodes.models.files.tensor_files import ModelFileError, read_header
+
+LOADED = tuple(family.name for family in FAMILIES)
+SUPPORTED = ", ".join(LOADED)
+"""The families that can be loaded, for messages."""
 
 
 def unfit_checkpoint(path: Path) -> str | None:
@@ -33,12 +37,9 @@ def _folder(path: Path) -> str | None:
         index: Any = json.loads((path / "model_index.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if isinstance(index, dict) and {"transformer", "text_encoder_2", "prior"} & index.keys():
+    if isinstance(index, dict) and {"transformer", "prior"} & index.keys():
         kind = str(cast(dict[str, Any], index).get("_class_name"))[:100]
-        return (
-            f"{path}: a folder of a {kind}, which is not supported; "
-            "Stable Diffusion 1.x and 2.x folders are"
-        )
+        return f"{path}: a folder of a {kind}, which is not supported; folders of {SUPPORTED} are"
     return None
 
 
@@ -77,22 +78,28 @@ def _unfit(path: Path, role: str, size: int, changed: int) -> str | None:
 
 def model_complaint(path: Path, shapes: Shapes) -> str | None:
     """Why a denoiser, or a checkpoint, cannot be loaded; None where it can."""
-    if denoiser_family(shapes) == SD1:
+    if detected(shapes) is not None:
         return None
+    found = denoiser_family(shapes)
+    if found is not None and found.startswith(LOADED):
+        return (
+            f"{path}: it looks like {looks(shapes)}, but its denoiser is not complete, or is "
+            "built in a way that is not known; get the file again"
+        )
     return (
         f"{path}: not a model that can be loaded here; it looks like {looks(shapes)}. "
-        "Supported are Stable Diffusion 1.x files with 4 channels and diffusers folders"
+        f"Supported are files and diffusers folders of {SUPPORTED}"
     )
 
 
 def encoder_complaint(path: Path, shapes: Shapes) -> str | None:
     """Why a text encoder cannot be loaded; None where it can."""
-    if (family := encoder_family(shapes)) == "CLIP-L":
+    if (family := encoder_family(shapes)) in ("CLIP-L", "CLIP-G", "CLIP-H"):
         return None
     found = looks(shapes) if family is None else f"the text encoder {family}"
     return (
         f"{path}: not a text encoder that can be loaded here; it looks like {found}. "
-        "Supported is CLIP-L, the one of Stable Diffusion 1.x"
+        "Supported are CLIP-L, CLIP-G and CLIP-H, those of Stable Diffusion 1.x, 2.x and SDXL"
     )
 
 
@@ -109,11 +116,9 @@ def vae_complaint(path: Path, shapes: Shapes) -> str | None:
 
 def lora_complaint(path: Path, shapes: Shapes) -> str | None:
     """Why a LoRA fits none of the models that can be loaded; None where it may."""
-    if (family := lora_family(shapes)) is None:
+    if (family := lora_family(shapes)) is None or family in LOADED:
         return None
-    return (
-        f"{path}: a LoRA for {family}, which is not supported; choose one for Stable Diffusion 1.x"
-    )
+    return f"{path}: a LoRA for {family}, which is not supported; choose one for {SUPPORTED}"
 
 
 REASONS = {

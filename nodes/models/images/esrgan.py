@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu, pixel_unshuffle
 
-from nodes.models.files.checkpoints import Part
+from nodes.models.files.pieces import Part, whole
 from nodes.models.files.tensor_files import Header
 
 UPSCALER = "upscaler"
@@ -123,7 +123,7 @@ def find_esrgan(header: Header) -> tuple[Part, Shape] | None:
         names = {ours: prefix + name for ours, name in _names(theirs).items()}
         shape = _shape({ours: header.shapes[name] for ours, name in names.items()})
         if shape is not None:
-            return Part(header, names, "", {}, UPSCALER), shape
+            return Part(header, whole(names), "", {}, UPSCALER), shape
     return None
 
 

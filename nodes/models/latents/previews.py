@@ -1,8 +1,6 @@
 """What latents look like, roughly and at once: a colour for each latent pixel.
 
-The colour is a linear function of the channels. The numbers for Stable Diffusion 1.x and SDXL were
-fitted to what the tiny autoencoders TAESD and TAESDXL (madebyollin/taesd, MIT) make of photographs
-and drawings: they explain about four fifths of the variance. A model folder may bring its own in
+The colour is a linear function of the channels, see `formats`. A model folder may bring its own in
 ``vae/latent_rgb.json``: a row of red, green and blue for each channel, and one to begin with.
 """
 
@@ -10,56 +8,33 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-Colors: TypeAlias = Sequence[Sequence[float]]
+from nodes.models.latents.formats import Colors
 
 FILE = "latent_rgb.json"
 LARGEST = 512
 QUALITY = 90
 
-# By the scale of the latents, which tells these families apart.
-KNOWN: Mapping[float, Colors] = {
-    0.18215: (
-        (0.1744, 0.1286, 0.1395),
-        (0.0878, 0.1702, 0.0473),
-        (-0.1088, 0.0901, 0.069),
-        (-0.1256, -0.1097, -0.2784),
-        (0.5038, 0.4926, 0.4708),
-    ),
-    0.13025: (
-        (0.1704, 0.1818, 0.2013),
-        (-0.1284, 0.0109, 0.0054),
-        (0.0256, 0.0719, -0.0356),
-        (-0.1296, -0.0791, -0.0935),
-        (0.5578, 0.5154, 0.4977),
-    ),
-}
 
+def read_colors(folder: Path, channels: int) -> Colors | None:
+    """The colours that the folder of an autoencoder says its latents have, None where it does not.
 
-def read_colors(folder: Path | None, latent_scale: float, channels: int) -> Colors | None:
-    """The colours of a model's latents, None where nothing is known of them.
-
-    Args:
-        folder: of its autoencoder, if it has one.
-        latent_scale: see `checkpoints.Checkpoint`.
-        channels: of its latents; colours for another number of them are not its own.
+    Colours for another number of channels than `channels` are not its own.
     """
-    colors = KNOWN.get(latent_scale)
-    if folder is not None and (folder / FILE).exists():
-        try:
-            rows: Any = json.loads((folder / FILE).read_text(encoding="utf-8"))
-            colors = tuple(tuple(float(value) for value in row) for row in rows)
-        except (OSError, ValueError, TypeError, RecursionError):
-            return None
-    fit = colors is not None and len(colors) == channels + 1 and {len(r) for r in colors} == {3}
-    return colors if fit else None
+    if not (folder / FILE).exists():
+        return None
+    try:
+        rows: Any = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        colors = tuple(tuple(float(value) for value in row) for row in rows)
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+    return colors if len(colors) == channels + 1 and {len(row) for row in colors} == {3} else None
 
 
 def colored(latents: Tensor, colors: Colors) -> Tensor:

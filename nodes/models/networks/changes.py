@@ -9,7 +9,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from nodes.models.files.checkpoints import Part
+from nodes.models.files.pieces import Part
 from nodes.models.files.tensor_files import ModelFileError
 
 

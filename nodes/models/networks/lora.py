@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from nodes.models.families.detection import lora_family
-from nodes.models.files.checkpoints import TEXT_ENCODER, Part
+from nodes.models.families.family import TEXT_ENCODER
+from nodes.models.files.pieces import Part
 from nodes.models.files.tensor_files import Header, ModelFileError, TensorFile
 from nodes.models.networks import lora_names, lora_numbers
 from nodes.models.networks.adapters import changes_of, endings

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from nodes.models.files.checkpoints import TEXT_ENCODER, UNET, Part
+from nodes.models.families.family import TEXT_ENCODER, UNET
+from nodes.models.files.pieces import Part
 from nodes.models.networks import lora_numbers
 
 # What a tensor of an adapter is called at its end -> its role.
@@ -61,6 +62,7 @@ UNSUPPORTED = {
 # How the name of a module may begin, after its dots have become underscores.
 BEGINNINGS = {
     UNET: ("lora_unet_", "lycoris_", "unet_", "diffusion_model_", "model_diffusion_model_", ""),
+    # Of the only encoder, or of CLIP-L.
     TEXT_ENCODER: (
         "lora_te_text_model_",
         "lora_te1_text_model_",
@@ -72,6 +74,13 @@ BEGINNINGS = {
         "",
     ),
 }
+SECOND_BEGINNINGS = (
+    "lora_te2_text_model_",
+    "text_encoder_2_text_model_",
+    "text_encoder_2_",
+    "lycoris_te2_text_model_",
+)
+"""How the name of a module of the second encoder begins, or of CLIP-G alone."""
 OF_TEXT = ("lora_te", "text_", "te1_", "te2_", "lycoris_text_")
 # Early diffusers called the projections of a text encoder as those of a UNet.
 TEXT_PROCESSOR = re.compile(r"_self_attn_to_(q|k|v|out)$")
@@ -122,9 +131,11 @@ def targets(modules: Iterable[str], part: Part) -> dict[str, str]:
     """Which module of a network each name, in the form of `flat`, is for."""
     known = _known(part)
     found: dict[str, str] = {}
+    ways = [(beginning, known[0]) for beginning in BEGINNINGS.get(part.title, ())]
+    ways += [(beginning, known[-1]) for beginning in SECOND_BEGINNINGS]
     for spelled in modules:
-        for beginning in BEGINNINGS.get(part.title, ()):
-            module = known.get(spelled.removeprefix(beginning))
+        for beginning, names in ways:
+            module = names.get(spelled.removeprefix(beginning))
             if spelled.startswith(beginning) and module is not None:
                 found.setdefault(spelled, module)
     return found
@@ -132,16 +143,29 @@ def targets(modules: Iterable[str], part: Part) -> dict[str, str]:
 
 def kohya_name(part: Part, module: str) -> str:
     """What kohya's scripts call a module of a network; every program reads their names."""
-    return BEGINNINGS[part.title][0] + module.replace(".", "_")
+    encoder, _, inner = module.partition(".")
+    encoders = list(part.config) if part.title == TEXT_ENCODER else []
+    if encoder not in encoders:
+        return BEGINNINGS[part.title][0] + module.replace(".", "_")
+    second = len(encoders) > 1 and encoder == encoders[-1]
+    beginning = SECOND_BEGINNINGS[0] if second else BEGINNINGS[TEXT_ENCODER][len(encoders) > 1]
+    return beginning + inner.replace(".", "_")
 
 
 @lru_cache(maxsize=16)
-def _known(part: Part) -> Mapping[str, str]:
-    """The modules of a network by their names in kohya's form, diffusers' and the original ones."""
-    found: dict[str, str] = {}
+def _known(part: Part) -> Sequence[Mapping[str, str]]:
+    """The modules of a network by their names in kohya's form, diffusers' and the original ones.
+
+    Of text encoders for each of them, CLIP-L first.
+    """
+    encoders = [f"{name}." for name in part.config] if part.title == TEXT_ENCODER else []
+    encoders = encoders or [""]
+    found: list[dict[str, str]] = [{} for _ in encoders]
     for ours, theirs in part.names.items():
         module = ours.rpartition(".")[0]
         original = theirs.removeprefix(part.prefix).rpartition(".")[0]
-        found[flat(original)] = module
-        found[flat(module)] = module
+        for encoder, names in zip(encoders, found, strict=True):
+            if module.startswith(encoder):
+                names[flat(original)] = module
+                names[flat(module.removeprefix(encoder))] = module
     return found

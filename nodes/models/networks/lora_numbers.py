@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from nodes.models.files.checkpoints import TEXT_ENCODER, UNET, Part
+from nodes.models.families.family import TEXT_ENCODER, UNET
+from nodes.models.files.pieces import Part
 
 NAME = re.compile(r"(unet|text_encoder):(\d+):(up|down|alpha)")
 TITLES = {UNET: "unet", TEXT_ENCODER: "text_encoder"}
@@ -58,7 +59,7 @@ def targets(
 
 def _blocks(part: Part) -> list[str]:
     """The blocks that hold attentions, in the order of torch's modules."""
-    found = {match[1] for name in part.names if (match := BLOCK.fullmatch(name))}
+    found = {match[1] for name in part.pieces if (match := BLOCK.fullmatch(name))}
 
     def place(block: str) -> tuple[int, list[int]]:
         side = block.partition(".")[0]
@@ -72,8 +73,8 @@ def _fits(
     roles: Mapping[str, str], shapes: Mapping[str, Sequence[int]], part: Part, layer: str
 ) -> bool:
     """Whether an adapter has the rows and columns of a layer."""
-    name = part.names.get(f"{layer}.weight")
-    if name is None or not {"up", "down"} <= roles.keys():
+    name = f"{layer}.weight"
+    if name not in part.pieces or not {"up", "down"} <= roles.keys():
         return False
-    rows, columns = part.header.shapes[name][:2]
+    rows, columns = part.shape(name)[:2]
     return (shapes[roles["up"]][0], shapes[roles["down"]][1]) == (rows, columns)

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 from torch import Tensor
 
 from nodes.models.families import original_names
-from nodes.models.files.checkpoints import Part
+from nodes.models.files.pieces import Part
 from nodes.models.networks.changes import Change
 from nodes.models.networks.network import Handle
 from nodes.models.networks.patched_files import PatchedFile
@@ -74,7 +74,7 @@ def _common(part: Part, other: Part) -> tuple[list[str], list[str]]:
 
 
 def _count(part: Part, name: str) -> int:
-    return prod(part.header.shapes[part.names[name]])
+    return prod(part.shape(name))
 
 
 def merged(

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from typing import Generic, Self, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from nodes.models.files.checkpoints import Part
+from nodes.models.files.pieces import Part
 from nodes.models.files.tensor_files import ModelFileError, TensorFile
 from nodes.models.networks.batching import Batches
+from nodes.models.networks.building import filled
 from nodes.models.networks.changes import Patch
 from nodes.models.networks.patching import PatchedWeights
 
@@ -52,39 +53,11 @@ class Network(Generic[ModuleT]):
         self.device = device
         self.dtype = dtype
         self.batches = Batches(device)
-        self._stored = stored
-        self._file = TensorFile(part.header)
-        self.module = self._filled(module)
-        file = self._file  # no reference to this network, which would keep itself alive so
+        file = TensorFile(part.header)
+        self.module = filled(module, part, file, device, dtype, stored)
         self._weights = PatchedWeights(
-            part, self.module, lambda name: file[part.names[name]], stored
+            part, self.module, lambda name: part.weight(file, name), stored
         )
-
-    def _filled(self, module: ModuleT) -> ModuleT:
-        shapes = {name: weight.shape for name, weight in module.named_parameters()}
-        if missing := shapes.keys() - self.part.names.keys():
-            raise ModelFileError(
-                f"{self.part.header.path}: the {self.part.title} lacks {len(missing)} weights "
-                f"({min(missing)}, ...); take a complete file"
-            )
-        weights: dict[str, Tensor] = {}
-        for name, shape in shapes.items():
-            weight = self._file[self.part.names[name]]
-            if weight.numel() != shape.numel():
-                raise ModelFileError(
-                    f"{self.part.header.path}: {self.part.names[name]} has shape "
-                    f"{tuple(weight.shape)}, the {self.part.title} needs {tuple(shape)}"
-                )
-            # Always a copy: the file's own memory stays as it is, for unpatching.
-            weights[name] = self._rounded(weight).to(self.device, self.dtype, copy=True).view(shape)
-        module.load_state_dict(weights, strict=False, assign=True)
-        for name, buffer in module.named_buffers():
-            if buffer.is_meta:
-                raise ModelFileError(f"the {self.part.title} leaves its buffer {name} empty")
-        return module.eval().requires_grad_(False)
-
-    def _rounded(self, weight: Tensor) -> Tensor:
-        return weight if self._stored is None else weight.to(self._stored)
 
     def wear(self, patches: Sequence[Patch]) -> None:
         """Make the weights those of the file with exactly `patches` applied, in their order.

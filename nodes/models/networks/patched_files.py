@@ -36,7 +36,7 @@ class PatchedFile:
 
     def original(self, name: str) -> Tensor:
         """A weight as the file has it; may be a view of the file's memory."""
-        return self._file[self.part.names[name]]
+        return self.part.weight(self._file, name)
 
     def patched(
         self, name: str, like: Tensor | None = None, rounded: torch.dtype | None = None
@@ -57,7 +57,7 @@ class PatchedFile:
             original = original.to(rounded)
         weight = original.to(device, torch.float32, copy=True)
         if like is not None:
-            weight = weight.view(like.shape)
+            weight = weight.reshape(like.shape)
         for change in self.changes.get(name, ()):
             change(weight)
         return weight

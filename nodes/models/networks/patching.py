@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from nodes.models.files.checkpoints import Part
+from nodes.models.files.pieces import Part
 from nodes.models.memory import available
 from nodes.models.networks.changes import Change, Patch
 from nodes.models.networks.side_branches import SideBranch

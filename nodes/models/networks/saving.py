@@ -7,15 +7,17 @@ same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial, reduce
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from nodes.models.families import original_names
-from nodes.models.files.checkpoints import TEXT_ENCODER, UNET, VAE, Part
+from nodes.models.families.clip_layout import checkpoint_name
+from nodes.models.families.family import TEXT_ENCODER, UNET, VAE
+from nodes.models.files.pieces import Part
 from nodes.models.files.tensor_files import ModelFileError
 from nodes.models.files.writing import Entry
 from nodes.models.networks.network import Handle
@@ -23,10 +25,10 @@ from nodes.models.networks.patched_files import PatchedFile
 from nodes.models.networks.torch_devices import compute_dtype
 from nodes.models.networks.unet import Model
 from nodes.models.sampling.sigma_space import Discrete
+from nodes.models.text.clip import Clip
 
 PREFIXES = {
     UNET: "model.diffusion_model.",
-    TEXT_ENCODER: "cond_stage_model.transformer.",
     VAE: "first_stage_model.",
 }
 """What the names of a network have in front in a whole checkpoint."""
@@ -52,6 +54,9 @@ def entries(handle: Handle[Any], device: str, *, prefixed: bool) -> Iterator[Ent
         ModelFileError: its file has changed, or networks of its kind are not saved.
     """
     part = handle.part
+    if isinstance(handle, Clip):
+        yield from _text_entries(handle, device, prefixed)
+        return
     if part.title not in PREFIXES:
         raise ModelFileError(
             f"{part.header.path}: a {part.title} is not saved; copy its files, or take the "
@@ -68,6 +73,41 @@ def entries(handle: Handle[Any], device: str, *, prefixed: bool) -> Iterator[Ent
         if ".mid.attn_1." in theirs and len(shape) == 2:
             shape = (*shape, 1, 1)  # they are convolutions in the original code
         yield Entry(prefix + theirs, dtype, shape, value)
+
+
+def _text_entries(handle: Clip, device: str, prefixed: bool) -> Iterator[Entry]:
+    """The weights of text encoders, OpenCLIP's with queries, keys and values as one."""
+    part, file = handle.part, PatchedFile(handle)
+    for encoder in handle.encoders:
+        begin = f"{encoder.name}."
+        prefix = encoder.prefixes[0] if prefixed or len(handle.encoders) > 1 else ""
+        tensors: dict[str, dict[int, str]] = {}
+        for name in part.pieces:
+            if name.startswith(begin):
+                theirs, place = checkpoint_name(name.removeprefix(begin), encoder.name)
+                tensors.setdefault(theirs, {})[place] = name
+        for theirs, parts in tensors.items():
+            weights = [_text_weight(part, file, parts[place], device) for place in sorted(parts)]
+            dtype = reduce(torch.promote_types, [dtype for dtype, _ in weights])
+            values = [value for _, value in weights]
+            shape = part.shape(parts[0])
+            turned = theirs == "text_projection"
+            shape = shape[::-1] if turned else (len(parts) * shape[0], *shape[1:])
+            yield Entry(prefix + theirs, dtype, shape, partial(_together, values, turned))
+
+
+def _text_weight(
+    part: Part, file: PatchedFile, name: str, device: str
+) -> tuple[torch.dtype, Callable[[], Tensor]]:
+    dtype = file.original(name).dtype
+    if name in file.changes:
+        return _changed(part, file, name, dtype, device)
+    return dtype, partial(file.original, name)
+
+
+def _together(values: Sequence[Callable[[], Tensor]], turned: bool) -> Tensor:
+    found = values[0]() if len(values) == 1 else torch.cat([value() for value in values])
+    return found.T.contiguous() if turned else found
 
 
 def _changed(

@@ -1,44 +1,49 @@
-"""The denoiser: a UNet that listens to text, and the noise levels it knows."""
+"""The denoiser: a network of any family, and how it is asked."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from nodes.models.conditioning.inputs import Asked, Inputs
+from nodes.models.families.family import Facts, Family
+from nodes.models.files.checkpoints import Denoiser
+from nodes.models.latents.formats import LatentFormat
 from nodes.models.latents.latents import blank_for
-from nodes.models.latents.previews import Colors
+from nodes.models.networks.building import built, network_class
 from nodes.models.networks.network import Handle, Network
 from nodes.models.networks.torch_devices import compute_dtype
 from nodes.models.sampling.cfg import Guidance
 from nodes.models.sampling.sigma_space import SigmaSpace
 
-if TYPE_CHECKING:
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
 
 @dataclass(frozen=True, eq=False)
-class Model(Handle["UNet2DConditionModel"]):
+class Model(Handle[nn.Module]):
     """A handle on a denoiser.
 
     Attributes:
+        family: what kind of model it is.
         space: its levels of noise, and what its answers mean.
-        latent_scale: it works on latents times this.
-        colors: what its latents look like, see `previews`.
-        guiding: how it is guided.
-        factor: pixels along one side of a cell of its latents.
+        latent: its latents.
+        guidance: how it is guided.
         differential: whether masks tell when a place begins to change: how much so, 0..1.
     """
 
+    family: Family
     space: SigmaSpace = field(repr=False)
-    latent_scale: float
-    colors: Colors | None = field(default=None, repr=False, kw_only=True)
+    latent: LatentFormat
     guidance: Guidance = field(default=Guidance(), repr=False, kw_only=True)
-    factor: int = field(default=8, kw_only=True)
     differential: float = field(default=0.0, kw_only=True)
+
+    @classmethod
+    def of(cls, found: Denoiser) -> Model:
+        """The handle on what a file holds."""
+        return cls(found.part, found.family, found.space, found.latent)
 
     @cached_property
     def terms(self) -> str:
@@ -46,59 +51,66 @@ class Model(Handle["UNet2DConditionModel"]):
         return f"{self.key}:{self.space.key}"
 
     @property
-    def channels(self) -> int:
-        """Channels of its latents."""
-        return int(self.part.config.get("in_channels", 4))
+    def facts(self) -> Facts:
+        """What its family is told of it."""
+        return Facts(self.part.config, self.latent, self.space)
 
     def start(self, latents: Tensor) -> Tensor:
         """Latents to begin with: blank ones of any kind of model become this model's own."""
-        return blank_for(latents, self.channels, self.factor)
+        return blank_for(latents, self.latent.channels, self.latent.factor)
 
-    def load(self, device: str) -> Network[UNet2DConditionModel]:
-        """Read the UNet's weights to `device`."""
-        from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+    def inputs(self, asked: Asked) -> Inputs:
+        """What the network is given for a conditioning.
 
-        network: Any = UNet2DConditionModel
-        with torch.device("meta"):
-            module: UNet2DConditionModel = network.from_config(self.part.config)
+        Raises:
+            ValueError: the conditioning is another kind of model's.
+        """
+        width = self.part.config.get("cross_attention_dim", asked.text.shape[-1])
+        if asked.text.shape[-1] != width:
+            raise ValueError(
+                f"the conditioning is {asked.text.shape[-1]} wide and this model, "
+                f"{self.family.name}, takes {width}; "
+                "encode the text with the CLIP of the same checkpoint"
+            )
+        return self.family.inputs(asked, self.facts)
+
+    def load(self, device: str) -> Network[nn.Module]:
+        """Read the network's weights to `device`."""
+        network: Any = network_class(self.family.network)
+        module: nn.Module = built(lambda: network.from_config(self.part.config))
         return Network(self.part, module, device, compute_dtype(device))
 
     @torch.no_grad()
-    def denoised(self, x: Tensor, sigma: Tensor, context: Tensor) -> Tensor:
+    def denoised(self, x: Tensor, sigma: Tensor, inputs: Mapping[str, Tensor]) -> Tensor:
         """What the network takes for the picture behind the noise.
 
         Args:
-            x: noisy latents times `latent_scale`, float32 [B, C, H, W].
-            sigma: standard deviation of the noise of each, [B].
-            context: encoded text, [B, tokens, width].
+            x: noisy latents in the unit of the network, float32 [B, C, ...].
+            sigma: level of the noise of each, [B].
+            inputs: what the network is given besides, of B rows each; see `Family.inputs`.
 
         Raises:
-            ValueError: latents or text that belong to another kind of model.
+            ValueError: latents that belong to another kind of model.
         """
-        self._check(x, context)
+        self._check(x)
         network = self.network
-        answer: Tensor = network.module(
+        given = {name: tensor.to(x.device) for name, tensor in inputs.items()}
+        answer = self.family.call(
+            network.module,
             self.space.network_input(x, sigma).to(network.dtype),
             self.space.timestep(sigma).to(x.device),
-            encoder_hidden_states=context.to(x.device, network.dtype),
-            return_dict=False,
-        )[0].float()
-        return self.space.denoised(x, answer, sigma)
+            given,
+        )
+        return self.space.denoised(x, answer.float(), sigma)
 
-    def _check(self, x: Tensor, context: Tensor) -> None:
-        width = self.part.config.get("cross_attention_dim")
-        if context.shape[-1] != width:
-            raise ValueError(
-                f"the conditioning is {context.shape[-1]} wide and this model listens to {width}; "
-                "encode the text with the CLIP of the same checkpoint"
-            )
+    def _check(self, x: Tensor) -> None:
         if x.ndim != 4:
             raise ValueError(
                 f"the latent has the shape {tuple(x.shape)}, of a video or a sound, and this model "
                 "draws pictures; make it with EmptyLatentImage"
             )
-        if x.shape[1] != self.channels:
+        if x.shape[1] != self.latent.channels:
             raise ValueError(
-                f"the latent has {x.shape[1]} channels and this model works on {self.channels}; "
-                "make it with this model's VAE or with EmptyLatentImage"
+                f"the latent has {x.shape[1]} channels and this model works on "
+                f"{self.latent.channels}; make it with this model's VAE or with EmptyLatentImage"
             )

@@ -66,7 +66,7 @@ def denoise(
     device = model.network.device
     noise = initial_noise(latents, seed, batch_index) if noisy else torch.zeros_like(latents)
     noise = noise.to(device)
-    clean = latents.float().to(device) * model.latent_scale
+    clean = model.latent.enter(latents.float().to(device))
     chosen = Sampler(sampler) if isinstance(sampler, str) else sampler
     fresh = _fresh(chosen, noise, sigmas, seed)
     start = model.space.noised(clean, noise, sigmas[0], first=True)
@@ -74,9 +74,10 @@ def denoise(
     if chosen.name in OTHER_NOISE:
         noise = initial_noise(latents, seed + 1, batch_index).to(device)
     keep = None if mask is None else _Keep(clean, noise, fitted_mask(mask, clean), model, sigmas)
+    guider = guider.starting(clean, None if keep is None else keep.mask)
     end, last = yield from _run(guider, steps, sigmas, keep, cfg_pp=chosen.name in CFG_PP)
     end = model.space.finished(end, sigmas[-1])
-    return Finished((end / model.latent_scale).cpu(), (last / model.latent_scale).cpu())
+    return Finished(model.latent.leave(end).cpu(), model.latent.leave(last).cpu())
 
 
 def noised(
@@ -87,8 +88,8 @@ def noised(
     if seed is None:
         return latents
     noise = initial_noise(latents, seed, batch_index)
-    clean = latents * model.latent_scale
-    return model.space.noised(clean, noise, torch.tensor(level)) / model.latent_scale
+    clean = model.latent.enter(latents)
+    return model.latent.leave(model.space.noised(clean, noise, torch.tensor(level)))
 
 
 def completed(steps: Generator[StepRequest, Tensor, Finished]) -> Tensor:

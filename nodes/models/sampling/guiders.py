@@ -6,18 +6,16 @@ import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nodes.models.conditioning.areas import Cond, Conditioning, Region, WeightedArea, conds, regions
+from nodes.models.conditioning.inputs import Asked, Batch, Inputs, batched, signature, within
 from nodes.models.networks.network import Network
 from nodes.models.networks.unet import Model
 from nodes.models.sampling.cfg import CfgInput, perp_neg
-
-if TYPE_CHECKING:
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
 REPEATS = 4  # a shorter text may be repeated so often to be as long as the other
 
@@ -42,12 +40,19 @@ class Guider:
             texts share the picture by their weights.
         combine: makes one answer of those to the groups.
         negative: the negative conditioning; CFG++ samplers ask for its answer alone.
+        latents: where sampling begins, in the unit of the network; None: not known.
+        mask: 1 where they change, [B, 1, ...]; None: everywhere.
     """
 
     model: Model
     groups: Sequence[Sequence[Cond]]
     combine: Combine
     negative: Sequence[Cond] = ()
+    latents: Tensor | None = None
+    mask: Tensor | None = None
+    _inputs: dict[tuple[int, torch.Size], Inputs] = field(
+        default_factory=dict[tuple[int, torch.Size], Inputs], init=False, repr=False
+    )
     _regions: dict[tuple[int, ...], list[list[_Timed]]] = field(
         default_factory=dict[tuple[int, ...], list[list[_Timed]]], init=False, repr=False
     )
@@ -67,15 +72,26 @@ class Guider:
             for group in self.groups
         ]
 
-    @property
-    def texts(self) -> list[Tensor]:
-        """All texts that are evaluated."""
-        return [cond.text for group in self.conds for cond in group]
+    def starting(self, latents: Tensor, mask: Tensor | None) -> Guider:
+        """The same, told where sampling begins."""
+        return replace(self, latents=latents, mask=mask)
 
-    @cached_property
-    def lengths(self) -> frozenset[int]:
-        """Of the texts that are evaluated, in tokens."""
-        return frozenset(text.shape[1] for text in self.texts)
+    def inputs(self, cond: Cond, x: Tensor) -> Inputs:
+        """What the network is given for a conditioning, beside latents like `x`.
+
+        Raises:
+            ValueError: it is another kind of model's.
+        """
+        key = (id(cond), x.shape)
+        if key not in self._inputs:
+            about = cond.text, cond.options, x, cond.negative
+            self._inputs[key] = self.model.inputs(Asked(*about, self.latents, self.mask))
+        return self._inputs[key]
+
+    def signatures(self, x: Tensor) -> frozenset[Hashable]:
+        """Of the inputs for all conditionings, beside latents like `x`."""
+        conds = [cond for group in self.conds for cond in group]
+        return frozenset(signature(self.inputs(cond, x)) for cond in conds)
 
     def active(self, shape: Sequence[int], sigma: Tensor) -> list[list[Region]]:
         """The groups, of each what counts at a level of noise, for latents of a shape."""
@@ -115,11 +131,11 @@ class Guider:
         """Of its model."""
         return self.model.nbytes
 
-    def load(self, device: str) -> Network[UNet2DConditionModel]:
+    def load(self, device: str) -> Network[nn.Module]:
         """Load its model."""
         return self.model.load(device)
 
-    def bind(self, loaded: Network[UNet2DConditionModel]) -> None:
+    def bind(self, loaded: Network[nn.Module]) -> None:
         """Bind its model."""
         self.model.bind(loaded)
 
@@ -145,7 +161,7 @@ def cfg_guider(
     model: Model, positive: Conditioning, negative: Conditioning = (), scale: float = 1.0
 ) -> Guider:
     """A positive and a negative conditioning: at a scale of 1 the latter is never evaluated."""
-    guidance, cond, uncond = model.guidance, conds(positive), conds(negative)
+    guidance, cond, uncond = model.guidance, conds(positive), conds(negative, negative=True)
 
     def combine(answers: Sequence[Tensor], x: Tensor, sigma: Tensor) -> Tensor:
         strength = guidance.scale(sigma, scale)
@@ -177,7 +193,7 @@ def dual_cfg_guider(
         guided = guided + (one - (guided if nested else two)) * upper
         return model.guidance.apply_post_cfg(CfgInput(x, sigma, one, none, upper), guided)
 
-    uncond = conds(negative)
+    uncond = conds(negative, negative=True)
     return Guider(model, [uncond, conds(first), conds(second)], combine, uncond)
 
 
@@ -190,7 +206,7 @@ def perp_neg_guider(
     strength: float,
 ) -> Guider:
     """Away from the negative, but only across the way to the positive; `strength` of that."""
-    uncond = conds(negative)
+    uncond = conds(negative, negative=True)
 
     def combine(answers: Sequence[Tensor], x: Tensor, sigma: Tensor) -> Tensor:
         none, one, nothing = answers
@@ -218,7 +234,7 @@ class StepRequest:
     def key(self) -> Hashable:
         """Requests of equal key can be answered by one evaluation."""
         guider = self.guider
-        return guider.model.terms, self.x.shape[1:], self.x.device, guider.lengths
+        return guider.model.terms, self.x.shape[1:], self.x.device, guider.signatures(self.x)
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,13 +243,13 @@ class _Row:
 
     x: Tensor
     sigma: Tensor
-    text: Tensor
+    inputs: Inputs
     place: WeightedArea | None
 
-    @property
-    def kind(self) -> tuple[int, ...]:
+    @cached_property
+    def kind(self) -> Hashable:
         """Rows of one kind can be evaluated together."""
-        return (self.text.shape[1], *self.x.shape[1:])
+        return self.x.shape[1:], signature(self.inputs)
 
 
 def answer(requests: Sequence[StepRequest]) -> list[Tensor]:
@@ -261,25 +277,26 @@ def answer(requests: Sequence[StepRequest]) -> list[Tensor]:
 def _row(request: StepRequest, region: Region) -> _Row:
     count = len(request.x)
     sigma = request.sigma.reshape(1).expand(count)
-    text = region.cond.text.expand(count, -1, -1)
+    inputs = request.guider.inputs(region.cond, request.x)
     place = region.place
-    x = request.x if place is None else place.area.of(request.x)
-    return _Row(x, sigma, text, place)
+    if place is None:
+        return _Row(request.x, sigma, inputs, None)
+    return _Row(place.area.of(request.x), sigma, within(inputs, place.area), place)
 
 
 def _evaluated(model: Model, rows: Sequence[_Row]) -> Iterator[Tensor]:
     """The model's answer to each row; rows of one kind share evaluations, as memory allows."""
     answers: dict[int, Tensor] = {}
-    for kind in sorted({row.kind for row in rows}):
+    for kind in dict.fromkeys(row.kind for row in rows):
         chosen = [index for index, row in enumerate(rows) if row.kind == kind]
         x = torch.cat([rows[index].x for index in chosen])
         sigma = torch.cat([rows[index].sigma for index in chosen])
-        text = torch.cat([rows[index].text for index in chosen])
+        given = batched([(rows[index].inputs, len(rows[index].x)) for index in chosen])
 
         def denoised(
-            some: slice, x: Tensor = x, sigma: Tensor = sigma, text: Tensor = text
+            some: slice, x: Tensor = x, sigma: Tensor = sigma, given: Batch = given
         ) -> Tensor:
-            return model.denoised(x[some], sigma[some], text[some])
+            return model.denoised(x[some], sigma[some], given.of(some))
 
         together = model.network.batches.evaluated(denoised, len(x), x.shape[1:])
         parts = torch.split(together, [len(rows[index].x) for index in chosen])

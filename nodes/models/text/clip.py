@@ -1,17 +1,21 @@
-"""The text encoder: prompts with weights in, conditioning out."""
+"""The text encoders of a model: prompts with weights in, conditioning out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nodes.models.conditioning.conditionings import Conditioning
-from nodes.models.files.checkpoints import Part
+from nodes.models.families.family import Encoder
+from nodes.models.files.checkpoints import ENCODER_TITLES, Text
+from nodes.models.files.pieces import Part
+from nodes.models.files.tensor_files import ModelFileError
+from nodes.models.networks.building import built
 from nodes.models.networks.network import Handle, Network
 from nodes.models.networks.torch_devices import compute_dtype
 from nodes.models.text.embeddings import read_embedding
@@ -24,28 +28,47 @@ if TYPE_CHECKING:
 Embeddings: TypeAlias = Callable[[str], Path | None]
 
 
-class TextNetwork(Network["CLIPTextModel"]):
-    """A loaded text encoder with its tokenizer; its weights are rounded to halves, as published."""
+class TextNetwork(Network[nn.ModuleDict]):
+    """Loaded text encoders with their tokenizers; weights are rounded to halves, as published."""
 
-    def __init__(self, part: Part, module: CLIPTextModel, device: str, tokenizer: Path) -> None:
-        places = torch.arange(module.config.max_position_embeddings, device=device)
-        # The one buffer that has no entry in the file.
-        module.embeddings.register_buffer("position_ids", places.unsqueeze(0), persistent=False)
+    def __init__(
+        self, part: Part, module: nn.ModuleDict, device: str, tokenizers: Mapping[str, Path]
+    ) -> None:
         super().__init__(part, module, device, compute_dtype(device), stored=torch.float16)
-        self.tokenizer: ClipTokenizer = read_clip_tokenizer(tokenizer)
+        self.tokenizers = {name: read_clip_tokenizer(folder) for name, folder in tokenizers.items()}
+
+
+class Encoded(NamedTuple):
+    """What one encoder makes of a prompt.
+
+    Attributes:
+        states: [1, tokens, width] on the CPU.
+        pooled: [1, width], of the first chunk.
+    """
+
+    states: Tensor
+    pooled: Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class Clip(Handle["CLIPTextModel"]):
-    """A handle on a text encoder.
+class Clip(Handle[nn.ModuleDict]):
+    """A handle on the text encoders of a model.
 
     Attributes:
-        tokenizer: folder of its vocabulary.
-        layer: whose output is taken, counted from the end: -1 the last, -2 the one before, ...
+        encoders: what is taken from each.
+        tokenizers: folder of each one's vocabulary, by its name.
+        layer: whose output is taken of all, counted from the end: -1 the last, -2 the one before,
+            ...; None: as the family has it.
     """
 
-    tokenizer: Path
-    layer: int = field(default=-1, kw_only=True)
+    encoders: tuple[Encoder, ...]
+    tokenizers: Mapping[str, Path] = field(repr=False)
+    layer: int | None = field(default=None, kw_only=True)
+
+    @classmethod
+    def of(cls, text: Text) -> Clip:
+        """The handle on what a file holds."""
+        return cls(text.part, text.encoders, text.tokenizers)
 
     @property
     def key(self) -> str:
@@ -53,44 +76,57 @@ class Clip(Handle["CLIPTextModel"]):
         return f"{super().key}@{self.layer}"
 
     def at_layer(self, layer: int) -> Clip:
-        """The same encoder, its text taken at another layer ("clip skip").
+        """The same encoders, their text taken at another layer ("clip skip").
 
-        Raises:
-            ValueError: it has fewer layers.
+        An encoder with fewer layers gives its last.
         """
-        count = int(self.part.config.get("num_hidden_layers", 12))
-        if not -count <= layer <= -1:
-            raise ValueError(
-                f"stop_at_clip_layer {layer}: this text encoder has {count} layers; "
-                f"choose from {-count} to -1"
-            )
         return replace(self, layer=layer)
 
     def load(self, device: str) -> TextNetwork:
-        """Read the text encoder's weights to `device`, and its vocabulary."""
-        # Not from the package itself: two threads that ask it for names at once may find none.
-        from transformers.models.clip.configuration_clip import CLIPTextConfig
-        from transformers.models.clip.modeling_clip import CLIPTextModel
+        """Read the text encoders' weights to `device`, and their vocabularies.
 
-        kind: Any = CLIPTextConfig
-        with torch.device("meta"):
-            module = CLIPTextModel(kind.from_dict(dict(self.part.config)))
-        return TextNetwork(self.part, module, device, self.tokenizer)
+        Raises:
+            ModelFileError: one is missing in the file, or broken.
+        """
+        for encoder in self.encoders:
+            if encoder.name not in self.part.config:
+                raise ModelFileError(self._missing(encoder))
+        module = built(self._module)
+        return TextNetwork(self.part, module, device, self.tokenizers)
+
+    def _module(self) -> nn.ModuleDict:
+        names = [encoder.name for encoder in self.encoders]
+        modules = {name: _encoder(self.part.config[name], self._projects(name)) for name in names}
+        return nn.ModuleDict(modules)
+
+    def _missing(self, encoder: Encoder) -> str:
+        title, path = ENCODER_TITLES[encoder.name], self.part.header.path
+        if len(self.encoders) == 1:
+            return f"{path}: holds no text encoder ({title}); load one with CLIPLoader"
+        return (
+            f"{path}: holds no {title}, a half of the text encoder of this model; load "
+            f"{' and '.join(ENCODER_TITLES[e.name] for e in self.encoders)} with DualCLIPLoader"
+        )
+
+    def _projects(self, name: str) -> bool:
+        return f"{name}.text_projection.weight" in self.part.pieces
 
     def tokenize(
         self,
         text: str,
         vectors: Vectors = lambda name: (),
         unknown: Callable[[str], object] = lambda name: None,
+        encoder: Encoder | None = None,
     ) -> list[Chunk]:
-        """`text` as chunks of (token, weight); see `chunks`."""
-        tokenizer = cast(TextNetwork, self.network).tokenizer
+        """`text` as chunks of (token, weight) of one encoder, the first; see `chunks`."""
+        encoder = encoder or self.encoders[0]
+        tokenizer: ClipTokenizer = cast(TextNetwork, self.network).tokenizers[encoder.name]
         return chunks(
             text,
             tokenizer.ids,
             start=tokenizer.start,
             end=tokenizer.end,
-            pad=tokenizer.pad,
+            pad=tokenizer.pad if encoder.pad is None else encoder.pad,
             length=tokenizer.length,
             vectors=vectors,
             unknown=unknown,
@@ -98,63 +134,114 @@ class Clip(Handle["CLIPTextModel"]):
 
     def encode(
         self,
-        text: str,
+        text: str | Mapping[str, str],
         embeddings: Embeddings = lambda name: None,
         unknown: Callable[[str], object] = lambda name: None,
     ) -> Conditioning:
         """The conditioning of a prompt: [1, tokens, width] on the CPU, and pooled [1, width].
 
-        A weight moves a token's vector away from, or towards, its vector in the empty prompt.
+        Texts of several encoders stand side by side; the pooled one is the last encoder's. A
+        weight moves a token's vector away from, or towards, its vector in the empty prompt.
 
         Args:
-            text: may name embeddings.
+            text: may name embeddings; or one for each encoder, by its name.
             embeddings: the file of one by its name, None where there is none.
             unknown: is told the name of each that has no file, and is left out.
 
         Raises:
             ModelFileError: an embedding for another kind of model.
         """
-        table = _Table(embeddings, int(self.part.config["hidden_size"]))
-        parts = self.tokenize(text, table.vectors, unknown)
+        named = {e.name: text if isinstance(text, str) else text[e.name] for e in self.encoders}
+        tables = {e.name: _Table(embeddings, self._width(e), e.name) for e in self.encoders}
+        parts = {
+            e.name: self.tokenize(named[e.name], tables[e.name].vectors, unknown, e)
+            for e in self.encoders
+        }
+        longest = max(len(of_one) for of_one in parts.values())
+        found: list[Encoded] = []
+        for encoder in self.encoders:
+            empty = self.tokenize("", encoder=encoder)
+            own = parts[encoder.name]
+            own += empty * (longest - len(own))
+            found.append(self._encoded(encoder, own, empty, tables[encoder.name]))
+        tokens = min(encoded.states.shape[1] for encoded in found)
+        joined = torch.cat([encoded.states[:, :tokens] for encoded in found], dim=-1)
+        return [(joined, {"pooled_output": found[-1].pooled})]
+
+    def _width(self, encoder: Encoder) -> int:
+        return int(self.part.config[encoder.name]["hidden_size"])
+
+    def _encoded(
+        self, encoder: Encoder, parts: Sequence[Chunk], empty: Sequence[Chunk], table: _Table
+    ) -> Encoded:
         weights = torch.tensor([[weight for _, weight in part] for part in parts])
-        if weighted := bool((weights != 1).any()):
-            parts = [*parts, *self.tokenize("")]
-        states, pooled = self._states([[token for token, _ in part] for part in parts], table)
+        weighted = bool((weights != 1).any())
+        asked = [*parts, *empty] if weighted else parts
+        tokens = [[token for token, _ in part] for part in asked]
+        states, pooled = self._states(encoder, tokens, table)
         if weighted:
-            states, empty = states[:-1], states[-1:]
-            states = (states - empty) * weights.unsqueeze(-1) + empty
-        joined = states.reshape(1, -1, states.shape[-1])
-        return [(joined, {"pooled_output": pooled[:1]})]
+            states, rest = states[:-1], states[-1:]
+            moved = (states - rest) * weights.unsqueeze(-1) + rest
+            states = torch.where(weights.unsqueeze(-1) == 1, states, moved)
+        return Encoded(states.reshape(1, -1, states.shape[-1]), pooled[:1])
 
     @torch.no_grad()
-    def _states(self, tokens: Sequence[Sequence[Token]], table: _Table) -> tuple[Tensor, Tensor]:
+    def _states(
+        self, encoder: Encoder, tokens: Sequence[Sequence[Token]], table: _Table
+    ) -> tuple[Tensor, Tensor]:
         """Vectors of each token [chunks, tokens, width], and one for each chunk [chunks, width]."""
         network = self.network
+        module: Any = network.module[encoder.name]
         ids = [[token if isinstance(token, int) else 0 for token in chunk] for chunk in tokens]
 
         def put_in(module: object, inputs: object, output: Tensor) -> Tensor:
             return table.put_into(output, tokens)
 
-        words: Any = network.module.embeddings.token_embedding
+        words: Any = module.embeddings.token_embedding
         hook = words.register_forward_hook(put_in)
         try:
-            output: Any = network.module(
+            output: Any = module(
                 input_ids=torch.tensor(ids, device=network.device), output_hidden_states=True
             )
         finally:
             hook.remove()
+        pooled: Tensor = output.pooler_output
+        if encoder.projected and self._projects(encoder.name):
+            pooled = module.text_projection(pooled)
+        layer = encoder.layer if self.layer is None else self.layer
         states: Tensor = output.last_hidden_state
-        if self.layer != -1:
-            states = network.module.final_layer_norm(output.hidden_states[self.layer])
-        return states.float().cpu(), output.pooler_output.float().cpu()
+        hidden: Sequence[Tensor] = output.hidden_states
+        # (the first of them is what the first layer is given)
+        if -len(hidden) < layer < -1 or (layer == -1 and not encoder.final_norm):
+            states = hidden[layer]
+            if encoder.final_norm:
+                states = module.final_layer_norm(states)
+        return states.float().cpu(), pooled.float().cpu()
+
+
+def _encoder(config: Mapping[str, Any], projects: bool) -> CLIPTextModel:
+    """A text encoder, its weights without storage."""
+    # Not from the package itself: two threads that ask it for names at once may find none.
+    from transformers.models.clip.configuration_clip import CLIPTextConfig
+    from transformers.models.clip.modeling_clip import CLIPTextModel
+
+    kind: Any = CLIPTextConfig
+    module = CLIPTextModel(kind.from_dict(dict(config)))
+    if projects:
+        width = int(config["hidden_size"])
+        module.text_projection = nn.Linear(
+            width, int(config.get("projection_dim", width)), bias=False
+        )
+    return module
 
 
 class _Table:
-    """The embeddings that one prompt names, each read once."""
+    """The embeddings that one prompt names, each read once for one encoder."""
 
-    def __init__(self, embeddings: Embeddings, width: int) -> None:
+    def __init__(self, embeddings: Embeddings, width: int, encoder: str) -> None:
         self._embeddings = embeddings
         self._width = width
+        self._encoder = encoder
         self._read: dict[str, Tensor] = {}
 
     def vectors(self, name: str) -> list[Vector]:
@@ -163,7 +250,7 @@ class _Table:
             path = self._embeddings(name)
             if path is None:
                 return []
-            self._read[name] = read_embedding(path, self._width)
+            self._read[name] = read_embedding(path, self._width, self._encoder)
         return [Vector(name, index) for index in range(len(self._read[name]))]
 
     def put_into(self, states: Tensor, tokens: Sequence[Sequence[Token]]) -> Tensor:

@@ -12,12 +12,14 @@ from torch import Tensor
 from nodes.models.files.tensor_files import ModelFileError, TensorFile, read_header
 
 
-def read_embedding(path: Path, width: int) -> Tensor:
-    """The vectors of a file, float32 [n, width].
+def read_embedding(path: Path, width: int, encoder: str = "clip_l") -> Tensor:
+    """The vectors of a file for one text encoder, float32 [n, width].
 
     Args:
         path: of a safetensors or torch file, however its trainer wrapped them.
-        width: of the text encoder's vectors; of a file for several encoders those that fit.
+        width: of the text encoder's vectors.
+        encoder: its name ("clip_l", "clip_g"); of a file for several, what is called so, or else
+            what fits by its width.
 
     Raises:
         ModelFileError: it holds none of that width.
@@ -31,4 +33,5 @@ def read_embedding(path: Path, width: int) -> Tensor:
             f"{path}: this text encoder needs vectors of {width} numbers and the file holds "
             f"{shapes}; it is an embedding for another kind of model"
         )
-    return file[fitting[0]].float().reshape(-1, width)
+    named = [name for name in fitting if name.rpartition(".")[2] == encoder]
+    return file[(named or fitting)[0]].float().reshape(-1, width)

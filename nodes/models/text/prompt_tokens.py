@@ -7,10 +7,7 @@ from pathlib import Path
 
 from nodes.models.files.tensor_files import ModelFileError, read_header
 from nodes.models.text.prompt_weights import Vector, parted
-from nodes.models.text.tokenizers import ClipTokenizer, read_clip_tokenizer
-
-USUAL = Path(__file__).parents[1] / "families" / "configs" / "sd15" / "tokenizer"
-"""The vocabulary of CLIP, which checkpoints in one file have."""
+from nodes.models.text.tokenizers import PUBLISHED, ClipTokenizer, read_clip_tokenizer
 
 Embeddings = Callable[[str], Path | None]
 
@@ -35,7 +32,7 @@ class PromptTokens:
             ModelFileError: the vocabulary cannot be read.
         """
         own = None if checkpoint is None else checkpoint / "tokenizer"
-        folder = own if own is not None and own.is_dir() else USUAL
+        folder = own if own is not None and own.is_dir() else PUBLISHED
         tokenizer = self._read.get(folder) or read_clip_tokenizer(folder)
         self._read[folder] = tokenizer
         room = tokenizer.length - 2

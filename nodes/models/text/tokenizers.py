@@ -17,6 +17,8 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 from nodes.models.files.tensor_files import ModelFileError
 
+PUBLISHED = Path(__file__).parent / "clip_tokenizer"
+"""Folder of the vocabulary of CLIP, which checkpoints in one file have."""
 PUBLISHED_MERGES = "bpe_simple_vocab_16e6.txt.gz"
 CLIP_VOCABULARY = 49408
 START, END = "<|startoftext|>", "<|endoftext|>"

@@ -1,0 +1,31 @@
+"""The families that can be loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from nodes.models.families.family import Family, Net
+from nodes.models.families.sd1 import SD1
+from nodes.models.families.sd2 import SD2
+from nodes.models.families.sdxl import SDXL
+from nodes.models.families.sdxl_refiner import SDXL_REFINER
+
+FAMILIES = (SD1, SD2, SDXL, SDXL_REFINER)
+PREFIXES = ("model.diffusion_model.", "diffusion_model.", "model.model.", "")
+"""What the names of a denoiser may have in front."""
+
+
+def detected(shapes: Mapping[str, Sequence[int]]) -> tuple[Family, Net, str] | None:
+    """The family of the denoiser in a file, the denoiser, and the prefix of its names."""
+    for prefix in PREFIXES:
+        own = {
+            name.removeprefix(prefix): shape
+            for name, shape in shapes.items()
+            if name.startswith(prefix)
+        }
+        for family in FAMILIES if own else ():
+            if (net := family.detect(own)) is not None:
+                return family, net, prefix
+        if own and prefix:
+            return None
+    return None

@@ -1,0 +1,128 @@
+"""What all families with a UNet have in common: its inputs, and how it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from nodes.models.families.family import Facts, Net, Shapes
+from nodes.models.families.unet_layout import Layout, unet_layout
+from nodes.models.files.pieces import whole
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nodes.models.conditioning.inputs import Asked, Inputs
+
+NETWORK = "diffusers.models.unets.unet_2d_condition:UNet2DConditionModel"
+
+
+def detecting(claims: Callable[[Layout], bool], **settings: Any) -> Callable[[Shapes], Net | None]:
+    """What recognises UNets whose layout `claims` says yes to; `settings` go into the config."""
+
+    def detect(shapes: Shapes) -> Net | None:
+        layout = unet_layout(shapes)
+        if layout is None or not claims(layout):
+            return None
+        latents = int(layout.config["out_channels"])
+        if layout.channels - latents not in (0, *extra_channels(latents)):
+            return None
+        return Net(whole(layout.names), {**layout.config, **settings})
+
+    return detect
+
+
+def extra_channels(latents: int) -> tuple[int, int]:
+    """How many channels a UNet has beside latents: to edit a picture, and to inpaint one.
+
+    The former is given the picture's latents, the latter those and a mask.
+    """
+    return latents, latents + 1
+
+
+def call(module: Any, x: Tensor, timestep: Tensor, inputs: Mapping[str, Tensor]) -> Tensor:
+    """The output of a UNet for its input [B, C, h, w], as `Family.call`."""
+    import torch
+
+    if (more := inputs.get("concat")) is not None:
+        x = torch.cat([x, more.to(x)], dim=1)
+    added = None
+    if "sizes" in inputs:
+        added = {"text_embeds": inputs["pooled"].to(x), "time_ids": inputs["sizes"].to(x)}
+    return module(
+        x,
+        timestep,
+        encoder_hidden_states=inputs["text"].to(x),
+        added_cond_kwargs=added,
+        return_dict=False,
+    )[0]
+
+
+def inputs(asked: Asked, facts: Facts) -> Inputs:
+    """The text, and for UNets with more channels than latents what goes beside these."""
+    from nodes.models.conditioning.inputs import Input, Rule
+
+    found = {"text": Input(asked.text, Rule.TEXT)}
+    more = int(facts.config.get("in_channels", 4)) - facts.latent.channels
+    editing, inpainting = extra_channels(facts.latent.channels)
+    if more == inpainting:
+        found["concat"] = Input(_inpainting(asked, facts), Rule.LIKE_X)
+    elif more == editing:
+        found["concat"] = Input(_edited(asked, facts), Rule.LIKE_X)
+    return found
+
+
+def _inpainting(asked: Asked, facts: Facts) -> Tensor:
+    """A mask, 1 where the picture changes, and the picture without what it hides.
+
+    Both stand in the conditioning (InpaintModelConditioning); else they are those of the latents
+    that sampling begins with.
+    """
+    import torch
+
+    picture: Tensor | None = asked.options.get("concat_latent_image")
+    mask: Tensor | None = asked.options.get("concat_mask")
+    if picture is not None:
+        picture = _fitted(facts.latent.enter(picture.float()), asked.x)
+    elif asked.latents is not None:
+        picture = asked.latents
+    else:
+        picture = torch.zeros_like(asked.x)
+    if mask is not None:
+        mask = _fitted(mask.float().reshape(-1, 1, *mask.shape[-2:]), asked.x).round()
+    elif asked.mask is not None:
+        mask = asked.mask.round()
+    else:
+        mask = torch.ones_like(asked.x[:, :1])
+    count = max(len(picture), len(mask))
+    parts = [part.to(asked.x) for part in (mask, picture)]
+    return torch.cat([_as_many(part, count) for part in parts], dim=1)
+
+
+def _edited(asked: Asked, facts: Facts) -> Tensor:
+    """The latents of the picture to edit (InstructPixToPixConditioning), none where it lacks."""
+    import torch
+
+    from nodes.models.sampling.sigma_space import Edm
+
+    picture: Tensor | None = asked.options.get("concat_latent_image")
+    if picture is None:
+        return torch.zeros_like(asked.x)
+    # Of these models only CosXL Edit was trained on scaled latents beside the noisy ones.
+    scaled = facts.latent.enter(picture.float()) if isinstance(facts.space, Edm) else picture
+    return _fitted(scaled, asked.x).to(asked.x)
+
+
+def _as_many(tensor: Tensor, count: int) -> Tensor:
+    from nodes.models.conditioning.inputs import repeated
+
+    return repeated(tensor, count)
+
+
+def _fitted(latents: Tensor, x: Tensor) -> Tensor:
+    """Latents at the size of `x`."""
+    from torch.nn.functional import interpolate
+
+    if latents.shape[2:] == x.shape[2:]:
+        return latents
+    return interpolate(latents.float(), size=x.shape[2:], mode="bilinear")

@@ -1,0 +1,94 @@
+"""How an autoencoder of Stable Diffusion is built, told by the names and shapes of its weights.
+
+Understood are the names of the original code and those of diffusers, old ones too; out of either
+comes the configuration of diffusers' ``AutoencoderKL``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+Shapes: TypeAlias = Mapping[str, Sequence[int]]
+
+WORDS = {
+    "nin_shortcut": "conv_shortcut",
+    "norm_out": "conv_norm_out",
+    "mid.block_1": "mid_block.resnets.0",
+    "mid.block_2": "mid_block.resnets.1",
+    "mid.attn_1.norm": "mid_block.attentions.0.group_norm",
+    "mid.attn_1.q": "mid_block.attentions.0.to_q",
+    "mid.attn_1.k": "mid_block.attentions.0.to_k",
+    "mid.attn_1.v": "mid_block.attentions.0.to_v",
+    "mid.attn_1.proj_out": "mid_block.attentions.0.to_out.0",
+}
+LEVEL = re.compile(r"(encoder\.down|decoder\.up)\.(\d)\.(block|downsample|upsample)\.(.+)")
+PLACES = {"block": "resnets", "downsample": "downsamplers.0", "upsample": "upsamplers.0"}
+OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+
+
+def vae_layout(shapes: Shapes) -> tuple[dict[str, str], dict[str, Any]] | None:
+    """Names of diffusers -> those of the file, and the config; None: it is another network.
+
+    `shapes` have no prefix.
+    """
+    ours = {name: name for name in shapes}
+    if any(name.startswith("encoder.down_blocks.") for name in shapes):
+        ours = {name: diffusers_vae(name) for name in shapes}
+    else:
+        levels = 1 + max((int(m[2]) for m in map(LEVEL.fullmatch, shapes) if m), default=3)
+        ours = {name: original_vae(name, levels) for name in shapes}
+    names = {name: theirs for theirs, name in ours.items() if name is not None}
+    known = {name: shapes[theirs] for name, theirs in names.items()}
+    if "decoder.conv_in.weight" not in known or len(known["decoder.conv_in.weight"]) != 4:
+        return None
+    return names, _config(known)
+
+
+def _config(shapes: Shapes) -> dict[str, Any]:
+    channels: list[int] = []
+    while (key := f"encoder.down_blocks.{len(channels)}.resnets.0.conv1.weight") in shapes:
+        channels.append(int(shapes[key][0]))
+    layers = 0
+    while f"encoder.down_blocks.0.resnets.{layers}.conv1.weight" in shapes:
+        layers += 1
+    return {
+        "latent_channels": int(shapes["decoder.conv_in.weight"][1]),
+        "block_out_channels": channels,
+        "down_block_types": ["DownEncoderBlock2D"] * len(channels),
+        "up_block_types": ["UpDecoderBlock2D"] * len(channels),
+        "layers_per_block": layers,
+        "use_quant_conv": "quant_conv.weight" in shapes,
+        "use_post_quant_conv": "post_quant_conv.weight" in shapes,
+    }
+
+
+def original_vae(name: str, levels: int) -> str | None:
+    """``decoder.up.3.block.0.conv1.weight`` -> ``decoder.up_blocks.0.resnets.0.conv1.weight``."""
+    if match := LEVEL.fullmatch(name):
+        side, level, kind, rest = match[1], int(match[2]), match[3], match[4]
+        if side == "decoder.up":
+            level = levels - 1 - level  # the original counts from the finest level
+        name = f"{side}_blocks.{level}.{PLACES[kind]}.{rest}"
+    for theirs, ours in WORDS.items():
+        name = name.replace(theirs + ".", ours + ".")
+    return _of_vae(name)
+
+
+def diffusers_vae(name: str) -> str | None:
+    """Names of attention weights as diffusers wrote them before 0.18, as it does now."""
+    parts = name.split(".")
+    if "attentions" in parts:
+        parts = [OLD_ATTENTION.get(part, part) for part in parts]
+    return _of_vae(".".join(parts))
+
+
+def _of_vae(name: str) -> str | None:
+    return name if name.startswith(("encoder.", "decoder.", "quant_", "post_quant_")) else None
+
+
+def tiny_vae(name: str) -> str:
+    """``encoder.3.conv.0.weight`` -> ``encoder.layers.3...``; the decoder's count one further."""
+    side, number, rest = name.split(".", 2)
+    return f"{side}.layers.{int(number) - (side == 'decoder')}.{rest}"

@@ -1,0 +1,113 @@
+"""Networks built without storage for their weights, which a file fills."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from nodes.models.files.pieces import Part
+from nodes.models.files.tensor_files import ModelFileError
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+
+class _EmptyOnMeta(TorchFunctionMode):
+    """Makes ``torch.empty``, of which layers make their weights, give tensors without storage.
+
+    All else is computed, so that buffers and constants of a network, which no file holds, have
+    their values.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        given = dict(kwargs or {})
+        if func is torch.empty:
+            given["device"] = "meta"
+        return func(*args, **given)
+
+
+def built(build: Callable[[], ModuleT]) -> ModuleT:
+    """The module that `build` makes, its weights without storage."""
+    with _EmptyOnMeta():
+        return build()
+
+
+def network_class(name: str) -> Any:
+    """The class "module:Class", imported now."""
+    module, _, kind = name.partition(":")
+    return getattr(importlib.import_module(module), kind)
+
+
+def filled(
+    module: ModuleT,
+    part: Part,
+    file: Mapping[str, Tensor],
+    device: str,
+    dtype: torch.dtype,
+    stored: torch.dtype | None = None,
+) -> ModuleT:
+    """The module with the weights and buffers of a file on a device, ready to be asked.
+
+    Args:
+        module: made by `built`.
+        part: where its weights lie.
+        file: the tensors; one weight after another is read.
+        device: where they go.
+        dtype: format of the weights there; buffers that no file holds keep theirs.
+        stored: format that weights are rounded to before (None: as in the file).
+
+    Raises:
+        ModelFileError: a weight is missing, or of another shape.
+    """
+    wanted = module.state_dict()
+    parameters = {name for name, _ in module.named_parameters()}
+    _complete(part, parameters | {name for name, held in wanted.items() if held.is_meta})
+    weights: dict[str, Tensor] = {}
+    for name in wanted.keys() & part.pieces.keys():
+        weight, shape = part.weight(file, name), wanted[name].shape
+        if weight.numel() != shape.numel():
+            raise ModelFileError(
+                f"{part.header.path}: {part.names[name]} has shape {tuple(weight.shape)}, the "
+                f"{part.title} needs {tuple(shape)} for {name}"
+            )
+        if stored is not None:
+            weight = weight.to(stored)
+        # Always a copy: the file's own memory stays as it is, for unpatching.
+        format = dtype if wanted[name].is_floating_point() else wanted[name].dtype
+        weights[name] = weight.to(device, format, copy=True).reshape(shape)
+    module.load_state_dict(weights, strict=False, assign=True)
+    for holder, name, tensor in _constants(module):
+        if tensor.is_meta:
+            raise ModelFileError(f"the {part.title} leaves its {name} empty; this is a fault of us")
+        if tensor.device != torch.device(device):
+            setattr(holder, name, tensor.to(device))
+    return module.eval().requires_grad_(False)
+
+
+def _complete(part: Part, wanted: set[str]) -> None:
+    """See that the file holds what a network wants."""
+    missing = wanted - part.pieces.keys()
+    if missing and not part.pieces:
+        raise ModelFileError(
+            f"{part.header.path}: holds no {part.title}; take one from another file"
+        )
+    if missing:
+        raise ModelFileError(
+            f"{part.header.path}: the {part.title} lacks {len(missing)} weights "
+            f"({min(missing)}, ...); take a complete file"
+        )
+
+
+def _constants(module: nn.Module) -> Iterator[tuple[nn.Module, str, Tensor]]:
+    """Buffers of a network, and tensors that it merely has: who holds each, and its name."""
+    for holder in module.modules():
+        own = {**dict(holder.named_buffers(recurse=False)), **vars(holder)}
+        for name, value in own.items():
+            if isinstance(value, Tensor):
+                yield holder, name, value
