@@ -14,8 +14,8 @@ from types import ModuleType
 from typing import Any
 
 from engine.authoring.backend import Backend, CpuBackend
+from engine.authoring.custom_nodes import CustomNodes
 from engine.authoring.errors import DeclarationError
-from engine.authoring.guests import Guests
 from engine.authoring.protocols import Codec
 from engine.authoring.spec import NodeSpec
 from engine.authoring.tokens import Tokens
@@ -47,7 +47,7 @@ class Registry:
     codecs: dict[str, Codec] = field(default_factory=dict[str, Codec])
     backends: list[str] = field(default_factory=list[str])
     counters: list[str] = field(default_factory=list[str])
-    guests: Guests | None = None
+    custom_nodes: CustomNodes | None = None
 
     @classmethod
     def installed(cls, packs: Iterable[str] = ()) -> Registry:
@@ -108,10 +108,10 @@ class Registry:
                 )
         self.nodes = nodes
 
-    async def renew(self, ids: Collection[str] | None = None) -> None:
+    async def refresh(self, ids: Collection[str] | None = None) -> None:
         """Bring guests' nodes up to date, these or all (see `Guests.renew`)."""
-        if self.guests is not None:
-            await self.guests.renew(ids)
+        if self.custom_nodes is not None:
+            await self.custom_nodes.refresh(ids)
 
     def backend(self) -> Backend:
         """The first pack's backend, imported now; the CPU alone if there is none that works."""

@@ -21,7 +21,7 @@ from engine.authoring.errors import SoundstageError
 from engine.cli.config import Serve
 from engine.devices.malloc import keep_freed
 from engine.run.engine import Engine
-from engine.run.guests import GuestPacks
+from engine.run.remote_nodes import CustomNodePacks
 from engine.server.app import init_app
 from engine.store import model_paths
 from engine.store.model_paths import ModelPaths
@@ -57,12 +57,12 @@ async def serve(command: Serve) -> int:
     urls = [_url(bound, "http" if tls is None else "https") for bound in listening]
     engine = await Engine.open(
         command.home,
-        placed=command.placed,
+        folder_overrides=command.placed,
         models=models,
         packs=command.packs,
-        guests=_guests(command),
+        custom_nodes=_guests(command),
         max_queue=command.max_queue,
-        keeping=command.keeping,
+        cache_policy=command.keeping,
     )
     try:
         app = init_app(
@@ -123,10 +123,10 @@ def _tls(command: Serve) -> ssl.SSLContext | None:
     return context
 
 
-def _guests(command: Serve) -> GuestPacks | None:
+def _guests(command: Serve) -> CustomNodePacks | None:
     if not command.custom_nodes:
         return None
-    return GuestPacks(GUEST_LOADER, [str(folder) for folder in command.custom_nodes])
+    return CustomNodePacks(GUEST_LOADER, [str(folder) for folder in command.custom_nodes])
 
 
 def _stop_event(*, attached: bool) -> asyncio.Event:

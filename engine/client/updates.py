@@ -12,12 +12,12 @@ from msgspec import Struct, field
 
 from engine.authoring.protocols import WARNINGS, File
 from engine.run.events import (
+    JobStarted,
     NodeFinished,
+    NodeOutput,
     NodePreview,
     NodeProgress,
-    NodeShown,
     NodeStarted,
-    Started,
 )
 from engine.store.history import Failure, Status
 
@@ -68,7 +68,14 @@ def _as_file(item: Any) -> File | None:
 
 
 Update: TypeAlias = (
-    Queued | Started | NodeStarted | NodeProgress | NodePreview | NodeShown | NodeFinished | Result
+    Queued
+    | JobStarted
+    | NodeStarted
+    | NodeProgress
+    | NodePreview
+    | NodeOutput
+    | NodeFinished
+    | Result
 )
 
 
@@ -113,7 +120,7 @@ class Hearing:
                 self._cached = frozenset(data["nodes"])
                 self._finished.clear()
                 self._began.clear()
-                yield Started(data["nodes"], data["timestamp"])
+                yield JobStarted(data["nodes"], data["timestamp"])
             case "executing" if data["node"] is None:
                 self.over = True
             case "executing" if data["node"] not in self._began:  # else a reminder
@@ -123,7 +130,7 @@ class Hearing:
             case "progress":
                 yield NodeProgress(data["node"], data["value"], data["max"])
             case "executed":
-                yield NodeShown(data["node"], data["output"])
+                yield NodeOutput(data["node"], data["output"])
             case "progress_state":
                 states = data["nodes"].items()
                 ended = [node for node, state in states if state["state"] == "finished"]

@@ -14,8 +14,9 @@ from engine.authoring.spec import NodeSpec
 from engine.compat.call import Call, during
 from engine.compat.hidden import hidden_value
 from engine.compat.results import returned
-from engine.run.call import NodeRun, residents
-from engine.run.guests import RUN_PARAMETER, GuestNode, spec_of
+from engine.run.context import NodeContext
+from engine.run.invocation import residents
+from engine.run.remote_nodes import RUN_PARAMETER, NodeDescription, spec_of
 
 KEPT_INSTANCES = 4096
 
@@ -52,7 +53,7 @@ class Adapter:
     def __init__(
         self,
         kind: Any,
-        node: GuestNode,
+        node: NodeDescription,
         hidden: Mapping[str, str],
         instances: Instances,
         turn: threading.Lock,
@@ -89,7 +90,7 @@ class Adapter:
 
     def needs(self, /, **given: Any) -> Any:
         """Ask check_lazy_status for the inputs it wants."""
-        run: NodeRun = given.pop(RUN_PARAMETER)
+        run: NodeContext = given.pop(RUN_PARAMETER)
         instance = self._instances.of(run.node, self._kind)
         with self._turn, during(Call(run)):
             wanted = instance.check_lazy_status(**given, **self._filled(run))
@@ -105,12 +106,12 @@ class Adapter:
         return self._kind.IS_CHANGED(**{**hidden, **given})
 
     def _prepared(self, given: dict[str, Any]) -> tuple[Call, Callable[..., Any], dict[str, Any]]:
-        run: NodeRun = given.pop(RUN_PARAMETER)
+        run: NodeContext = given.pop(RUN_PARAMETER)
         instance = self._instances.of(run.node, self._kind)
         call = Call(run, residents(given))
         return call, getattr(instance, self._kind.FUNCTION), {**given, **self._filled(run)}
 
-    def _filled(self, run: NodeRun) -> dict[str, Any]:
+    def _filled(self, run: NodeContext) -> dict[str, Any]:
         """The hidden inputs; lists of one where all inputs are lists."""
         values = {name: hidden_value(kind, run) for name, kind in self._hidden.items()}
         return {n: [value] for n, value in values.items()} if self._node.collects else values

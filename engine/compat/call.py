@@ -13,8 +13,8 @@ from typing import Any, TypeAlias, cast
 from engine.authoring.errors import Interrupted
 from engine.authoring.protocols import Resident, Step
 from engine.compat.plain import plain
-from engine.run.call import NodeRun
-from engine.run.events import NodePreview, NodeProgress, NodeSaid
+from engine.run.context import NodeContext
+from engine.run.events import CustomMessage, NodePreview, NodeProgress
 
 PROGRESS_SECONDS = 0.02
 PREVIEW_SECONDS = 0.2
@@ -33,7 +33,7 @@ class Call:
         graphs: how many graphs the call has begun to build.
     """
 
-    run: NodeRun
+    run: NodeContext
     held: Sequence[Resident[Any]] = ()
     graphs: int = 0
     _told: dict[str, float] = field(default_factory=dict[str, float])
@@ -56,11 +56,11 @@ class Call:
         """
         self.heed()
         if value >= total or self._due("progress", PROGRESS_SECONDS):
-            self.run.tell(NodeProgress(self.run.node, int(value), int(total)))
+            self.run.emit(NodeProgress(self.run.node, int(value), int(total)))
         if preview is None:
             return
         if preview[0] == "PNG" or self._due("preview", PREVIEW_SECONDS):
-            self.run.tell(NodePreview(self.run.node, encoded(preview)))
+            self.run.emit(NodePreview(self.run.node, encoded(preview)))
 
     def step(self, step: Step) -> None:
         """Report a step of one of our own nodes, which the pack called.
@@ -69,9 +69,9 @@ class Call:
             Interrupted: nobody wants the result any more.
         """
         self.progress(step.index, step.total)
-        wanted = self.run.record.extra.get("preview_method", "none") != "none"
+        wanted = self.run.job_record.extra.get("preview_method", "none") != "none"
         if wanted and step.preview is not None and self._due("preview", PREVIEW_SECONDS):
-            self.run.tell(NodePreview(self.run.node, bytes(step.preview())))
+            self.run.emit(NodePreview(self.run.node, bytes(step.preview())))
 
     def heed(self) -> None:
         """End here if the job was interrupted.
@@ -92,7 +92,7 @@ class Call:
         shown = plain(data)
         if not isinstance(shown, dict):
             shown = {"data": shown}
-        self.run.tell(NodeSaid(self.run.node, type, cast("dict[str, Any]", shown)))
+        self.run.emit(CustomMessage(self.run.node, type, cast("dict[str, Any]", shown)))
 
     def _due(self, what: str, seconds: float) -> bool:
         now = time.monotonic()

@@ -12,7 +12,7 @@ from engine.authoring.errors import SoundstageError
 from engine.authoring.sockets import ANY
 from engine.authoring.spec import NUMBERS, PLAIN
 from engine.compat.plain import listed, number, plain, text
-from engine.run.guests import RUN_PARAMETER, GuestInput, GuestNode
+from engine.run.remote_nodes import RUN_PARAMETER, InputDescription, NodeDescription
 
 HIDDEN = frozenset(
     {
@@ -54,7 +54,7 @@ class Source:
     version: str
 
 
-def declared(kind: Any, source: Source) -> tuple[GuestNode, dict[str, str]]:
+def declared(kind: Any, source: Source) -> tuple[NodeDescription, dict[str, str]]:
     """A node, and its hidden inputs: name to what fills it.
 
     Args:
@@ -72,7 +72,7 @@ def declared(kind: Any, source: Source) -> tuple[GuestNode, dict[str, str]]:
     outputs = _outputs(kind)
     inputs = _inputs(types)
     checks, checks_types = _checks(kind, [input.name for input in inputs])
-    node = GuestNode(
+    node = NodeDescription(
         id=source.id,
         kind="async" if inspect.iscoroutinefunction(function) else "function",
         inputs=[*inputs, *([] if filled else _unseen(types.get("hidden") or {}, inputs))],
@@ -82,7 +82,7 @@ def declared(kind: Any, source: Source) -> tuple[GuestNode, dict[str, str]]:
         display_name=source.display_name,
         version=source.version,
         origin=source.origin,
-        described={},
+        object_info={},
         shows=bool(getattr(kind, "OUTPUT_NODE", False)),
         collects=bool(getattr(kind, "INPUT_IS_LIST", False)),
         has_check=hasattr(kind, "VALIDATE_INPUTS"),
@@ -91,7 +91,7 @@ def declared(kind: Any, source: Source) -> tuple[GuestNode, dict[str, str]]:
         takes_all=UNTIDY in types["optional"],
         per_node=bool(getattr(kind, "NOT_IDEMPOTENT", False)) or "UNIQUE_ID" in hidden.values(),
     )
-    node.described.update(_described(kind, node, inputs, types))
+    node.object_info.update(_described(kind, node, inputs, types))
     return node, hidden
 
 
@@ -132,7 +132,7 @@ def _hidden_kind(entry: Any) -> str:
     return text(kind) if isinstance(kind, str) else ""
 
 
-def _unseen(section: Mapping[str, Any], seen: Sequence[GuestInput]) -> list[GuestInput]:
+def _unseen(section: Mapping[str, Any], seen: Sequence[InputDescription]) -> list[InputDescription]:
     """Hidden inputs that nothing fills: no editor shows them, prompts and expansions may give them.
 
     Loops hand on by them how many turns are left.
@@ -140,15 +140,15 @@ def _unseen(section: Mapping[str, Any], seen: Sequence[GuestInput]) -> list[Gues
     known = {input.name for input in seen}
     names = [text(name) for name, entry in section.items() if _hidden_kind(entry) not in HIDDEN]
     return [
-        GuestInput(name, ANY, [ANY], optional=True, link_only=True)
+        InputDescription(name, ANY, [ANY], optional=True, link_only=True)
         for name in names
         if name not in known and name != RUN_PARAMETER
     ]
 
 
-def _inputs(types: Mapping[str, Mapping[str, Any]]) -> list[GuestInput]:
+def _inputs(types: Mapping[str, Mapping[str, Any]]) -> list[InputDescription]:
     """The inputs in their order; of two of one name the first, which is the required one."""
-    found: dict[str, GuestInput] = {}
+    found: dict[str, InputDescription] = {}
     for section in ("required", "optional"):
         for name, entry in types[section].items():
             made = _input(text(name), entry, optional=section == "optional")
@@ -156,7 +156,7 @@ def _inputs(types: Mapping[str, Mapping[str, Any]]) -> list[GuestInput]:
     return [*found.values()]
 
 
-def _input(name: str, entry: Any, *, optional: bool) -> GuestInput:
+def _input(name: str, entry: Any, *, optional: bool) -> InputDescription:
     if name == RUN_PARAMETER:
         raise Misdeclared(f"has an input {name!r}; no input can have this name")
     kind, options = _parted(name, entry)
@@ -170,20 +170,20 @@ def _input(name: str, entry: Any, *, optional: bool) -> GuestInput:
     has_limits = NUMBERS.issuperset(type.split(","))
     is_widget = "default" in options or PLAIN.issuperset(type.split(","))
     force, lazy, raw, seed = (bool(options.get(flag)) for flag in FLAGGED)
-    return GuestInput(
+    return InputDescription(
         name=name,
         type=type,
         default=plain(options.get("default"), wide=True),
         seed=seed,
         upload=next((kind for kind in UPLOADS if options.get(f"{kind}_upload")), None),
         link_only=force or not is_widget,
-        described=_shown(kind, options),
+        object_info=_shown(kind, options),
         optional=optional,
         lazy=lazy,
         raw=raw,
         options=None if is_open(options) else choices,
-        least=number(options.get("min")) if has_limits else None,
-        most=number(options.get("max")) if has_limits else None,
+        min=number(options.get("min")) if has_limits else None,
+        max=number(options.get("max")) if has_limits else None,
     )
 
 
@@ -279,12 +279,12 @@ def _checks(kind: Any, names: list[str]) -> tuple[list[str], bool]:
 
 
 def _described(
-    kind: Any, node: GuestNode, inputs: Sequence[GuestInput], types: Mapping[str, Any]
+    kind: Any, node: NodeDescription, inputs: Sequence[InputDescription], types: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The node's entry in object_info."""
     shown: dict[str, dict[str, Any]] = {
-        "required": {input.name: input.described for input in inputs if not input.optional},
-        "optional": {input.name: input.described for input in inputs if input.optional},
+        "required": {input.name: input.object_info for input in inputs if not input.optional},
+        "optional": {input.name: input.object_info for input in inputs if input.optional},
         "hidden": plain(types.get("hidden") or {}, wide=True),
     }
     shown = {name: section for name, section in shown.items() if section or name == "required"}

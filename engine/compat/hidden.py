@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from engine.compat.standins.graph import DynamicPrompt, Grown
-from engine.run.call import NodeRun
+from engine.run.context import NodeContext
 
 
-def hidden_value(kind: str, run: NodeRun) -> Any:
+def hidden_value(kind: str, run: NodeContext) -> Any:
     """What fills a hidden input of this kind while a node runs."""
     match kind:
         case "PROMPT":

@@ -13,7 +13,8 @@ from engine.authoring.errors import BadPath, SoundstageError
 from engine.authoring.protocols import Artifact, Blocked, Expansion, File, FolderKind, Resident
 from engine.authoring.spec import NodeSpec
 from engine.compat.call import CURRENT, Call
-from engine.run.call import NodeRun, residents
+from engine.run.context import NodeContext
+from engine.run.invocation import residents
 
 
 class NothingRuns(SoundstageError):
@@ -43,7 +44,7 @@ class InnerRun:
         wishes: what is to be otherwise.
     """
 
-    def __init__(self, run: NodeRun, wishes: Wishes) -> None:
+    def __init__(self, run: NodeContext, wishes: Wishes) -> None:
         self._run = run
         self._wishes = wishes
 
@@ -87,7 +88,7 @@ class InnerRun:
         """Which folder of the home a path is in, and where in it."""
         path = Path(wanted).resolve()
         for kind in get_args(FolderKind):
-            root = self._run.bench.folders.root(kind).resolve()
+            root = self._run.worker.folders.root(kind).resolve()
             if path.is_relative_to(root):
                 below = path.relative_to(root).as_posix()
                 return kind, "" if below == "." else below
@@ -147,7 +148,7 @@ def bound(handles: Sequence[Resident[Any]], call: Call) -> Generator[None]:
     if not missing:
         yield
         return
-    residency, device = call.run.bench.lanes.residency, call.run.device
+    residency, device = call.run.worker.lanes.residency, call.run.device
     lease = residency.lease(missing, device)
     if lease is None:
         own = [handle.load(device) for handle in missing]  # kept until the end: handles do not

@@ -24,7 +24,7 @@ from engine.compat.declared import Misdeclared, Source, declared
 from engine.compat.newer import newer_classes
 from engine.compat.plain import presentable, text
 from engine.compat.standins.install import install
-from engine.run.guests import GuestNode
+from engine.run.remote_nodes import NodeDescription
 from engine.store.folders import Folders
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def load(directories: Sequence[Path], registry: Registry, folders: Folders) -> P
     module.__path__ = [str(directory) for directory in directories]
     sys.modules[PACKAGE] = module
     classes = install(registry, folders, directories)
-    packs = registry.guests = Packs(registry)
+    packs = registry.custom_nodes = Packs(registry)
     attempts = Attempts(folders.root("temp") / ATTEMPTS_FILE)
     for name, path in found(directories):
         if name not in attempts.deadly and (path / EARLY_SCRIPT).is_file():
@@ -129,7 +129,7 @@ class Packs:
     """
 
     def __init__(self, registry: Registry) -> None:
-        self.declared: dict[str, GuestNode] = {}
+        self.declared: dict[str, NodeDescription] = {}
         self.webs: dict[str, Path] = {}
         self._registry = registry
         self._core_version = core_version(registry)
@@ -141,7 +141,7 @@ class Packs:
         """Nodes that cannot be nodes, by id, and why."""
         return self._registry.left_out
 
-    async def renew(self, ids: Collection[str] | None = None) -> None:
+    async def refresh(self, ids: Collection[str] | None = None) -> None:
         """Call INPUT_TYPES again, which may list files; one that fails now keeps its last."""
         wanted = [id for id in self._classes if ids is None or id in ids]
         if wanted:
@@ -210,7 +210,7 @@ class Packs:
                 left_out[id] = f"its declaration in the node pack {pack} cannot be used: {told}"
         self._registry.nodes, self._registry.left_out = nodes, left_out
 
-    def _understood(self, id: str) -> tuple[GuestNode, NodeSpec]:
+    def _understood(self, id: str) -> tuple[NodeDescription, NodeSpec]:
         """What a class declares, as the server will get it, and the node that runs it.
 
         Raises:
@@ -226,7 +226,7 @@ class Packs:
             version=f"{pack.version}-{id}-{self._core_version}",
         )
         node, hidden = declared(kind, source)
-        sent = msgspec.json.decode(msgspec.json.encode(node), type=GuestNode)
+        sent = msgspec.json.decode(msgspec.json.encode(node), type=NodeDescription)
         return sent, Adapter(kind, sent, hidden, self._instances, pack.turn).spec()
 
     def fail(self, name: str, error: BaseException) -> str:

@@ -8,7 +8,7 @@ from typing import Any, cast, get_args
 from engine.authoring.errors import SoundstageError
 from engine.authoring.protocols import Artifact, Blocked, Expansion, File, FolderKind
 from engine.compat.plain import plain
-from engine.run.guests import GuestNode
+from engine.run.remote_nodes import NodeDescription
 
 FILE_KEYS = {"filename", "subfolder", "type"}
 
@@ -17,7 +17,7 @@ class BadResult(SoundstageError):
     """A function returned what its class does not declare."""
 
 
-def returned(value: Any, node: GuestNode) -> Any:
+def returned(value: Any, node: NodeDescription) -> Any:
     """A tuple of outputs, an Artifact, an Expansion or a Blocked.
 
     Args:
@@ -46,7 +46,7 @@ def returned(value: Any, node: GuestNode) -> Any:
     return outputs
 
 
-def _outputs(value: Any, node: GuestNode, has_shown: bool) -> tuple[Any, ...]:
+def _outputs(value: Any, node: NodeDescription, has_shown: bool) -> tuple[Any, ...]:
     if value is None and (not node.outputs or has_shown):
         return (None,) * len(node.outputs)
     if isinstance(value, str) or not isinstance(value, Sequence):
@@ -68,7 +68,7 @@ def _output(value: Any, each: bool) -> Any:
     return [value] if each and isinstance(value, Blocked) else value
 
 
-def _types(node: GuestNode) -> str:
+def _types(node: NodeDescription) -> str:
     return str(tuple(type for _, type, _ in node.outputs))
 
 

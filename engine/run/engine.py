@@ -20,11 +20,11 @@ from engine.graph.errors import NodeErrors, PromptError
 from engine.graph.settling import settled
 from engine.graph.validate import InputConfig, validate
 from engine.run.events import Event, now_ms
-from engine.run.guests import GuestPacks, RemoteGuests
 from engine.run.process import ProcessWorker
-from engine.run.scheduler import Listener, QueueChanged, Record, Scheduler
-from engine.run.settings import Settings
+from engine.run.remote_nodes import CustomNodePacks, RemoteCustomNodes
+from engine.run.scheduler import Listener, QueueChanged, RunRecord, Scheduler
 from engine.run.worker import Worker
+from engine.run.worker_settings import WorkerSettings
 from engine.store.assets import Assets
 from engine.store.cache_policy import CachePolicy
 from engine.store.db import Database
@@ -36,7 +36,7 @@ from engine.store.model_paths import ModelPaths
 from engine.store.queue import DuplicateJob, Queue
 
 TEMP_SECONDS = 24 * 3600.0
-MOST_WAITING = 10_000
+MAX_WAITING_JOBS = 10_000
 
 
 class QueueFull(SoundstageError):
@@ -44,14 +44,14 @@ class QueueFull(SoundstageError):
 
 
 class Submission(Struct, frozen=True):
-    """A prompt that somebody wants to run.
+    """A prompt to run.
 
     Attributes:
         prompt: the graph in API format.
         extra: kept with the job; "extra_pnginfo" goes into pictures.
-        client_id: whose WebSocket shall hear of it.
+        client_id: the client whose WebSocket gets its events.
         id: of the job; a new UUID by default.
-        number: place in the queue, smaller first; the next one by default.
+        number: position in the queue, smaller first; the next one by default.
         front: before all others that wait.
         targets: run only these output nodes.
     """
@@ -71,11 +71,11 @@ class Submission(Struct, frozen=True):
         return cast("dict[str, Any]", info).get("workflow") if isinstance(info, dict) else None
 
     @property
-    def chooses(self) -> bool:
-        """Whether texts have still to make their choices.
+    def resolves_dynamic_prompts(self) -> bool:
+        """Whether the dynamic prompts in texts are still to be resolved.
 
-        Who sends a workflow made the prompt of it, and chose; "dynamic_prompts" of the extra says
-        it otherwise.
+        A client that sends a workflow has resolved them; "dynamic_prompts" of the extra overrides
+        that.
         """
         said = self.extra.get("dynamic_prompts")
         return said if isinstance(said, bool) else self.workflow is None
@@ -90,7 +90,7 @@ class Receipt(Struct, frozen=True):
 
 
 def plain_config(input: Input) -> Any:
-    """How an input is described in errors where no server says otherwise."""
+    """How an input is described in errors, by default."""
     return [input.type, {}]
 
 
@@ -113,11 +113,11 @@ class Engine:
         self.assets = Assets(database, folders)
         self.gallery = Gallery(database, folders)
         self.describe: InputConfig = plain_config
-        self.max_queue = MOST_WAITING
+        self.max_queue = MAX_WAITING_JOBS
         self._database = database
         self._queue = Queue.open(database)
         self._worker = worker
-        self._scheduler = Scheduler(self._queue, worker, self._tell)
+        self._scheduler = Scheduler(self._queue, worker, self._emit)
         self._lock = lock
         self._listeners: tuple[Listener, ...] = ()
 
@@ -128,51 +128,51 @@ class Engine:
         *,
         registry: Registry | None = None,
         worker: Worker | None = None,
-        placed: Mapping[str, Path] | None = None,
+        folder_overrides: Mapping[str, Path] | None = None,
         models: ModelPaths | None = None,
         packs: Sequence[str] = (),
-        guests: GuestPacks | None = None,
-        max_queue: int = MOST_WAITING,
-        keeping: CachePolicy | None = None,
+        custom_nodes: CustomNodePacks | None = None,
+        max_queue: int = MAX_WAITING_JOBS,
+        cache_policy: CachePolicy | None = None,
     ) -> Engine:
-        """Open a home and go on with the jobs that wait there.
+        """Open a home and continue its queue.
 
         Args:
             home: folder of everything; made if it is not there.
             registry: the nodes; those of the installed packs and of `packs` by default.
             worker: what runs jobs; a process of its own by default.
-            placed: folders that are elsewhere ("output": path, ...).
+            folder_overrides: folders outside of the home ("output": path, ...).
             models: folders of models outside of the home.
             packs: node packs to import beside the installed ones, by module name.
-            guests: node packs for the worker process that were written for another program.
+            custom_nodes: node packs written for ComfyUI, for the worker process.
             max_queue: most jobs that may wait.
-            keeping: which results of nodes are kept; all that fit by default.
+            cache_policy: which results of nodes are kept; all that fit by default.
 
         Raises:
             SoundstageError: the home is in use, or cannot be written.
         """
         registry = registry or Registry.installed(packs)
         models = models or ModelPaths()
-        folders = Folders(home, registry.bundled, placed or {}, models)
-        lock = locked(home)
+        folders = Folders(home, registry.bundled, folder_overrides or {}, models)
+        lock = lock_home(home)
         folders.create()
         await asyncio.to_thread(folders.clear_temp, TEMP_SECONDS)
         database = await Database.open(home / "soundstage.db")
-        paths = {name: str(path) for name, path in (placed or {}).items()}
+        paths = {name: str(path) for name, path in (folder_overrides or {}).items()}
         if worker is None:
             worker = ProcessWorker(
-                Settings(
+                WorkerSettings(
                     str(home),
                     paths,
                     list(packs),
                     models,
-                    guests,
+                    custom_nodes,
                     _level(),
-                    keeping or CachePolicy(),
+                    cache_policy or CachePolicy(),
                 )
             )
-            if guests is not None:
-                registry.guests = RemoteGuests(registry, worker)
+            if custom_nodes is not None:
+                registry.custom_nodes = RemoteCustomNodes(registry, worker)
         engine = cls(registry, folders, database, worker, lock)
         engine.max_queue = max_queue
         await worker.start()
@@ -192,7 +192,7 @@ class Engine:
         Raises:
             PromptError: nothing of it can run; the text says why.
             QueueFull: enough jobs wait.
-            GuestsAway: it has nodes of guests, and the worker does not tell of them.
+            CustomNodesUnavailable: it has custom nodes, and the worker does not describe them.
         """
         if self.waiting() >= self.max_queue:
             raise QueueFull(
@@ -201,9 +201,12 @@ class Engine:
             )
         if submission.number is not None and not math.isfinite(submission.number):
             raise PromptError("invalid_number", "number must be a finite number")
-        await self._renew_guests(submission.prompt)
+        await self._refresh_custom_nodes(submission.prompt)
         prompt = settled(
-            submission.prompt, self.registry, submission.workflow, choose=submission.chooses
+            submission.prompt,
+            self.registry,
+            submission.workflow,
+            choose=submission.resolves_dynamic_prompts,
         )
         valid = await validate(
             prompt, self.registry, self.folders, self.describe, submission.targets
@@ -219,18 +222,18 @@ class Engine:
             ) from error
         return Receipt(job.id, job.number, valid.errors)
 
-    async def _renew_guests(self, prompt: Mapping[str, Any]) -> None:
-        """What a guest's node offers may depend on files, so each prompt asks anew."""
-        if self.registry.guests is not None:
+    async def _refresh_custom_nodes(self, prompt: Mapping[str, Any]) -> None:
+        """Choices of custom nodes may depend on files, so they are refreshed for each prompt."""
+        if self.registry.custom_nodes is not None:
             entries = [cast("dict[str, Any]", e) for e in prompt.values() if isinstance(e, dict)]
             names = [entry.get("class_type") for entry in entries]
-            await self.registry.renew({name for name in names if isinstance(name, str)})
+            await self.registry.refresh({name for name in names if isinstance(name, str)})
 
     def _job(self, submission: Submission, prompt: dict[str, Any], outputs: list[str]) -> Job:
         number = submission.number
         if number is None:
-            place = self._queue.next_number()
-            number = -place if submission.front else place
+            next_number = self._queue.next_number()
+            number = -next_number if submission.front else next_number
         return Job(
             id=submission.id or str(uuid.uuid4()),
             number=number,
@@ -253,8 +256,8 @@ class Engine:
         """Ids of the jobs that run, and when each began, ms since 1970."""
         return self._scheduler.running
 
-    def record(self, job: str) -> Record | None:
-        """What came of a running job so far; None for other jobs."""
+    def record(self, job: str) -> RunRecord | None:
+        """The record of a running job so far; None for other jobs."""
         return self._scheduler.record(job)
 
     async def queue(self) -> tuple[list[RawJob], list[RawJob]]:
@@ -268,16 +271,16 @@ class Engine:
         """Ended jobs, oldest first: the `newest` ones, or that many from `offset` on."""
         return await self._queue.history(newest, offset)
 
-    async def entry(self, id: str) -> HistoryEntry | None:
+    async def history_entry(self, id: str) -> HistoryEntry | None:
         """An ended job; None while it waits or runs, or when unknown."""
         return await self._queue.history_entry(id)
 
-    async def jobs(self, wanted: JobQuery) -> JobPage:
+    async def jobs(self, query: JobQuery) -> JobPage:
         """Some of the jobs there are, in whatever state."""
-        return await self._queue.page(wanted)
+        return await self._queue.page(query)
 
     async def job(self, id: str) -> JobInfo | None:
-        """Where a job stands; None when unknown."""
+        """A job in whatever state; None when unknown."""
         return await self._queue.info(id)
 
     async def cancel(self, ids: Sequence[str]) -> bool:
@@ -296,14 +299,14 @@ class Engine:
     async def delete_pending(self, ids: Sequence[str] | None) -> int:
         """Take waiting jobs out of the queue by id, or all of them; returns how many."""
         removed = self._queue.delete_pending(ids)
-        self._tell(None, QueueChanged(self._queue.remaining))
+        self._emit(None, QueueChanged(self._queue.remaining))
         return removed
 
     def move_to_front(self, id: str) -> bool:
         """Let a waiting job start before all others that wait; whether it waited."""
         moved = self._queue.move_to_front(id)
         if moved:
-            self._tell(None, QueueChanged(self._queue.remaining))
+            self._emit(None, QueueChanged(self._queue.remaining))
         return moved
 
     async def delete_history(self, ids: Sequence[str] | None) -> None:
@@ -319,8 +322,8 @@ class Engine:
         """Versions, devices and memory as the worker sees them; empty while it is not up."""
         return await self._worker.facts()
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        """Be told of every event in the event loop, in order; returns how to stop that."""
+    def add_listener(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with every event, in the event loop; returns what removes it."""
         self._listeners += (listener,)
 
         def leave() -> None:
@@ -328,7 +331,7 @@ class Engine:
 
         return leave
 
-    def _tell(self, job: Job | None, event: Event | QueueChanged) -> None:
+    def _emit(self, job: Job | None, event: Event | QueueChanged) -> None:
         for listener in self._listeners:
             listener(job, event)
 
@@ -338,7 +341,7 @@ def _level() -> str:
     return logging.getLevelName(logging.getLogger().getEffectiveLevel())
 
 
-def locked(home: Path) -> TextIO:
+def lock_home(home: Path) -> TextIO:
     """The home's lock file, held by this process alone.
 
     Raises:

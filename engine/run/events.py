@@ -1,9 +1,9 @@
-"""What a worker tells about a running job, in the order it happens.
+"""Events of a running job, as its worker emits them, in order.
 
-One job's events: `Started`, then for each node `NodeStarted`, any `NodeProgress`, `NodePreview`
-and `NodeSound`, `NodeShown` if it is an output node, `NodeFinished`; last `Ended`. Nodes that run
-side by side interleave. Cached output nodes send `NodeShown` and `NodeFinished` only. In the
-place of `Ended` there may be `Lost`.
+One job's events: `JobStarted`, then for each node `NodeStarted`, any `NodeProgress`, `NodePreview`
+and `NodeSound`, `NodeOutput` if it is an output node, `NodeFinished`; last `JobFinished`, or
+`JobLost`. Nodes that run side by side interleave. Cached output nodes send `NodeOutput` and
+`NodeFinished` only.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from msgspec import Struct
 from engine.store.history import Failure, Partial, Status
 
 
-class Started(Struct, tag=True, frozen=True):
+class JobStarted(Struct, tag=True, frozen=True):
     """The job runs; `cached` are the nodes whose results are at hand. `at`: ms since 1970."""
 
     cached: list[str]
@@ -32,13 +32,13 @@ class NodeStarted(Struct, tag=True, frozen=True):
     at: float = 0.0
 
     @classmethod
-    def here(cls, node: str) -> NodeStarted:
-        """In the lane that this thread is, now."""
+    def in_this_thread(cls, node: str) -> NodeStarted:
+        """The event with the name of this thread and the time now."""
         return cls(node, threading.current_thread().name, time.time_ns() / 1e6)
 
 
 class NodeLoaded(Struct, tag=True, frozen=True):
-    """Before the node ran, the weights that it needs were brought in `seconds`."""
+    """The weights that the node needs were loaded in `seconds` before it ran."""
 
     node: str
     seconds: float
@@ -53,14 +53,14 @@ class NodeProgress(Struct, tag=True, frozen=True):
 
 
 class NodePreview(Struct, tag=True, frozen=True):
-    """What the node's work looks like so far, or what it sends: a JPEG or PNG file."""
+    """A preview of the node's work, or a picture that it sends: a JPEG or PNG file."""
 
     node: str
     picture: bytes
 
 
 class NodeSound(Struct, tag=True, frozen=True):
-    """The next piece of what the node is about to give, a WAV file; `number` counts from 0."""
+    """The next piece of the sound that the node makes, a WAV file; `number` counts from 0."""
 
     node: str
     number: int
@@ -74,14 +74,14 @@ class NodeText(Struct, tag=True, frozen=True):
     text: str
 
 
-class NodeShown(Struct, tag=True, frozen=True):
+class NodeOutput(Struct, tag=True, frozen=True):
     """An output node shows something: ``{"images": [{"filename": ...}]}``."""
 
     node: str
     shown: dict[str, list[Any]]
 
 
-class NodeSaid(Struct, tag=True, frozen=True):
+class CustomMessage(Struct, tag=True, frozen=True):
     """A message of a node's own, to the client that submitted the job."""
 
     node: str
@@ -89,8 +89,8 @@ class NodeSaid(Struct, tag=True, frozen=True):
     data: dict[str, Any]
 
 
-class Expanded(Struct, tag=True, frozen=True):
-    """A node is replaced by further ones; for each of them which node clients shall show for it."""
+class NodeExpanded(Struct, tag=True, frozen=True):
+    """A node returned a graph; `display`: for each new node the node that clients show for it."""
 
     node: str
     display: dict[str, str]
@@ -110,7 +110,7 @@ class NodeFinished(Struct, tag=True, frozen=True):
     seconds: float
 
 
-class Ended(Struct, tag=True, frozen=True):
+class JobFinished(Struct, tag=True, frozen=True):
     """The job is over; after a failure, `failure` says where and why. `at`: ms since 1970.
 
     `partial`: some nodes of a job that goes on after failures did not run.
@@ -122,27 +122,27 @@ class Ended(Struct, tag=True, frozen=True):
     partial: Partial | None = None
 
 
-class Lost(Struct, tag=True, frozen=True):
-    """The worker died; no event of the job comes after this one. `why`: a sentence for the log."""
+class JobLost(Struct, tag=True, frozen=True):
+    """The worker died; this is the last event of the job. `reason`: a sentence for the log."""
 
-    why: str
+    reason: str
 
 
 Event: TypeAlias = (
-    Started
+    JobStarted
     | NodeStarted
     | NodeLoaded
     | NodeProgress
     | NodePreview
     | NodeSound
     | NodeText
-    | NodeSaid
-    | NodeShown
-    | Expanded
+    | CustomMessage
+    | NodeOutput
+    | NodeExpanded
     | NodeFailed
     | NodeFinished
-    | Ended
-    | Lost
+    | JobFinished
+    | JobLost
 )
 
 

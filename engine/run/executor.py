@@ -1,4 +1,4 @@
-"""One job: its nodes run as their inputs arrive, side by side where lanes allow."""
+"""Executes one job: its nodes run as their inputs arrive, side by side where lanes allow."""
 
 from __future__ import annotations
 
@@ -14,26 +14,17 @@ from engine.authoring.protocols import Blocked, Expansion
 from engine.graph.keys import Keys, fingerprints, has_fingerprint
 from engine.graph.plan import CycleError
 from engine.graph.prompt import Graph, GraphNode
-from engine.run import failures
-from engine.run.board import Board, Place, State
-from engine.run.call import Bench, Errand, NodeCall
-from engine.run.events import (
-    Ended,
-    Expanded,
-    NodeFailed,
-    NodeFinished,
-    NodeShown,
-    NodeStarted,
-    Started,
-    now_ms,
-)
-from engine.run.expand import grown
-from engine.run.failures import sendable
-from engine.run.inputs import Inputs, SourceFailed, items, unasked
-from engine.run.kept import Kept
-from engine.run.loop import Loop, Tell
-from engine.run.row import Row
-from engine.run.turns import filled, holes, result, turns
+from engine.run import events, failures
+from engine.run.context import JobContext, WorkerContext
+from engine.run.execution_graph import ExecutionGraph, NodeState, NodeStatus
+from engine.run.expand import read_expansions
+from engine.run.failures import to_plain_data
+from engine.run.inline_runner import InlineRunner
+from engine.run.inputs import Inputs, SourceFailed, link_items, unrequested_inputs
+from engine.run.invocation import NodeInvocation
+from engine.run.job_results import JobResultCache
+from engine.run.list_mapping import map_over_lists, merge_results, placeholders, resolve
+from engine.run.outbox import EventOutbox, EventSink
 from engine.store.cache import NodeResult
 from engine.store.history import Failure, Job, Partial, Status
 
@@ -43,106 +34,109 @@ CONTINUE = "continue_independent"
 
 
 class JobRun:
-    """One job on its way through a worker.
+    """The execution of one job in a worker.
 
-    A node ends in a lane, in the event loop or in a thread that writes to the disk; whichever it
-    is goes on with the job from there, under the job's lock. `flush` tells now what is to tell.
+    A node ends in a lane, in the event loop or in a thread that writes to the disk; that thread
+    advances the job, under the job's lock. `flush` sends the queued events now.
 
     Args:
-        bench: what the worker shares among its jobs.
+        worker: what all jobs of the worker share.
         job: the job.
-        tell: takes its events; the last one is always `Ended`.
-        over: called after that, in any thread.
+        on_events: receives its events; the last one is always `JobFinished`.
+        on_closed: called after that, in any thread.
     """
 
-    def __init__(self, bench: Bench, job: Job, tell: Tell, over: Callable[[], object]) -> None:
-        self._bench = bench
+    def __init__(
+        self, worker: WorkerContext, job: Job, on_events: EventSink, on_closed: Callable[[], object]
+    ) -> None:
+        self._worker = worker
         self._job = job
-        self._loop = Loop(bench.loop, tell, self._break)
-        self.flush = self._loop.flush
-        self._over = over
-        self._ended: Ended | None = None
+        self._outbox = EventOutbox(worker.loop, on_events, self._fail_job)
+        self.flush = self._outbox.flush
+        self._on_closed = on_closed
+        self._ended: events.JobFinished | None = None
         cancelled = self._cancelled = threading.Event()
         self._nodes: dict[str, GraphNode] = {}
         self._parents: dict[str, str] = {}
-        self._errand = Errand(bench, job, self._loop.tell, cancelled, self._nodes, self._parents)
-        self._goes_on = job.extra.get("node_failure_policy") == CONTINUE
+        emit = self._outbox.emit
+        self._context = JobContext(worker, job, emit, cancelled, self._nodes, self._parents)
+        self._continues_on_failure = job.extra.get("node_failure_policy") == CONTINUE
         self._lock = threading.Lock()
         self._graph = Graph({})
-        self._keys = Keys(f"{job.id} {job.created}", bench.folders)  # an id may be used again
-        self._kept = Kept(bench, self._loop)
-        self._board = Board(self._kept.find)
-        self._inputs = Inputs(self._board, self._lock, self._go_on)
-        self._calls: dict[str, NodeCall] = {}
-        self._elsewhere = 0  # places whose result an equal node makes
-        self._row = Row(self._errand, self._lock, self._run_quick, self._go_on)
+        self._keys = Keys(f"{job.id} {job.created}", worker.folders)  # an id may be used again
+        self._results = JobResultCache(worker, self._outbox)
+        self._execution = ExecutionGraph(self._results.find)
+        self._inputs = Inputs(self._execution, self._lock, self._advance)
+        self._calls: dict[str, NodeInvocation] = {}
+        self._in_flight_elsewhere = 0  # nodes whose result an equal node computes
+        self._inline = InlineRunner(self._context, self._lock, self._run_inline, self._advance)
         self._executed: list[str] = []
         self._failures: list[Failure] = []
 
-    def begin(self, runs_quick: bool = False) -> None:
-        """Start the job; with `runs_quick` this thread runs the quick nodes it begins with."""
-        self._row.thread = threading.get_ident() if runs_quick else None
+    def begin(self, run_inline: bool = False) -> None:
+        """Start the job; with `run_inline` this thread runs the quick nodes it begins with."""
+        self._inline.thread = threading.get_ident() if run_inline else None
         try:
-            self._graph = Graph.of(self._job.prompt, self._bench.registry)
+            self._graph = Graph.of(self._job.prompt, self._worker.registry)
             self._nodes.update(self._graph.nodes)
             nodes = self._graph.ordered(self._job.outputs)
             if any(map(has_fingerprint, nodes)):
-                self._loop.spawn(partial(self._begin_asking, nodes))
+                self._outbox.spawn(partial(self._begin_with_fingerprints, nodes))
             else:
                 self._begin(nodes, {})
         except Exception as error:  # noqa: BLE001 - whatever it is, the job ends
-            self._break(error)
+            self._fail_job(error)
 
     def cancel(self) -> None:
         """Interrupt the job."""
         with self._lock:
-            running = [self._board.places[id] for id in self._calls]
-            self._end("interrupted", failures.interrupted(running, self._executed))
+            running = [self._execution.states[id] for id in self._calls]
+            self._end("interrupted", failures.of_interrupt(running, self._executed))
         self._close()
 
-    async def _begin_asking(self, nodes: list[GraphNode]) -> None:
+    async def _begin_with_fingerprints(self, nodes: list[GraphNode]) -> None:
         self._begin(nodes, await fingerprints(nodes))
 
     def _begin(self, nodes: list[GraphNode], prints: Mapping[str, object]) -> None:
         self._keys.add(nodes, prints)
-        self._kept.begin(self._job.id, self._keys.made.values())
+        self._results.begin_job(self._job.id, self._keys.made.values())
         made = self._keys.made
-        whole, gone = self._kept.shown_inside(nodes, made)
-        has = self._kept.has
+        whole, gone = self._results.find_expansion_outputs(nodes, made)
+        has = self._results.has
         cached = [n.id for n in nodes if n.id in whole or has(made[n.id], shows=n.spec.shows)]
-        self._loop.note(Started(cached, now_ms()))
+        self._outbox.enqueue(events.JobStarted(cached, events.now_ms()))
         with self._lock:
-            self._board.add(nodes, made)
-            self._kept.retell(whole, self._board.places)
-            self._board.aim_at(*self._job.outputs, *gone)
-        self._go_on()
-
-    def _go_on(self) -> None:
-        """Start what is ready, tell what happened, write down what is to outlive a crash."""
+            self._execution.add(nodes, made)
+            self._results.replay_expansion_outputs(whole, self._execution.states)
+            self._execution.add_targets(*self._job.outputs, *gone)
         self._advance()
-        self._close()
-        self._loop.flush()
-        self._kept.write()
 
     def _advance(self) -> None:
+        """Start what is ready, send the events, save what must survive a crash."""
+        self._start_ready()
+        self._close()
+        self._outbox.flush()
+        self._results.flush()
+
+    def _start_ready(self) -> None:
         try:
             with self._lock:
-                starts = self._starts()
+                starts = self._prepare_ready()
             for start in starts:
                 start()
         except Exception as error:  # noqa: BLE001 - a job must not hang
-            self._break(error)
+            self._fail_job(error)
 
-    def _starts(self) -> list[Callable[[], object]]:
-        """Make calls of what is ready; gives what sets them going, outside of the lock."""
+    def _prepare_ready(self) -> list[Callable[[], object]]:
+        """Prepare the nodes that are ready; returns what starts them, outside of the lock."""
         starts: list[Callable[[], object]] = []
         while self._ended is None:
-            if self._board.ready:
-                place = self._board.ready.popleft()
-                start = self._start(place) if place.state is State.WANTED else None
+            if self._execution.ready:
+                state = self._execution.ready.popleft()
+                start = self._prepare(state) if state.status is NodeStatus.REQUESTED else None
                 if start is not None:
                     starts.append(start)
-            elif not self._board.open:
+            elif not self._execution.open_targets:
                 self._succeed()
             elif self._is_stuck():
                 self._fail_cycle()
@@ -151,250 +145,256 @@ class JobRun:
         return starts
 
     def _is_stuck(self) -> bool:
-        """Whether all that runs waits for inputs that nobody computes."""
-        places = self._board.places
-        calls = self._calls.items()
-        return not self._elsewhere and all(0 < c.left == places[id].idle for id, c in calls)
+        """Whether all running calls wait for inputs that nothing computes."""
+        states, calls = self._execution.states, self._calls.items()
+        waiting = all(0 < call.remaining == states[id].awaiting_calls for id, call in calls)
+        return waiting and not self._in_flight_elsewhere
 
-    def _start(self, place: Place) -> Callable[[], object] | None:
-        if place.unfilled is not None:
-            self._fill(place, place.unfilled)
+    def _prepare(self, state: NodeState) -> Callable[[], object] | None:
+        if state.pending_result is not None:
+            self._complete_expansion(state, state.pending_result)
             return None
-        if self._is_made(place):
+        if self._is_cached_or_in_flight(state):
             return None
-        spec = place.node.spec
-        asks = spec.needs is not None and not place.has_all and bool(unasked(place))
-        given = self._inputs.of(place)
-        call = NodeCall(
-            self._errand,
-            place.node,
-            spec.needs if asks and spec.needs is not None else spec.function,
+        spec = state.node.spec
+        needs = spec.needs if not state.needs_satisfied and unrequested_inputs(state) else None
+        given = self._inputs.collect(state)
+        call = NodeInvocation(
+            self._context,
+            state.node,
+            needs or spec.function,
             given,
-            turns(place.node, given),
-            on_start=partial(self._announce, place),
-            done=partial(self._taken, place),
+            map_over_lists(state.node, given),
+            on_start=partial(self._emit_started, state),
+            on_done=partial(self._on_call_done, state),
         )
-        if not asks or not call.left:
-            self._tell_blocked(place, call)
-        if not call.left:
-            self._announce(place)
-            self._settle(place, result(spec, call.turns, call.returned), {})
+        if needs is None or not call.remaining:
+            self._emit_blocked(state, call)
+        if not call.remaining:
+            self._emit_started(state)
+            self._complete(state, merge_results(spec, call.calls, call.returned), {})
             return None
-        self._calls[place.node.id] = call
+        self._calls[state.node.id] = call
         if call.in_loop:
-            return partial(self._loop.spawn, call.run_in_loop)
-        return self._row.add(place, call) if self._row.takes(call) else call.submit
+            return partial(self._outbox.spawn, call.run_in_loop)
+        return self._inline.add(state, call) if self._inline.accepts(call) else call.submit
 
-    def _is_made(self, place: Place) -> bool:
-        """Whether an equal node makes the result now, or has made it since it was wanted."""
-        if not self._kept.claim(place, partial(self._loop.call, partial(self._look_again, place))):
-            self._elsewhere += 1
+    def _is_cached_or_in_flight(self, state: NodeState) -> bool:
+        """Whether an equal node computes the result now, or has since it was requested."""
+        retry = partial(self._outbox.call_soon, partial(self._retry, state))
+        if not self._results.acquire(state, retry):
+            self._in_flight_elsewhere += 1
             return True
-        known = self._kept.find(place)
+        known = self._results.find(state)
         if known is not None:
-            self._leave(place)
-            self._board.settle(place, known)
+            self._release(state)
+            self._execution.complete(state, known)
         return known is not None
 
-    def _look_again(self, place: Place) -> None:
+    def _retry(self, state: NodeState) -> None:
         with self._lock:
-            self._elsewhere -= 1
-            self._board.ready.append(place)
-        self._go_on()
-
-    def _run_quick(self, device: str, place: Place, call: NodeCall) -> None:
-        self._loop.flush_old()
-        call.run_here(device)
-        self._take(place, call)
+            self._in_flight_elsewhere -= 1
+            self._execution.ready.append(state)
         self._advance()
 
-    def _announce(self, place: Place, now: bool = False) -> None:
-        if not place.announced:
-            place.announced = True
-            self._loop.note(NodeStarted.here(place.node.id))
+    def _run_inline(self, device: str, state: NodeState, call: NodeInvocation) -> None:
+        self._outbox.flush_if_due()
+        call.run_inline(device)
+        self._handle_call(state, call)
+        self._start_ready()
+
+    def _emit_started(self, state: NodeState, now: bool = False) -> None:
+        if not state.started:
+            state.started = True
+            self._outbox.enqueue(events.NodeStarted.in_this_thread(state.node.id))
         if now:
-            self._loop.flush()
+            self._outbox.flush()
 
-    def _taken(self, place: Place, call: NodeCall) -> None:
-        self._take(place, call)
-        self._go_on()
+    def _on_call_done(self, state: NodeState, call: NodeInvocation) -> None:
+        self._handle_call(state, call)
+        self._advance()
 
-    def _take(self, place: Place, call: NodeCall) -> None:
-        """Take what a call returned."""
+    def _handle_call(self, state: NodeState, call: NodeInvocation) -> None:
+        """Process what a call returned; an error there fails the job."""
         try:
-            self._took(place, call)
+            self._process_call(state, call)
         except Exception as error:  # noqa: BLE001 - a job must not hang
-            self._break(error)
+            self._fail_job(error)
 
-    def _took(self, place: Place, call: NodeCall) -> None:
-        place.seconds += call.seconds
+    def _process_call(self, state: NodeState, call: NodeInvocation) -> None:
+        state.seconds += call.seconds
         if call.error is not None:
-            self._fail(place, call, call.error)
+            self._on_node_error(state, call, call.error)
             return
-        if call.asks:
-            self._took_needs(place, call)
+        if call.is_needs_call:
+            self._process_needs(state, call)
             return
-        self._bench.costs[place.node.spec.id] = call.seconds
+        self._worker.durations[state.node.spec.id] = call.seconds
         if any(isinstance(item, Expansion) for item in call.returned):
-            self._loop.spawn(partial(self._expand, place, call))
+            self._outbox.spawn(partial(self._expand, state, call))
             return
         try:
-            made = result(place.node.spec, call.turns, call.returned, call.warnings)
-            shown = sendable(made.shown or {})
+            result = merge_results(state.node.spec, call.calls, call.returned, call.warnings)
+            shown = to_plain_data(result.shown or {})
         except Exception as error:  # noqa: BLE001 - a node may return anything
-            self._fail(place, call, error)
+            self._on_node_error(state, call, error)
             return
-        if self._kept.keep(place, made):
+        if self._results.store(state, result):
             with self._lock:
-                self._settle(place, made, shown)
+                self._complete(state, result, shown)
         else:
-            self._loop.spawn(partial(self._save, place, made, shown))
+            self._outbox.spawn(partial(self._save, state, result, shown))
 
-    async def _save(self, place: Place, made: NodeResult, shown: dict[str, list[Any]]) -> None:
-        await self._kept.save(place, made)
+    async def _save(
+        self, state: NodeState, result: NodeResult, shown: dict[str, list[Any]]
+    ) -> None:
+        await self._results.save(state, result)
         with self._lock:
-            self._settle(place, made, shown)
-        self._go_on()
+            self._complete(state, result, shown)
+        self._advance()
 
-    def _leave(self, place: Place) -> None:
-        """Nothing runs for the node any more; the lock is held."""
-        self._calls.pop(place.node.id, None)
-        self._kept.leave(place)
+    def _release(self, state: NodeState) -> None:
+        """Nothing runs for the node any more; the job's lock is held."""
+        self._calls.pop(state.node.id, None)
+        self._results.release(state)
 
-    def _settle(self, place: Place, made: NodeResult, shown: dict[str, list[Any]]) -> None:
-        """The node is done; the lock is held."""
-        id = place.node.id
-        self._leave(place)
+    def _complete(self, state: NodeState, result: NodeResult, shown: dict[str, list[Any]]) -> None:
+        """The node is done; the job's lock is held."""
+        id = state.node.id
+        self._release(state)
         self._executed.append(id)
         if shown:
-            self._loop.note(NodeShown(id, shown))
-        self._loop.note(NodeFinished(id, cached=False, seconds=place.seconds))
-        self._board.settle(place, made)
+            self._outbox.enqueue(events.NodeOutput(id, shown))
+        self._outbox.enqueue(events.NodeFinished(id, cached=False, seconds=state.seconds))
+        self._execution.complete(state, result)
 
-    def _took_needs(self, place: Place, call: NodeCall) -> None:
-        """Have computed what the node needs; if that is nothing more, it is ready."""
+    def _process_needs(self, state: NodeState, call: NodeInvocation) -> None:
+        """Request the inputs that `needs` returned; if there are none, the node is ready."""
         if any(map(inspect.isawaitable, call.returned)):
-            self._loop.spawn(partial(self._await_needs, place, call))
+            self._outbox.spawn(partial(self._await_needs, state, call))
             return
         named = {name for names in call.returned for name in names or ()}
         with self._lock:
-            del self._calls[place.node.id]
-            wanted = named.intersection(unasked(place))
-            place.followed |= wanted
-            place.has_all = not wanted
-            links = place.followed_links().values()
-            self._board.hold(place, [self._board.places[link.node] for link in links])
+            del self._calls[state.node.id]
+            requested = named.intersection(unrequested_inputs(state))
+            state.requested_inputs |= requested
+            state.needs_satisfied = not requested
+            links = state.requested_links().values()
+            self._execution.wait_for(state, [self._execution.states[link.node] for link in links])
 
-    async def _await_needs(self, place: Place, call: NodeCall) -> None:
+    async def _await_needs(self, state: NodeState, call: NodeInvocation) -> None:
         await call.await_returned()
-        self._taken(place, call)
+        self._on_call_done(state, call)
 
-    async def _expand(self, place: Place, call: NodeCall) -> None:
-        """Put what a node expanded into onto the board; the node is done when that is."""
+    async def _expand(self, state: NodeState, call: NodeInvocation) -> None:
+        """Add the expansion of a node to the execution graph; the node is done when that is."""
         try:
-            growth = grown(place.node, call.returned, self._bench.registry, self._nodes)
-            made = result(place.node.spec, call.turns, growth.returned, call.warnings)
-            sendable(made.shown or {})
-            places = self._board.places
-            older = self._graph.ordered(id for id in growth.outside if id not in places)
-            prints = await fingerprints([*older, *growth.nodes])
+            registry = self._worker.registry
+            expansion = read_expansions(state.node, call.returned, registry, self._nodes)
+            result = merge_results(state.node.spec, call.calls, expansion.returned, call.warnings)
+            to_plain_data(result.shown or {})
+            states = self._execution.states
+            older = self._graph.ordered(id for id in expansion.outside if id not in states)
+            prints = await fingerprints([*older, *expansion.nodes])
         except CycleError as error:
             with self._lock:
-                self._drop(place, failures.cycle(error.nodes, place, self._executed))
+                self._fail_node(state, failures.of_cycle(error.nodes, state, self._executed))
         except Exception as error:  # noqa: BLE001 - a node may return anything
-            self._fail(place, call, error)
+            self._on_node_error(state, call, error)
         else:
             with self._lock:
-                self._leave(place)
-                older = [node for node in older if node.id not in places]
+                self._release(state)
+                older = [node for node in older if node.id not in states]
                 self._keys.add(older, prints)
-                self._keys.add(growth.nodes, prints, place.node)
-                keys, new = self._keys.made, {node.id: node for node in growth.nodes}
-                self._board.add(older, keys)
-                self._kept.grow(self._job.id, place.key, [keys[id] for id in new])
+                self._keys.add(expansion.nodes, prints, state.node)
+                keys, new = self._keys.made, {node.id: node for node in expansion.nodes}
+                self._execution.add(older, keys)
+                self._results.add_expansion(self._job.id, state.key, [keys[id] for id in new])
                 self._nodes.update(new)
-                self._parents.update(dict.fromkeys(new, place.node.id))
-                whole, gone = self._kept.shown_inside(growth.nodes, keys)
-                display = self._board.expand(place, growth, made, keys)
-                self._loop.note(Expanded(place.node.id, display))
-                self._kept.retell(whole, places)
-                self._board.aim_at(*gone)
-        self._go_on()
+                self._parents.update(dict.fromkeys(new, state.node.id))
+                whole, gone = self._results.find_expansion_outputs(expansion.nodes, keys)
+                display = self._execution.expand(state, expansion, result, keys)
+                self._outbox.enqueue(events.NodeExpanded(state.node.id, display))
+                self._results.replay_expansion_outputs(whole, states)
+                self._execution.add_targets(*gone)
+        self._advance()
 
-    def _fill(self, place: Place, unfilled: NodeResult) -> None:
-        """A node is done whose expansion is."""
-        made = filled(unfilled, partial(items, self._board))
-        self._kept.keep_expanded(place, made)
-        self._settle(place, made, sendable(made.shown or {}))
-        for id in dict.fromkeys(link.node for link in holes(unfilled.outputs)):
-            self._board.release(self._board.places[id])
+    def _complete_expansion(self, state: NodeState, pending: NodeResult) -> None:
+        """Complete a node whose expansion is done."""
+        result = resolve(pending, partial(link_items, self._execution))
+        self._results.store_expanded(state, result)
+        self._complete(state, result, to_plain_data(result.shown or {}))
+        for id in dict.fromkeys(link.node for link in placeholders(pending.outputs)):
+            self._execution.release(self._execution.states[id])
 
-    def _tell_blocked(self, place: Place, call: NodeCall) -> None:
-        for turn in call.turns:
-            if isinstance(turn, Blocked) and turn.message is not None:
-                self._announce(place)
-                self._loop.note(NodeFailed(failures.blocked(place, turn, self._executed)))
+    def _emit_blocked(self, state: NodeState, call: NodeInvocation) -> None:
+        for arguments in call.calls:
+            if isinstance(arguments, Blocked) and arguments.message is not None:
+                self._emit_started(state)
+                failure = failures.of_blocked(state, arguments, self._executed)
+                self._outbox.enqueue(events.NodeFailed(failure))
 
-    def _fail(self, place: Place, call: NodeCall, error: Exception) -> None:
+    def _on_node_error(self, state: NodeState, call: NodeInvocation, error: Exception) -> None:
         """A node raised an error."""
         with self._lock:
-            self._leave(place)
+            self._release(state)
             if self._ended is not None:
                 return
             if isinstance(error, Interrupted):
-                self._end("interrupted", failures.interrupted([place], self._executed))
+                self._end("interrupted", failures.of_interrupt([state], self._executed))
             elif isinstance(error, SourceFailed):
-                self._board.fail(place)
+                self._execution.fail(state)
             else:
-                log.error("node %s failed", place, exc_info=error)
-                done, home = self._executed, self._bench.folders
-                self._drop(place, failures.failure(place, call.inputs, error, done, home))
+                log.error("node %s failed", state, exc_info=error)
+                done, home = self._executed, self._worker.folders
+                self._fail_node(state, failures.of_node(state, call.inputs, error, done, home))
 
     def _fail_cycle(self) -> None:
-        """Nothing can go on, as nodes wait for each other: an expansion made it so."""
-        ids = [place.node.id for place in self._board.cycle()]
-        blamed = next(p for p in map(self._board.places.__getitem__, ids) if p.unfilled is not None)
-        self._drop(blamed, failures.cycle(ids, blamed, self._executed))
+        """Nodes wait for each other in a cycle, made by an expansion."""
+        cycle = self._execution.find_cycle()
+        ids = [state.node.id for state in cycle]
+        blamed = next(state for state in cycle if state.pending_result is not None)
+        self._fail_node(blamed, failures.of_cycle(ids, blamed, self._executed))
 
-    def _drop(self, place: Place, failure: Failure) -> None:
-        """The job ends, or goes on without the node and what needs it; the lock is held."""
-        self._leave(place)
+    def _fail_node(self, state: NodeState, failure: Failure) -> None:
+        """Fail the job, or continue without the node and what needs it; the job's lock is held."""
+        self._release(state)
         self._failures.append(failure)
-        if self._goes_on:
-            self._loop.note(NodeFailed(failure))
-            self._board.fail(place)
+        if self._continues_on_failure:
+            self._outbox.enqueue(events.NodeFailed(failure))
+            self._execution.fail(state)
         else:
             self._end("error", failure)
 
     def _succeed(self) -> None:
-        """Every output is done, or has failed while the job went on."""
+        """Every target is done, or has failed while the job continued."""
         if not self._failures:
-            self._kept.finish()
+            self._results.finish()
             self._end("success")
             return
-        outcome = failures.outcome(self._board, self._failures)
+        outcome = failures.partial_result(self._execution, self._failures)
         if outcome.successful_outputs:
             self._end("success", partial=outcome)
         else:
             self._end("error", self._failures[0])
 
-    def _break(self, error: Exception) -> None:
-        """Something failed that is no node."""
+    def _fail_job(self, error: Exception) -> None:
+        """An error outside of the nodes fails the job."""
         log.error("job %s failed outside of its nodes", self._job.id, exc_info=error)
         with self._lock:
-            self._end("error", failures.broken(error, self._executed))
+            self._end("error", failures.of_job(error, self._executed))
         self._close()
 
     def _end(
         self, status: Status, failure: Failure | None = None, partial: Partial | None = None
     ) -> None:
-        """The job is over; the lock is held."""
+        """Set how the job ended, once; the job's lock is held."""
         if self._ended is None:
-            self._ended = Ended(status, now_ms(), failure, partial)
-            self._kept.end(self._job.id)
+            self._ended = events.JobFinished(status, events.now_ms(), failure, partial)
+            self._results.end_job(self._job.id)
 
     def _close(self) -> None:
-        """Tell how the job ended, if it has."""
-        if self._ended is not None and self._loop.close(self._ended):
+        """If the job has ended, emit that and close the outbox."""
+        if self._ended is not None and self._outbox.close(self._ended):
             self._cancelled.set()
-            self._over()
+            self._on_closed()

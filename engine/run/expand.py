@@ -1,4 +1,4 @@
-"""Graphs that nodes return in their own place, made ready to run."""
+"""Expansions: graphs that nodes return in their own place, made ready to run."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from engine.graph.prompt import (
     origin,
     past_passing,
 )
-from engine.run.turns import Hole
+from engine.run.list_mapping import Placeholder
 
-LONGEST_ID = 200
+MAX_ID_LENGTH = 200
 READABLE_ID = 80
 PLAIN = (str, int, float, bool, type(None))
 
@@ -36,14 +36,14 @@ class ExpansionError(SoundstageError):
 
 
 @dataclass(frozen=True)
-class Grown:
-    """The graphs of all runs of one node.
+class ExpandedGraph:
+    """The graphs that all calls of one node returned.
 
     Attributes:
-        nodes: each after those of them that it takes from.
-        returned: what the runs returned, with holes in the place of links into the graphs.
-        display: the node that clients shall show for a new one, where that says so itself.
-        outside: ids of older nodes that they take from.
+        nodes: each after its sources.
+        returned: what the calls returned, with placeholders for links into the graphs.
+        display: the node that clients show for a new one, where the graph sets it.
+        outside: ids of older nodes that are sources of theirs.
     """
 
     nodes: list[GraphNode]
@@ -52,14 +52,14 @@ class Grown:
     outside: list[str]
 
 
-def grown(
+def read_expansions(
     parent: GraphNode, returned: Sequence[Any], registry: Registry, known: dict[str, GraphNode]
-) -> Grown:
-    """Read what the runs of a node returned.
+) -> ExpandedGraph:
+    """Read the expansions among what the calls of a node returned.
 
     Args:
         parent: the node.
-        returned: what each of its runs returned; some are Expansions.
+        returned: what each of its calls returned; some are Expansions.
         registry: the nodes there are.
         known: the nodes of the job so far.
 
@@ -70,11 +70,11 @@ def grown(
     nodes: dict[str, GraphNode] = {}
     display: dict[str, str] = {}
     read: list[Any] = []
-    for turn, item in enumerate(returned):
+    for call_index, item in enumerate(returned):
         if not isinstance(item, Expansion):
             read.append(item)
             continue
-        reader = _Reader(parent, turn, item, registry, known)
+        reader = _Reader(parent, call_index, item, registry, known)
         nodes |= reader.nodes()
         display |= reader.display
         read.append(reader.outputs(nodes))
@@ -83,16 +83,16 @@ def grown(
     sources = {id: [link.node for link in node.links.values()] for id, node in nodes.items()}
     order = ordered(nodes, lambda id: [source for source in sources[id] if source in nodes])
     outside = {source: None for ids in sources.values() for source in ids if source not in nodes}
-    return Grown([nodes[id] for id in order], read, display, [*outside])
+    return ExpandedGraph([nodes[id] for id in order], read, display, [*outside])
 
 
 class _Reader:
-    """One graph; ids without the parent's get the parent's and the run's number before them."""
+    """One graph; ids without the parent's get the parent's and the call's number as a prefix."""
 
     def __init__(
         self,
         parent: GraphNode,
-        turn: int,
+        call_index: int,
         expansion: Expansion,
         registry: Registry,
         known: dict[str, GraphNode],
@@ -104,7 +104,7 @@ class _Reader:
         self._ids: dict[str, str] = {}
         for id in map(str, expansion.graph):
             own = id.startswith(f"{parent.id}.")
-            self._ids[id] = shortened(id if own else f"{parent.id}.{turn}.0.{id}")
+            self._ids[id] = shorten_id(id if own else f"{parent.id}.{call_index}.0.{id}")
         self.display: dict[str, str] = {}
 
     def nodes(self) -> dict[str, GraphNode]:
@@ -127,17 +127,17 @@ class _Reader:
         return nodes
 
     def outputs(self, nodes: dict[str, GraphNode]) -> Artifact:
-        """What the run returned, with a hole for each link."""
+        """What the call returned, with a placeholder for each link."""
         values: list[Any] = []
         for number, value in enumerate(self._expansion.outputs):
             link = as_link(value)
             if link is None:
                 values.append(value)
                 continue
-            link, everything = self._inside(link), ChainMap(nodes, self._known)
+            link, everything = self._full_link(link), ChainMap(nodes, self._known)
             self._check(link, f"its output {number}", everything)
             found = origin(link, everything, self._origins)
-            values.append(Hole(found) if isinstance(found, Link) else found.value)
+            values.append(Placeholder(found) if isinstance(found, Link) else found.value)
         artifact = Artifact(values)
         artifact.shown = self._expansion.shown
         return artifact
@@ -152,14 +152,14 @@ class _Reader:
             )
         spec = self._registry.get(class_type)
         if spec is None:
-            told = f"the expansion needs a node {class_type!r}, which is not there"
-            raise ExpansionError(self._registry.without(class_type, told))
+            message = f"the expansion needs a node {class_type!r}, which is not there"
+            raise ExpansionError(self._registry.without(class_type, message))
         node = graph_node(id, spec, cast("dict[str, Any]", inputs))
         opaque = (name for name, value in node.literals.items() if not is_plain(value))
-        links = {name: self._inside(link) for name, link in node.links.items()}
+        links = {name: self._full_link(link) for name, link in node.links.items()}
         return replace(node, links=links, opaque=frozenset(opaque))
 
-    def _inside(self, link: Link) -> Link:
+    def _full_link(self, link: Link) -> Link:
         return Link(self._ids.get(link.node, link.node), link.slot)
 
     def _check(self, link: Link, where: str, nodes: Mapping[str, GraphNode]) -> None:
@@ -176,15 +176,15 @@ class _Reader:
             )
 
 
-def shortened(id: str) -> str:
-    """An id of bearable length: those of a loop hold those of all its turns so far."""
-    if len(id) <= LONGEST_ID:
+def shorten_id(id: str) -> str:
+    """An id of at most 200 characters: those of a loop contain those of all its iterations."""
+    if len(id) <= MAX_ID_LENGTH:
         return id
     return f"{id[:READABLE_ID]}~{hashlib.blake2b(id.encode(), digest_size=12).hexdigest()}"
 
 
 def is_plain(value: Any) -> bool:
-    """Whether a value is plain data, whose text tells all of it."""
+    """Whether a value is plain data, whose repr describes it completely."""
     waiting = [value]
     while waiting:
         item = waiting.pop()

@@ -1,4 +1,4 @@
-"""What is told of a failure, and what can be sent at all."""
+"""Descriptions of failures for clients, and values as data that can be sent."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ import msgspec
 
 from engine.authoring.errors import Interrupted
 from engine.authoring.protocols import Blocked
-from engine.run.board import Board, Place, State
+from engine.run.execution_graph import ExecutionGraph, NodeState, NodeStatus
 from engine.store.folders import Folders
 from engine.store.history import Failure, Partial
 
 SHOWN_INPUT_CHARACTERS = 200
 CYCLE = "graph.DependencyCycleError"
 BLOCKED = "ExecutionBlocked"
-WANTED = re.compile(r"allocate:? ([\d.]+ (?:bytes|[KMGTPE]i?B))")
-"""How much could not be had, in the words of array libraries."""
+REQUESTED_BYTES = re.compile(r"allocate:? ([\d.]+ (?:bytes|[KMGTPE]i?B))")
+"""How much could not be allocated, in the messages of array libraries."""
 
 
-def failure(
-    place: Place,
+def of_node(
+    state: NodeState,
     inputs: Mapping[str, Any],
     error: Exception,
     executed: Sequence[str],
     folders: Folders,
 ) -> Failure:
-    """What is told of a node that raised an error.
+    """The failure of a node that raised an error.
 
-    A node of an expansion is told as the node of the prompt that it came from.
+    A node of an expansion is reported as the node of the prompt that it came from.
 
     Args:
-        place: of the node.
+        state: of the node.
         inputs: the items of each of its inputs.
         error: what it raised.
         executed: ids of the nodes that ran.
-        folders: whose paths are not told.
+        folders: their paths are left out of the message.
     """
     kind = MemoryError if is_out_of_memory(error) else type(error)
     module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-    text = readable(str(error)).replace(f"{folders.home}/", "")
+    text = to_utf8(str(error)).replace(f"{folders.home}/", "")
     if kind is MemoryError:
-        text = _too_large(place.node.spec.id, text)
+        text = _too_large(state.node.spec.id, text)
     return Failure(
-        node=place.root.node.id,
-        node_type=place.root.node.spec.id,
+        node=state.root.node.id,
+        node_type=state.root.node.spec.id,
         message=text or kind.__name__,
         exception=module + kind.__qualname__,
         inputs={
-            name: [brief(item) for item in cast("list[Any]", items)]
+            name: [summarize(item) for item in cast("list[Any]", items)]
             for name, items in inputs.items()
             if isinstance(items, list)
         },
@@ -66,8 +66,8 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def _too_large(node_type: str, text: str) -> str:
-    """What is told in the place of a library's own words."""
-    found = WANTED.search(text)
+    """The message in place of the library's own."""
+    found = REQUESTED_BYTES.search(text)
     wanted = f" ({found[1]} in one piece)" if found else ""
     return (
         f"{node_type}: there is not enough memory for what it is asked to make{wanted}; "
@@ -75,66 +75,66 @@ def _too_large(node_type: str, text: str) -> str:
     )
 
 
-def cycle(ids: Sequence[str], blamed: Place, executed: Sequence[str]) -> Failure:
-    """What is told of nodes that wait for each other, as an expansion made them."""
+def of_cycle(ids: Sequence[str], blamed: NodeState, executed: Sequence[str]) -> Failure:
+    """The failure of nodes that wait for each other, made by an expansion."""
     root = blamed.root.node
     walk = " -> ".join(ids)
     text = f"Dependency cycle detected: {walk}; {root.spec.id} expanded into nodes that need it"
     return Failure(root.id, root.spec.id, text, CYCLE, executed=[*executed])
 
 
-def blocked(place: Place, by: Blocked, executed: Sequence[str]) -> Failure:
-    """What is told of a node that did not run because an input says why it shall not."""
-    root = place.root.node
+def of_blocked(state: NodeState, by: Blocked, executed: Sequence[str]) -> Failure:
+    """The failure of a node that did not run because an input is blocked with a message."""
+    root = state.root.node
     return Failure(root.id, root.spec.id, by.message or "", BLOCKED, executed=[*executed])
 
 
-def broken(error: Exception, executed: Sequence[str]) -> Failure:
-    """What is told of a job in which something failed that is no node."""
-    text = readable(f"the job could not be run: {error}")
+def of_job(error: Exception, executed: Sequence[str]) -> Failure:
+    """The failure of a job by an error outside of its nodes."""
+    text = to_utf8(f"the job could not be run: {error}")
     return Failure("", "", text, type(error).__name__, executed=[*executed])
 
 
-def interrupted(running: Sequence[Place], executed: Sequence[str]) -> Failure:
-    """Where a job was interrupted: at the first of these nodes that really runs, if any does."""
-    root = next((place.root.node for place in running if place.announced), None)
+def of_interrupt(running: Sequence[NodeState], executed: Sequence[str]) -> Failure:
+    """The failure of an interrupted job: at the first of these nodes that has started, if any."""
+    root = next((state.root.node for state in running if state.started), None)
     id, kind = ("", "") if root is None else (root.id, root.spec.id)
     return Failure(id, kind, "interrupted", Interrupted.__name__, executed=[*executed])
 
 
-def outcome(board: Board, failed: Sequence[Failure]) -> Partial:
-    """What came of a job that went on after failures."""
-    places = board.places.values()
-    targets = [place for place in places if place.target]
+def partial_result(execution: ExecutionGraph, failed: Sequence[Failure]) -> Partial:
+    """The summary of a job that continued after failures."""
+    states = execution.states.values()
+    targets = [state for state in states if state.is_target]
     blamed = {failure.node for failure in failed}
-    lost = [place.node.id for place in places if place.state is State.FAILED]
+    lost = [state.node.id for state in states if state.status is NodeStatus.FAILED]
     return Partial(
         errors=len(failed),
         blocked=[id for id in lost if id not in blamed],
-        blocked_outputs=[place.node.id for place in targets if place.state is State.FAILED],
-        successful_outputs=[place.node.id for place in targets if place.state is State.DONE],
+        blocked_outputs=[state.node.id for state in targets if state.status is NodeStatus.FAILED],
+        successful_outputs=[state.node.id for state in targets if state.status is NodeStatus.DONE],
     )
 
 
-def brief(value: Any) -> Any:
+def summarize(value: Any) -> Any:
     """A value as a failure may show it: short, plain JSON."""
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):
         return value if value.bit_length() < 64 else f"an integer of {value.bit_length()} bits"
     if isinstance(value, str):
-        return readable(value[:SHOWN_INPUT_CHARACTERS])
+        return to_utf8(value[:SHOWN_INPUT_CHARACTERS])
     shape = getattr(value, "shape", None)
     name = type(value).__name__
     return f"{name}{tuple(shape)}" if shape is not None else name
 
 
-def readable(text: str) -> str:
-    """A text that can be sent: file names and their errors may hold what is no Unicode."""
+def to_utf8(text: str) -> str:
+    """A text as valid UTF-8: file names and their errors may hold lone surrogates."""
     return text.encode(errors="replace").decode()
 
 
-def sendable(shown: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+def to_plain_data(shown: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
     """What an output node shows, as plain data.
 
     Raises:

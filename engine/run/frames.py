@@ -1,4 +1,4 @@
-"""What server and worker process say to each other: msgpack frames over a socket pair."""
+"""The protocol between server and worker process: msgpack frames over a socket pair."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class RunJob(Struct, tag=True, frozen=True):
     job: bytes
 
     @classmethod
-    def of(cls, job: Job) -> RunJob:
+    def from_job(cls, job: Job) -> RunJob:
         """The frame for a job."""
         return cls(msgspec.json.encode(job))
 
-    def decoded(self) -> Job:
+    def to_job(self) -> Job:
         """The job of the frame."""
         return msgspec.json.decode(self.job, type=Job)
 
@@ -46,35 +46,35 @@ class Free(Struct, tag=True, frozen=True):
     free_memory: bool
 
 
-class AskFacts(Struct, tag=True, frozen=True):
-    """To the worker: what are you? Answered with `Facts`."""
+class FactsRequest(Struct, tag=True, frozen=True):
+    """To the worker: describe yourself. Answered with `FactsResponse`."""
 
 
-class Facts(Struct, tag=True, frozen=True):
+class FactsResponse(Struct, tag=True, frozen=True):
     """From the worker: versions, devices, memory."""
 
     facts: dict[str, Any]
 
 
-class AskGuests(Struct, tag=True, frozen=True):
-    """To the worker: what are these nodes of your guests, or all? Answered with `Told` as JSON."""
+class NodesRequest(Struct, tag=True, frozen=True):
+    """To the worker: describe some custom nodes, or all; answered with `NodeDescriptions`."""
 
-    ask: int
+    request_id: int
     ids: list[str] | None
 
 
-class AskCheck(Struct, tag=True, frozen=True):
-    """To the worker: what does a guest's node say of its literals, given as JSON?"""
+class ValidateRequest(Struct, tag=True, frozen=True):
+    """To the worker: let a custom node validate its literals, given as JSON."""
 
-    ask: int
+    request_id: int
     node: str
-    given: bytes
+    literals: bytes
 
 
-class Answer(Struct, tag=True, frozen=True):
-    """From the worker: JSON, or why there is none, for the question of that number."""
+class Response(Struct, tag=True, frozen=True):
+    """From the worker: JSON, or why there is none, for the request of that id."""
 
-    ask: int
+    request_id: int
     body: bytes
     error: str | None = None
 
@@ -99,24 +99,24 @@ Frame: TypeAlias = (
     RunJob
     | CancelJob
     | Free
-    | AskFacts
-    | Facts
-    | AskGuests
-    | AskCheck
-    | Answer
+    | FactsRequest
+    | FactsResponse
+    | NodesRequest
+    | ValidateRequest
+    | Response
     | LogLine
     | JobEvents
 )
 
 
-def encoded(frame: Frame) -> bytes:
-    """A frame with its length before it."""
+def encode_frame(frame: Frame) -> bytes:
+    """A frame as bytes, prefixed with its length."""
     body = msgspec.msgpack.encode(frame)
     return len(body).to_bytes(LENGTH_BYTES, "big") + body
 
 
-def received(stream: BinaryIO) -> Frame:
-    """The next frame of a socket that blocks.
+def read_frame(stream: BinaryIO) -> Frame:
+    """Read the next frame of a blocking socket.
 
     Raises:
         EOFError: the other side is gone.
@@ -128,26 +128,26 @@ def received(stream: BinaryIO) -> Frame:
     return DECODER.decode(body)
 
 
-class Frames(asyncio.Protocol):
-    """Hands on the frames of a connection in an event loop.
+class FrameProtocol(asyncio.Protocol):
+    """Decodes the frames of a connection in an event loop.
 
     Args:
-        take: gets each; what it raises ends the connection.
+        on_frame: receives each; an exception from it ends the connection.
 
     Attributes:
         lost: done when the other side is gone.
     """
 
-    def __init__(self, take: Callable[[Frame], None]) -> None:
+    def __init__(self, on_frame: Callable[[Frame], None]) -> None:
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._take = take
+        self._on_frame = on_frame
         self._unread = bytearray()
 
     def data_received(self, data: bytes) -> None:
-        """Take what is whole."""
+        """Decode the complete frames."""
         self._unread += data
         while (frame := self._next()) is not None:
-            self._take(frame)
+            self._on_frame(frame)
 
     def _next(self) -> Frame | None:
         end = LENGTH_BYTES + int.from_bytes(self._unread[:LENGTH_BYTES], "big")
@@ -158,9 +158,9 @@ class Frames(asyncio.Protocol):
         return DECODER.decode(body)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell that it is over."""
+        """Resolve `lost`."""
         if exc is not None:
-            log.error("the connection to the worker process breaks", exc_info=exc)
+            log.error("the connection to the worker process broke", exc_info=exc)
         if not self.lost.done():
             self.lost.set_result(None)
 

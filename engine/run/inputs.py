@@ -1,4 +1,4 @@
-"""What a node gets: items of what it takes from, and inputs that are computed when awaited."""
+"""The inputs of a node: items of its sources, and lazy inputs, computed when awaited."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 
 from engine.authoring.protocols import Blocked
 from engine.graph.prompt import Link
-from engine.run.board import Board, Place, State
-from engine.run.turns import Items, Later
+from engine.run.execution_graph import ExecutionGraph, NodeState, NodeStatus
+from engine.run.list_mapping import Deferred, Items
 
 
 @dataclass(frozen=True)
 class LazyInput:
-    """What a `Lazy` parameter gets: awaiting it computes the input."""
+    """The value of a `Lazy` parameter: awaiting it computes the input."""
 
     get: Callable[[], Awaitable[Any]]
 
@@ -34,62 +34,64 @@ class BlockedInput(Exception):
 
 
 class SourceFailed(Exception):
-    """An awaited input cannot be computed: what it takes from failed, and the job goes on."""
+    """An awaited input cannot be computed: its source failed, and the job continues."""
 
 
 class Inputs:
-    """What the nodes of one job get.
+    """Collects the inputs of the nodes of one job.
 
     Args:
-        board: where they are.
+        execution: the nodes of the job.
         lock: of the job.
-        go_on: called in the event loop when a node awaits what is not computed yet.
+        on_request: called in the event loop when a node awaits an input that is not computed yet.
     """
 
-    def __init__(self, board: Board, lock: threading.Lock, go_on: Callable[[], None]) -> None:
-        self._board = board
+    def __init__(
+        self, execution: ExecutionGraph, lock: threading.Lock, on_request: Callable[[], None]
+    ) -> None:
+        self._execution = execution
         self._lock = lock
-        self._go_on = go_on
+        self._on_request = on_request
 
-    def of(self, place: Place) -> dict[str, Items]:
-        """The items of each input of a place that is ready."""
-        node, spec = place.node, place.node.spec
+    def collect(self, state: NodeState) -> dict[str, Items]:
+        """The items of each input of a node that is ready."""
+        node, spec = state.node, state.node.spec
         found: dict[str, Items] = {name: [value] for name, value in node.literals.items()}
         if not spec.is_patient:
             for name, link in node.links.items():
-                found[name] = items(self._board, link)
+                found[name] = link_items(self._execution, link)
             return found
         awaits = spec.needs is None
         for name, value in node.literals.items():
             if awaits and node.waits_for(name):
-                found[name] = Later(lambda _, value=value: LazyInput(partial(_at_once, value)))
-        followed = place.followed_links()
+                found[name] = Deferred(lambda _, value=value: LazyInput(partial(_at_once, value)))
+        followed = state.requested_links()
         for name, link in node.links.items():
             if name in followed:
-                found[name] = items(self._board, link)
+                found[name] = link_items(self._execution, link)
             elif spec.input(name).raw:
                 found[name] = [[link.node, link.slot]]
             elif awaits:
-                found[name] = self._later(place, link, collects=spec.input(name).collects)
+                found[name] = self._deferred(state, link, collects=spec.input(name).collects)
             else:
                 found[name] = [None]
         return found
 
-    def _later(self, place: Place, link: Link, *, collects: bool) -> Later:
-        async def get(turn: int) -> Any:
-            await self._arrival(place, self._board.places[link.node])
-            found = items(self._board, link)
+    def _deferred(self, state: NodeState, link: Link, *, collects: bool) -> Deferred:
+        async def get(call_index: int) -> Any:
+            await self._wait_for_source(state, self._execution.states[link.node])
+            found = link_items(self._execution, link)
             if not collects:
-                found = found[min(turn, len(found) - 1) :][:1] or [Blocked()]
+                found = found[min(call_index, len(found) - 1) :][:1] or [Blocked()]
             for item in found:
                 if isinstance(item, Blocked):
                     raise BlockedInput(item)
             return found if collects else found[0]
 
-        return Later(lambda turn: LazyInput(partial(get, turn)))
+        return Deferred(lambda call_index: LazyInput(partial(get, call_index)))
 
-    async def _arrival(self, place: Place, source: Place) -> None:
-        """Have a source computed for a place whose call waits meanwhile; in the event loop.
+    async def _wait_for_source(self, state: NodeState, source: NodeState) -> None:
+        """Request a source and wait for it, in the event loop, while the node's call waits.
 
         Raises:
             SourceFailed: it cannot be computed.
@@ -97,36 +99,36 @@ class Inputs:
         loop, done = asyncio.get_running_loop(), asyncio.Event()
 
         def wake() -> None:
-            place.idle -= 1
-            place.awaits.remove(source)
+            state.awaiting_calls -= 1
+            state.waiting_for.remove(source)
             loop.call_soon_threadsafe(done.set)
 
         with self._lock:
-            settled = source.at_hand or source.state is State.FAILED
+            settled = source.has_result or source.status is NodeStatus.FAILED
             if not settled:
-                place.idle += 1
-                place.awaits.append(source)
+                state.awaiting_calls += 1
+                state.waiting_for.append(source)
                 source.waiters.append(wake)
-                self._board.want(source)
+                self._execution.request(source)
         if not settled:
-            self._go_on()
+            self._on_request()
             await done.wait()
-        if source.state is State.FAILED:
+        if source.status is NodeStatus.FAILED:
             raise SourceFailed
 
 
-def items(board: Board, link: Link) -> list[Any]:
-    """What came by a link; its place is done."""
-    result = board.places[link.node].result
-    assert result is not None, "a result is kept while somebody may take it"
+def link_items(execution: ExecutionGraph, link: Link) -> list[Any]:
+    """The items of an output, by a link to it; its node is done."""
+    result = execution.states[link.node].result
+    assert result is not None, "a result is kept while a consumer may use it"
     return result.outputs[link.slot]
 
 
-def unasked(place: Place) -> list[str]:
-    """The lazy inputs that a node with `needs` did not ask for yet."""
-    node = place.node
+def unrequested_inputs(state: NodeState) -> list[str]:
+    """The lazy inputs that a node with `needs` has not requested yet."""
+    node = state.node
     lazy = (name for name in node.links if node.spec.input(name).lazy)
-    return [name for name in lazy if name not in place.followed]
+    return [name for name in lazy if name not in state.requested_inputs]
 
 
 async def _at_once(value: Any) -> Any:

@@ -21,8 +21,8 @@ class BadLinkedValue(SoundstageError):
 def within_limits(node: GraphNode, arguments: dict[str, Any], folders: FileLists) -> dict[str, Any]:
     """The arguments of a call with linked numbers as the node declares them: whole ones, say.
 
-    Only our own nodes have limits for what is linked (see `NodeSpec.limited`): packs expect that
-    nobody looks at it.
+    Only our own nodes have limits for what is linked (see `NodeSpec.limited`): custom nodes expect
+    linked values unchecked.
 
     Args:
         node: the node.

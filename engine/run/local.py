@@ -18,11 +18,11 @@ from engine.authoring.backend import Backend, CpuBackend
 from engine.authoring.registry import Registry
 from engine.devices.lanes import Lane, Lanes
 from engine.devices.residency import Residency
-from engine.run.call import Bench
-from engine.run.events import Ended, Event, now_ms
+from engine.run.context import WorkerContext
+from engine.run.events import Event, JobFinished, now_ms
 from engine.run.executor import JobRun
-from engine.run.loop import Tell
-from engine.run.worker import Hear
+from engine.run.outbox import EventSink
+from engine.run.worker import EventHandler
 from engine.store.anonymous_files import AnonymousFiles
 from engine.store.cache import Cache
 from engine.store.cache_policy import CachePolicy
@@ -64,7 +64,7 @@ class LocalWorker:
         registry: the nodes there are.
         folders: the home.
         budgets: what it may keep; shares of the machine by default.
-        keeping: which results it keeps of those.
+        cache_policy: which results it keeps of those.
     """
 
     def __init__(
@@ -72,65 +72,73 @@ class LocalWorker:
         registry: Registry,
         folders: Folders,
         budgets: Budgets | None = None,
-        keeping: CachePolicy | None = None,
+        cache_policy: CachePolicy | None = None,
     ) -> None:
         self._registry = registry
         self._folders = folders
         self._budgets = budgets
-        self._keeping = keeping or CachePolicy()
+        self._cache_policy = cache_policy or CachePolicy()
         self._jobs: dict[str, JobRun | asyncio.Task[None]] = {}
-        self._ready: asyncio.Task[_Equipment] | None = None
-        self._equipped: _Equipment | None = None
+        self._ready: asyncio.Task[_Runtime] | None = None
+        self._runtime: _Runtime | None = None
         self._loop: asyncio.AbstractEventLoop
 
     async def start(self) -> None:
         """Find the devices in the background."""
         self._loop = asyncio.get_running_loop()
-        self._ready = self._loop.create_task(self._equip())
+        self._ready = self._loop.create_task(self._initialise())
 
-    def run(self, job: Job, hear: Hear) -> None:
+    def run(self, job: Job, on_event: EventHandler) -> None:
         """Start a job."""
 
         def hear_all(events: list[Event]) -> None:
             for event in events:
-                hear(event)
+                on_event(event)
 
-        def tell(events: list[Event]) -> None:
+        def emit(events: list[Event]) -> None:
             self._loop.call_soon_threadsafe(hear_all, events)
 
-        self.begin(job, tell)
+        self.begin(job, emit)
 
-    def begin(self, job: Job, tell: Tell, *, runs_quick: bool = False) -> None:
-        """Start a job, from any thread; its events are told in whichever they happen.
+    def begin(self, job: Job, on_events: EventSink, *, run_inline: bool = False) -> None:
+        """Start a job, from any thread; `on_events` is called in the thread of each event.
 
-        With `runs_quick` the quick nodes that it begins with run before this returns.
+        With `run_inline` the quick nodes that it begins with run before this returns.
         """
-        if self._equipped is not None:
-            self._start(self._equipped.bench, job, tell, runs_quick)
+        if self._runtime is not None:
+            self._start(self._runtime.context, job, on_events, run_inline)
         else:
-            self._loop.call_soon_threadsafe(self._wait, job, tell)
+            self._loop.call_soon_threadsafe(self._wait, job, on_events)
 
-    def _wait(self, job: Job, tell: Tell) -> None:
-        task = self._loop.create_task(self._start_later(job, tell))
+    def _wait(self, job: Job, on_events: EventSink) -> None:
+        task = self._loop.create_task(self._start_later(job, on_events))
         self._jobs[job.id] = task
-        task.add_done_callback(partial(self._tell_if_early, job, tell))
+        task.add_done_callback(partial(self._emit_if_not_started, job, on_events))
 
-    def _start(self, bench: Bench, job: Job, tell: Tell, runs_quick: bool = False) -> None:
-        run = JobRun(bench, job, tell, over=partial(self._jobs.pop, job.id, None))
+    def _start(
+        self,
+        context: WorkerContext,
+        job: Job,
+        on_events: EventSink,
+        run_inline: bool = False,
+    ) -> None:
+        run = JobRun(context, job, on_events, on_closed=partial(self._jobs.pop, job.id, None))
         self._jobs[job.id] = run
-        run.begin(runs_quick)
+        run.begin(run_inline)
 
-    async def _start_later(self, job: Job, tell: Tell) -> None:
-        self._start((await self._equipment()).bench, job, tell)
+    async def _start_later(self, job: Job, on_events: EventSink) -> None:
+        self._start((await self._wait_until_ready()).context, job, on_events)
 
-    def _tell_if_early(self, job: Job, tell: Tell, starting: asyncio.Task[None]) -> None:
-        """Tell of the end of a job that could not start."""
+    def _emit_if_not_started(
+        self, job: Job, on_events: EventSink, starting: asyncio.Task[None]
+    ) -> None:
+        """Emit the end of a job that could not start."""
         if starting.cancelled() or starting.exception() is not None:
             del self._jobs[job.id]
-            tell([ended_early(starting)])
+            on_events([start_failure(starting)])
 
     def flush(self) -> None:
-        """Tell now what there is to tell of jobs."""
+        """Send the queued events of all jobs now."""
         for running in [*self._jobs.values()]:
             if isinstance(running, JobRun):
                 running.flush()
@@ -142,18 +150,18 @@ class LocalWorker:
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """Drop idle weights, and the results kept in memory."""
-        equipment = await self._equipment()
+        runtime = await self._wait_until_ready()
         if free_memory:
-            equipment.bench.cache.clear_memory()
+            runtime.context.cache.clear_memory()
         if unload_models or free_memory:
-            equipment.residency.unload_idle()
-            await asyncio.to_thread(equipment.backend.release)
+            runtime.residency.unload_idle()
+            await asyncio.to_thread(runtime.backend.release)
 
     async def facts(self) -> Mapping[str, Any]:
         """Versions, devices and their memory; empty while the devices are being found."""
-        if self._equipped is None:
+        if self._runtime is None:
             return {}
-        backend = self._equipped.backend
+        backend = self._runtime.backend
         devices = [
             {"name": name, "memory": backend.memory(name)}
             for name in (*backend.accelerators(), "cpu")
@@ -170,19 +178,19 @@ class LocalWorker:
         for running in [*self._jobs.values()]:
             running.cancel()
         if self._ready is not None:
-            equipment = await self._ready
-            await asyncio.to_thread(equipment.bench.lanes.close)
-            equipment.bench.outputs.close()
-            equipment.bench.cache.close()
-            await asyncio.to_thread(equipment.warming.join)
+            runtime = await self._ready
+            await asyncio.to_thread(runtime.context.lanes.close)
+            runtime.context.outputs.close()
+            runtime.context.cache.close()
+            await asyncio.to_thread(runtime.preloading.join)
 
-    async def _equipment(self) -> _Equipment:
+    async def _wait_until_ready(self) -> _Runtime:
         if self._ready is None:
             await self.start()
         assert self._ready is not None, "start() sets it"
         return await asyncio.shield(self._ready)
 
-    async def _equip(self) -> _Equipment:
+    async def _initialise(self) -> _Runtime:
         budgets = self._budgets or Budgets.of_machine(self._folders)
         backend = await asyncio.to_thread(self._registry.backend)
         weights = {name: backend.memory(name)[1] * 9 // 10 for name in backend.accelerators()}
@@ -192,20 +200,20 @@ class LocalWorker:
             self._registry.codecs,
             memory_bytes=budgets.results_memory,
             disk_bytes=budgets.results_disk,
-            policy=self._keeping,
+            policy=self._cache_policy,
         )
         names = [*backend.accelerators(), *["cpu"] * CPU_LANES]
         lanes = Lanes([Lane(f"lane {n} {name}", name, residency) for n, name in enumerate(names)])
         outputs = Outputs(self._folders, cache.connection, AnonymousFiles())
         log.info("ready on %s (pid %d, Python %s)", ", ".join(names), os.getpid(), sys.version)
-        bench = Bench(self._registry, self._folders, cache, outputs, lanes, self._loop)
-        warming = threading.Thread(target=warm, args=(backend,), name="warm", daemon=True)
-        warming.start()
-        self._equipped = _Equipment(bench, residency, backend, warming)
-        return self._equipped
+        context = WorkerContext(self._registry, self._folders, cache, outputs, lanes, self._loop)
+        preloading = threading.Thread(target=preload, args=(backend,), name="preload", daemon=True)
+        preloading.start()
+        self._runtime = _Runtime(context, residency, backend, preloading)
+        return self._runtime
 
 
-def warm(backend: Backend) -> None:
+def preload(backend: Backend) -> None:
     """Do the slow imports now; what fails here fails again in the job that needs it."""
     try:
         backend.warm()
@@ -213,20 +221,22 @@ def warm(backend: Backend) -> None:
         log.exception("the worker could not import all that it may need")
 
 
-def ended_early(task: asyncio.Task[None]) -> Ended:
-    """The end of a job that ended before it could say so: interrupted, or the worker is broken."""
+def start_failure(task: asyncio.Task[None]) -> JobFinished:
+    """The end of a job that did not start: interrupted, or the worker is broken."""
     if task.cancelled():
-        return Ended("interrupted", now_ms())
+        return JobFinished("interrupted", now_ms())
     error = task.exception()
     log.error("a job could not start", exc_info=error)
-    return Ended("error", now_ms(), Failure("", "", f"the worker cannot run: {error}", "Error"))
+    return JobFinished(
+        "error", now_ms(), Failure("", "", f"the worker cannot run: {error}", "Error")
+    )
 
 
 @dataclass(frozen=True)
-class _Equipment:
-    """What `LocalWorker` finds when it starts."""
+class _Runtime:
+    """What `LocalWorker` makes when it starts."""
 
-    bench: Bench
+    context: WorkerContext
     residency: Residency
     backend: Backend
-    warming: threading.Thread
+    preloading: threading.Thread

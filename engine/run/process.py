@@ -1,4 +1,4 @@
-"""A worker in a process of its own: what it does to itself, the server survives.
+"""A worker in a process of its own, whose crash the server survives.
 
 It imports what is installed, or is on PYTHONPATH, and nothing of the folder that it is started in
 (`-P`): people start the service in a checkout of another program, which has a `nodes.py`, too.
@@ -17,26 +17,26 @@ from typing import Any
 
 import msgspec
 
-from engine.run.events import Ended, Event, Lost, now_ms
+from engine.run.events import Event, JobFinished, JobLost, now_ms
 from engine.run.frames import (
-    Answer,
-    AskCheck,
-    AskFacts,
-    AskGuests,
     CancelJob,
-    Facts,
+    FactsRequest,
+    FactsResponse,
     Frame,
-    Frames,
+    FrameProtocol,
     Free,
     JobEvents,
     LogLine,
+    NodesRequest,
+    Response,
     RunJob,
-    encoded,
+    ValidateRequest,
+    encode_frame,
 )
-from engine.run.questions import Questions
-from engine.run.relay import pass_on
-from engine.run.settings import Settings
-from engine.run.worker import Hear
+from engine.run.log_forwarding import republish
+from engine.run.rpc import RpcClient
+from engine.run.worker import EventHandler
+from engine.run.worker_settings import WorkerSettings
 from engine.store.history import Job
 
 log = logging.getLogger(__name__)
@@ -46,17 +46,17 @@ log = logging.getLogger(__name__)
 WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
 FACTS_SECONDS = 2.0
 RESTART_SECONDS = 0.2
-LONGEST_RESTART_SECONDS = 30.0
+MAX_RESTART_SECONDS = 30.0
 HEALTHY_SECONDS = 10.0
 
 
 @dataclass
 class _Running:
-    """A job that the process runs, or shall run as soon as it is up."""
+    """A job that the process runs, or will run as soon as it is up."""
 
     job: Job
-    hear: Hear
-    unwanted: bool = False
+    on_event: EventHandler
+    cancelled: bool = False
 
 
 class ProcessWorker:
@@ -66,7 +66,7 @@ class ProcessWorker:
         settings: what the process is started with.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
         self._jobs: dict[str, _Running] = {}
         self._facts: list[asyncio.Future[Mapping[str, Any]]] = []
@@ -74,7 +74,7 @@ class ProcessWorker:
         self._process: asyncio.subprocess.Process | None = None
         self._connected = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
-        self._questions = Questions(self._send)
+        self._rpc = RpcClient(self._send)
 
     @property
     def pid(self) -> int | None:
@@ -85,15 +85,15 @@ class ProcessWorker:
         """Start the process in the background."""
         self._supervisor = asyncio.get_running_loop().create_task(self._supervise())
 
-    def run(self, job: Job, hear: Hear) -> None:
+    def run(self, job: Job, on_event: EventHandler) -> None:
         """Start a job, now or when the process is up."""
-        self._jobs[job.id] = _Running(job, hear)
-        self._send(RunJob.of(job))
+        self._jobs[job.id] = _Running(job, on_event)
+        self._send(RunJob.from_job(job))
 
     async def cancel(self, job: str) -> None:
         """Interrupt a job."""
         if job in self._jobs:
-            self._jobs[job].unwanted = True
+            self._jobs[job].cancelled = True
             self._send(CancelJob(job))
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
@@ -106,22 +106,22 @@ class ProcessWorker:
             return {}
         answer: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
         self._facts.append(answer)
-        self._send(AskFacts())
+        self._send(FactsRequest())
         try:
             return await asyncio.wait_for(answer, FACTS_SECONDS)
         except TimeoutError:
             return {}
 
-    async def ask_nodes(self, ids: list[str] | None) -> bytes:
-        """What the nodes of its guests are now, these or all (see `guests.Asking`)."""
+    async def describe_nodes(self, ids: list[str] | None) -> bytes:
+        """Descriptions of its custom nodes, these or all (see `NodeQuery`)."""
         await self._connected.wait()
-        return await self._questions.ask(lambda number: AskGuests(number, ids))
+        return await self._rpc.request(lambda number: NodesRequest(number, ids))
 
-    async def ask_check(self, id: str, given: Mapping[str, Any]) -> Any:
-        """What a guest's node says of its literals (see `guests.Asking`)."""
+    async def validate_literals(self, id: str, given: Mapping[str, Any]) -> Any:
+        """Let a custom node validate its literals (see `NodeQuery`)."""
         await self._connected.wait()
         encoded = msgspec.json.encode(given)
-        answer = await self._questions.ask(lambda number: AskCheck(number, id, encoded))
+        answer = await self._rpc.request(lambda number: ValidateRequest(number, id, encoded))
         return msgspec.json.decode(answer)
 
     async def close(self) -> None:
@@ -129,10 +129,12 @@ class ProcessWorker:
         if self._supervisor is not None:
             self._supervisor.cancel()
             await asyncio.gather(self._supervisor, return_exceptions=True)
-            await self._bury()  # it may have been cancelled between a process and its connection
+            await (
+                self._clean_up()
+            )  # it may have been cancelled between a process and its connection
 
     async def _supervise(self) -> None:
-        """Keep a process running; one that dies right away is given more and more time."""
+        """Keep a process running; one that dies soon is restarted after a growing delay."""
         clock, pause = asyncio.get_running_loop().time, RESTART_SECONDS
         while True:
             began = clock()
@@ -140,13 +142,13 @@ class ProcessWorker:
             try:
                 await frames.lost
             finally:
-                await self._bury()
+                await self._clean_up()
             log.error("the worker process died (%s); it is started again", self._exit_code())
             healthy = clock() - began > HEALTHY_SECONDS
-            pause = RESTART_SECONDS if healthy else min(2 * pause, LONGEST_RESTART_SECONDS)
+            pause = RESTART_SECONDS if healthy else min(2 * pause, MAX_RESTART_SECONDS)
             await asyncio.sleep(pause)
 
-    async def _spawn(self) -> Frames:
+    async def _spawn(self) -> FrameProtocol:
         ours, theirs = socket.socketpair()
         try:
             with theirs:
@@ -159,33 +161,33 @@ class ProcessWorker:
                     env={**WORKER_ENVIRONMENT, **os.environ},
                 )
             self._transport, frames = await asyncio.get_running_loop().create_connection(
-                lambda: Frames(self._take), sock=ours
+                lambda: FrameProtocol(self._on_frame), sock=ours
             )
         except BaseException:
             ours.close()
             raise
         self._connected.set()
         for running in self._jobs.values():
-            self._send(RunJob.of(running.job))
-            if running.unwanted:
+            self._send(RunJob.from_job(running.job))
+            if running.cancelled:
                 self._send(CancelJob(running.job.id))
         return frames
 
-    def _take(self, frame: Frame) -> None:
+    def _on_frame(self, frame: Frame) -> None:
         match frame:
             case JobEvents():
-                self._pass_on(frame.job, frame.events)
-            case Facts():
-                self._settle_facts(frame.facts)
+                self._dispatch(frame.job, frame.events)
+            case FactsResponse():
+                self._resolve_facts(frame.facts)
             case LogLine():
-                pass_on(frame)
-            case Answer():
-                self._questions.settle(frame)
+                republish(frame)
+            case Response():
+                self._rpc.on_response(frame)
             case _:
                 log.error("a worker does not send %s", type(frame).__name__)
 
-    async def _bury(self) -> None:
-        """The process is gone, or must go: nobody may wait for it any more."""
+    async def _clean_up(self) -> None:
+        """Kill the process if it lives; end its jobs and fail its requests."""
         self._connected.clear()
         if self._transport is not None:
             self._transport.close()
@@ -196,23 +198,23 @@ class ProcessWorker:
             await self._process.wait()
         lost, self._jobs = self._jobs, {}
         for id, running in lost.items():
-            if running.unwanted:
-                running.hear(Ended("interrupted", now_ms()))
+            if running.cancelled:
+                running.on_event(JobFinished("interrupted", now_ms()))
             else:
-                running.hear(Lost(f"the worker process died while it ran job {id}"))
-        self._settle_facts({})
-        self._questions.lose()
+                running.on_event(JobLost(f"the worker process died while it ran job {id}"))
+        self._resolve_facts({})
+        self._rpc.fail_all()
 
-    def _pass_on(self, job: str, events: list[Event]) -> None:
+    def _dispatch(self, job: str, events: list[Event]) -> None:
         for event in events:
             running = self._jobs.get(job)
             if running is None:
                 return
-            if isinstance(event, Ended):
+            if isinstance(event, JobFinished):
                 del self._jobs[job]
-            running.hear(event)
+            running.on_event(event)
 
-    def _settle_facts(self, facts: Mapping[str, Any]) -> None:
+    def _resolve_facts(self, facts: Mapping[str, Any]) -> None:
         for answer in self._facts:
             if not answer.done():
                 answer.set_result(facts)
@@ -224,4 +226,4 @@ class ProcessWorker:
 
     def _send(self, frame: Frame) -> None:
         if self._transport is not None:
-            self._transport.write(encoded(frame))
+            self._transport.write(encode_frame(frame))

@@ -1,4 +1,4 @@
-"""Takes jobs from the queue, gives them to the worker, brings their outcome home."""
+"""Claims jobs from the queue, runs them on the worker, stores their results."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from msgspec import Raw, Struct
 
 from engine.authoring.errors import SoundstageError
 from engine.run.events import (
-    Ended,
     Event,
-    Expanded,
-    Lost,
+    JobFinished,
+    JobLost,
+    JobStarted,
+    NodeExpanded,
     NodeFinished,
     NodeLoaded,
-    NodeShown,
+    NodeOutput,
     NodeStarted,
-    Started,
     now_ms,
 )
 from engine.run.worker import Worker
@@ -29,8 +29,8 @@ from engine.store.queue import Queue
 
 log = logging.getLogger(__name__)
 
-JOBS_AT_ONCE = 4
-DEADLY_ATTEMPTS = 2
+MAX_RUNNING_JOBS = 4
+MAX_ATTEMPTS = 2
 
 
 class QueueChanged(Struct, frozen=True):
@@ -45,17 +45,17 @@ Listener: TypeAlias = Callable[[Job | None, Event | QueueChanged], None]
 class Scheduler:
     """Keeps the worker busy with the queue's next jobs.
 
-    Several jobs run at once, so that lanes never idle and steps of many users meet. A job that
-    was running when a worker died is tried once more, alone; if the worker dies again, it is
-    this job's doing and the job fails with that reason.
+    Several jobs run at once, so that lanes never idle and steps of many users are batched. A job
+    that was running when a worker died is quarantined: tried once more, exclusively; if the worker
+    dies again, the job fails with that reason.
     """
 
-    def __init__(self, queue: Queue, worker: Worker, tell: Listener) -> None:
+    def __init__(self, queue: Queue, worker: Worker, emit: Listener) -> None:
         self._queue = queue
         self._worker = worker
-        self._tell = tell
-        self._records: dict[str, Record] = {}
-        self._suspect = False
+        self._emit = emit
+        self._records: dict[str, RunRecord] = {}
+        self._quarantined = False
         self._closed = False
 
     def submit(self, job: Job) -> None:
@@ -66,7 +66,7 @@ class Scheduler:
         """
         at_once = self._has_room and not self._queue.waiting
         self._queue.put(job, claimed=at_once)
-        self._tell(job, QueueChanged(self._queue.remaining))
+        self._emit(job, QueueChanged(self._queue.remaining))
         if at_once:
             self._start(job)
         else:
@@ -86,93 +86,93 @@ class Scheduler:
 
     @property
     def _has_room(self) -> bool:
-        return not self._closed and not self._suspect and len(self._records) < JOBS_AT_ONCE
+        return not self._closed and not self._quarantined and len(self._records) < MAX_RUNNING_JOBS
 
     def _start(self, job: Job) -> None:
-        self._suspect = job.attempts > 0
-        self._records[job.id] = Record(job)
-        self._tell(job, QueueChanged(self._queue.remaining))
-        self._worker.run(job, partial(self._hear, job))
+        self._quarantined = job.attempts > 0
+        self._records[job.id] = RunRecord(job)
+        self._emit(job, QueueChanged(self._queue.remaining))
+        self._worker.run(job, partial(self._on_event, job))
 
     @property
     def running(self) -> dict[str, int]:
         """Ids of the jobs that run, and when each began, ms since 1970."""
         return {id: record.started.at for id, record in self._records.items()}
 
-    def record(self, job: str) -> Record | None:
-        """What came of a running job so far; None for other jobs."""
+    def record(self, job: str) -> RunRecord | None:
+        """The record of a running job so far; None for other jobs."""
         return self._records.get(job)
 
     def close(self) -> None:
         """Take no more jobs and leave those that run; they start again with the next engine."""
         self._closed = True
 
-    def _hear(self, job: Job, event: Event) -> None:
-        """Take in an event of a running job; the last one makes room for the next job."""
+    def _on_event(self, job: Job, event: Event) -> None:
+        """Handle an event of a running job; the last one makes room for the next job."""
         if self._closed:
             return
         record = self._records[job.id]
         try:
             match event:
-                case Ended():
+                case JobFinished():
                     self._finish(job, record, event)
-                case Lost():
+                case JobLost():
                     self._worker_lost(job, event)
                 case _:
                     record.add(event)
-                    self._tell(job, event)
+                    self._emit(job, event)
         except Exception:
-            log.exception("what the worker told of job %s could not be taken in", job.id)
-        if isinstance(event, Ended | Lost):
+            log.exception("an event of job %s could not be handled", job.id)
+        if isinstance(event, JobFinished | JobLost):
             del self._records[job.id]
-            self._suspect = False
+            self._quarantined = False
             self.wake()
 
-    def _worker_lost(self, job: Job, lost: Lost) -> None:
+    def _worker_lost(self, job: Job, lost: JobLost) -> None:
         attempts = job.attempts + 1
-        if attempts < DEADLY_ATTEMPTS:
-            log.warning("%s; job %s starts again, alone", lost.why, job.id)
+        if attempts < MAX_ATTEMPTS:
+            log.warning("%s; job %s starts again, exclusively", lost.reason, job.id)
             self._queue.requeue(job, attempts=attempts)
             return
         text = (
             f"the worker process died {attempts} times while it ran this job, so the job is not "
             "tried again; it may need more memory than there is, or a model file may be broken"
         )
-        self._finish(job, Record(job), self._failed(text, "WorkerLost"))
+        self._finish(job, RunRecord(job), self._failed(text, "WorkerLost"))
 
-    def _failed(self, text: str, exception: str = "RuntimeError") -> Ended:
-        return Ended("error", now_ms(), Failure("", "", text, exception))
+    def _failed(self, text: str, exception: str = "RuntimeError") -> JobFinished:
+        return JobFinished("error", now_ms(), Failure("", "", text, exception))
 
-    def _finish(self, job: Job, record: Record, ended: Ended) -> None:
-        """History first: whoever hears of the end can read it there."""
+    def _finish(self, job: Job, record: RunRecord, ended: JobFinished) -> None:
+        """Write the history first: a client that receives the end can read it there."""
         try:
-            self._queue.finish(job, record.outcome(ended))
+            self._queue.finish(job, record.result(ended))
         except SoundstageError as error:
             log.exception("the end of job %s could not be written", job.id)
             ended = self._failed(f"its end could not be written: {error}", "StoreError")
-        self._tell(job, ended)
-        self._tell(job, QueueChanged(self._queue.remaining))
+        self._emit(job, ended)
+        self._emit(job, QueueChanged(self._queue.remaining))
 
 
-class Record:
-    """Gathers what the history keeps of a job's events.
+class RunRecord:
+    """Collects from a job's events what the history keeps.
 
     Attributes:
-        started: when it began, and what was there already.
+        started: when it began, and what was cached.
         spans: when each node ran that did.
         shown: by output node what it shows.
     """
 
     def __init__(self, job: Job) -> None:
-        self.started = Started([], now_ms())
+        self.started = JobStarted([], now_ms())
         self.spans: dict[str, Span] = {}
         self.shown: dict[str, dict[str, list[Any]]] = {}
         self._display: dict[str, str] = {}
 
     def add(self, event: Event) -> None:
-        """Note an event."""
+        """Record an event."""
         match event:
-            case Started():
+            case JobStarted():
                 self.started = event
             case NodeStarted(node, lane, at):
                 self.spans[node] = Span(lane, at)
@@ -180,15 +180,15 @@ class Record:
                 self.spans[node].seconds = seconds
             case NodeLoaded(node, seconds) if node in self.spans:
                 self.spans[node].loading += seconds
-            case NodeShown():
+            case NodeOutput():
                 self.shown[event.node] = event.shown
-            case Expanded():
+            case NodeExpanded():
                 self._display |= event.display
             case _:
                 pass
 
-    def outcome(self, ended: Ended) -> JobResult:
-        """How the job ended; what still ran then ran until then."""
+    def result(self, ended: JobFinished) -> JobResult:
+        """The result of the job; nodes that still run end with it."""
         for span in self.spans.values():
             if span.seconds is None:
                 span.seconds = max(0.0, (ended.at - span.began) / 1000)

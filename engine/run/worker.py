@@ -8,18 +8,18 @@ from typing import Any, Protocol, TypeAlias
 from engine.run.events import Event
 from engine.store.history import Job
 
-Hear: TypeAlias = Callable[[Event], None]
+EventHandler: TypeAlias = Callable[[Event], None]
 
 
 class Worker(Protocol):
-    """Runs jobs. Where it can die, it comes back by itself."""
+    """Runs jobs. One that can die is restarted by itself."""
 
     async def start(self) -> None:
-        """Get ready; returns at once, jobs may be given from then on."""
+        """Start in the background; returns at once, `run` may be called from then on."""
         ...
 
-    def run(self, job: Job, hear: Hear) -> None:
-        """Start a job; `hear` gets its events in the event loop, the last is `Ended` or `Lost`."""
+    def run(self, job: Job, on_event: EventHandler) -> None:
+        """Start a job; `on_event` is called in the loop, last with `JobFinished` or `JobLost`."""
         ...
 
     async def cancel(self, job: str) -> None:

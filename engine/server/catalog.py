@@ -53,7 +53,7 @@ class Catalog:
         Raises:
             GuestsAway: the worker does not tell of its guests' nodes.
         """
-        await self._registry.renew()
+        await self._registry.refresh()
         listing, nodes = await asyncio.to_thread(self._list), self._registry.nodes
         last = self._rendered
         if last is None or last.listing != listing or last.nodes is not nodes:
@@ -65,7 +65,7 @@ class Catalog:
 
     async def node(self, id: str) -> dict[str, Any]:
         """One node by its id, or nothing."""
-        await self._registry.renew([id])
+        await self._registry.refresh([id])
         spec = self._registry.get(id)
         if spec is None:
             return {}

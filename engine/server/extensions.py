@@ -37,8 +37,8 @@ async def get_file(request: web.Request) -> web.FileResponse:
 
 async def _webs(request: web.Request) -> Mapping[str, Path]:
     registry = request.app[ENGINE].registry
-    await registry.renew()
-    return {} if registry.guests is None else registry.guests.webs
+    await registry.refresh()
+    return {} if registry.custom_nodes is None else registry.custom_nodes.webs
 
 
 def _scripts(webs: Mapping[str, Path]) -> list[str]:

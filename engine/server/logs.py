@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from engine.run.relay import relayed, text_of
+from engine.run.log_forwarding import text_of, worker_logger
 from engine.server import wire
 from engine.server.sockets import Sockets
 
@@ -34,12 +34,12 @@ class Logs(logging.Handler):
     def attach(self) -> None:
         """Begin to listen to every logger, the worker's too; called in the event loop."""
         self._loop = asyncio.get_running_loop()
-        for logger in (logging.getLogger(), relayed()):
+        for logger in (logging.getLogger(), worker_logger()):
             logger.addHandler(self)
 
     def detach(self) -> None:
         """Listen no more."""
-        for logger in (logging.getLogger(), relayed()):
+        for logger in (logging.getLogger(), worker_logger()):
             logger.removeHandler(self)
 
     def subscribe(self, sid: str) -> None:

@@ -141,7 +141,7 @@ async def get_history(request: web.Request) -> web.Response:
 
 async def get_history_entry(request: web.Request) -> web.Response:
     """GET /history/{id}: one ended job; {} while it waits or runs, or when unknown."""
-    entry = await request.app[ENGINE].entry(request.match_info["id"])
+    entry = await request.app[ENGINE].history_entry(request.match_info["id"])
     return json_response(wire.history([entry] if entry else []))
 
 

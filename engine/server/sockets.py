@@ -16,7 +16,7 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from engine.run.engine import Engine
-from engine.run.events import Ended, Event, NodePreview, NodeSound, NodeText
+from engine.run.events import Event, JobFinished, NodePreview, NodeSound, NodeText
 from engine.run.scheduler import QueueChanged
 from engine.server import wire
 from engine.server.bodies import BadInput, whole
@@ -53,7 +53,7 @@ class Sockets:
         self._replays = Replays()
         self._stories: dict[str, Story] = {}
         self._over: list[Job] = []
-        self._deafen = engine.listen(self._hear)
+        self._deafen = engine.add_listener(self._hear)
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """Handle GET /ws?clientId=ID&since=NUMBER until the client goes away."""
@@ -164,7 +164,7 @@ class Sockets:
                     socket.push(_sound(story, event))
         for message in story.tell(event):
             self._tell_of(job, message)
-        if isinstance(event, Ended):
+        if isinstance(event, JobFinished):
             del self._stories[job.id]
             self._over.append(job)
 

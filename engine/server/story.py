@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine.run.events import (
-    Ended,
+    CustomMessage,
     Event,
-    Expanded,
+    JobFinished,
+    JobStarted,
+    NodeExpanded,
     NodeFailed,
     NodeFinished,
+    NodeOutput,
     NodeProgress,
-    NodeSaid,
-    NodeShown,
     NodeSound,
     NodeStarted,
-    Started,
 )
 from engine.server import wire
 from engine.server.wire import Spot
@@ -65,9 +65,9 @@ class Story:
                 self._leave(node)
                 total = self._nodes[node]["max"] if node in self._nodes else 1
                 return self._progress(node, total, total, "finished")
-            case NodeShown(node, shown):
+            case NodeOutput(node, shown):
                 return [wire.executed(id, self.spot(node), shown)]
-            case NodeSaid(name=name, data=data):
+            case CustomMessage(name=name, data=data):
                 return [(name, data)]
             case _:
                 return self._tell_of_job(event)
@@ -75,15 +75,15 @@ class Story:
     def _tell_of_job(self, event: Event) -> list[Message]:
         id = self.job.id
         match event:
-            case Started(cached, at):
+            case JobStarted(cached, at):
                 self._begin()
                 return [wire.execution_start(id, at), wire.execution_cached(id, cached, at)]
-            case Expanded(node, display):
+            case NodeExpanded(node, display):
                 self._display |= display
                 self._parents |= dict.fromkeys(display, node)
             case NodeFailed(failure):
                 return [wire.node_failed(id, failure, time.time_ns() // 10**6)]
-            case Ended(status, at, failure, partial):
+            case JobFinished(status, at, failure, partial):
                 last = [wire.progress_state(id, self._nodes)] if len(self._nodes) > MANY else []
                 return [*last, wire.ending(id, status, at, failure, partial)]
             case NodeSound():

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from engine.authoring.protocols import WARNINGS
-from engine.run.scheduler import Record
+from engine.run.scheduler import RunRecord
 from engine.server import wire
 from engine.server.bodies import BadInput, is_job_id, whole
 from engine.store.history import HistoryEntry, Job, JobInfo, JobResult, Status
@@ -174,7 +174,7 @@ def _outputs(outcome: JobResult | None) -> Iterator[dict[str, Any]]:
                     yield {"content": item, "nodeId": node}
 
 
-def detail(standing: JobInfo, began: Mapping[str, int], record: Record | None) -> dict[str, Any]:
+def detail(standing: JobInfo, began: Mapping[str, int], record: RunRecord | None) -> dict[str, Any]:
     """The answer of GET /jobs/{id}: also the workflow, and what came of it.
 
     `record`: what came of a running job so far.

@@ -21,7 +21,7 @@ async def convert(request: web.Request) -> web.Response:
     """POST /workflow/convert: a workflow of the editor in, the prompt for POST /prompt out."""
     document = await json_object(request)
     registry = request.app[ENGINE].registry
-    await registry.renew()
+    await registry.refresh()
     return json_response(await asyncio.to_thread(_converted, document, registry))
 
 
@@ -34,7 +34,7 @@ async def open_file(request: web.Request) -> web.Response:
     """
     data = await request.read()
     engine = request.app[ENGINE]
-    await engine.registry.renew()
+    await engine.registry.refresh()
     try:
         made = await asyncio.to_thread(opened, data, engine.registry, engine.folders)
     except PromptError:

@@ -11,12 +11,12 @@ import pytest
 from engine.authoring.protocols import File
 from engine.client import Blocking, Client, Queued, Refused, Result, Unreachable, Update
 from engine.run.events import (
+    JobStarted,
     NodeFinished,
+    NodeOutput,
     NodePreview,
     NodeProgress,
-    NodeShown,
     NodeStarted,
-    Started,
 )
 from tests.client.cable import cable
 from tests.conftest import ServerFactory, Service, free_port
@@ -36,11 +36,11 @@ async def test_a_run_is_told_from_queue_to_result(service: Service):
     async with Client(service.url) as client:
         updates = await all_of(client, prompt, extra={"preview_method": "auto"})
     kinds = [type(update) for update in updates]
-    assert kinds[:2] == [Queued, Started]
+    assert kinds[:2] == [Queued, JobStarted]
     assert NodeProgress("2", 1, 2) in updates
     assert NodePreview("2", b"jpeg") in updates
     number = str(prompt["1"]["inputs"]["value"])
-    assert NodeShown("3", {"text": [number]}) in updates
+    assert NodeOutput("3", {"text": [number]}) in updates
     started = [update.node for update in updates if isinstance(update, NodeStarted)]
     finished = [update.node for update in updates if isinstance(update, NodeFinished)]
     assert started == finished == ["1", "2", "3"]
@@ -126,7 +126,7 @@ async def test_a_run_outlives_the_death_of_its_service(server: ServerFactory, tm
     result = updates[-1]
     assert isinstance(result, Result)
     assert result.status == "success"
-    assert len([update for update in updates if isinstance(update, Started)]) == 2
+    assert len([update for update in updates if isinstance(update, JobStarted)]) == 2
 
 
 PASSING = (NodeProgress, NodePreview)
@@ -184,7 +184,7 @@ async def test_nothing_is_told_twice_when_the_connection_is_cut_in_mid_run(servi
 async def test_a_service_that_stays_away_is_unreachable(service: Service):
     async with cable(service.url) as (line, url), Client(url, patience=0.5) as client:
         updates = client.run(slow())
-        while not isinstance(await anext(updates), Started):
+        while not isinstance(await anext(updates), JobStarted):
             pass
         line.take_away()
         with pytest.raises(Unreachable, match="does not answer"):

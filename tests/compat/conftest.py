@@ -11,8 +11,8 @@ import pytest
 from engine.authoring.registry import Registry
 from engine.compat.packs import Packs, load
 from engine.run.engine import Engine
-from engine.run.guests import GuestPacks
 from engine.run.local import LocalWorker
+from engine.run.remote_nodes import CustomNodePacks
 from engine.store.cache_policy import CachePolicy
 from engine.store.folders import Folders
 from tests.conftest import CHECKOUT
@@ -56,7 +56,7 @@ async def local(tmp_path: Path, _clean: None, keeping: CachePolicy) -> AsyncGene
     async def open(home: Path | None = None) -> Bench:
         home = home or tmp_path / "home"
         _, registry, folders = loaded(home)
-        worker = LocalWorker(registry, folders, keeping=keeping)
+        worker = LocalWorker(registry, folders, cache_policy=keeping)
         benches.append(Bench(await Engine.open(home, registry=registry, worker=worker)))
         return benches[-1]
 
@@ -72,7 +72,7 @@ async def process(tmp_path: Path) -> AsyncGenerator[Opener]:
 
     async def open(home: Path | None = None, packs: Path = PACKS) -> Bench:
         engine = await Engine.open(
-            home or tmp_path / "home", guests=GuestPacks(LOADER, [str(packs)])
+            home or tmp_path / "home", custom_nodes=CustomNodePacks(LOADER, [str(packs)])
         )
         benches.append(Bench(engine))
         return benches[-1]

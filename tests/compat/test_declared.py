@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine.compat.declared import Misdeclared, Source, declared
 from engine.compat.plain import plain
-from engine.run.guests import GuestInput, GuestNode, spec_of
+from engine.run.remote_nodes import InputDescription, NodeDescription, spec_of
 
 SOURCE = Source("Node", "A node", "custom_nodes.pack", "1")
 
@@ -68,11 +68,11 @@ def a_class(input_types: Any, **attributes: Any) -> Any:
     return type("Made", (), {"run": run, **members, **attributes})
 
 
-def read(input_types: Any, **attributes: Any) -> GuestNode:
+def read(input_types: Any, **attributes: Any) -> NodeDescription:
     return declared(a_class(input_types, **attributes), SOURCE)[0]
 
 
-def input_of(*entry: Any) -> GuestInput:
+def input_of(*entry: Any) -> InputDescription:
     return read({"required": {"value": entry}}).inputs[0]
 
 
@@ -84,8 +84,8 @@ def test_whatever_a_class_declares_is_data_or_one_clear_error(
         node = read(input_types, RETURN_TYPES=outputs, RETURN_NAMES=names)
     except Misdeclared:
         return
-    sent = msgspec.json.decode(msgspec.json.encode(node), type=GuestNode)
-    order: dict[str, list[str]] = node.described["input_order"]
+    sent = msgspec.json.decode(msgspec.json.encode(node), type=NodeDescription)
+    order: dict[str, list[str]] = node.object_info["input_order"]
     shown = {*order["required"], *order.get("optional", [])}
     taken = {input.name for input in spec_of(sent, print).inputs}
     assert shown <= taken <= shown | set(order.get("hidden", []))
@@ -99,7 +99,7 @@ def test_whatever_a_pack_says_can_be_sent(value: Any):
 
 def test_a_string_that_equals_every_type_fits_every_type():
     made = input_of(AnyType("anything"))
-    assert (made.type, made.described) == ("*", ["anything"])
+    assert (made.type, made.object_info) == ("*", ["anything"])
 
 
 def test_choices_are_literals_of_any_kind():
@@ -115,8 +115,8 @@ def test_a_choice_of_several_is_not_held_against_its_list():
 
 def test_endless_limits_are_no_limits_and_large_ones_stay():
     made = input_of("INT", {"min": -float("inf"), "max": 2**64 - 1})
-    assert (made.least, made.most) == (None, 2**64 - 1)
-    assert made.described == ["INT", {"max": 2**64 - 1}]
+    assert (made.min, made.max) == (None, 2**64 - 1)
+    assert made.object_info == ["INT", {"max": 2**64 - 1}]
 
 
 def test_the_last_output_names_may_be_left_out():
@@ -126,7 +126,7 @@ def test_the_last_output_names_may_be_left_out():
         ("COMBO", "COMBO", False),
         ("IMAGE", "IMAGE", False),
     ]
-    assert node.described["output"] == ["INT", ["a", "b"], "IMAGE"]
+    assert node.object_info["output"] == ["INT", ["a", "b"], "IMAGE"]
 
 
 @pytest.mark.parametrize(

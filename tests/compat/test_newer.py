@@ -21,7 +21,7 @@ MIXED = n("V3Mixed", count=2, strength=0.5, on=True, mode="b")
 @pytest.mark.usefixtures("_clean")
 def test_a_schema_is_told_as_clients_know_it(tmp_path: Path):
     packs, _, _ = loaded(tmp_path)
-    told = packs.declared["V3Mixed"].described
+    told = packs.declared["V3Mixed"].object_info
     assert told["input"]["required"] == {
         "count": ["INT", {"default": 3, "min": 0, "max": 10, "display": "slider"}],
         "strength": ["FLOAT", {"default": 1.0, "step": 0.01}],

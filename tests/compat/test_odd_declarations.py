@@ -136,7 +136,7 @@ class NoFiles:
 def loaded(classes: Mapping[Any, Any], titles: Any = None) -> Registry:
     """The nodes of a pack with these classes and a sound one, in a process of its own mind."""
     registry = Registry()
-    packs = registry.guests = Packs(registry)
+    packs = registry.custom_nodes = Packs(registry)
     sound = a_class({"required": {"value": ("INT", {"default": 1})}}, OUTPUT_NODE=True)
     packs.take(Pack("pack", "1", {**classes, "Sound": sound}, titles or {}, None, threading.Lock()))
     return registry

@@ -10,7 +10,7 @@ import pytest
 
 from engine.authoring.protocols import File
 from engine.graph.errors import PromptError
-from engine.run.events import NodeFinished, NodeProgress, NodeSaid, NodeShown, NodeStarted
+from engine.run.events import CustomMessage, NodeFinished, NodeOutput, NodeProgress, NodeStarted
 from tests.run.conftest import Bench, Opener, n
 
 
@@ -263,7 +263,7 @@ async def test_a_message_goes_to_the_client_of_the_job(local: Opener):
     bench = await local()
     id = await bench.submit(shown_by(n("V1Tell", text="hi")), client_id="me")
     entry = await bench.ended(id)
-    assert NodeSaid("1", "workbench.said", {"text": "hi", "many": [1, 2]}) in bench.events(id)
+    assert CustomMessage("1", "workbench.said", {"text": "hi", "many": [1, 2]}) in bench.events(id)
     assert entry.outcome.shown["out"]["text"] == ["me"]
 
 
@@ -273,7 +273,7 @@ async def test_events_are_those_of_our_own_nodes(local: Opener):
     await bench.ended(id)
     kinds = [type(event).__name__ for event in bench.events(id)]
     kinds = [kind for kind in kinds if kind != "QueueChanged"]
-    first, second = [NodeStarted, NodeFinished], [NodeStarted, NodeShown, NodeFinished]
+    first, second = [NodeStarted, NodeFinished], [NodeStarted, NodeOutput, NodeFinished]
     assert kinds == ["Started", *(kind.__name__ for kind in first + second), "Ended"]
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 import nodes
 from engine.authoring.registry import Registry
 from engine.run.engine import Engine, Submission
-from engine.run.events import Ended
+from engine.run.events import JobFinished
 from engine.run.local import LocalWorker
 from engine.store.folders import Folders
 from engine.store.history import HistoryEntry
@@ -37,18 +37,18 @@ class Bench:
         changed = asyncio.Event()
 
         def hear(job: Any, event: Any) -> None:
-            if job is not None and isinstance(event, Ended):
+            if job is not None and isinstance(event, JobFinished):
                 ended.add(job.id)
                 changed.set()
 
-        stop = self.engine.listen(hear)
+        stop = self.engine.add_listener(hear)
         extra: dict[str, Any] = {"extra_pnginfo": {"workflow": {"nodes": []}}}
         ids = [(await self.engine.submit(Submission(p, extra=extra))).id for p in prompts]
         while not ended.issuperset(ids):
             await changed.wait()
             changed.clear()
         stop()
-        entries = [await self.engine.entry(id) for id in ids]
+        entries = [await self.engine.history_entry(id) for id in ids]
         return [entry for entry in entries if entry is not None]
 
     def image(self, name: str) -> NDArray[np.float32]:
@@ -64,7 +64,7 @@ async def opened(home: Path, models: Path) -> AsyncGenerator[Bench]:
     registry.add_pack(nodes)
     placed = {"models": models}
     worker = LocalWorker(registry, Folders(home, registry.bundled, placed))
-    engine = await Engine.open(home, registry=registry, worker=worker, placed=placed)
+    engine = await Engine.open(home, registry=registry, worker=worker, folder_overrides=placed)
     try:
         yield Bench(engine, home)
     finally:

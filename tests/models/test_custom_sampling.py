@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from engine.run.engine import Submission
-from engine.run.events import Ended, NodePreview
+from engine.run.events import JobFinished, NodePreview
 from nodes import schedules
 from nodes.models.sampling.samplers import Sampler
 from nodes.models.sampling.schedules import flux2, part, turbo, written
@@ -155,11 +155,11 @@ async def follow(bench: Bench, id: str, heard: list[bytes]) -> None:
         if job is not None and job.id == id:
             if isinstance(event, NodePreview):
                 heard.append(event.picture)
-            if isinstance(event, Ended):
+            if isinstance(event, JobFinished):
                 ended.set()
 
-    stop = bench.engine.listen(hear)
-    entry = await bench.engine.entry(id)
+    stop = bench.engine.add_listener(hear)
+    entry = await bench.engine.history_entry(id)
     if entry is None:
         await ended.wait()
     stop()

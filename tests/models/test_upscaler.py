@@ -181,7 +181,7 @@ async def test_pictures_are_made_larger_one_after_the_other(tmp_path: Path):
     }
     told: list[object] = []
     async with opened(tmp_path / "home", tmp_path / "models") as bench:
-        bench.engine.listen(lambda job, event: told.append(event))
+        bench.engine.add_listener(lambda job, event: told.append(event))
         (entry,) = await bench.run(prompt)
         assert entry.outcome.status == "success", entry.outcome
         assert bench.image("large").shape == (32, 48, 3)

@@ -209,7 +209,7 @@ async def test_warnings_of_the_vae_reach_the_user(tmp_path: Path, tiny_folder: P
     }  # fmt: skip
     told: list[Any] = []
     async with opened(tmp_path / "home", models) as bench:
-        bench.engine.listen(lambda job, event: told.append(event))
+        bench.engine.add_listener(lambda job, event: told.append(event))
         (entry,) = await bench.run(prompt)
         assert entry.outcome.status == "success", entry.outcome
         assert bench.image("x").shape == (48, 64, 3)

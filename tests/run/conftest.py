@@ -13,7 +13,7 @@ import pytest
 from engine.authoring.registry import Registry
 from engine.authoring.spec import MISSING
 from engine.run.engine import Engine, Submission
-from engine.run.events import Ended, Event
+from engine.run.events import Event, JobFinished
 from engine.run.local import LocalWorker
 from engine.run.scheduler import QueueChanged
 from engine.store.cache_policy import CachePolicy
@@ -32,7 +32,7 @@ class Bench:
         self.engine = engine
         self.told: list[tuple[Job | None, Event | QueueChanged]] = []
         self._waiting: list[tuple[Callable[[str, Event], bool], asyncio.Future[None]]] = []
-        engine.listen(self._hear)
+        engine.add_listener(self._hear)
 
     def _hear(self, job: Job | None, event: Event | QueueChanged) -> None:
         self.told.append((job, event))
@@ -67,8 +67,8 @@ class Bench:
 
     async def ended(self, id: str) -> HistoryEntry:
         """Wait for the end of a job."""
-        await self.until(id, Ended)
-        entry = await self.engine.entry(id)
+        await self.until(id, JobFinished)
+        entry = await self.engine.history_entry(id)
         assert entry is not None, "the history is written before the end is told"
         return entry
 
@@ -124,7 +124,7 @@ async def local(tmp_path: Path) -> AsyncGenerator[Opener]:
         nodes = registry()
         home = home or tmp_path / "home"
         home.mkdir(exist_ok=True)
-        worker = LocalWorker(nodes, Folders(home), keeping=keeping)
+        worker = LocalWorker(nodes, Folders(home), cache_policy=keeping)
         benches.append(Bench(await Engine.open(home, registry=nodes, worker=worker)))
         return benches[-1]
 
@@ -140,7 +140,7 @@ async def process(tmp_path: Path) -> AsyncGenerator[Opener]:
 
     async def open(home: Path | None = None, keeping: CachePolicy | None = None) -> Bench:
         home = home or tmp_path / "home"
-        engine = await Engine.open(home, packs=["tests.pack"], keeping=keeping)
+        engine = await Engine.open(home, packs=["tests.pack"], cache_policy=keeping)
         benches.append(Bench(engine))
         return benches[-1]
 

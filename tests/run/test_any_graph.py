@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.run.engine import Engine
-from engine.run.events import Ended
+from engine.run.events import JobFinished
 from engine.run.local import LocalWorker
 from engine.store.cache_policy import CachePolicy
 from engine.store.folders import Folders
@@ -149,7 +149,7 @@ def computed(kind: str, taken: dict[str, Any]) -> Any:
 async def test_any_graph_means_what_it_says(keeping: CachePolicy):
     with tempfile.TemporaryDirectory() as folder:
         nodes, home = registry(), Path(folder)
-        worker = LocalWorker(nodes, Folders(home), keeping=keeping)
+        worker = LocalWorker(nodes, Folders(home), cache_policy=keeping)
         bench = Bench(await Engine.open(home, registry=nodes, worker=worker))
         try:
             for prompt, shown in examples(50):
@@ -195,6 +195,6 @@ async def test_jobs_that_are_interrupted_at_any_time_end_and_harm_no_other(tmp_p
                 told = of_outputs(prompt, shown_by_node(outcome, shown))
                 shown = of_outputs(prompt, shown)
                 assert told == {name: texts for name, texts in shown.items() if texts}, prompt
-            assert [type(event) for event in bench.events(id)].count(Ended) == 1
+            assert [type(event) for event in bench.events(id)].count(JobFinished) == 1
     finally:
         await bench.engine.close()

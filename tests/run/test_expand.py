@@ -6,8 +6,8 @@ from engine import Artifact, Expansion, node
 from engine.authoring.registry import Registry
 from engine.authoring.spec import NodeSpec
 from engine.graph.prompt import Graph, Link
-from engine.run.expand import grown
-from engine.run.turns import holes, result
+from engine.run.expand import read_expansions
+from engine.run.list_mapping import merge_results, placeholders
 
 
 @node("Number", category="tests")
@@ -37,7 +37,7 @@ def test_an_output_is_taken_from_where_it_is_made_past_those_who_only_pass_it_on
         "given": {"class_type": "Look", "inputs": {"value": 9}},
     }
     for output, link in (("seen again", Link("5.0.0.made", 0)), ("given", None)):
-        growth = grown(known["5"], [Expansion(graph, [[output, 0]])], registry, known)
-        made = result(spec(number), [{}], growth.returned)
-        assert holes(made.outputs) == ([link] if link else [])
+        growth = read_expansions(known["5"], [Expansion(graph, [[output, 0]])], registry, known)
+        made = merge_results(spec(number), [{}], growth.returned)
+        assert placeholders(made.outputs) == ([link] if link else [])
         assert link is not None or made.outputs == [[9]]

@@ -9,13 +9,13 @@ import pytest
 
 from engine.graph.errors import PromptError
 from engine.run.events import (
-    Ended,
+    JobFinished,
+    JobStarted,
     NodeFinished,
+    NodeOutput,
     NodePreview,
     NodeProgress,
-    NodeShown,
     NodeStarted,
-    Started,
 )
 from engine.run.scheduler import QueueChanged
 from tests.run.conftest import Opener, n, value_shown
@@ -48,13 +48,13 @@ async def test_events_come_in_the_order_that_clients_rely_on(local: Opener):
     assert kinds == [
         QueueChanged,
         QueueChanged,
-        Started,
+        JobStarted,
         NodeStarted,
         NodeFinished,
         NodeStarted,
-        NodeShown,
+        NodeOutput,
         NodeFinished,
-        Ended,
+        JobFinished,
         QueueChanged,
     ]
     assert bench.told[-1][1] == QueueChanged(0)
@@ -89,10 +89,10 @@ async def test_a_cached_output_is_shown_again_without_running(local: Opener):
     entry = await bench.ended(again)
     assert entry.outcome.cached == ["1", "2"]
     assert [type(event) for event in bench.events(again)] == [
-        Started,
-        NodeShown,
+        JobStarted,
+        NodeOutput,
         NodeFinished,
-        Ended,
+        JobFinished,
     ]
 
 
@@ -291,7 +291,7 @@ async def test_front_and_number_decide_who_is_next(local: Opener):
     for i in range(4):
         await bench.submit({**hold, "3": n("Show", value=i, log="")}, id=f"hold{i}")
     for i in range(4):
-        await bench.until(f"hold{i}", Started)
+        await bench.until(f"hold{i}", JobStarted)
     prompt = {"1": n("Show", value=1, log="")}
     await bench.submit(prompt, id="second")
     await bench.submit(prompt, id="first", front=True)
@@ -302,6 +302,6 @@ async def test_front_and_number_decide_who_is_next(local: Opener):
     await bench.engine.interrupt()
     await bench.ended("second")
     assert [entry.job.id for entry in await bench.engine.history(newest=1)] == ["second"]
-    assert await bench.engine.entry("first") is None
+    assert await bench.engine.history_entry("first") is None
     await bench.engine.delete_history(None)
     assert await bench.engine.history() == []

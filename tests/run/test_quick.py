@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from engine.run.events import Ended, NodeFinished, NodeShown, NodeStarted, Started
+from engine.run.events import JobFinished, JobStarted, NodeFinished, NodeOutput, NodeStarted
 from tests.run.conftest import Opener, n
 
 
@@ -33,7 +33,7 @@ async def test_a_chain_runs_as_if_one_by_one(local: Opener, tmp_path: Path):
         ]
         kinds = [type(event) for event in bench.events(id)]
         each = [NodeStarted, NodeFinished]
-        assert kinds == [Started, *each * 3, NodeStarted, NodeShown, NodeFinished, Ended]
+        assert kinds == [JobStarted, *each * 3, NodeStarted, NodeOutput, NodeFinished, JobFinished]
 
 
 async def test_a_failure_in_a_chain_blames_the_node_that_failed(local: Opener):

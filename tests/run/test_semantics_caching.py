@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.run.events import NodeStarted, Started
+from engine.run.events import JobStarted, NodeStarted
 from engine.store.cache_policy import CachePolicy
 from engine.store.history import HistoryEntry
 from tests.run.conftest import Bench, Opener, Prompt
@@ -201,7 +201,7 @@ async def test_a_job_makes_what_it_waited_for_when_the_other_job_is_interrupted(
     first = await bench.submit(prompt)
     await bench.until(first, NodeStarted, "1")
     second = await bench.submit(prompt)
-    await bench.until(second, Started)
+    await bench.until(second, JobStarted)
     assert await bench.engine.interrupt(first)
     assert (await bench.ended(first)).outcome.status == "interrupted"
     assert (await bench.ended(second)).outcome.status == "success"

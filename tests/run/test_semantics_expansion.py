@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.run.events import Expanded, NodeFinished, NodeShown, NodeStarted, Started
+from engine.run.events import JobStarted, NodeExpanded, NodeFinished, NodeOutput, NodeStarted
 from engine.store.history import Failure
 from tests.run.conftest import Bench, Opener, Prompt
 from tests.run.conftest import whole as n
@@ -41,8 +41,8 @@ async def test_new_nodes_are_named_after_their_parent_and_shown_as_it(local: Ope
     id = await bench.submit({"1": n("Twice", value=21), "show": SHOW})
     await bench.ended(id)
     events = bench.events(id)
-    (expanded,) = [event for event in events if isinstance(event, Expanded)]
-    assert expanded == Expanded("1", {"1.0.0.a": "1", "1.0.0.b": "1"})
+    (expanded,) = [event for event in events if isinstance(event, NodeExpanded)]
+    assert expanded == NodeExpanded("1", {"1.0.0.a": "1", "1.0.0.b": "1"})
     started = [event.node for event in events if isinstance(event, NodeStarted)]
     assert started == ["1", "1.0.0.a", "1.0.0.b", "show"]
     finished = [event.node for event in events if isinstance(event, NodeFinished)]
@@ -123,7 +123,7 @@ async def test_what_an_expansion_showed_is_shown_again_when_it_is_repeated(
     assert entry.outcome.shown == first.outcome.shown
     assert entry.outcome.display == {"1.0.0.shown": "1"}
     assert entry.outcome.cached == ["1", "show"]
-    again = [event.node for event in bench.events(id) if isinstance(event, NodeShown)]
+    again = [event.node for event in bench.events(id) if isinstance(event, NodeOutput)]
     assert sorted(again) == ["1.0.0.shown", "show"]
     assert lines(log) == ["ShowsInside 5", "Show 5"], "nothing is run again"
 
@@ -252,4 +252,4 @@ async def test_a_job_that_dies_inside_an_expansion_goes_on_from_what_was_done(
     entry = await bench.ended(id)
     assert entry.outcome.status == "success"
     assert lines(log) == ["Sleep 1", "Slept 1", "Die 0", "Die 1"]
-    assert len([event for event in bench.events(id) if isinstance(event, Started)]) == 2
+    assert len([event for event in bench.events(id) if isinstance(event, JobStarted)]) == 2

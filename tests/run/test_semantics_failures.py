@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.graph.errors import PromptError
-from engine.run.events import Ended, NodeFailed, NodeProgress, NodeStarted
+from engine.run.events import JobFinished, NodeFailed, NodeProgress, NodeStarted
 from engine.store.history import Partial
 from tests.run.conftest import Opener, Prompt
 from tests.run.conftest import whole as n
@@ -203,7 +203,7 @@ async def test_nothing_is_told_of_a_job_after_its_end(local: Opener):
     await bench.ended(id)
     await bench.run({"1": n("Sleep", value=9, steps=2, seconds=0.4), "2": show("1")})
     kinds = [type(event) for event in bench.events(id)]
-    assert kinds.index(Ended) == len(kinds) - 1
+    assert kinds.index(JobFinished) == len(kinds) - 1
 
 
 async def test_a_wide_graph_runs(local: Opener):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from engine.run.events import NodeFailed, NodeShown
+from engine.run.events import NodeFailed, NodeOutput
 from tests.run.conftest import Bench, Opener, Prompt
 from tests.run.conftest import whole as n
 
@@ -95,7 +95,7 @@ async def test_a_blocked_output_silences_all_that_follows_and_the_job_succeeds(l
     assert entry.outcome.shown == {"4": {"text": ["beside"]}}
     events = bench.events(id)
     assert not [event for event in events if isinstance(event, NodeFailed)]
-    assert [event.node for event in events if isinstance(event, NodeShown)] == ["4"]
+    assert [event.node for event in events if isinstance(event, NodeOutput)] == ["4"]
 
 
 async def test_a_message_of_a_blocked_output_is_told_once_by_who_would_run(local: Opener):

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from engine.authoring.backend import CpuBackend
-from engine.run.frames import LogLine, encoded
+from engine.run.frames import LogLine, encode_frame
 from engine.run.local import LocalWorker
-from engine.run.relay import Relay
+from engine.run.log_forwarding import LogForwarder
 from engine.store.folders import Folders
 from tests import patience
 from tests.run.conftest import registry
@@ -93,6 +93,6 @@ async def test_a_damaged_cache_costs_its_results_and_nothing_else(
 def test_a_line_of_the_log_that_names_a_strange_file_can_be_sent():
     sent: list[LogLine] = []
     facts = {"msg": "cannot read %s", "args": ("caf\udce9.png",)}
-    Relay(sent.append).emit(logging.makeLogRecord(facts))
+    LogForwarder(sent.append).emit(logging.makeLogRecord(facts))
     assert [line.text for line in sent] == ["cannot read caf?.png"]
-    assert encoded(sent[0])
+    assert encode_frame(sent[0])

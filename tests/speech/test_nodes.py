@@ -33,7 +33,7 @@ async def studio(tmp_path: Path, models_home: Path) -> AsyncGenerator[Opener]:
         home.mkdir()
         nodes, placed = Registry.installed(), {"models": models_home}
         worker = LocalWorker(nodes, Folders(home, overrides=placed))
-        engine = await Engine.open(home, registry=nodes, worker=worker, placed=placed)
+        engine = await Engine.open(home, registry=nodes, worker=worker, folder_overrides=placed)
         benches.append(Bench(engine))
         return benches[-1]
 

@@ -68,7 +68,7 @@ class PromptServer:
     def client_id(self) -> str | None:
         """Whose job runs."""
         call = CURRENT.get()
-        return call.run.record.client_id if call is not None else None
+        return call.run.job_record.client_id if call is not None else None
 
     @property
     def last_node_id(self) -> str | None:
@@ -103,7 +103,7 @@ class PromptServer:
         call = CURRENT.get()
         if call is not None:
             shown = text.decode(errors="replace") if isinstance(text, bytes) else text
-            call.run.tell(NodeText(plain.text(node_id), plain.text(shown)))
+            call.run.emit(NodeText(plain.text(node_id), plain.text(shown)))
 
     def add_on_prompt_handler(self, handler: Callable[..., Any]) -> None:
         """Prompts are not shown to packs before they are validated; nothing happens."""

@@ -1,4 +1,4 @@
-"""Guests' nodes as data: what the worker tells of them, and nodes made of that in the server."""
+"""Custom nodes as data: described by the worker, made into NodeSpecs in the server."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from typing import Any, Literal, Protocol, cast
 import msgspec
 from msgspec import Struct
 
+from engine.authoring.custom_nodes import CustomNodes, CustomNodesUnavailable
 from engine.authoring.errors import SoundstageError, WorkerLost
-from engine.authoring.guests import Guests, GuestsAway
 from engine.authoring.markers import CPU, GPU, Choice, Range, Widget
 from engine.authoring.registry import Registry
 from engine.authoring.spec import MISSING, PLAIN, Input, NodeSpec, Output
-from engine.run.questions import NoAnswer
+from engine.run.rpc import RpcError
 from engine.store.folders import Folders
 
 log = logging.getLogger(__name__)
 
-PATIENCE_SECONDS = 60.0
-RENEWING_SECONDS = 3.0
+LOAD_TIMEOUT_SECONDS = 60.0
+REFRESH_TIMEOUT_SECONDS = 3.0
 RUN_PARAMETER = " run"
-"""No input of a guest can have this name."""
+"""No input of a custom node can have this name."""
 
 
-class GuestPacks(Struct, frozen=True):
-    """Which guests a worker loads.
+class CustomNodePacks(Struct, frozen=True):
+    """Which custom node packs a worker loads.
 
     Attributes:
         loader: what loads them, "package.module:function"; imported only where they run.
@@ -43,12 +43,12 @@ class GuestPacks(Struct, frozen=True):
     folders: list[str]
 
 
-class GuestInput(Struct, frozen=True, omit_defaults=True):
-    """One input of a guest's node; see `Input`."""
+class InputDescription(Struct, frozen=True, omit_defaults=True):
+    """One input of a custom node; see `Input`."""
 
     name: str
     type: str
-    described: list[Any]
+    object_info: list[Any]
     optional: bool = False
     lazy: bool = False
     raw: bool = False
@@ -57,28 +57,28 @@ class GuestInput(Struct, frozen=True, omit_defaults=True):
     upload: str | None = None
     link_only: bool = False
     options: list[Any] | None = None
-    least: int | float | None = None
-    most: int | float | None = None
+    min: int | float | None = None
+    max: int | float | None = None
 
 
-class GuestNode(Struct, frozen=True, omit_defaults=True):
-    """One node of a guest, without its functions; see `NodeSpec`.
+class NodeDescription(Struct, frozen=True, omit_defaults=True):
+    """One custom node, without its functions; see `NodeSpec`.
 
     Attributes:
         collects: every input gets its whole list.
-        described: its entry in object_info.
+        object_info: its entry in object_info.
     """
 
     id: str
     kind: Literal["function", "async"]
-    inputs: list[GuestInput]
+    inputs: list[InputDescription]
     outputs: list[tuple[str, str, bool]]
     category: str
     description: str
     display_name: str
     version: str
     origin: str
-    described: dict[str, Any]
+    object_info: dict[str, Any]
     shows: bool = False
     collects: bool = False
     has_check: bool = False
@@ -88,23 +88,23 @@ class GuestNode(Struct, frozen=True, omit_defaults=True):
     takes_all: bool = False
 
 
-class Told(Struct, frozen=True):
-    """What a worker tells of its guests; JSON, as limits may have more than 64 bits.
+class NodeDescriptions(Struct, frozen=True):
+    """A worker's description of its custom nodes; JSON, as limits may have more than 64 bits.
 
     Attributes:
         left_out: see `Registry`.
     """
 
-    nodes: list[GuestNode]
+    nodes: list[NodeDescription]
     webs: dict[str, str]
     left_out: Mapping[str, str]
 
 
-class LoadedGuests(Guests, Protocol):
-    """Guests in the process that imported them."""
+class LoadedCustomNodes(CustomNodes, Protocol):
+    """Custom nodes in the process that imported them."""
 
     @property
-    def declared(self) -> Mapping[str, GuestNode]:
+    def declared(self) -> Mapping[str, NodeDescription]:
         """Their nodes by id, as last read."""
         ...
 
@@ -114,23 +114,23 @@ class LoadedGuests(Guests, Protocol):
         ...
 
     def check(self, id: str, given: Mapping[str, Any]) -> Any:
-        """What a node's own check says of its literals; may have to be awaited."""
+        """The verdict of a node's own check on its literals; may be an awaitable."""
         ...
 
 
-class Asking(Protocol):
-    """A worker elsewhere that answers questions."""
+class NodeQuery(Protocol):
+    """Requests to a worker in another process."""
 
-    async def ask_nodes(self, ids: list[str] | None) -> bytes:
-        """What its guests' nodes are now: `Told` as JSON.
+    async def describe_nodes(self, ids: list[str] | None) -> bytes:
+        """Its custom nodes now: `NodeDescriptions` as JSON.
 
         Raises:
             WorkerLost: it went away meanwhile.
         """
         ...
 
-    async def ask_check(self, id: str, given: Mapping[str, Any]) -> Any:
-        """What a node says of its literals.
+    async def validate_literals(self, id: str, given: Mapping[str, Any]) -> Any:
+        """Let a node validate its literals.
 
         Raises:
             WorkerLost: it went away meanwhile.
@@ -138,33 +138,33 @@ class Asking(Protocol):
         ...
 
 
-def load(packs: GuestPacks, registry: Registry, folders: Folders) -> LoadedGuests:
-    """Import guests into this process; what fails is noted in the registry's `failures`."""
+def load(packs: CustomNodePacks, registry: Registry, folders: Folders) -> LoadedCustomNodes:
+    """Import custom nodes into this process; failures go into the registry's `failures`."""
     module, _, name = packs.loader.partition(":")
     loader = cast(
-        "Callable[[Sequence[Path], Registry, Folders], LoadedGuests]",
+        "Callable[[Sequence[Path], Registry, Folders], LoadedCustomNodes]",
         getattr(importlib.import_module(module), name),
     )
     return loader([Path(folder) for folder in packs.folders], registry, folders)
 
 
-def told(guests: LoadedGuests, ids: Collection[str] | None) -> bytes:
-    """Some nodes, or all, as `ask_nodes` answers."""
+def encode_descriptions(guests: LoadedCustomNodes, ids: Collection[str] | None) -> bytes:
+    """Some nodes, or all, in the form of `NodeQuery.describe_nodes`."""
     nodes = [node for id, node in guests.declared.items() if ids is None or id in ids]
     webs = {pack: str(path) for pack, path in guests.webs.items()}
-    return msgspec.json.encode(Told(nodes, webs, guests.left_out))
+    return msgspec.json.encode(NodeDescriptions(nodes, webs, guests.left_out))
 
 
-async def checked(guests: LoadedGuests, id: str, given: Mapping[str, Any]) -> bytes:
-    """What a node's own check says of its literals, as `ask_check` answers."""
+async def encode_verdict(guests: LoadedCustomNodes, id: str, given: Mapping[str, Any]) -> bytes:
+    """The verdict of a node's own check, in the form of `NodeQuery.validate_literals`."""
     verdict = await asyncio.to_thread(guests.check, id, given)
     if inspect.isawaitable(verdict):
         verdict = await verdict
     return msgspec.json.encode(verdict if isinstance(verdict, bool) else str(verdict))
 
 
-def spec_of(node: GuestNode, function: Callable[..., Any], **functions: Any) -> NodeSpec:
-    """The NodeSpec of a guest's node.
+def spec_of(node: NodeDescription, function: Callable[..., Any], **functions: Any) -> NodeSpec:
+    """The NodeSpec of a custom node.
 
     Args:
         node: what it declares.
@@ -192,16 +192,16 @@ def spec_of(node: GuestNode, function: Callable[..., Any], **functions: Any) -> 
         takes_more=True,
         takes_all=node.takes_all,
         per_node=node.per_node,
-        described=node.described,
+        described=node.object_info,
         **functions,
     )
 
 
-def _input(input: GuestInput, *, collects: bool, asks: bool) -> Input:
+def _input(input: InputDescription, *, collects: bool, asks: bool) -> Input:
     limits = None
-    if input.least is not None or input.most is not None:
-        least = -math.inf if input.least is None else input.least
-        limits = Range(least, math.inf if input.most is None else input.most)
+    if input.min is not None or input.max is not None:
+        least = -math.inf if input.min is None else input.min
+        limits = Range(least, math.inf if input.max is None else input.max)
     return Input(
         name=input.name,
         type=input.type,
@@ -216,82 +216,82 @@ def _input(input: GuestInput, *, collects: bool, asks: bool) -> Input:
         upload=input.upload,
         custom=None if PLAIN.issuperset(input.type.split(",")) else Widget(input.type),
         raw=input.raw,
-        described=input.described,
+        described=input.object_info,
     )
 
 
-class RemoteGuests:
-    """Guests of a worker process, in the server: it knows what their nodes are, and runs none.
+class RemoteCustomNodes:
+    """The custom nodes of a worker process, in the server, which runs none of them.
 
     Args:
         registry: the server's; gets the nodes.
-        worker: whom to ask.
+        worker: describes them.
 
     Attributes:
-        patience: seconds to wait for an answer; loading packs takes its time.
-        renewing_patience: the same where it is known what the nodes were before.
+        timeout: seconds to wait for the first response; loading packs takes its time.
+        refresh_timeout: the same when the nodes are known from before.
     """
 
-    def __init__(self, registry: Registry, worker: Asking) -> None:
+    def __init__(self, registry: Registry, worker: NodeQuery) -> None:
         self.webs: dict[str, Path] = {}
-        self.patience = PATIENCE_SECONDS
-        self.renewing_patience = RENEWING_SECONDS
+        self.timeout = LOAD_TIMEOUT_SECONDS
+        self.refresh_timeout = REFRESH_TIMEOUT_SECONDS
         self._registry = registry
         self._own = dict(registry.nodes)
         self._worker = worker
-        self._last: dict[str, GuestNode] | None = None
+        self._known: dict[str, NodeDescription] | None = None
 
-    async def renew(self, ids: Collection[str] | None = None) -> None:
-        """Ask the worker what the nodes are now; one that is away leaves them as they were."""
+    async def refresh(self, ids: Collection[str] | None = None) -> None:
+        """Request the nodes from the worker; they stay as they were if it does not respond."""
         if ids is not None:
             ids = [id for id in ids if id not in self._own]
-            if self._last is not None:
-                ids = [id for id in ids if id in self._last]
+            if self._known is not None:
+                ids = [id for id in ids if id in self._known]
             if not ids:
                 return
-        wanted = None if self._last is None or ids is None else ids
-        ask = partial(self._worker.ask_nodes, wanted)
+        wanted = None if self._known is None or ids is None else ids
+        ask = partial(self._worker.describe_nodes, wanted)
         try:
-            patience = self.patience if self._last is None else self.renewing_patience
-            answer = await self._answer(ask, patience)
-        except (GuestsAway, NoAnswer) as error:
-            if self._last is None:
-                raise GuestsAway(str(error)) from error
-            log.warning("the worker does not tell of its packs' nodes; they are as they were")
+            patience = self.timeout if self._known is None else self.refresh_timeout
+            answer = await self._request(ask, patience)
+        except (CustomNodesUnavailable, RpcError) as error:
+            if self._known is None:
+                raise CustomNodesUnavailable(str(error)) from error
+            log.warning("the worker does not describe its custom nodes; they stay as they were")
             return
-        self._learn(msgspec.json.decode(answer, type=Told), all=wanted is None)
+        self._update(msgspec.json.decode(answer, type=NodeDescriptions), all=wanted is None)
 
-    def _learn(self, found: Told, *, all: bool) -> None:
+    def _update(self, found: NodeDescriptions, *, all: bool) -> None:
         fresh = {node.id: node for node in found.nodes}
-        known = fresh if all else {**(self._last or {}), **fresh}
-        if known != self._last:
-            self._last = known
+        known = fresh if all else {**(self._known or {}), **fresh}
+        if known != self._known:
+            self._known = known
             guests = {id: self._spec(node) for id, node in known.items()}
             self._registry.nodes = {**self._own, **guests}
         self._registry.left_out = found.left_out
         self.webs = {pack: Path(path) for pack, path in found.webs.items()}
 
-    def _spec(self, node: GuestNode) -> NodeSpec:
+    def _spec(self, node: NodeDescription) -> NodeSpec:
         check = partial(self._check, node.id) if node.has_check else None
         return spec_of(node, self._not_here, check=check)
 
     async def _check(self, id: str, /, **given: Any) -> Any:
-        return await self._answer(partial(self._worker.ask_check, id, given), self.patience)
+        return await self._request(partial(self._worker.validate_literals, id, given), self.timeout)
 
     def _not_here(self, /, **_: Any) -> Any:
-        raise SoundstageError("nodes of guests run in the worker, not here")
+        raise SoundstageError("custom nodes run in the worker, not here")
 
-    async def _answer(self, ask: Callable[[], Any], patience: float) -> Any:
-        """What the worker says, also one that is started again meanwhile."""
+    async def _request(self, ask: Callable[[], Any], patience: float) -> Any:
+        """The response of the worker; repeated if it is restarted meanwhile."""
         try:
             async with asyncio.timeout(patience):
                 while True:
                     try:
                         return await ask()
                     except WorkerLost:
-                        log.warning("the worker went away before it told of the guests' nodes")
+                        log.warning("the worker died before it described its custom nodes")
         except TimeoutError as error:
-            raise GuestsAway(
-                f"the worker did not tell what nodes its packs have within {patience:.0f} "
+            raise CustomNodesUnavailable(
+                f"the worker did not describe its custom nodes within {patience:.0f} "
                 "seconds: one of them may load slowly or hang; the log has the details, try again"
             ) from error

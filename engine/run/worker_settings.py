@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import msgspec
 
-from engine.run.guests import GuestPacks
+from engine.run.remote_nodes import CustomNodePacks
 from engine.store.cache_policy import CachePolicy
 from engine.store.model_paths import ModelPaths
 
 
-class Settings(msgspec.Struct, frozen=True):
+class WorkerSettings(msgspec.Struct, frozen=True):
     """What a worker process is started with.
 
     Attributes:
+        folder_overrides: see `Folders.overrides`.
         packs: node packs to import beside the installed ones, by module name.
         models: folders of models outside of the home.
-        guests: node packs that were written for another program.
-        keeping: which results are kept.
+        custom_nodes: node packs that were written for ComfyUI.
+        cache_policy: which results are kept.
     """
 
     home: str
-    placed: dict[str, str]
+    folder_overrides: dict[str, str]
     packs: list[str]
     models: ModelPaths = msgspec.field(default_factory=ModelPaths)
-    guests: GuestPacks | None = None
+    custom_nodes: CustomNodePacks | None = None
     log_level: str = "INFO"
-    keeping: CachePolicy = msgspec.field(default_factory=CachePolicy)
+    cache_policy: CachePolicy = msgspec.field(default_factory=CachePolicy)

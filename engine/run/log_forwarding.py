@@ -1,4 +1,4 @@
-"""The worker's log, as the server's editor console shows it too."""
+"""Forwards the worker's log to the server, for the editor's console."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 from engine.run.frames import LogLine
 
-RELAYED = "engine.worker"
-"""The logger that the worker's lines come back by. It goes no further: the worker's process has
+WORKER_LOGGER = "engine.worker"
+"""The logger for the worker's lines in the server. It does not propagate: the worker process has
 written them to standard error itself."""
 
 
-class Relay(logging.Handler):
+class LogForwarder(logging.Handler):
     """In the worker: sends each line, without its traceback; from any thread."""
 
     def __init__(self, send: Callable[[LogLine], None]) -> None:
@@ -28,20 +28,20 @@ class Relay(logging.Handler):
 
 
 def text_of(record: logging.LogRecord) -> str:
-    """What a record says; names of files in it may hold what is no Unicode."""
+    """The message of a record as valid UTF-8; file names in it may hold lone surrogates."""
     return record.getMessage().encode(errors="replace").decode()
 
 
-def relayed() -> logging.Logger:
-    """In the server: where to listen for the lines."""
-    logger = logging.getLogger(RELAYED)
+def worker_logger() -> logging.Logger:
+    """In the server: the logger of the worker's lines, for handlers."""
+    logger = logging.getLogger(WORKER_LOGGER)
     logger.propagate = False
     return logger
 
 
-def pass_on(line: LogLine) -> None:
-    """In the server: hand a line to whoever listens."""
+def republish(line: LogLine) -> None:
+    """In the server: pass a line to the handlers of `worker_logger`."""
     record = logging.LogRecord(f"worker {line.name}", line.level, "", 0, line.text, None, None)
     record.created = line.at
-    for handler in relayed().handlers:
+    for handler in worker_logger().handlers:
         handler.handle(record)

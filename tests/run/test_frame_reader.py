@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.run.events import Started
-from engine.run.frames import CancelJob, Frame, encoded
-from engine.run.reading import Reading
+from engine.run.events import JobStarted
+from engine.run.frame_reader import FrameReader
+from engine.run.frames import CancelJob, Frame, encode_frame
 from engine.store.history import Span
 from tests import patience
 from tests.run.conftest import Opener, n, value_shown
@@ -41,7 +41,7 @@ class Reader:
         self.heard[frame.job] = threading.current_thread()
 
     def send(self, job: str) -> None:
-        self.server.sendall(encoded(CancelJob(job)))
+        self.server.sendall(encode_frame(CancelJob(job)))
 
     async def has_heard(self, job: str) -> threading.Thread:
         async with asyncio.timeout(patience.SECONDS):
@@ -59,7 +59,9 @@ def reader() -> Iterator[Reader]:
 
 
 async def test_a_thread_that_is_held_up_is_relieved(reader: Reader):
-    serving = asyncio.create_task(Reading(reader.frames, reader.take, reader.held_up.set).serve())
+    serving = asyncio.create_task(
+        FrameReader(reader.frames, reader.take, reader.held_up.set).serve()
+    )
     async with asyncio.timeout(patience.SECONDS):
         while not reader.holders:
             reader.send("hold")
@@ -77,7 +79,7 @@ async def test_a_thread_that_is_held_up_is_relieved(reader: Reader):
 async def test_an_error_of_a_frame_ends_the_reading(reader: Reader):
     reader.send("fail")
     with pytest.raises(RuntimeError, match="as asked"):
-        await Reading(reader.frames, reader.take, reader.held_up.set).serve()
+        await FrameReader(reader.frames, reader.take, reader.held_up.set).serve()
 
 
 async def test_a_node_that_was_quick_before_holds_up_nobody(process: Opener, tmp_path: Path):
@@ -89,7 +91,7 @@ async def test_a_node_that_was_quick_before_holds_up_nobody(process: Opener, tmp
     for value in (1, 2, 3):
         await bench.run(prompt(value))
     held = await bench.submit(prompt(4, str(tmp_path / "free")))
-    await bench.until(held, Started)
+    await bench.until(held, JobStarted)
     for value in (5, 6, 7):
         entry = await bench.run(prompt(value))
         assert entry.outcome.shown == {"2": {"text": [str(value)]}}

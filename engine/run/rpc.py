@@ -1,4 +1,4 @@
-"""Questions to a worker process that wait for their answers."""
+"""RPC to a worker process: requests that wait for their responses."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import itertools
 from collections.abc import Callable
 
 from engine.authoring.errors import WorkerLost
-from engine.run.frames import Answer, Frame
+from engine.run.frames import Frame, Response
 
 
-class NoAnswer(Exception):
-    """What the worker asked a pack failed; the text is the pack's."""
+class RpcError(Exception):
+    """A request failed in the worker; the text is the error's, often of a custom node."""
 
 
-class Questions:
-    """Matches answers to questions by their numbers.
+class RpcClient:
+    """Matches responses to requests by their ids.
 
     Args:
-        send: takes the frames.
+        send: sends a frame.
     """
 
     def __init__(self, send: Callable[[Frame], None]) -> None:
@@ -26,11 +26,11 @@ class Questions:
         self._numbers = itertools.count()
         self._open: dict[int, asyncio.Future[bytes]] = {}
 
-    async def ask(self, frame: Callable[[int], Frame]) -> bytes:
-        """The JSON that answers the frame made with a number of its own.
+    async def request(self, frame: Callable[[int], Frame]) -> bytes:
+        """Send the frame made with a new request id; returns the JSON of its response.
 
         Raises:
-            NoAnswer: the worker failed at it.
+            RpcError: it failed in the worker.
             WorkerLost: it went away first.
         """
         number = next(self._numbers)
@@ -41,18 +41,18 @@ class Questions:
         finally:
             del self._open[number]
 
-    def settle(self, answer: Answer) -> None:
-        """Give an answer to whoever waits for it."""
-        waiting = self._open.get(answer.ask)
+    def on_response(self, response: Response) -> None:
+        """Resolve the request of a response."""
+        waiting = self._open.get(response.request_id)
         if waiting is None or waiting.done():
             return
-        if answer.error is None:
-            waiting.set_result(answer.body)
+        if response.error is None:
+            waiting.set_result(response.body)
         else:
-            waiting.set_exception(NoAnswer(answer.error))
+            waiting.set_exception(RpcError(response.error))
 
-    def lose(self) -> None:
-        """There will be no answers: the worker is gone."""
+    def fail_all(self) -> None:
+        """Fail all open requests: the worker is gone."""
         for waiting in self._open.values():
             if not waiting.done():
                 waiting.set_exception(WorkerLost("the worker process died before it answered"))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from engine.run.guests import GuestInput, GuestNode, spec_of
+from engine.run.remote_nodes import InputDescription, NodeDescription, spec_of
 
-NODE = GuestNode(
+NODE = NodeDescription(
     id="Switch",
     kind="async",
-    inputs=[GuestInput("value", "INT", ["INT", {"lazy": True}], lazy=True)],
+    inputs=[InputDescription("value", "INT", ["INT", {"lazy": True}], lazy=True)],
     outputs=[("INT", "INT", False)],
     category="test",
     description="",
     display_name="Switch",
     version="1",
     origin="pack",
-    described={},
+    object_info={},
 )
 
 

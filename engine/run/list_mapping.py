@@ -1,4 +1,4 @@
-"""A node over lists: the arguments of each of its runs, and one result of what they return."""
+"""Maps a node over lists: the arguments of each of its calls, and their merged result."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from engine.authoring.spec import NodeSpec
 from engine.graph.prompt import GraphNode, Link
 from engine.store.cache import NodeResult
 
-Turn: TypeAlias = dict[str, Any] | Blocked
-"""The keyword arguments of one run, or why it does not happen."""
+CallArguments: TypeAlias = dict[str, Any] | Blocked
+"""The keyword arguments of one call, or why it does not happen."""
 
 
 @dataclass(frozen=True)
-class Hole:
-    """In the place of output items that a node of an expansion will give."""
+class Placeholder:
+    """Stands for output items that a node of an expansion will compute."""
 
     link: Link
 
 
 @dataclass(frozen=True)
-class Later:
-    """In the place of an input's items: makes what a `Lazy` parameter gets in the given turn."""
+class Deferred:
+    """Stands for an input's items: makes the value of a `Lazy` parameter for the given call."""
 
-    made: Callable[[int], Any]
-
-
-Items: TypeAlias = list[Any] | Later
+    make: Callable[[int], Any]
 
 
-def turns(node: GraphNode, inputs: Mapping[str, Items]) -> list[Turn]:
-    """The arguments of each run.
+Items: TypeAlias = list[Any] | Deferred
 
-    A node runs as often as its longest list has items; a shorter list repeats its last one.
-    Inputs that collect get their whole list each time. An empty list means no run at all. A
-    blocked item blocks the run that would get it.
+
+def map_over_lists(node: GraphNode, inputs: Mapping[str, Items]) -> list[CallArguments]:
+    """The arguments of each call.
+
+    A node is called as often as its longest list has items; a shorter list repeats its last one.
+    Inputs that collect get their whole list each time. An empty list means no call at all. A
+    blocked item blocks the call that would get it.
 
     Args:
         node: the node.
@@ -51,17 +51,17 @@ def turns(node: GraphNode, inputs: Mapping[str, Items]) -> list[Turn]:
         lengths = [
             len(items)
             for name, items in inputs.items()
-            if not isinstance(items, Later) and not spec.input(name).collects
+            if not isinstance(items, Deferred) and not spec.input(name).collects
         ]
         times = 0 if 0 in lengths else max(lengths, default=1)
-    return [_turn(spec, inputs, number) for number in range(times)]
+    return [_call_arguments(spec, inputs, number) for number in range(times)]
 
 
-def _turn(spec: NodeSpec, inputs: Mapping[str, Items], number: int) -> Turn:
+def _call_arguments(spec: NodeSpec, inputs: Mapping[str, Items], number: int) -> CallArguments:
     arguments: dict[str, Any] = {}
     for name, items in inputs.items():
-        if isinstance(items, Later):
-            arguments[name] = items.made(number)
+        if isinstance(items, Deferred):
+            arguments[name] = items.make(number)
             continue
         collects = spec.input(name).collects
         value = items if collects else items[min(number, len(items) - 1)]
@@ -72,34 +72,38 @@ def _turn(spec: NodeSpec, inputs: Mapping[str, Items], number: int) -> Turn:
     return arguments
 
 
-def result(
+def merge_results(
     spec: NodeSpec,
-    turns: Iterable[Turn],
+    calls: Iterable[CallArguments],
     returned: Iterable[Any],
     warnings: Sequence[str] = (),
 ) -> NodeResult:
-    """What the runs of a node returned, put together.
+    """Merge what the calls of a node returned into one result.
 
     Args:
         spec: the node.
-        turns: the arguments of each run.
-        returned: what each run returned; of one that did not happen anything.
-        warnings: shown beside what the runs show.
+        calls: the arguments of each call.
+        returned: what each call returned; anything for one that did not happen.
+        warnings: shown beside what the calls show.
 
     Raises:
         TypeError: it is not what the node declares.
     """
     outputs: list[list[Any]] = [[] for _ in spec.outputs]
-    made = [pair for pair in zip(spec.outputs, outputs, strict=True) if pair[0].passes is None]
+    own_outputs = [
+        pair for pair in zip(spec.outputs, outputs, strict=True) if pair[0].passes is None
+    ]
     shown: dict[str, list[Any]] = {}
-    for turn, value in zip(turns, returned, strict=True):
-        if isinstance(turn, Blocked):
+    for arguments, value in zip(calls, returned, strict=True):
+        if isinstance(arguments, Blocked):
             value = Blocked()
         if isinstance(value, Artifact):
             for name, items in value.shown.items():
                 shown.setdefault(name, []).extend(items)
-        for (output, items), item in zip(made, _values(spec, value, len(made)), strict=True):
-            if output.each and not isinstance(item, Blocked | Hole):
+        for (output, items), item in zip(
+            own_outputs, _values(spec, value, len(own_outputs)), strict=True
+        ):
+            if output.each and not isinstance(item, Blocked | Placeholder):
                 items.extend(item)
             else:
                 items.append(item)
@@ -109,7 +113,7 @@ def result(
 
 
 def _values(spec: NodeSpec, returned: Any, count: int) -> Sequence[Any]:
-    """A value for each output but those that pass an input on: graphs have no links to them."""
+    """A value for each output except passthroughs: graphs have no links to those."""
     if isinstance(returned, Blocked):
         return (returned,) * count
     if isinstance(returned, Artifact):
@@ -127,15 +131,15 @@ def _values(spec: NodeSpec, returned: Any, count: int) -> Sequence[Any]:
     return own  # pyright: ignore[reportUnknownVariableType] - a node's own
 
 
-def holes(outputs: Iterable[Iterable[Any]]) -> list[Link]:
-    """The links that a result waits for."""
-    return [item.link for items in outputs for item in items if isinstance(item, Hole)]
+def placeholders(outputs: Iterable[Iterable[Any]]) -> list[Link]:
+    """The links whose items a result waits for."""
+    return [item.link for items in outputs for item in items if isinstance(item, Placeholder)]
 
 
-def filled(result: NodeResult, items: Callable[[Link], list[Any]]) -> NodeResult:
-    """A result with what came for its holes: all items of each."""
+def resolve(result: NodeResult, items: Callable[[Link], list[Any]]) -> NodeResult:
+    """A result with each placeholder replaced by all items of its link."""
     outputs: list[list[Any]] = []
     for parts in result.outputs:
-        came = (items(part.link) if isinstance(part, Hole) else [part] for part in parts)
+        came = (items(part.link) if isinstance(part, Placeholder) else [part] for part in parts)
         outputs.append([*chain.from_iterable(came)])
     return NodeResult(outputs, result.shown)

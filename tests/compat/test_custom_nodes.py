@@ -16,10 +16,10 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from engine.authoring.guests import GuestsAway
+from engine.authoring.custom_nodes import CustomNodesUnavailable
 from engine.graph.errors import PromptError
 from engine.run.engine import Engine
-from engine.run.guests import GuestPacks, RemoteGuests
+from engine.run.remote_nodes import CustomNodePacks, RemoteCustomNodes
 from tests import patience
 from tests.compat.conftest import LOADER, PACKS
 from tests.compat.test_values import shown, shown_by
@@ -280,8 +280,8 @@ async def test_a_worker_that_was_killed_comes_back_with_its_packs(process: Opene
 
 async def test_native_prompts_do_not_wait_for_packs(tmp_path: Path):
     packs = folder_of(tmp_path, slow=HANGING)
-    guests = GuestPacks(LOADER, [str(packs)])
-    engine = await Engine.open(tmp_path / "home", guests=guests)
+    guests = CustomNodePacks(LOADER, [str(packs)])
+    engine = await Engine.open(tmp_path / "home", custom_nodes=guests)
     try:
         bench = Bench(engine)
         await asyncio.wait_for(bench.submit({"1": n("PreviewAny", source="x")}), patience.SECONDS)
@@ -291,12 +291,14 @@ async def test_native_prompts_do_not_wait_for_packs(tmp_path: Path):
 
 async def test_prompts_with_other_nodes_are_told_that_packs_do_not_load(tmp_path: Path):
     packs = folder_of(tmp_path, slow=HANGING)
-    engine = await Engine.open(tmp_path / "home", guests=GuestPacks(LOADER, [str(packs)]))
-    remote = engine.registry.guests
-    assert isinstance(remote, RemoteGuests)
-    remote.patience = 0.5
+    engine = await Engine.open(
+        tmp_path / "home", custom_nodes=CustomNodePacks(LOADER, [str(packs)])
+    )
+    remote = engine.registry.custom_nodes
+    assert isinstance(remote, RemoteCustomNodes)
+    remote.timeout = 0.5
     try:
-        with pytest.raises(GuestsAway, match="did not tell what nodes its packs have"):
+        with pytest.raises(CustomNodesUnavailable, match="did not describe its custom nodes"):
             await Bench(engine).submit({"1": n("Unknown")})
     finally:
         await engine.close()
@@ -310,14 +312,14 @@ async def test_after_packs_have_loaded_an_unknown_node_is_an_error(process: Open
 
 async def test_a_worker_that_does_not_answer_leaves_the_nodes_as_they_were(process: Opener):
     bench = await process()
-    remote = bench.engine.registry.guests
-    assert isinstance(remote, RemoteGuests)
-    await remote.renew()
-    remote.renewing_patience = 0.2
+    remote = bench.engine.registry.custom_nodes
+    assert isinstance(remote, RemoteCustomNodes)
+    await remote.refresh()
+    remote.refresh_timeout = 0.2
     pid = worker_pid(bench)
     os.kill(pid, signal.SIGSTOP)
     try:
-        await remote.renew()
+        await remote.refresh()
         assert "V1Number" in bench.engine.registry.nodes
         await bench.submit({"1": n("V1Show", value="x")})
     finally:
@@ -356,7 +358,8 @@ NODE_CLASS_MAPPINGS = {"Louder": Louder}
     zoo = "MARK = '!'\nNODE_CLASS_MAPPINGS = {}\n"
     folder = folder_of(tmp_path, louder=second, zoo=zoo)
     engine = await Engine.open(
-        tmp_path / "home", guests=GuestPacks(LOADER, [str(folder), str(PACKS), str(PACKS)])
+        tmp_path / "home",
+        custom_nodes=CustomNodePacks(LOADER, [str(folder), str(PACKS), str(PACKS)]),
     )
     bench = Bench(engine)
     try:

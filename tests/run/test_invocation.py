@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from engine.run.call import residents
+from engine.run.invocation import residents
 
 
 @dataclass

@@ -9,11 +9,11 @@ from typing import Protocol
 from engine.authoring.errors import SoundstageError
 
 
-class GuestsAway(SoundstageError):
-    """The worker does not tell of the guests' nodes: it loads them still, or cannot start."""
+class CustomNodesUnavailable(SoundstageError):
+    """The worker does not describe its custom nodes: it still loads them, or cannot start."""
 
 
-class Guests(Protocol):
+class CustomNodes(Protocol):
     """Nodes of a registry whose declarations may change while the engine runs."""
 
     @property
@@ -21,7 +21,7 @@ class Guests(Protocol):
         """Folders of scripts that packs bring for the browser, by pack."""
         ...
 
-    async def renew(self, ids: Collection[str] | None = None) -> None:
+    async def refresh(self, ids: Collection[str] | None = None) -> None:
         """Bring these nodes of the registry (None: all) up to date with what packs declare now.
 
         Ids of other nodes, or of none, may be among them.
