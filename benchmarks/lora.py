@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
@@ -40,13 +39,13 @@ class Random:
 def main() -> None:
     """Measure and print."""
     with torch.device("meta"):
-        module = cast(nn.Module, UNet2DConditionModel(cross_attention_dim=768))
+        module: nn.Module = UNet2DConditionModel(cross_attention_dim=768)
     originals: dict[str, Tensor] = {}
-    layers: dict[str, nn.Module] = dict(module.named_modules())
-    for name, layer in layers.items():
-        if ".transformer_blocks." in name and isinstance(layer, nn.Linear):
-            layer.weight = nn.Parameter(torch.zeros(layer.weight.shape), requires_grad=False)
-            originals[f"{name}.weight"] = torch.randn(layer.weight.shape).half()
+    for name, weight in [*module.named_parameters()]:
+        if ".transformer_blocks." in name and weight.dim() == 2:
+            layer = module.get_submodule(name.removesuffix(".weight"))
+            layer.weight = nn.Parameter(torch.zeros(weight.shape), requires_grad=False)
+            originals[name] = torch.randn(weight.shape).half()
     weights = {name: module.get_parameter(name) for name in originals}
     part = Part(Header(Path("random"), {}, {}, ""), {}, "", {}, UNET)
     patched = PatchedWeights(part, module, originals.__getitem__)
