@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from nodes.models.sampling.brownian import Brownian
 from nodes.models.sampling.denoise import denoise, fitted_mask
 from nodes.models.sampling.guiders import StepRequest, answer, cfg_guider
 from nodes.models.sampling.noise import initial_noise, step_noise
@@ -130,6 +133,37 @@ def test_the_noise_of_an_ancestral_step_counts_every_step():
     walk = Sampler("euler_ancestral").steps(start, down, step_noise(start, 7), space)
     found = driven(walk, lambda call: call.x)
     assert torch.allclose(found, second * 0.75**0.5)
+
+
+class Draws(TorchDispatchMode):
+    """Counts how often random numbers are drawn."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += "normal" in str(func) or "randn" in str(func)
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_path_of_noise_draws_nothing_twice_that_it_drew_lately():
+    like = torch.zeros(1, 4, 8, 8)
+    down = sigmas(sigma_space({}), "karras", 20)[:-1]
+
+    def drawn(path: Brownian, *levels: Tensor) -> int:
+        with Draws() as draws:
+            path(*levels)
+        return draws.count
+
+    def path() -> Brownian:
+        return Brownian(like, 3, float(down[-1]), float(down[0]))
+
+    one = path()
+    along = sum(drawn(one, start, end) for start, end in pairwise(down))
+    apart = sum(drawn(path(), start, end) for start, end in pairwise(down))
+    assert along < 0.46 * apart, "half would be each moment once from the root"
+    middle = (down[3] + down[4]) / 2
+    assert drawn(one, down[-2], down[-1]) < 5, "these were the last"
+    assert torch.equal(one(down[3], middle), path()(down[3], middle))
 
 
 @pytest.mark.parametrize("name", ["heun", "dpm_2", "dpmpp_2s_ancestral", "sa_solver_pece"])

@@ -8,6 +8,8 @@ that was asked for is an end, each half drawn from a seed of its own.
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -15,6 +17,8 @@ from torch import Tensor
 
 DIGITS = 6  # of a moment
 POOL = 24
+KEPT_NODES = 45  # of the tree, as torchsde keeps
+KEPT_BYTES = 256 << 20
 
 
 class Brownian:
@@ -31,6 +35,8 @@ class Brownian:
         self._like, self._seed = like, seed
         self._low, self._high = round(low, DIGITS), round(high, DIGITS)
         self._known: dict[float, Tensor] = {}
+        self._nodes: OrderedDict[tuple[int, int], Tensor] = OrderedDict()
+        self._kept = min(KEPT_NODES, KEPT_BYTES // (8 * max(1, like.numel())))
 
     def __call__(self, sigma: Tensor, to: Tensor) -> Tensor:
         """Noise of variance 1 for the way between two levels, in either direction."""
@@ -45,20 +51,35 @@ class Brownian:
             return self._known[level]
         moment = min(max(round(level, DIGITS), self._low), self._high)
         start, end = self._low, self._high
-        whole = self._drawn(None) * math.sqrt(end - start)
+        whole = self._whole
         here = torch.zeros_like(whole)
         key, depth = 0, 0
         while start < moment < end:
             middle = round((start + end) / 2, DIGITS)
-            left, right = middle - start, end - middle
-            half = whole * left / (end - start)
-            half += self._drawn((key, depth)) * math.sqrt(left * right / (end - start))
+            half = self._half((key, depth), whole, middle - start, end - middle)
             key, depth = 2 * key, depth + 1
             if moment < middle:
                 end, whole = middle, half
             else:
                 start, here, whole, key = middle, here + half, whole - half, key + 1
         return here if moment == start else here + whole
+
+    @cached_property
+    def _whole(self) -> Tensor:
+        """From the lowest level to the highest."""
+        return self._drawn(None) * math.sqrt(self._high - self._low)
+
+    def _half(self, node: tuple[int, int], whole: Tensor, left: float, right: float) -> Tensor:
+        """How far the path of a node goes in its left part; the last ones asked for are kept."""
+        if node in self._nodes:
+            self._nodes.move_to_end(node)
+            return self._nodes[node]
+        half = whole * (left / (left + right))
+        half += self._drawn(node) * math.sqrt(left * right / (left + right))
+        self._nodes[node] = half
+        if len(self._nodes) > self._kept:
+            self._nodes.popitem(last=False)
+        return half
 
     def _drawn(self, place: tuple[int, int] | None) -> Tensor:
         """The random numbers of a place in the tree, or of the whole way."""
