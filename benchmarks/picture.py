@@ -11,7 +11,8 @@ from benchmarks.tables import Measures
 from nodes.models.files.checkpoints import read_checkpoint
 from nodes.models.networks.unet import Model
 from nodes.models.sampling.denoise import denoise
-from nodes.models.sampling.guiders import answer, cfg_guider
+from nodes.models.sampling.evaluation import answer
+from nodes.models.sampling.guiders import cfg_guider
 from nodes.models.sampling.schedules import sigmas
 from nodes.models.text.clip import Clip
 from nodes.models.vae.autoencoder import Vae

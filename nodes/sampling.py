@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from nodes.models.sampling.denoise import Finished
-    from nodes.models.sampling.guiders import StepRequest
+    from nodes.models.sampling.evaluation import StepRequest
 
 # The keys of nodes.models.sampling.samplers.SAMPLERS and .schedules.SCHEDULES, which need torch.
 SAMPLERS = (
@@ -199,7 +199,7 @@ def _denoised(
 
 def _step(request: StepRequest, guider: Guider) -> Step:
     from nodes.models.latents.previews import preview
-    from nodes.models.sampling.guiders import answer
+    from nodes.models.sampling.evaluation import answer
 
     colors, seen = guider.model.latent.colors, request.denoised
     drawn = partial(preview, seen, colors) if colors and seen is not None else None

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from nodes.models.networks.batching import CPU_CELLS, Batches
-from nodes.models.sampling.guiders import StepRequest, answer, cfg_guider
+from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.guiders import cfg_guider
 from nodes.models.sampling.noise import initial_noise
 from tests.models.conftest import Loaded
 

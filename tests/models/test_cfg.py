@@ -29,7 +29,8 @@ from nodes.models.sampling.cfg import (
     video_cfg,
 )
 from nodes.models.sampling.denoise import completed, denoise
-from nodes.models.sampling.guiders import StepRequest, answer, cfg_guider, perp_neg_guider
+from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.guiders import cfg_guider, perp_neg_guider
 from nodes.models.sampling.noise import initial_noise
 from nodes.models.sampling.schedules import sigmas
 from tests.models.conftest import Loaded

@@ -21,7 +21,8 @@ from nodes.models.latents.inpainting import blanked, fitted, grown
 from nodes.models.latents.previews import colored, preview, read_colors
 from nodes.models.networks.tiles import finished, tiled
 from nodes.models.sampling import guiders
-from nodes.models.sampling.guiders import Guider, StepRequest, answer
+from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.guiders import Guider
 from nodes.models.sampling.noise import initial_noise
 from nodes.models.sampling.sigma_space import sigma_space
 from nodes.models.text.embeddings import read_embedding

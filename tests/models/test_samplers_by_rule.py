@@ -12,7 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nodes.models.sampling.brownian import Brownian
 from nodes.models.sampling.denoise import denoise, fitted_mask
-from nodes.models.sampling.guiders import StepRequest, answer, cfg_guider
+from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.guiders import cfg_guider
 from nodes.models.sampling.noise import initial_noise, step_noise
 from nodes.models.sampling.samplers import CFG_PP, SAMPLERS, ModelCall, Sampler
 from nodes.models.sampling.samplers.multistep import ipndm_v

@@ -18,7 +18,8 @@ from nodes import sampling
 from nodes.models.conditioning.inputs import Asked
 from nodes.models.sampling import guiders
 from nodes.models.sampling.denoise import completed, denoise
-from nodes.models.sampling.guiders import Guider, StepRequest, answer
+from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.guiders import Guider
 from nodes.models.sampling.noise import initial_noise, step_noise
 from nodes.models.sampling.samplers import SAMPLERS
 from nodes.models.sampling.schedules import SCHEDULES, sigmas

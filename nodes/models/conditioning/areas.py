@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -193,7 +193,7 @@ def _counterpart(region: Region, area: Area, others: Iterable[Region]) -> list[R
     )
     said = {key: value for key, value in nearest.cond.options.items() if key not in PLACING}
     placed = {key: value for key, value in region.cond.options.items() if key in PLACING}
-    return [Region(Cond(nearest.cond.text, said | placed), area, region.shape)]
+    return [Region(replace(nearest.cond, options=said | placed), area, region.shape)]
 
 
 def _fitted(mask: Tensor, sides: Sequence[int]) -> Tensor:

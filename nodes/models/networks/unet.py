@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,7 @@ from nodes.models.latents.latents import blank_for
 from nodes.models.networks.building import built, network_class
 from nodes.models.networks.network import Handle, Network
 from nodes.models.networks.torch_devices import compute_dtype
+from nodes.models.networks.unet_walk import PatchedUNet, UNetPatch
 from nodes.models.sampling.cfg import Guidance
 from nodes.models.sampling.sigma_space import SigmaSpace
 
@@ -31,6 +32,7 @@ class Model(Handle[nn.Module]):
         space: its levels of noise, and what its answers mean.
         latent: its latents.
         guidance: how it is guided.
+        unet_patches: what changes the evaluation of its UNet.
         differential: whether masks tell when a place begins to change: how much so, 0..1.
     """
 
@@ -39,6 +41,7 @@ class Model(Handle[nn.Module]):
     latent: LatentFormat
     guidance: Guidance = field(default=Guidance(), repr=False, kw_only=True)
     differential: float = field(default=0.0, kw_only=True)
+    unet_patches: tuple[UNetPatch, ...] = field(default=(), repr=False, kw_only=True)
 
     @classmethod
     def of(cls, found: Denoiser) -> Model:
@@ -81,13 +84,20 @@ class Model(Handle[nn.Module]):
         return Network(self.part, module, device, compute_dtype(device))
 
     @torch.no_grad()
-    def denoised(self, x: Tensor, sigma: Tensor, inputs: Mapping[str, Tensor]) -> Tensor:
+    def denoised(
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        inputs: Mapping[str, Tensor],
+        patches: Sequence[UNetPatch] = (),
+    ) -> Tensor:
         """What the network takes for the picture behind the noise.
 
         Args:
             x: noisy latents in the unit of the network, float32 [B, C, ...].
             sigma: level of the noise of each, [B].
             inputs: what the network is given besides, of B rows each; see `Family.inputs`.
+            patches: those of `unet_patches` that act now, and others for this call.
 
         Raises:
             ValueError: latents that belong to another kind of model.
@@ -96,7 +106,7 @@ class Model(Handle[nn.Module]):
         network = self.network
         given = {name: tensor.to(x.device) for name, tensor in inputs.items()}
         answer = self.family.call(
-            network.module,
+            PatchedUNet(network.module, patches) if patches else network.module,
             self.space.network_input(x, sigma).to(network.dtype),
             self.space.timestep(sigma).to(x.device),
             given,

@@ -6,13 +6,16 @@ what lies between those and the latent that it was asked about.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
+
+if TYPE_CHECKING:
+    from nodes.models.networks.unet_walk import UNetPatch
 
 fourier: Any = torch.fft  # has no types
 linalg: Any = torch.linalg  # nor has this
@@ -28,6 +31,7 @@ class CfgInput:
         cond: the denoised latents by the positive conditioning.
         uncond: the denoised latents by the negative conditioning.
         scale: of the guidance, 1 for none.
+        extras: what the extra passes of the model's guidance gave, in their order.
     """
 
     x: Tensor
@@ -35,10 +39,37 @@ class CfgInput:
     cond: Tensor
     uncond: Tensor
     scale: float | Tensor
+    extras: Sequence[Extra | None] = ()
 
 
 CfgFunction: TypeAlias = Callable[[CfgInput], Tensor]
 PostCfg: TypeAlias = Callable[[CfgInput, Tensor], Tensor]
+
+
+class Extra(NamedTuple):
+    """What an extra pass was asked about, and the denoised latents that it gave."""
+
+    x: Tensor
+    denoised: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class ExtraPass:
+    """A further evaluation of the network, and what follows CFG by its answer.
+
+    Attributes:
+        follow: changes the answer: gets the input of CFG, what came out, and the pass.
+        of_uncond: whether it is about the negative conditioning, else about the positive one.
+        patches: of the network in this pass.
+        start: the latents that it is asked about, of those of the step, the denoised ones, and how
+            much the tokens in the middle of the network are attended to (see
+            `unet_patches.RecordedAttention`); None: those of the step.
+    """
+
+    follow: Callable[[CfgInput, Tensor, Extra], Tensor]
+    of_uncond: bool = False
+    patches: tuple[UNetPatch, ...] = ()
+    start: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
 
 
 def plain_cfg(given: CfgInput) -> Tensor:
@@ -60,7 +91,17 @@ class Guidance:
     scale_overrides: tuple[tuple[float, float, float], ...] = ()
     pre_cfg: tuple[Callable[[CfgInput], CfgInput], ...] = ()
     cfg_function: CfgFunction = plain_cfg
-    post_cfg: tuple[PostCfg, ...] = ()
+    post_cfg: tuple[PostCfg | ExtraPass, ...] = ()
+
+    @property
+    def passes(self) -> list[ExtraPass]:
+        """The extra passes."""
+        return [change for change in self.post_cfg if isinstance(change, ExtraPass)]
+
+    @property
+    def needs_uncond(self) -> bool:
+        """Whether the negative conditioning counts even where the scale is 1."""
+        return bool(self.scale_overrides) or any(each.of_uncond for each in self.passes)
 
     def scale(self, sigma: Tensor, asked: float) -> float:
         """How strong guidance is at a level."""
@@ -77,8 +118,12 @@ class Guidance:
 
     def apply_post_cfg(self, given: CfgInput, answer: Tensor) -> Tensor:
         """The answer after the functions that follow CFG."""
+        extras = iter(given.extras)
         for change in self.post_cfg:
-            answer = change(given, answer)
+            if not isinstance(change, ExtraPass):
+                answer = change(given, answer)
+            elif (extra := next(extras, None)) is not None:
+                answer = change.follow(given, answer, extra)
         return answer
 
 

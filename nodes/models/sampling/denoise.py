@@ -12,7 +12,8 @@ from torch.nn.functional import interpolate
 
 from nodes.models.networks.unet import Model
 from nodes.models.sampling.brownian import Brownian
-from nodes.models.sampling.guiders import Guider, StepRequest, answer
+from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.guiders import Guider
 from nodes.models.sampling.noise import initial_noise, step_noise
 from nodes.models.sampling.samplers import BROWNIAN, CFG_PP, Noise, Sampler, SamplerSteps
 
@@ -46,8 +47,8 @@ def denoise(
 ) -> Generator[StepRequest, Tensor, Finished]:
     """Put noise of level ``sigmas[0]`` on the latents and sample down the sigmas.
 
-    A generator: send it the answer to each `StepRequest` (see `guiders.answer` and `completed`); it
-    returns latents in the unit they came in.
+    A generator: send it the answer to each `StepRequest` (see `evaluation.answer` and `completed`);
+    it returns latents in the unit they came in.
 
     Args:
         guider: the model, which must be bound, and the texts.

@@ -1,9 +1,9 @@
-"""Guiders: a model and its conditionings, and how many samplers share one evaluation."""
+"""Guiders: a model, its conditionings, and how the answers to these become one."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
@@ -11,16 +11,18 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from nodes.models.conditioning.areas import Cond, Conditioning, Region, WeightedArea, conds, regions
-from nodes.models.conditioning.inputs import Asked, Batch, Inputs, batched, signature, within
+from nodes.models.conditioning.areas import Cond, Conditioning, Region, conds, regions
+from nodes.models.conditioning.inputs import Asked, Inputs, signature
 from nodes.models.networks.network import Network
 from nodes.models.networks.unet import Model
-from nodes.models.sampling.cfg import CfgInput, perp_neg
+from nodes.models.sampling.cfg import CfgInput, Extra, ExtraPass, perp_neg
 
 REPEATS = 4  # a shorter text may be repeated so often to be as long as the other
 
-Combine: TypeAlias = Callable[[Sequence[Tensor], Tensor, Tensor], Tensor]
-"""Gets the answers, the latents that they are about, and their level."""
+Extras: TypeAlias = Sequence[Extra | None]
+Combine: TypeAlias = Callable[[Sequence[Tensor], Tensor, Tensor, Extras], Tensor]
+"""Gets the answers to the groups, the latents that they are about, their level, and what extra
+passes gave."""
 
 
 class _Timed(NamedTuple):
@@ -40,6 +42,7 @@ class Guider:
             texts share the picture by their weights.
         combine: makes one answer of those to the groups.
         negative: the negative conditioning; CFG++ samplers ask for its answer alone.
+        positive: the positive conditioning; extra passes ask for its answer.
         latents: where sampling begins, in the unit of the network; None: not known.
         mask: 1 where they change, [B, 1, ...]; None: everywhere.
     """
@@ -48,6 +51,7 @@ class Guider:
     groups: Sequence[Sequence[Cond]]
     combine: Combine
     negative: Sequence[Cond] = ()
+    positive: Sequence[Cond] = ()
     latents: Tensor | None = None
     mask: Tensor | None = None
     _inputs: dict[tuple[int, torch.Size], Inputs] = field(
@@ -104,6 +108,11 @@ class Guider:
             for group in self._regions[key]
         ]
 
+    def place_of(self, extra: ExtraPass) -> int | None:
+        """Which of the groups an extra pass is about; None: it is not evaluated."""
+        wanted = self.negative if extra.of_uncond else self.positive
+        return next((n for n, group in enumerate(self.groups) if group is wanted), None)
+
     def with_uncond(self) -> Guider:
         """One whose answers come with those to the negative alone, as [2, B, C, ...]."""
         negative = self.negative or self.groups[-1]
@@ -111,8 +120,9 @@ class Guider:
         groups = self.groups if places else [*self.groups, negative]
         count, place = len(self.groups), places[0] if places else -1
 
-        def both(answers: Sequence[Tensor], x: Tensor, sigma: Tensor) -> Tensor:
-            return torch.stack([self.combine(answers[:count], x, sigma), answers[place]])
+        def both(answers: Sequence[Tensor], x: Tensor, sigma: Tensor, extras: Extras) -> Tensor:
+            guided = self.combine(answers[:count], x, sigma, extras)
+            return torch.stack([guided, answers[place]])
 
         return replace(self, groups=groups, combine=both)
 
@@ -163,12 +173,12 @@ def cfg_guider(
     """A positive and a negative conditioning: at a scale of 1 the latter is never evaluated."""
     guidance, cond, uncond = model.guidance, conds(positive), conds(negative, negative=True)
 
-    def combine(answers: Sequence[Tensor], x: Tensor, sigma: Tensor) -> Tensor:
+    def combine(answers: Sequence[Tensor], x: Tensor, sigma: Tensor, extras: Extras) -> Tensor:
         strength = guidance.scale(sigma, scale)
-        return guidance.combine(CfgInput(x, sigma, answers[-1], answers[0], strength))
+        return guidance.combine(CfgInput(x, sigma, answers[-1], answers[0], strength, extras))
 
-    groups = [cond] if scale == 1 and not guidance.scale_overrides else [uncond, cond]
-    return Guider(model, groups, combine, uncond)
+    groups = [cond] if scale == 1 and not guidance.needs_uncond else [uncond, cond]
+    return Guider(model, groups, combine, uncond, cond)
 
 
 def dual_cfg_guider(
@@ -187,14 +197,14 @@ def dual_cfg_guider(
     """
     upper, lower = scales
 
-    def combine(answers: Sequence[Tensor], x: Tensor, sigma: Tensor) -> Tensor:
+    def combine(answers: Sequence[Tensor], x: Tensor, sigma: Tensor, extras: Extras) -> Tensor:
         none, one, two = answers
         guided = none + (two - none) * lower
         guided = guided + (one - (guided if nested else two)) * upper
-        return model.guidance.apply_post_cfg(CfgInput(x, sigma, one, none, upper), guided)
+        return model.guidance.apply_post_cfg(CfgInput(x, sigma, one, none, upper, extras), guided)
 
-    uncond = conds(negative, negative=True)
-    return Guider(model, [uncond, conds(first), conds(second)], combine, uncond)
+    uncond, cond = conds(negative, negative=True), conds(first)
+    return Guider(model, [uncond, cond, conds(second)], combine, uncond, cond)
 
 
 def perp_neg_guider(
@@ -206,115 +216,11 @@ def perp_neg_guider(
     strength: float,
 ) -> Guider:
     """Away from the negative, but only across the way to the positive; `strength` of that."""
-    uncond = conds(negative, negative=True)
+    uncond, cond = conds(negative, negative=True), conds(positive)
 
-    def combine(answers: Sequence[Tensor], x: Tensor, sigma: Tensor) -> Tensor:
+    def combine(answers: Sequence[Tensor], x: Tensor, sigma: Tensor, extras: Extras) -> Tensor:
         none, one, nothing = answers
-        given = CfgInput(x, sigma, one, none, scale)
+        given = CfgInput(x, sigma, one, none, scale, extras)
         return model.guidance.apply_post_cfg(given, perp_neg(given, nothing, strength))
 
-    return Guider(model, [uncond, conds(positive), conds(empty)], combine, uncond)
-
-
-@dataclass(frozen=True, eq=False)
-class StepRequest:
-    """A sampler asks for the denoised form of `x` [B, C, H, W] at the noise level `sigma`.
-
-    `index` of `total` steps are done; `denoised` is the last answer, None before the first.
-    """
-
-    guider: Guider
-    x: Tensor
-    sigma: Tensor
-    index: int = 0
-    total: int = 1
-    denoised: Tensor | None = None
-
-    @property
-    def key(self) -> Hashable:
-        """Requests of equal key can be answered by one evaluation."""
-        guider = self.guider
-        return guider.model.terms, self.x.shape[1:], self.x.device, guider.signatures(self.x)
-
-
-@dataclass(frozen=True, eq=False)
-class _Row:
-    """One text for one request, on the part of the picture where it counts."""
-
-    x: Tensor
-    sigma: Tensor
-    inputs: Inputs
-    place: WeightedArea | None
-
-    @cached_property
-    def kind(self) -> Hashable:
-        """Rows of one kind can be evaluated together."""
-        return self.x.shape[1:], signature(self.inputs)
-
-
-def answer(requests: Sequence[StepRequest]) -> list[Tensor]:
-    """The denoised latents that each of `requests`, all of equal key, asks for, in their order."""
-    model = requests[0].guider.model
-    rows = [
-        [
-            [_row(request, region) for region in group]
-            for group in request.guider.active(request.x.shape, request.sigma)
-        ]
-        for request in requests
-    ]
-    flat = [row for of_one in rows for group in of_one for row in group]
-    answers = _evaluated(model, flat)
-    return [
-        request.guider.combine(
-            [_shared(request.x, group, [next(answers) for _ in group]) for group in of_one],
-            request.x,
-            request.sigma,
-        )
-        for request, of_one in zip(requests, rows, strict=True)
-    ]
-
-
-def _row(request: StepRequest, region: Region) -> _Row:
-    count = len(request.x)
-    sigma = request.sigma.reshape(1).expand(count)
-    inputs = request.guider.inputs(region.cond, request.x)
-    place = region.place
-    if place is None:
-        return _Row(request.x, sigma, inputs, None)
-    return _Row(place.area.of(request.x), sigma, within(inputs, place.area), place)
-
-
-def _evaluated(model: Model, rows: Sequence[_Row]) -> Iterator[Tensor]:
-    """The model's answer to each row; rows of one kind share evaluations, as memory allows."""
-    answers: dict[int, Tensor] = {}
-    for kind in dict.fromkeys(row.kind for row in rows):
-        chosen = [index for index, row in enumerate(rows) if row.kind == kind]
-        x = torch.cat([rows[index].x for index in chosen])
-        sigma = torch.cat([rows[index].sigma for index in chosen])
-        given = batched([(rows[index].inputs, len(rows[index].x)) for index in chosen])
-
-        def denoised(
-            some: slice, x: Tensor = x, sigma: Tensor = sigma, given: Batch = given
-        ) -> Tensor:
-            return model.denoised(x[some], sigma[some], given.of(some))
-
-        together = model.network.batches.evaluated(denoised, len(x), x.shape[1:])
-        parts = torch.split(together, [len(rows[index].x) for index in chosen])
-        answers.update(zip(chosen, parts, strict=True))
-    return (answers[index] for index in range(len(rows)))
-
-
-def _shared(x: Tensor, rows: Sequence[_Row], answers: Sequence[Tensor]) -> Tensor:
-    """The mean of the answers to one group, each with its weight; nothing where none counts."""
-    if len(rows) == 1 and rows[0].place is None:
-        return answers[0]
-    total, weights = torch.zeros_like(x), torch.full_like(x, 1e-37)
-    for row, answer in zip(rows, answers, strict=True):
-        if row.place is None:
-            total += answer
-            weights += 1
-        else:
-            weight = row.place.weight.to(x)
-            row.place.area.of(total).add_(answer * weight)
-            row.place.area.of(weights).add_(weight.expand_as(answer))
-    return total / weights
+    return Guider(model, [uncond, cond, conds(empty)], combine, uncond, cond)

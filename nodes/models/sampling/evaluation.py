@@ -1,0 +1,194 @@
+"""How the requests of many samplers share evaluations of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import torch
+from torch import Tensor
+
+from nodes.models.conditioning.areas import Region, WeightedArea
+from nodes.models.conditioning.inputs import Batch, Inputs, batched, signature, within
+from nodes.models.networks.unet import Model
+from nodes.models.networks.unet_patches import RecordedAttention
+from nodes.models.networks.unet_walk import UNetPatch
+from nodes.models.sampling.cfg import Extra, ExtraPass
+from nodes.models.sampling.guiders import Guider
+
+
+@dataclass(frozen=True, eq=False)
+class StepRequest:
+    """A sampler asks for the denoised form of `x` [B, C, H, W] at the noise level `sigma`.
+
+    `index` of `total` steps are done; `denoised` is the last answer, None before the first.
+    """
+
+    guider: Guider
+    x: Tensor
+    sigma: Tensor
+    index: int = 0
+    total: int = 1
+    denoised: Tensor | None = None
+
+    @property
+    def key(self) -> Hashable:
+        """Requests of equal key can be answered by one evaluation."""
+        guider = self.guider
+        return guider.model.terms, self.x.shape[1:], self.x.device, guider.signatures(self.x)
+
+
+@dataclass(frozen=True, eq=False)
+class _Row:
+    """One text for one request, on the part of the picture where it counts."""
+
+    x: Tensor
+    sigma: Tensor
+    inputs: Inputs
+    place: WeightedArea | None
+    patches: tuple[UNetPatch, ...]
+
+    @cached_property
+    def kind(self) -> Hashable:
+        """Rows of one kind can be evaluated together."""
+        return self.x.shape[1:], signature(self.inputs), self.patches
+
+
+def answer(requests: Sequence[StepRequest]) -> list[Tensor]:
+    """The denoised latents that each of `requests`, all of equal key, asks for, in their order."""
+    model = requests[0].guider.model
+    rows = [
+        [[_row(request, region) for region in group] for group in _groups(request)]
+        for request in requests
+    ]
+    groups = _denoised(model, [request.x for request in requests], rows)
+    extras = _extras(model, requests, groups)
+    return [
+        request.guider.combine(of_one, request.x, request.sigma, more)
+        for request, of_one, more in zip(requests, groups, extras, strict=True)
+    ]
+
+
+def _groups(request: StepRequest) -> list[list[Region]]:
+    return request.guider.active(request.x.shape, request.sigma)
+
+
+def _row(
+    request: StepRequest,
+    region: Region,
+    *more: UNetPatch,
+    x: Tensor | None = None,
+) -> _Row:
+    x = request.x if x is None else x
+    sigma = request.sigma.reshape(1).expand(len(x))
+    inputs = request.guider.inputs(region.cond, request.x)
+    level = float(request.sigma)
+    own = [patch for patch in request.guider.model.unet_patches if patch.active(level)]
+    place = region.place
+    if place is not None:
+        x, inputs = place.area.of(x), within(inputs, place.area)
+    return _Row(x, sigma, inputs, place, (*own, *more))
+
+
+def _denoised(
+    model: Model, latents: Sequence[Tensor], rows: Sequence[Sequence[Sequence[_Row]]]
+) -> list[list[Tensor]]:
+    """The answers to the groups of several requests about some latents."""
+    flat = [row for of_one in rows for group in of_one for row in group]
+    answers = _evaluated(model, flat)
+    return [
+        [_shared(x, group, [next(answers) for _ in group]) for group in of_one]
+        for x, of_one in zip(latents, rows, strict=True)
+    ]
+
+
+def _extras(
+    model: Model, requests: Sequence[StepRequest], groups: Sequence[Sequence[Tensor]]
+) -> list[list[Extra | None]]:
+    """What the extra passes of each request give, evaluated together."""
+    found: list[list[Extra | None]] = [[] for _ in requests]
+    places: list[tuple[int, int]] = []
+    latents: list[Tensor] = []
+    rows: list[list[list[_Row]]] = []
+    for number, (request, answers) in enumerate(zip(requests, groups, strict=True)):
+        for extra in request.guider.model.guidance.passes:
+            place = request.guider.place_of(extra)
+            x = (
+                None
+                if place is None
+                else _started(model, request, extra, _groups(request)[place], answers[place])
+            )
+            if place is not None and x is not None:
+                regions = _groups(request)[place]
+                places.append((number, len(found[number])))
+                latents.append(x)
+                rows.append([[_row(request, each, *extra.patches, x=x) for each in regions]])
+            found[number].append(None)
+    for (number, index), x, (denoised,) in zip(
+        places, latents, _denoised(model, latents, rows), strict=True
+    ):
+        found[number][index] = Extra(x, denoised)
+    return found
+
+
+def _started(
+    model: Model,
+    request: StepRequest,
+    extra: ExtraPass,
+    regions: Sequence[Region],
+    denoised: Tensor,
+) -> Tensor | None:
+    """The latents that an extra pass is about; None where no text counts for all of them."""
+    if extra.start is None:
+        return request.x
+    whole = [region for region in regions if region.place is None]
+    if not whole:
+        return None
+    seen = RecordedAttention()
+    for _ in _evaluated(model, [_row(request, whole[0], seen)]):
+        pass
+    return extra.start(request.x, denoised, torch.cat(seen.seen))
+
+
+def _evaluated(model: Model, rows: Sequence[_Row]) -> Iterator[Tensor]:
+    """The model's answer to each row; rows of one kind share evaluations, as memory allows."""
+    answers: dict[int, Tensor] = {}
+    for kind in dict.fromkeys(row.kind for row in rows):
+        chosen = [index for index, row in enumerate(rows) if row.kind == kind]
+        patches = rows[chosen[0]].patches
+        x = torch.cat([rows[index].x for index in chosen])
+        sigma = torch.cat([rows[index].sigma for index in chosen])
+        given = batched([(rows[index].inputs, len(rows[index].x)) for index in chosen])
+        evaluate = partial(_some, model, x, sigma, given, patches)
+        together = model.network.batches.evaluated(evaluate, len(x), x.shape[1:])
+        parts = torch.split(together, [len(rows[index].x) for index in chosen])
+        answers.update(zip(chosen, parts, strict=True))
+    return (answers[index] for index in range(len(rows)))
+
+
+def _some(
+    model: Model,
+    x: Tensor,
+    sigma: Tensor,
+    given: Batch,
+    patches: Sequence[UNetPatch],
+    rows: slice,
+) -> Tensor:
+    return model.denoised(x[rows], sigma[rows], given.of(rows), patches)
+
+
+def _shared(x: Tensor, rows: Sequence[_Row], answers: Sequence[Tensor]) -> Tensor:
+    """The mean of the answers to one group, each with its weight; nothing where none counts."""
+    if len(rows) == 1 and rows[0].place is None:
+        return answers[0]
+    total, weights = torch.zeros_like(x), torch.full_like(x, 1e-37)
+    for row, answer in zip(rows, answers, strict=True):
+        if row.place is None:
+            total += answer
+            weights += 1
+        else:
+            weight = row.place.weight.to(x)
+            row.place.area.of(total).add_(answer * weight)
+            row.place.area.of(weights).add_(weight.expand_as(answer))
+    return total / weights
