@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -52,6 +53,11 @@ def encode_text(
     clip: Annotated[Clip, Tooltip("The text encoder of the checkpoint that will draw.")],
 ) -> Conditioning:
     """Turn a prompt into what guides the denoiser."""
+    return _encoded(run, clip, text)
+
+
+def _encoded(run: Run, clip: Clip, text: str | Mapping[str, str]) -> Conditioning:
+    """A prompt, or one for each text encoder, with the embeddings that it names."""
 
     def path(name: str) -> Path | None:
         for ending in ("", *EMBEDDINGS.suffixes):
@@ -68,6 +74,66 @@ def encode_text(
             f"embedding:{name[:100]} is left out of the prompt: models/embeddings has no such file"
         )
     return encoded
+
+
+SizeInPixels = Annotated[int, Range(0, 16384), Tooltip("In pixels.")]
+
+
+@node("CLIPTextEncodeSDXL", category="advanced/conditioning", on=GPU | CPU)
+def encode_text_sdxl(
+    run: Run,
+    *,
+    clip: Annotated[Clip, Tooltip("The text encoders of an SDXL checkpoint.")],
+    width: Annotated[SizeInPixels, Tooltip("Of the picture that the model is to think of.")] = 1024,
+    height: SizeInPixels = 1024,
+    crop_w: Annotated[SizeInPixels, Tooltip("How far it was cut at the left; 0 for whole.")] = 0,
+    crop_h: Annotated[SizeInPixels, Tooltip("How far it was cut at the top.")] = 0,
+    target_width: Annotated[SizeInPixels, Tooltip("Of the picture that is drawn.")] = 1024,
+    target_height: SizeInPixels = 1024,
+    text_g: Annotated[
+        Prompt, Mentions(EMBEDDINGS, "(?i)embedding:"), Tooltip("The prompt for CLIP-G.")
+    ],
+    text_l: Annotated[
+        Prompt, Mentions(EMBEDDINGS, "(?i)embedding:"), Tooltip("The prompt for CLIP-L.")
+    ],
+) -> Conditioning:
+    """Turn two prompts and the sizes of a picture into what guides SDXL.
+
+    Raises:
+        ValueError: the CLIP is not SDXL's.
+    """
+    names = {encoder.name for encoder in clip.encoders}
+    if names != {"clip_l", "clip_g"}:
+        raise ValueError(
+            "clip: it is not the CLIP of SDXL, which has two text encoders; take that of an SDXL "
+            "checkpoint, or CLIPTextEncode for this one"
+        )
+    return _with(
+        _encoded(run, clip, {"clip_g": text_g, "clip_l": text_l}),
+        width=width,
+        height=height,
+        crop_w=crop_w,
+        crop_h=crop_h,
+        target_width=target_width,
+        target_height=target_height,
+    )
+
+
+@node("CLIPTextEncodeSDXLRefiner", category="advanced/conditioning", on=GPU | CPU)
+def encode_text_refiner(
+    run: Run,
+    *,
+    ascore: Annotated[
+        float, Range(0.0, 1000.0, 0.01), Tooltip("How beautiful: 6 for what is wanted, 2.5 not.")
+    ] = 6.0,
+    width: SizeInPixels = 1024,
+    height: SizeInPixels = 1024,
+    text: Annotated[Prompt, Mentions(EMBEDDINGS, "(?i)embedding:"), Tooltip("The prompt.")],
+    clip: Annotated[Clip, Tooltip("The text encoder of the SDXL refiner.")],
+) -> Conditioning:
+    """Turn a prompt, an aesthetic score and a size into what guides the refiner of SDXL."""
+    encoded = _encoded(run, clip, text)
+    return _with(encoded, aesthetic_score=ascore, width=width, height=height)
 
 
 @node("CLIPSetLastLayer", category="conditioning", display_name="CLIP Set Last Layer")

@@ -122,6 +122,24 @@ def for_inpaint_model(
     return Inpainting(wanted, unwanted, latent)
 
 
+@node("InstructPixToPixConditioning", category="conditioning/instructpix2pix", on=GPU | CPU)
+def for_editing_model(
+    run: Run,
+    *,
+    positive: Annotated[Conditioning, Tooltip("What is to be done.")],
+    negative: Annotated[Conditioning, Tooltip("What is not.")],
+    vae: Vae,
+    pixels: Annotated[Image, Tooltip("The picture to edit.")],
+) -> Steps[Inpainting]:
+    """Texts and blank latents for a model that was trained to edit a picture as it is told."""
+    seen = yield from steps(vae.encoding(vae.cropped(pixels), run.warn))
+    wanted, unwanted = (
+        [(text, {**options, "concat_latent_image": seen}) for text, options in conditioning]
+        for conditioning in (positive, negative)
+    )
+    return Inpainting(wanted, unwanted, {"samples": seen.new_zeros(seen.shape)})
+
+
 @node("SetLatentNoiseMask", category="latent/inpaint", display_name="Set Latent Noise Mask")
 def set_noise_mask(
     *, samples: Latent, mask: Annotated[Mask, Tooltip("Where the latents change.")]

@@ -1,8 +1,8 @@
 r"""Weights in a prompt: ``(word)`` is 1.1 times as strong, ``(word:1.3)`` 1.3 times.
 
 ``\(`` is a mere bracket. The rules are ComfyUI's: brackets nest and multiply, a number after the
-last colon is absolute for its level, ``[x]`` and BREAK mean nothing, brackets without a partner
-are plain text.
+last colon is absolute for its level, ``[x]`` and BREAK mean nothing. What brackets without a
+partner mean is theirs too, see `_groups`.
 """
 
 from __future__ import annotations
@@ -71,29 +71,31 @@ Segment(text=' fox (animal)', weight=1.0)]
 
 
 def _groups(prompt: str) -> Iterator[tuple[bool, str]]:
-    """The top level of a prompt: (is it in brackets, its text without them)."""
-    depth, current = 0, ""
+    """The top level of a prompt: (is it in brackets, its text without them).
+
+    Brackets without a partner count too: after a ")" too many the next "(" closes that, and what
+    follows a "(" too many is in brackets if it ends in ")".
+    """
+    depth, current = 0, list[str]()
     for piece in PIECES.findall(prompt):
-        if piece == "(":
-            if depth == 0:
-                yield False, current
-                current = ""
-            else:
-                current += piece
-            depth += 1
-            if depth > DEEPEST:  # each level is read again inside of the one around it
-                raise RecursionError(f"a prompt's brackets are over {DEEPEST} deep in each other")
-        elif piece == ")" and depth > 0:
-            depth -= 1
-            if depth == 0:
-                yield True, current
-                current = ""
-            else:
-                current += piece
-        else:
-            current += piece
-    # A bracket that never closes is text, and so is all that follows it.
-    yield False, "(" + current if depth else current
+        depth += {"(": 1, ")": -1}.get(piece, 0)
+        if depth > DEEPEST:  # each level is read again inside of the one around it
+            raise RecursionError(f"a prompt's brackets are over {DEEPEST} deep in each other")
+        if piece == "(" and depth == 1:
+            yield _item(current)
+            current = []
+        current.append(piece)
+        if piece == ")" and depth == 0:
+            yield _item(current)
+            current = []
+    yield _item(current)
+
+
+def _item(pieces: Sequence[str]) -> tuple[bool, str]:
+    """Text, and whether it stood in brackets, which are taken off."""
+    if len(pieces) > 1 and (pieces[0], pieces[-1]) == ("(", ")"):
+        return True, "".join(pieces[1:-1])
+    return False, "".join(pieces)
 
 
 def _number(text: str, weight: float) -> tuple[str, float]:
