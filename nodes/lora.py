@@ -12,6 +12,7 @@ from nodes.widgets import Prefix
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nodes.models.files.checkpoints import Part
     from nodes.models.files.writing import Entry
     from nodes.models.networks.lora import Adapters
 
@@ -73,10 +74,9 @@ def _patched(
     *,
     aside: bool,
 ) -> Patched:
-    from nodes.models.networks.lora import Lora, check_fits, with_lora
+    from nodes.models.networks.lora import Lora, with_lora
 
-    adapters = _read(run, name)
-    check_fits(adapters, model.part, clip.part, warn=run.warn)
+    adapters = _fitting(run, name, model.part, clip.part)
     return Patched(
         MODEL=with_lora(model, Lora(adapters, strength_model, aside)),
         CLIP=with_lora(clip, Lora(adapters, strength_clip, aside)),
@@ -104,18 +104,27 @@ def load_lora_aside_for_model(
 
 
 def _patched_model(run: Run, model: Model, name: str, strength: float, *, aside: bool) -> Model:
-    from nodes.models.networks.lora import Lora, check_fits, with_lora
+    from nodes.models.networks.lora import Lora, with_lora
 
-    adapters = _read(run, name)
-    check_fits(adapters, model.part, warn=run.warn)
+    adapters = _fitting(run, name, model.part)
     return with_lora(model, Lora(adapters, strength, aside))
 
 
-def _read(run: Run, name: str) -> Adapters:
-    from nodes.models.files.tensor_files import read_header
-    from nodes.models.networks.lora import read_adapters
+def _fitting(run: Run, name: str, *parts: Part) -> Adapters:
+    """The adapters of a file for some networks.
 
-    return read_adapters(read_header(run.model_path("loras", name)))
+    Raises:
+        ModelFileError: there are none, or for other models; names the input.
+    """
+    from nodes.models.files.tensor_files import ModelFileError, read_header
+    from nodes.models.networks.lora import check_fits, read_adapters
+
+    try:
+        adapters = read_adapters(read_header(run.model_path("loras", name)))
+        check_fits(adapters, *parts, warn=run.warn)
+    except ModelFileError as error:
+        raise ModelFileError(f"lora_name: {error}") from error
+    return adapters
 
 
 @node("LoraModelLoader", category="loaders", display_name="Load LoRA Model")

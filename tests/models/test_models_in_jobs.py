@@ -91,7 +91,7 @@ async def test_nodes_that_do_not_compute_with_a_model_do_not_load_it(bench: Benc
     path = tmp_path / "models" / "checkpoints" / "tiny" / "unet"
     path /= "diffusion_pytorch_model.safetensors"
     tensors = read_tensors(path)
-    del tensors["conv_in.weight"]
+    del tensors["mid_block.resnets.0.conv2.bias"]
     write_tensors(path, tensors)
     prompt = {
         "load": n("CheckpointLoaderSimple", ckpt_name="tiny"),
@@ -145,3 +145,14 @@ async def test_what_is_no_difference_is_not_kept_as_a_lora(bench: Bench):
     del prompt["keep"]["inputs"]["text_encoder_diff"]
     (entry,) = await bench.run({"keep": prompt["keep"]})
     assert "there is no difference to keep; connect ModelMergeSubtract" in str(entry.outcome)
+
+
+async def test_a_lora_of_another_model_is_refused_with_the_name_of_the_input(
+    bench: Bench, tmp_path: Path
+):
+    tensors = {"lora_unet_elsewhere.lora_up.weight": torch.zeros(8, 2)}
+    tensors["lora_unet_elsewhere.lora_down.weight"] = torch.zeros(2, 8)
+    write_tensors(tmp_path / "models" / "loras" / "style.safetensors", tensors)
+    (entry,) = await bench.run(drawn("strong", strong=styled(0.5)))
+    assert "lora_name: " in str(entry.outcome)
+    assert "none of its 1 modules (lora_unet_elsewhere, ...) is in this model" in str(entry.outcome)
