@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine.authoring.spec import NodeSpec
+from nodes.models.families.registry import FAMILIES
 from tests.conftest import CHECKOUT, Service
 
 README = CHECKOUT / "README.md"
@@ -36,6 +37,15 @@ def test_the_client_of_the_readme_runs_a_prompt(
     prompt = {"1": {"class_type": "Show", "inputs": {"value": 5, "log": ""}}}
     exec(compile(code, str(README), "exec"), {"prompt": prompt})
     assert "Result" in capsys.readouterr().out
+
+
+def test_the_worked_example_of_a_family_is_its_file():
+    text = (CHECKOUT / "docs" / "families.md").read_text(encoding="utf-8")
+    code = text.partition("```python\n")[2].partition("```")[0]
+    source = (CHECKOUT / "nodes" / "models" / "families" / "sd1.py").read_text(encoding="utf-8")
+    assert code in source
+    for family in FAMILIES:
+        assert f"| {family.name} |" in text
 
 
 def test_links_between_documents_lead_somewhere():

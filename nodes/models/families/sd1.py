@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 
 CLIP_L = Encoder(
     "clip_l",
-    (
-        "cond_stage_model.transformer.",
-        "text_encoders.clip_l.transformer.",
-    ),
+    ("cond_stage_model.transformer.", "text_encoders.clip_l.transformer."),
     activation="quick_gelu",
 )
 

@@ -1,0 +1,70 @@
+"""Whole models of further families against numbers of ComfyUI, on weights made of a seed.
+
+The weights take 7 and 3 gigabytes, so these tests run where they are already:
+SOUNDSTAGE_FAMILY_MODELS names the folder that reference/families/make_small.py filled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from nodes.models.files.checkpoints import read_checkpoint
+from nodes.models.networks.unet import Model
+from nodes.models.sampling import guiders
+from nodes.models.sampling.denoise import completed, denoise
+from nodes.models.sampling.schedules import sigmas
+from nodes.models.text.clip import Clip
+from tests.models.conftest import read_tensors
+
+LIMIT = 2e-4
+"""Of the standard deviation of the reference."""
+
+
+@pytest.fixture(scope="module")
+def models() -> Path:
+    given = os.environ.get("SOUNDSTAGE_FAMILY_MODELS")
+    if given is None:
+        pytest.skip("SOUNDSTAGE_FAMILY_MODELS names no folder with the reference weights")
+    return Path(given)
+
+
+def off(found: Tensor, expected: dict[str, Any]) -> float:
+    flat = found.flatten()
+    far = max(abs(float(flat[place]) - value) for place, value in expected["values"])
+    return far / expected["std"]
+
+
+@pytest.mark.parametrize("family", ["sd21v", "sdxl"])
+def test_texts_and_latents_are_the_reference(family: str, reference: Path, models: Path):
+    folder = reference / "families" / "cases" / family
+    graph = json.loads((folder / "t2i.workflow_api.json").read_text())
+    told = json.loads((folder / "t2i.values.json").read_text())
+    path = models / "checkpoints" / graph["1"]["inputs"]["ckpt_name"]
+    if not path.exists():
+        pytest.skip(f"{path} has not been made")
+    found = read_checkpoint(path)
+    clip = Clip.of(found.text).ready()
+    texts = [clip.encode(graph[node]["inputs"]["text"]) for node in ("2", "3")]
+    del clip
+    for node, ((states, options),) in zip(("11", "12"), texts, strict=True):
+        (expected,) = told["conditioning"][node]
+        assert off(states, expected["cond"]) < LIMIT
+        assert off(options["pooled_output"], expected["pooled_output"]) < LIMIT
+    model = Model.of(found.denoiser).ready()
+    size, given = graph["4"]["inputs"], graph["5"]["inputs"]
+    walk = denoise(
+        guiders.cfg_guider(model, texts[0], texts[1], given["cfg"]),
+        torch.zeros(1, 4, size["height"] // 8, size["width"] // 8),
+        sampler=given["sampler_name"],
+        sigmas=sigmas(model.space, given["scheduler"], given["steps"], given["denoise"]),
+        seed=given["seed"],
+    )
+    expected = read_tensors(folder / "t2i.latent.safetensors")["latent_tensor"]
+    assert float((completed(walk) - expected).abs().max() / expected.std()) < LIMIT
