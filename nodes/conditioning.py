@@ -219,6 +219,23 @@ def set_area_percentage(
     return _with(conditioning, area=area, strength=strength, set_area_to_bounds=False)
 
 
+@node("ConditioningSetAreaPercentageVideo", category="conditioning")
+def set_area_percentage_video(
+    *,
+    conditioning: Conditioning,
+    width: Annotated[Share, Tooltip("1 is the whole width.")] = 1.0,
+    height: Annotated[Share, Tooltip("1 is the whole height.")] = 1.0,
+    temporal: Annotated[Share, Tooltip("1 is the whole time.")] = 1.0,
+    x: Annotated[Share, Tooltip("Of the left edge: 0 is the left, 1 the right.")] = 0,
+    y: Annotated[Share, Tooltip("Of the top edge: 0 is the top, 1 the bottom.")] = 0,
+    z: Annotated[Share, Tooltip("Of the beginning: 0 is the beginning, 1 the end.")] = 0,
+    strength: Strength = 1.0,
+) -> Conditioning:
+    """A text for a box of a video, in parts of its sides and its time."""
+    area = ("percentage", temporal, height, width, z, y, x)
+    return _with(conditioning, area=area, strength=strength, set_area_to_bounds=False)
+
+
 @node("ConditioningSetAreaStrength", category="conditioning")
 def set_area_strength(*, conditioning: Conditioning, strength: Strength = 1.0) -> Conditioning:
     """How much a text counts against others that overlap."""

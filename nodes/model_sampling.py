@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from engine import Choice, Range, Tooltip, node
 from nodes.sockets import Latent, Model
@@ -30,6 +30,12 @@ CONTINUOUS_PREDICTIONS: Mapping[str, tuple[EdmPrediction, float]] = {
     "cosmos_rflow": ("cosmos_rflow", 1.0),
 }
 """What the network answers, and the standard deviation that latents were taken to have."""
+PLAYGROUND: Mapping[str, Any] = {
+    "scale": 0.5,
+    "mean": (-1.6574, 1.886, -1.383, 2.5155),
+    "std": (8.4927, 5.9022, 6.5498, 5.2299),
+}
+"""Latents as https://huggingface.co/playgroundai/playground-v2.5-1024px-aesthetic has them."""
 FLUX_TOKENS = (256, 4096)  # between which the shift grows
 FLUX_TOKEN_PIXELS = 256  # a square of 16 x 16
 FLUX_LEVELS = 10000
@@ -77,7 +83,10 @@ def edm_sampling(
 
     _check(sigma_min, sigma_max)
     prediction, data = CONTINUOUS_PREDICTIONS[sampling]
-    return replace(model, space=Edm(sigma_min, sigma_max, data, prediction))
+    model = replace(model, space=Edm(sigma_min, sigma_max, data, prediction))
+    if sampling != "edm_playground_v2.5":
+        return model
+    return replace(model, latent=replace(model.latent, **PLAYGROUND))
 
 
 @node("ModelSamplingContinuousV", category="advanced/model")

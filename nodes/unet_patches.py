@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
-from engine import Choice, Range, Tooltip, node
+from engine import Choice, Files, Range, Run, Tooltip, node
 from nodes.sockets import Model
 
 if TYPE_CHECKING:
     from nodes.models.networks.unet_walk import UNetPatch
 
+HYPERNETWORKS = Files("hypernetworks", suffixes=(".pt", ".safetensors", ".bin", ".ckpt"))
 METHODS = ("bicubic", "nearest-exact", "bilinear", "area", "bislerp")
 Factor = Annotated[float, Range(0.0, 10.0, 0.01)]
 Deep = Annotated[Factor, Tooltip("What the deepest blocks count.")]
@@ -143,6 +144,26 @@ def self_attention(
     _channels(model, "SelfAttentionGuidance")
     passes = (*model.guidance.post_cfg, by_attention(scale, blur_sigma))
     return replace(model, guidance=replace(model.guidance, post_cfg=passes))
+
+
+@node("HypernetworkLoader", category="loaders", display_name="Load Hypernetwork")
+def load_hypernetwork(
+    run: Run,
+    *,
+    model: Model,
+    hypernetwork_name: Annotated[
+        str, Choice(HYPERNETWORKS), Tooltip("A file in models/hypernetworks.")
+    ],
+    strength: Annotated[float, Range(-10.0, 10.0, 0.01), Tooltip("How strongly it acts.")] = 1.0,
+) -> Model:
+    """Let a hypernetwork change what the UNet attends to."""
+    from nodes.models.networks.hypernetworks import read_hypernetwork
+
+    _channels(model, "HypernetworkLoader")
+    if strength == 0:
+        return model
+    path = run.model_path("hypernetworks", hypernetwork_name)
+    return _patched(model, read_hypernetwork(path, strength))
 
 
 def _patched(model: Model, patch: UNetPatch) -> Model:

@@ -202,3 +202,14 @@ def test_a_model_samples_in_the_space_that_it_was_given(tiny: Loaded):
         assert found[-1].isfinite().all()
     assert not torch.allclose(found[0], found[1], atol=1e-3)
     assert not torch.allclose(found[0], found[2], atol=1e-3)
+
+
+def test_playground_has_latents_of_its_own(tiny: Loaded):
+    model = nodes.edm_sampling(model=tiny.model, sampling="edm_playground_v2.5")
+    latents = torch.full((1, 4, 2, 2), 2.0)
+    entered = [(2 + 1.6574) / 8.4927, (2 - 1.886) / 5.9022, (2 + 1.383) / 6.5498]
+    assert numbers(model.latent.enter(latents)[0, :3, 0, 0]) == pytest.approx(
+        [value * 0.5 for value in entered], rel=1e-4
+    )
+    assert torch.allclose(model.latent.leave(model.latent.enter(latents)), latents, atol=1e-5)
+    assert tiny.model.latent != model.latent

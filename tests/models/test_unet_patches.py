@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
+from nodes.models.files.torch_files import TorchFileError
 from nodes.models.latents.latents import resized
+from nodes.models.networks.hypernetworks import read_hypernetwork
 from nodes.models.networks.unet_patches import (
     Downscale,
     FreeU,
@@ -285,3 +288,25 @@ def test_latents_are_resized_by_the_method_that_was_asked_for():
     place = Place("input", 0, (6, 6), 1.0)
     assert same(shrink.after_skip(h, place), resized(h, "area", 4, 4, crop=False))
     assert shrink.before_skip(h, place) is h
+
+
+def test_a_hypernetwork_is_read_from_the_file_of_its_trainer(tmp_path: Path):
+    first, last = torch.nn.Linear(WIDTH, 48), torch.nn.Linear(48, WIDTH)
+    norm = torch.nn.LayerNorm(48)
+    weights = {
+        f"linear.{place}.{name}": value.detach()
+        for place, layer in ((0, first), (2, norm), (3, last))
+        for name, value in layer.named_parameters()
+    }
+    saved = {WIDTH: (weights, weights), "activation_func": "relu", "is_layer_norm": True}
+    torch.save({**saved, "name": "mine", "step": 7}, tmp_path / "mine.pt")
+    found = read_hypernetwork(tmp_path / "mine.pt", 0.5)
+    x = torch.randn(1, 7, WIDTH)
+    for network in found.networks[WIDTH]:
+        assert same(network(x), last(norm(first(x).relu())))
+    torch.save({**saved, "activation_func": "eval"}, tmp_path / "odd.pt")
+    with pytest.raises(TorchFileError, match="activation_func 'eval' is not known"):
+        read_hypernetwork(tmp_path / "odd.pt", 1.0)
+    torch.save({"a": torch.ones(2)}, tmp_path / "other.pt")
+    with pytest.raises(TorchFileError, match="holds no hypernetwork"):
+        read_hypernetwork(tmp_path / "other.pt", 1.0)

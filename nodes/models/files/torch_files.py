@@ -11,7 +11,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -57,11 +57,13 @@ class TorchFile:
     Attributes:
         tensors: by name, without what all names have in front.
         places: where in the file each storage begins, by its key.
+        content: all of what was saved, as inert data.
     """
 
     path: Path
     tensors: Mapping[str, Stored] = field(repr=False)
     places: Mapping[str, int] = field(repr=False)
+    content: Mapping[Any, Any] = field(default_factory=dict[Any, Any], repr=False)
 
 
 def read_torch_file(path: Path) -> TorchFile:
@@ -81,7 +83,7 @@ def _read(path: Path, size: int, changed: int) -> TorchFile:
         with path.open("rb") as file:
             start = file.read(16)
             content, places = _zipped(file) if start.startswith(b"PK") else _in_a_row(file, path)
-        tensors = dict(_named(content))
+        tensors = dict(_named(content)) or dict(_nested(content))
         for name, tensor in tensors.items():
             _check(name, tensor, places)
     except CallError as error:
@@ -95,7 +97,8 @@ def _read(path: Path, size: int, changed: int) -> TorchFile:
         ) from None
     except (zipfile.BadZipFile, zlib.error, EOFError, struct.error, RuntimeError):
         raise TorchFileError("broken or truncated; get it again") from None
-    return TorchFile(path, tensors, {key: place for key, (place, _) in places.items()})
+    begins = {key: place for key, (place, _) in places.items()}
+    return TorchFile(path, tensors, begins, _entries(content))
 
 
 Places = dict[str, tuple[int, int]]
@@ -190,6 +193,17 @@ def _named(content: Any) -> Iterator[tuple[str, Stored]]:
             names = list(entries)
     for name in names:
         yield str(name), entries[name]
+
+
+def _nested(content: Any) -> Iterator[tuple[str, Stored]]:
+    """Tensors in dicts and pairs of dicts (hypernetworks), by their keys with dots between."""
+    for key, value in _entries(content).items():
+        parts = list(cast(Sequence[Any], value)) if isinstance(value, list | tuple) else [value]
+        for number, part in enumerate(parts[:NESTED]):
+            prefix = f"{key}.{number}" if isinstance(value, list | tuple) else str(key)
+            for name, tensor in _entries(part).items():
+                if isinstance(tensor, Stored):
+                    yield f"{prefix}.{name}", tensor
 
 
 def _unwrapped(content: Any) -> Mapping[Any, Any]:
