@@ -25,7 +25,7 @@ from nodes.models.files.pieces import Part
 from nodes.models.files.tensor_files import Header, ModelFileError
 from nodes.models.networks.unet import Model
 from nodes.models.sampling import guiders
-from nodes.models.sampling.guiders import StepRequest, answer
+from nodes.models.sampling.evaluation import StepRequest, answer
 from nodes.models.sampling.sigma_space import Discrete, Edm
 from nodes.models.text.clip import Clip
 from tests.models.conftest import read_tensors, write_tensors

@@ -18,8 +18,8 @@ from nodes.models.families import original_names
 from nodes.models.families.clip_layout import checkpoint_name
 from nodes.models.families.family import TEXT_ENCODER, UNET, VAE
 from nodes.models.files.pieces import Part
-from nodes.models.files.tensor_files import ModelFileError
-from nodes.models.files.writing import Entry
+from nodes.models.files.tensor_files import ModelFileError, TensorFile
+from nodes.models.files.writing import Entry, entry
 from nodes.models.networks.network import Handle
 from nodes.models.networks.patched_files import PatchedFile
 from nodes.models.networks.torch_devices import compute_dtype
@@ -40,6 +40,9 @@ ARCHITECTURES = {
     2048: "stable-diffusion-xl-v1-base",
 }
 """In the words of ModelSpec, by the width of the text."""
+
+SDXL = "SDXL"
+EDM_MARKS = ("edm_mean", "edm_std", "edm_vpred.sigma_max", "edm_vpred.sigma_min")
 
 
 def entries(handle: Handle[Any], device: str, *, prefixed: bool) -> Iterator[Entry]:
@@ -73,6 +76,27 @@ def entries(handle: Handle[Any], device: str, *, prefixed: bool) -> Iterator[Ent
         if ".mid.attn_1." in theirs and len(shape) == 2:
             shape = (*shape, 1, 1)  # they are convolutions in the original code
         yield Entry(prefix + theirs, dtype, shape, value)
+    if isinstance(handle, Model):
+        yield from _marks(handle)
+
+
+def _marks(model: Model) -> Iterator[Entry]:
+    """Tensors that tell how an SDXL model was trained, as its sigma space now is."""
+    if model.family.name != SDXL:
+        return
+    space = model.space
+    if isinstance(space, Discrete):
+        if space.prediction == "v_prediction":
+            yield entry("v_pred", torch.empty(0))
+            if space.zero_snr:
+                yield entry("ztsnr", torch.empty(0))
+        return
+    header = model.part.header
+    file = TensorFile(header)
+    for name in EDM_MARKS:
+        found = next((n for n in (name, model.part.prefix + name) if n in header.shapes), None)
+        if found is not None:
+            yield entry(name, file[found])
 
 
 def _text_entries(handle: Clip, device: str, prefixed: bool) -> Iterator[Entry]:
