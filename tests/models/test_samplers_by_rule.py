@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from itertools import pairwise
 from typing import Any
 
@@ -165,6 +166,24 @@ def test_a_path_of_noise_draws_nothing_twice_that_it_drew_lately():
     middle = (down[3] + down[4]) / 2
     assert drawn(one, down[-2], down[-1]) < 5, "these were the last"
     assert torch.equal(one(down[3], middle), path()(down[3], middle))
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLERS if name not in CFG_PP])
+def test_samplers_keep_the_last_answers_alone(name: str):
+    space = sigma_space({})
+    down = sigmas(space, "karras", 20)
+    start = initial_noise(torch.zeros(1, 1, 4, 4), 5) * down[0]
+    given: list[weakref.ref[Tensor]] = []
+    alive: list[int] = []
+
+    def reply(call: ModelCall) -> Tensor:
+        alive.append(sum(answer() is not None for answer in given))
+        answer = call.x / (1 + call.sigma**2)
+        given.append(weakref.ref(answer))
+        return answer
+
+    driven(Sampler(name).steps(start, down, fresh(name, start, down), space), reply)
+    assert max(alive) <= 5, "four are used at most, and the one that is just given"
 
 
 @pytest.mark.parametrize("name", ["heun", "dpm_2", "dpmpp_2s_ancestral", "sa_solver_pece"])
