@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from nodes.models.conditioning.inputs import Asked, Inputs
 
 NETWORK = "diffusers.models.unets.unet_2d_condition:UNet2DConditionModel"
+DOWN, MID, INNER = "control.down.", "control.mid", "control.inner."
+"""Names of residuals: added to what a level hands across, to the middle, and to a level itself."""
 
 
 def detecting(claims: Callable[[Layout], bool], **settings: Any) -> Callable[[Shapes], Net | None]:
@@ -54,8 +56,24 @@ def call(module: Any, x: Tensor, timestep: Tensor, inputs: Mapping[str, Tensor])
         timestep,
         encoder_hidden_states=inputs["text"].to(x),
         added_cond_kwargs=added,
+        **_steered(inputs, x),
         return_dict=False,
     )[0]
+
+
+def _steered(inputs: Mapping[str, Tensor], x: Tensor) -> dict[str, Any]:
+    """What control nets add, see `SteeringNet.residuals`, as the network takes it."""
+
+    def named(start: str) -> list[Tensor]:
+        return [inputs[name].to(x) for name in sorted(inputs) if name.startswith(start)]
+
+    found: dict[str, Any] = {}
+    if MID in inputs:
+        found["down_block_additional_residuals"] = tuple(named(DOWN))
+        found["mid_block_additional_residual"] = inputs[MID].to(x)
+    if inner := named(INNER):
+        found["down_intrablock_additional_residuals"] = inner
+    return found
 
 
 def inputs(asked: Asked, facts: Facts) -> Inputs:

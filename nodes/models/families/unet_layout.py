@@ -66,7 +66,7 @@ class Layout:
 
 
 @dataclass
-class _Level:
+class Level:
     """Layers between two changes of size: channels, and the transformer blocks of each layer."""
 
     channels: int = 0
@@ -74,6 +74,7 @@ class _Level:
 
     @property
     def attends(self) -> bool:
+        """Whether any of its layers has attention."""
         return any(self.depths)
 
 
@@ -104,14 +105,14 @@ def _original_names(shapes: Shapes) -> dict[str, str] | None:
     label = "class_embedding" if "input_blocks.1.1" in places else "add_embedding"
     found: dict[str, str] = {}
     moved = [(ours.format(label=label), theirs) for theirs, ours in ENDS.items()]
-    moved += [*_down(places), *_middle(places), *_up(places)]
+    moved += [*down_places(places), *middle_places(places), *_up(places)]
     for ours, theirs in moved:
         for rest in places.get(theirs, ()):
-            found[f"{ours}.{_resnet(rest)}"] = f"{theirs}.{rest}"
+            found[f"{ours}.{layer_name(rest)}"] = f"{theirs}.{rest}"
     return found
 
 
-def _down(places: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+def down_places(places: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
     """Places of the input side: in diffusers, and in the original."""
     level = layer = 0
     number = 1
@@ -141,12 +142,13 @@ def _up(places: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
         number += 1
 
 
-def _middle(places: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+def middle_places(places: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    """Places of the middle: in diffusers, and in the original."""
     for number, place in enumerate(("resnets.0", "attentions.0", "resnets.1")):
         yield f"mid_block.{place}", f"middle_block.{number}"
 
 
-def _resnet(rest: str) -> str:
+def layer_name(rest: str) -> str:
     """The name in a layer: of a resnet and of a change of size; of an attention it is the same."""
     for theirs, ours in {**RESNET, "op": "conv"}.items():
         if rest.startswith(theirs + "."):
@@ -155,8 +157,8 @@ def _resnet(rest: str) -> str:
 
 
 def _layout(names: Mapping[str, str], shapes: Shapes) -> Layout:
-    down, up = _levels(shapes, "down_blocks"), _levels(shapes, "up_blocks")
-    middle = _levels(shapes, "mid_block")
+    down, up = levels(shapes, "down_blocks"), levels(shapes, "up_blocks")
+    middle = levels(shapes, "mid_block")
     if [len(level.depths) for level in up[::-1]] != [len(level.depths) + 1 for level in down]:
         raise ValueError("unequal sides")
     texts = [name for name in shapes if name.endswith("attn2.to_k.weight")]
@@ -197,12 +199,12 @@ def _label(shapes: Shapes) -> int | None:
     return None
 
 
-def _levels(shapes: Shapes, side: str) -> list[_Level]:
+def levels(shapes: Shapes, side: str) -> list[Level]:
     """The levels of a side in diffusers' names, from the first on; the middle is one level."""
-    found: list[_Level] = []
+    found: list[Level] = []
     while True:
         place = side if side == "mid_block" else f"{side}.{len(found)}"
-        level = _Level()
+        level = Level()
         while (key := f"{place}.resnets.{len(level.depths)}.conv1.weight") in shapes:
             level.channels = int(shapes[key][0])
             attention = f"{place}.attentions.{len(level.depths)}."
@@ -223,18 +225,18 @@ def _depth(shapes: Shapes, attention: str) -> int:
 
 
 def _transformers(
-    down: Sequence[_Level], middle: Sequence[_Level], up: Sequence[_Level]
+    down: Sequence[Level], middle: Sequence[Level], up: Sequence[Level]
 ) -> dict[str, Any]:
     """Which levels have attention, and of how many blocks."""
 
-    def depth(level: _Level) -> int | list[int]:
+    def depth(level: Level) -> int | list[int]:
         if not level.attends:
             return 1
         if not all(level.depths):
             raise ValueError("a level with and without attention")
         return level.depths if len(set(level.depths)) > 1 else level.depths[0]
 
-    def kinds(levels: Sequence[_Level], direction: str) -> list[str]:
+    def kinds(levels: Sequence[Level], direction: str) -> list[str]:
         return [
             f"CrossAttn{direction}Block2D" if level.attends else f"{direction}Block2D"
             for level in levels

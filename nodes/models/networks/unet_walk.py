@@ -87,6 +87,7 @@ class PatchedUNet:
         class_labels: Tensor | None = None,
         down_block_additional_residuals: Sequence[Tensor] | None = None,
         mid_block_additional_residual: Tensor | None = None,
+        down_intrablock_additional_residuals: Sequence[Tensor] | None = None,
         return_dict: bool = False,
     ) -> tuple[Tensor]:
         """The output for a batch [B, C, rows, columns], as the UNet's own, in a tuple."""
@@ -99,12 +100,15 @@ class PatchedUNet:
         )
         shape = int(sample.shape[-2]), int(sample.shape[-1])
         place = Place("input", 0, shape, float(timestep.reshape(-1)[0]))
-        h, skips = self._down(unet.conv_in(sample), emb, text, place)
+        inner = [*(down_intrablock_additional_residuals or ())]
+        h, skips = self._down(unet.conv_in(sample), emb, text, place, inner)
         if down_block_additional_residuals is not None:
             skips = [
                 s + more for s, more in zip(skips, down_block_additional_residuals, strict=True)
             ]
         h = self._middle(h, emb, text, replace(place, part="middle"))
+        if inner and inner[0].shape == h.shape:
+            h = h + inner[0]
         if mid_block_additional_residual is not None:
             h = h + mid_block_additional_residual
         h = self._up(h, skips, emb, text, replace(place, part="output"))
@@ -131,8 +135,12 @@ class PatchedUNet:
         return emb if unet.time_embed_act is None else unet.time_embed_act(emb)
 
     def _down(
-        self, h: Tensor, emb: Tensor, text: Tensor, place: Place
+        self, h: Tensor, emb: Tensor, text: Tensor, place: Place, inner: list[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
+        """What the last level gives, and the skips; adapters' residuals are taken from `inner`.
+
+        They are added after the last layer of a level with attention, after all of another one.
+        """
         skips: list[Tensor] = []
 
         def given(h: Tensor) -> Tensor:
@@ -146,12 +154,17 @@ class PatchedUNet:
 
         h = given(h)
         for block in self.module.down_blocks:
+            attends = getattr(block, "has_cross_attention", False)
+            downsamplers = [*(block.downsamplers or ())]
             for number, resnet in enumerate(block.resnets):
                 h = resnet(h, emb)
                 h = self._attentions(block, number, h, text, replace(place, block=len(skips)))
-                h = given(h)
-            for downsampler in block.downsamplers or ():
-                h = given(downsampler(h))
+                last = number == len(block.resnets) - 1 and (attends or not downsamplers)
+                h = given(h + inner.pop(0) if inner and last else h)
+            for number, downsampler in enumerate(downsamplers):
+                h = downsampler(h)
+                last = number == len(downsamplers) - 1 and not attends
+                h = given(h + inner.pop(0) if inner and last else h)
         return h, skips
 
     def _middle(self, h: Tensor, emb: Tensor, text: Tensor, place: Place) -> Tensor:

@@ -10,6 +10,13 @@ import torch
 from torch import Tensor
 
 from nodes.models.conditioning.areas import Region, WeightedArea
+from nodes.models.conditioning.control import (
+    Control,
+    ControlNet,
+    active,
+    control_inputs,
+    steered,
+)
 from nodes.models.conditioning.inputs import Batch, Inputs, batched, signature, within
 from nodes.models.networks.unet import Model
 from nodes.models.networks.unet_patches import RecordedAttention
@@ -48,11 +55,13 @@ class _Row:
     inputs: Inputs
     place: WeightedArea | None
     patches: tuple[UNetPatch, ...]
+    controls: tuple[Control, ...]
 
     @cached_property
     def kind(self) -> Hashable:
         """Rows of one kind can be evaluated together."""
-        return self.x.shape[1:], signature(self.inputs), self.patches
+        controls = tuple(control.kind for control in self.controls)
+        return self.x.shape[1:], signature(self.inputs), self.patches, controls
 
 
 def answer(requests: Sequence[StepRequest]) -> list[Tensor]:
@@ -84,11 +93,13 @@ def _row(
     sigma = request.sigma.reshape(1).expand(len(x))
     inputs = request.guider.inputs(region.cond, request.x)
     level = float(request.sigma)
-    own = [patch for patch in request.guider.model.unet_patches if patch.active(level)]
-    place = region.place
+    model, place = request.guider.model, region.place
+    own = [patch for patch in model.unet_patches if patch.active(level)]
     if place is not None:
         x, inputs = place.area.of(x), within(inputs, place.area)
-    return _Row(x, sigma, inputs, place, (*own, *more))
+    controls = active(region.cond, model, request.sigma)
+    inputs = {**inputs, **control_inputs(controls, x, model.latent.factor)}
+    return _Row(x, sigma, inputs, place, (*own, *more), controls)
 
 
 def _denoised(
@@ -157,10 +168,11 @@ def _evaluated(model: Model, rows: Sequence[_Row]) -> Iterator[Tensor]:
     for kind in dict.fromkeys(row.kind for row in rows):
         chosen = [index for index, row in enumerate(rows) if row.kind == kind]
         patches = rows[chosen[0]].patches
+        nets = [control.control_net for control in rows[chosen[0]].controls]
         x = torch.cat([rows[index].x for index in chosen])
         sigma = torch.cat([rows[index].sigma for index in chosen])
         given = batched([(rows[index].inputs, len(rows[index].x)) for index in chosen])
-        evaluate = partial(_some, model, x, sigma, given, patches)
+        evaluate = partial(_some, model, nets, x, sigma, given, patches)
         together = model.network.batches.evaluated(evaluate, len(x), x.shape[1:])
         parts = torch.split(together, [len(rows[index].x) for index in chosen])
         answers.update(zip(chosen, parts, strict=True))
@@ -169,13 +181,14 @@ def _evaluated(model: Model, rows: Sequence[_Row]) -> Iterator[Tensor]:
 
 def _some(
     model: Model,
+    nets: Sequence[ControlNet],
     x: Tensor,
     sigma: Tensor,
     given: Batch,
     patches: Sequence[UNetPatch],
     rows: slice,
 ) -> Tensor:
-    return model.denoised(x[rows], sigma[rows], given.of(rows), patches)
+    return steered(model, nets, x[rows], sigma[rows], given.of(rows), patches)
 
 
 def _shared(x: Tensor, rows: Sequence[_Row], answers: Sequence[Tensor]) -> Tensor:

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from nodes.models.conditioning.areas import Cond, Conditioning, Region, conds, regions
+from nodes.models.conditioning.control import handles_of, shared_with
 from nodes.models.conditioning.inputs import Asked, Inputs, signature
-from nodes.models.networks.network import Network
+from nodes.models.networks.network import Handle, Network
 from nodes.models.networks.unet import Model
 from nodes.models.sampling.cfg import CfgInput, Extra, ExtraPass, perp_neg
 
@@ -141,6 +142,11 @@ class Guider:
         """Of its model."""
         return self.model.nbytes
 
+    @property
+    def handles(self) -> Sequence[Handle[nn.Module]]:
+        """The control nets of its conditionings."""
+        return handles_of([cond for group in (*self.groups, self.negative) for cond in group])
+
     def load(self, device: str) -> Network[nn.Module]:
         """Load its model."""
         return self.model.load(device)
@@ -171,7 +177,8 @@ def cfg_guider(
     model: Model, positive: Conditioning, negative: Conditioning = (), scale: float = 1.0
 ) -> Guider:
     """A positive and a negative conditioning: at a scale of 1 the latter is never evaluated."""
-    guidance, cond, uncond = model.guidance, conds(positive), conds(negative, negative=True)
+    guidance, cond = model.guidance, conds(positive)
+    uncond = conds(shared_with(positive, negative), negative=True)
 
     def combine(answers: Sequence[Tensor], x: Tensor, sigma: Tensor, extras: Extras) -> Tensor:
         strength = guidance.scale(sigma, scale)
@@ -203,7 +210,7 @@ def dual_cfg_guider(
         guided = guided + (one - (guided if nested else two)) * upper
         return model.guidance.apply_post_cfg(CfgInput(x, sigma, one, none, upper, extras), guided)
 
-    uncond, cond = conds(negative, negative=True), conds(first)
+    uncond, cond = conds(shared_with(first, negative), negative=True), conds(first)
     return Guider(model, [uncond, cond, conds(second)], combine, uncond, cond)
 
 
@@ -216,7 +223,7 @@ def perp_neg_guider(
     strength: float,
 ) -> Guider:
     """Away from the negative, but only across the way to the positive; `strength` of that."""
-    uncond, cond = conds(negative, negative=True), conds(positive)
+    uncond, cond = conds(shared_with(positive, negative), negative=True), conds(positive)
 
     def combine(answers: Sequence[Tensor], x: Tensor, sigma: Tensor, extras: Extras) -> Tensor:
         none, one, nothing = answers
