@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,15 @@ from torch import Tensor, nn
 from transformers.models.clip import CLIPVisionConfig, CLIPVisionModelWithProjection
 from transformers.models.siglip import SiglipVisionConfig, SiglipVisionModel
 
+from nodes.models.conditioning.inputs import Asked
 from nodes.models.conditioning.style import StyleAdapter, StyleModel, read_style_model
 from nodes.models.conditioning.unclip import noised_embedding
 from nodes.models.conditioning.vision import Seen, VisionEncoder, read_vision_encoder
+from nodes.models.families.family import Facts
+from nodes.models.families.sdxl import SDXL
 from nodes.models.families.vision_layout import vision_layout
 from nodes.models.files.tensor_files import ModelFileError
+from nodes.models.sampling.sigma_space import Edm
 from tests.models.bench import Prompt, n, opened
 from tests.models.conftest import write_tensors
 
@@ -301,3 +306,20 @@ def test_several_pictures_are_one_vector_with_a_little_noise():
         [{"clip_vision_output": whole, "strength": 1.0, "noise_augmentation": 0.05}], 100
     )
     assert torch.allclose(noised_embedding(given, 100), expected, atol=1e-5)
+
+
+def test_sdxl_is_given_what_was_seen_in_the_place_of_the_pooled_text():
+    embedding, text = torch.randn(1280), torch.randn(1, 77, 2048)
+    given = {"clip_vision_output": seen_as(embedding), "strength": 1.0, "noise_augmentation": 0.1}
+    options = {"pooled_output": torch.randn(1, 1280), "unclip_conditioning": [given]}
+    config = {"in_channels": 4, "projection_class_embeddings_input_dim": 1280 + 6 * 256}
+    facts = Facts(config, SDXL.latent, Edm())
+    asked = Asked(text, options, torch.zeros(1, 4, 8, 8), seed=100)
+    found = SDXL.inputs(asked, facts)["pooled"].tensor
+    assert torch.equal(found, noised_embedding([given], 100)[:, :1280])
+    plain = replace(asked, options={"pooled_output": options["pooled_output"]})
+    assert SDXL.inputs(plain, facts)["pooled"].tensor is options["pooled_output"]
+    short = replace(asked, options={"unclip_conditioning": [
+        {**given, "clip_vision_output": seen_as(torch.randn(768))}]})  # fmt: skip
+    with pytest.raises(ValueError, match="is given a pooled text of 1280 numbers"):
+        SDXL.inputs(short, facts)

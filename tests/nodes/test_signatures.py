@@ -234,7 +234,7 @@ def test_every_node_that_has_a_known_name_has_the_known_signature(
 NAMED = re.compile(r"- `(?P<id>[^`]+)` = (?P<name>.+?)(?: \(DEPRECATED\))? \| ")
 TORN = re.compile(r"_|[0-9] [A-Z]\b|\bK Sampler|[a-z][A-Z]")
 """In a title: an underscore, a number parted from its letter, words that are not parted."""
-ONE_WORD = {"FreSca", "unCLIP", "LoRA", "YuE2", "HiDream-O1", "MiniMax", "BBoxes"}
+ONE_WORD = {"ControlNet", "FreSca", "unCLIP", "LoRA", "YuE2", "HiDream-O1", "MiniMax", "BBoxes"}
 
 
 def test_titles_are_written_for_people(ours: Registry):

@@ -48,6 +48,7 @@ class Asked:
         negative: whether it says what is not wanted.
         latents: where sampling began, in the unit of the denoiser, like `x`; None: not known.
         mask: 1 where latents change, [B, 1, ...]; None: everywhere.
+        seed: of the sampling.
     """
 
     text: Tensor
@@ -56,6 +57,7 @@ class Asked:
     negative: bool = False
     latents: Tensor | None = None
     mask: Tensor | None = None
+    seed: int = 0
 
 
 def signature(inputs: Inputs) -> Hashable:

@@ -105,7 +105,7 @@ def picture_size(asked: Asked, facts: Facts) -> tuple[float, float]:
 
 
 def with_sizes(asked: Asked, facts: Facts, sizes: list[float]) -> Inputs:
-    """The inputs of a UNet, with the pooled text and sizes.
+    """The inputs of a UNet, with the pooled text, or what was seen in its place, and sizes.
 
     Raises:
         ValueError: the conditioning has no pooled text, or one of another width.
@@ -113,9 +113,14 @@ def with_sizes(asked: Asked, facts: Facts, sizes: list[float]) -> Inputs:
     import torch
 
     from nodes.models.conditioning.inputs import Input, Rule
+    from nodes.models.conditioning.unclip import OPTION as UNCLIP
+    from nodes.models.conditioning.unclip import noised_embedding
 
     pooled = asked.options.get("pooled_output")
     wanted = int(facts.config["projection_class_embeddings_input_dim"]) - SIZES * len(sizes)
+    if seen := asked.options.get(UNCLIP):
+        noised = noised_embedding(seen, asked.seed)
+        pooled = noised[:, : noised.shape[1] // 2]
     if pooled is None or pooled.shape[-1] != wanted:
         found = "has none" if pooled is None else f"has one of {pooled.shape[-1]}"
         raise ValueError(

@@ -75,7 +75,7 @@ def denoise(
     if chosen.name in OTHER_NOISE:
         noise = initial_noise(latents, seed + 1, batch_index).to(device)
     keep = None if mask is None else _Keep(clean, noise, fitted_mask(mask, clean), model, sigmas)
-    guider = guider.starting(clean, None if keep is None else keep.mask)
+    guider = guider.starting(clean, None if keep is None else keep.mask, seed)
     end, last = yield from _run(guider, steps, sigmas, keep, cfg_pp=chosen.name in CFG_PP)
     end = model.space.finished(end, sigmas[-1])
     return Finished(model.latent.leave(end).cpu(), model.latent.leave(last).cpu())

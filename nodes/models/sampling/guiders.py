@@ -46,6 +46,7 @@ class Guider:
         positive: the positive conditioning; extra passes ask for its answer.
         latents: where sampling begins, in the unit of the network; None: not known.
         mask: 1 where they change, [B, 1, ...]; None: everywhere.
+        seed: of the sampling.
     """
 
     model: Model
@@ -55,6 +56,7 @@ class Guider:
     positive: Sequence[Cond] = ()
     latents: Tensor | None = None
     mask: Tensor | None = None
+    seed: int = 0
     _inputs: dict[tuple[int, torch.Size], Inputs] = field(
         default_factory=dict[tuple[int, torch.Size], Inputs], init=False, repr=False
     )
@@ -77,9 +79,9 @@ class Guider:
             for group in self.groups
         ]
 
-    def starting(self, latents: Tensor, mask: Tensor | None) -> Guider:
-        """The same, told where sampling begins."""
-        return replace(self, latents=latents, mask=mask)
+    def starting(self, latents: Tensor, mask: Tensor | None, seed: int) -> Guider:
+        """The same, told where sampling begins, and its seed."""
+        return replace(self, latents=latents, mask=mask, seed=seed)
 
     def inputs(self, cond: Cond, x: Tensor) -> Inputs:
         """What the network is given for a conditioning, beside latents like `x`.
@@ -90,7 +92,7 @@ class Guider:
         key = (id(cond), x.shape)
         if key not in self._inputs:
             about = cond.text, cond.options, x, cond.negative
-            self._inputs[key] = self.model.inputs(Asked(*about, self.latents, self.mask))
+            self._inputs[key] = self.model.inputs(Asked(*about, self.latents, self.mask, self.seed))
         return self._inputs[key]
 
     def signatures(self, x: Tensor) -> frozenset[Hashable]:
