@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from engine import CPU, GPU, Choice, Files, Range, Run, Socket, Tooltip, node
+from engine import CPU, GPU, Choice, Files, Mark, Range, Run, Socket, Tooltip, node
 from nodes.sockets import Conditioning, Image
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def see(
         str,
         Choice(("center", "none")),
         Tooltip("center: cut to a square; none: pressed into one."),
-    ],
+        Mark.LATER,
+    ] = "center",
 ) -> Seen:
     """See what is in pictures."""
     return clip_vision.see(image, crop=crop == "center")

@@ -37,7 +37,7 @@ ADDED = {
 }
 """Inputs of newer releases on nodes of the older list; prompts may leave them out."""
 
-OFFERED = {"FluxKontextMultiReferenceLatentMethod", "SaveVideo"}
+OFFERED = {"DualCLIPLoader", "FluxKontextMultiReferenceLatentMethod", "SaveVideo"}
 """Nodes of the older list whose choices newer releases extend."""
 
 PASSED = {

@@ -62,7 +62,7 @@ def find_weights(*, name: str) -> Weights:
     return Heavy(name)
 
 
-@node("UseWeights", category="test")
+@node("UseWeights", category="test", loads=True)
 def use_weights(*, weights: Weights) -> str:
     """The name of the weights, once they are loaded."""
     return weights.name
