@@ -274,7 +274,7 @@ async def test_events_are_those_of_our_own_nodes(local: Opener):
     kinds = [type(event).__name__ for event in bench.events(id)]
     kinds = [kind for kind in kinds if kind != "QueueChanged"]
     first, second = [NodeStarted, NodeFinished], [NodeStarted, NodeOutput, NodeFinished]
-    assert kinds == ["Started", *(kind.__name__ for kind in first + second), "Ended"]
+    assert kinds == ["JobStarted", *(kind.__name__ for kind in first + second), "JobFinished"]
 
 
 async def test_packs_find_what_they_know_of_the_program(local: Opener):
