@@ -8,7 +8,7 @@ import { pieces, weighed } from "../src/graph/weights";
 const CHECKOUT = resolve(import.meta.dirname, "../..");
 const SEGMENTS = `
 import json, sys
-from nodes.models.prompt_weights import segments
+from nodes.models.text.prompt_weights import segments
 json.dump([[(one.text, one.weight) for one in segments(text)] for text in json.load(sys.stdin)],
           sys.stdout)
 `;
