@@ -1,5 +1,5 @@
-/** Weights in a prompt, read as the service does (nodes/models/text/prompt_weights.py): `(word)` is 1.1
- * times as strong, `(word:1.3)` 1.3 times; `\(` is a mere bracket. */
+/** Weights in a prompt, read as the service does (nodes/models/text/prompt_weights.py): `(word)` is
+ * 1.1 times as strong, `(word:1.3)` 1.3 times; `\(` is a mere bracket. */
 
 /** A part of a prompt that weighs the same all through. */
 export interface Piece {
@@ -55,21 +55,41 @@ export function pieces(prompt: string): Piece[] {
   return found;
 }
 
-/** Where each bracket with a meaning closes. One that never closes is text, and so is all that
- * follows it. */
+/** Where each bracket with a meaning closes: a run of words that begins with an opening and ends
+ * with a closing one. Brackets without a partner count too: after a `)` too many the next `(`
+ * closes that, and a `(` too many closes with the text if that ends in `)`. */
 function pairs(prompt: string): Map<number, number> {
   const found = new Map<number, number>();
-  const open: number[] = [];
-  for (const piece of prompt.matchAll(PIECES)) {
-    if (piece[0] === "(") open.push(piece.index);
-    else if (piece[0] === ")") {
-      const start = open.pop();
-      if (start !== undefined) found.set(start, piece.index);
+  const levels: Selection[] = [{ start: 0, end: prompt.length }];
+  for (let level = levels.pop(); level; level = levels.pop()) {
+    for (const { start, end } of brackets(prompt, level)) {
+      found.set(start, end);
+      levels.push({ start: start + 1, end: numbered(prompt, start + 1, end).inner });
     }
   }
-  const [lost] = open;
-  if (lost === undefined) return found;
-  return new Map([...found].filter(([start]) => start < lost));
+  return found;
+}
+
+/** The outermost brackets of a part of a prompt: where they open and close. */
+function brackets(prompt: string, { start, end }: Selection): Selection[] {
+  const found: Selection[] = [];
+  let [depth, opened, closed] = [0, -1, -1];
+  const ended = (): void => {
+    if (opened >= 0 && closed > opened) found.push({ start: opened, end: closed });
+    [opened, closed] = [-1, -1];
+  };
+  for (const { 0: piece, index } of prompt.slice(start, end).matchAll(PIECES)) {
+    if (piece === "(") depth += 1;
+    else if (piece === ")") depth -= 1;
+    if (piece === "(" && depth === 1) {
+      ended();
+      opened = start + index;
+    }
+    closed = piece === ")" ? start + index : -1;
+    if (piece === ")" && depth === 0) ended();
+  }
+  ended();
+  return found;
 }
 
 /** Where the words of brackets end, and the weight that a number after their last colon says. */
@@ -163,6 +183,6 @@ function trimmed(prompt: string, start: number, end: number): Selection {
 
 /** Whether each bracket in a text has its partner there. */
 function isWhole(text: string): boolean {
-  const brackets = [...text.matchAll(PIECES)].filter(([piece]) => piece === "(" || piece === ")");
-  return pairs(text).size * 2 === brackets.length;
+  const single = [...text.matchAll(PIECES)].filter(([piece]) => piece === "(" || piece === ")");
+  return pairs(text).size * 2 === single.length;
 }
