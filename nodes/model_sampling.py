@@ -13,6 +13,7 @@ from nodes.sockets import Latent, Model
 if TYPE_CHECKING:
     from nodes.models.sampling.sigma_space import EdmPrediction, Prediction
 
+AURA_FLOW = ("flow", "img_to_img_velocity")
 SAMPLINGS = ("eps", "v_prediction", "lcm", "x0", "img_to_img")
 PREDICTIONS: Mapping[str, Prediction] = {
     "eps": "epsilon",
@@ -111,17 +112,28 @@ def v_sampling(
 @node("ModelSamplingSD3", category="advanced/model")
 def sd3_sampling(*, model: Model, shift: Shift = 3.0) -> Model:
     """Sample a denoiser as a rectified flow that is told sigma in thousandths."""
-    from nodes.models.sampling.sigma_space import Flow
+    from nodes.models.sampling.flows import Flow
 
     return replace(model, space=Flow(shift, 1000.0))
 
 
 @node("ModelSamplingAuraFlow", category="advanced/model")
-def aura_flow_sampling(*, model: Model, shift: Shift = 1.73) -> Model:
+def aura_flow_sampling(
+    *,
+    model: Model,
+    shift: Shift = 1.73,
+    sampling: Annotated[
+        str,
+        Choice(AURA_FLOW),
+        Tooltip("What the network answers; the second is of Marigold, from picture to picture."),
+    ]
+    | None = None,
+) -> Model:
     """Sample a denoiser as a rectified flow that is told sigma."""
-    from nodes.models.sampling.sigma_space import Flow
+    from nodes.models.sampling.flows import Flow, ImageVelocity
 
-    return replace(model, space=Flow(shift, 1.0))
+    space = ImageVelocity if sampling == "img_to_img_velocity" else Flow
+    return replace(model, space=space(shift, 1.0))
 
 
 @node("ModelSamplingFlux", category="advanced/model")
@@ -155,7 +167,7 @@ def _shifted(
     model: Model, tokens: float, bounds: tuple[int, int], shifts: tuple[float, float]
 ) -> Model:
     """The model as a flow whose shift, a logarithm, lies on a line through two."""
-    from nodes.models.sampling.sigma_space import Flow
+    from nodes.models.sampling.flows import Flow
 
     slope = (shifts[1] - shifts[0]) / (bounds[1] - bounds[0])
     shift = shifts[0] + slope * (tokens - bounds[0])

@@ -176,7 +176,7 @@ async def test_nothing_is_told_twice_when_the_connection_is_cut_in_mid_run(servi
                 line.mend()
     assert cuts == 3
     assert sorted(told(updates)) == sorted(
-        ["Queued ", "Started ", "Result ", "NodeShown 3"]
+        ["Queued ", "JobStarted ", "Result ", "NodeOutput 3"]
         + [f"Node{what} {node}" for what in ("Started", "Finished") for node in "123"]
     )
 

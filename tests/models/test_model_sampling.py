@@ -180,6 +180,17 @@ def test_the_shift_of_a_flow_grows_with_what_is_drawn(tiny: Loaded):
     assert large.percent_to_sigma(0.5) == pytest.approx(math.exp(2.05) / (math.exp(2.05) + 1))
 
 
+def test_a_model_from_picture_to_picture_takes_one_step_by_what_they_differ(tiny: Loaded):
+    space = nodes.aura_flow_sampling(
+        model=tiny.model, shift=1.0, sampling="img_to_img_velocity"
+    ).space
+    level = torch.tensor(0.5)
+    x = space.noised(CLEAN, torch.zeros_like(CLEAN), level, first=True)
+    assert torch.equal(space.network_input(x, level), CLEAN)
+    assert torch.equal(space.denoised(x, NOISE, level), CLEAN - NOISE)
+    assert torch.equal(space.finished(x, torch.tensor(0.0)), x)
+
+
 def check_flow(model: Model) -> None:
     level = torch.tensor([0.3, 0.3])
     x = 0.3 * NOISE + 0.7 * CLEAN

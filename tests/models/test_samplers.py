@@ -15,11 +15,12 @@ from torch import Tensor
 
 from nodes import samplers as nodes
 from nodes.models.sampling.brownian import Brownian
+from nodes.models.sampling.flows import Flow
 from nodes.models.sampling.noise import initial_noise, step_noise
 from nodes.models.sampling.samplers import BROWNIAN, CFG_PP, SAMPLERS, ModelCall, Noise, Sampler
 from nodes.models.sampling.samplers.stochastic import reverse_scale
 from nodes.models.sampling.schedules import sigmas
-from nodes.models.sampling.sigma_space import Flow, SigmaSpace, sigma_space
+from nodes.models.sampling.sigma_space import SigmaSpace, sigma_space
 
 CallT = TypeVar("CallT")
 FoundT = TypeVar("FoundT")

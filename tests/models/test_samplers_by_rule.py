@@ -14,12 +14,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from nodes.models.sampling.brownian import Brownian
 from nodes.models.sampling.denoise import denoise, fitted_mask
 from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.flows import Flow
 from nodes.models.sampling.guiders import cfg_guider
 from nodes.models.sampling.noise import initial_noise, step_noise
 from nodes.models.sampling.samplers import CFG_PP, SAMPLERS, ModelCall, Sampler
 from nodes.models.sampling.samplers.multistep import ipndm_v
 from nodes.models.sampling.schedules import sigmas
-from nodes.models.sampling.sigma_space import Flow, SigmaSpace, sigma_space
+from nodes.models.sampling.sigma_space import SigmaSpace, sigma_space
 from tests.models.bench import numbers
 from tests.models.conftest import Loaded
 from tests.models.test_samplers import SPREAD, driven, fresh

@@ -19,11 +19,12 @@ from nodes.models.conditioning.inputs import Asked
 from nodes.models.sampling import guiders
 from nodes.models.sampling.denoise import completed, denoise
 from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.flows import Flow, FluxFlow
 from nodes.models.sampling.guiders import Guider
 from nodes.models.sampling.noise import initial_noise, step_noise
 from nodes.models.sampling.samplers import SAMPLERS
 from nodes.models.sampling.schedules import SCHEDULES, sigmas
-from nodes.models.sampling.sigma_space import Flow, FluxFlow, SigmaSpace, sigma_space
+from nodes.models.sampling.sigma_space import SigmaSpace, sigma_space
 from tests.models.conftest import Loaded, handles
 
 CallT = TypeVar("CallT")

@@ -34,6 +34,7 @@ ADDED = {
     "CFGNorm": ["pre_cfg"],
     "ImageScaleToTotalPixels": ["resolution_steps"],
     "LoraModelLoader": ["bypass"],
+    "ModelSamplingAuraFlow": ["sampling"],
 }
 """Inputs of newer releases on nodes of the older list; prompts may leave them out."""
 

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from engine.authoring.registry import Registry
+from engine.graph.core_nodes import CORE_NODES
 from tests.graph.infotexts import CARRIERS, OTHERS
 from tests.web.conftest import Visitor
 from tests.web.graphs import drop, opened, picture
@@ -18,12 +20,13 @@ from tests.web.test_access import violations
 from tests.web.test_runs import node, run
 
 HOST = "Flux.1 Fill Dev Image Inpainting"
-INSIDE = f"{HOST} \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} DualCLIPLoader"
+UNSUPPORTED = max(sorted(CORE_NODES - set(Registry.installed().nodes)), key=len)
+INSIDE = f"{HOST} \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} {UNSUPPORTED}"
 MODEL = "flux1-fill-dev.safetensors"
 MISSING = [
     f"{HOST}unet_name: the model {MODEL} is not here; pull it, or choose another one.",
     f"{HOST}vae_name: the model ae.safetensors is not here; pull it, or choose another one.",
-    f"{INSIDE}DualCLIPLoader is a node of ComfyUI that is not supported yet; use another one.",
+    f"{INSIDE}{UNSUPPORTED} is a node of ComfyUI that is not supported yet; use another one.",
     "Load Imageimage: flux_fill_inpaint_example_input_image.png is not here; "
     "upload it, or choose another picture.",
 ]
@@ -31,12 +34,16 @@ MISSING = [
 
 @pytest.fixture(scope="module")
 def template() -> dict[str, Any]:
-    """An official template whose subgraph asks for models by sockets and by names."""
+    """An official template whose subgraph asks for models by sockets and by names.
+
+    One of its loaders is replaced by a node that is not supported.
+    """
     spec = importlib.util.find_spec("comfyui_workflow_templates_json")
     if spec is None or spec.submodule_search_locations is None:
         pytest.skip("the templates of ComfyUI are not installed")
     folder = Path(spec.submodule_search_locations[0]) / "templates"
-    return json.loads((folder / "flux_fill_inpaint_example.json").read_text())
+    text = (folder / "flux_fill_inpaint_example.json").read_text()
+    return json.loads(text.replace('"type": "DualCLIPLoader"', f'"type": "{UNSUPPORTED}"'))
 
 
 def test_a_widget_that_is_promoted_twice_is_shown_once(page: Page, template: dict[str, Any]):
@@ -80,9 +87,9 @@ def test_problems_lists_what_is_missing_inside_and_says_where(
     notice = page.locator(".notice-error")
     expect(notice).to_contain_text("It cannot run yet: 3 nodes have problems")
     expect(page.get_by_text("Node ID")).to_have_count(0)
-    rows.filter(has_text="DualCLIPLoader").get_by_role("button").click()
+    rows.filter(has_text=UNSUPPORTED).get_by_role("button").click()
     expect(page.get_by_role("navigation", name="Where you are")).to_contain_text(HOST)
-    expect(node(page, "DualCLIPLoader")).to_contain_text("is not supported yet")
+    expect(node(page, UNSUPPORTED)).to_contain_text("is not supported yet")
     visitor.complaints.clear()  # the console tells of the 400
 
 
@@ -90,8 +97,8 @@ def test_a_search_for_what_is_not_supported_says_so(page: Page):
     opened(page, picture())
     page.keyboard.press("a")
     search = page.get_by_role("combobox", name="Search nodes")
-    search.fill("controlnet")
-    found = page.get_by_role("option", name=re.compile("^ControlNetLoader"))
+    search.fill(UNSUPPORTED)
+    found = page.get_by_role("option", name=re.compile(f"^{re.escape(UNSUPPORTED)}"))
     expect(found).to_contain_text("not supported yet")
     expect(found).to_have_attribute("aria-disabled", "true")
     assert violations(page) == []
