@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import uuid
+from functools import cache
+from hashlib import sha256
 from typing import Any
 
+from engine.graph.prompt import as_link
 from tests.graph.editor import box, canvas
 from tests.server.conftest import node
 
@@ -81,3 +85,19 @@ def plain(prompt: dict[str, Any]) -> dict[str, Any]:
         id: {"class_type": entry["class_type"], "inputs": entry["inputs"]}
         for id, entry in prompt.items()
     }
+
+
+def without_ids(prompt: dict[str, Any]) -> list[str]:
+    """What each node of a prompt computes, sorted: the same whatever ids the nodes have."""
+
+    @cache
+    def computed(id: str) -> str:
+        entry = prompt[id]
+        inputs = {
+            name: [computed(link.node), link.slot] if (link := as_link(value)) else value
+            for name, value in sorted(entry["inputs"].items())
+        }
+        text = json.dumps([entry["class_type"], inputs], sort_keys=True)
+        return f"{entry['class_type']} {sha256(text.encode()).hexdigest()}"
+
+    return sorted(map(computed, prompt))

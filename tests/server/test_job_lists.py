@@ -65,13 +65,13 @@ async def test_where_a_job_came_from_is_kept(call: Caller):
 
 async def test_a_picture_is_what_the_list_shows_of_a_job(call: Caller):
     picture = {"class_type": "EmptyImage", "inputs": SMALL}
-    kept = {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "job-lists"}}
+    kept = {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "listed"}}
     passing = {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}
     id = await run(call, {"1": picture, "2": passing, "3": kept})
     _, job = await call.get(f"/api/jobs/{id}")
     assert (job["outputs_count"], job["previewable_outputs_count"]) == (2, 2)
     assert job["preview_output"] == {
-        "filename": "job-lists_00001_.png",
+        "filename": "listed_00001_.png",
         "subfolder": "",
         "type": "output",
         "nodeId": "3",
