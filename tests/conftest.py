@@ -99,9 +99,13 @@ def free_port() -> int:
 
 
 def start_service(home: Path, *flags: str) -> Service:
-    """Start `soundstage serve` on a free port and wait until it listens."""
+    """Start `soundstage serve` on a free port and wait until it listens.
+
+    Most tests draw nothing; the worker's slow imports would cost them seconds of a core each.
+    """
+    command = [sys.executable, "-m", "engine.cli", "serve", "--home", str(home), "--port", "0"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "engine.cli", "serve", "--home", str(home), "--port", "0", *flags],
+        [*command, "--no-preload", *flags],
         cwd=CHECKOUT,
         stdout=subprocess.PIPE,
         text=True,

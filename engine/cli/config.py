@@ -49,6 +49,7 @@ class Serve:
         browse: open the page in a browser.
         idle: lines on flags that change nothing.
         front_end_root: folder of a browser app that stands at / instead of our own page.
+        preload: import at once what the first picture needs.
     """
 
     home: Path
@@ -73,6 +74,7 @@ class Serve:
     idle: tuple[str, ...] = ()
     front_end_root: Path | None = None
     level: str = "INFO"
+    preload: bool = True
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,7 @@ def _serve(given: argparse.Namespace) -> Serve:
         idle=given.idle,
         front_end_root=given.front_end_root,
         level=given.verbose,
+        preload=not given.no_preload,
     )
 
 
@@ -325,6 +328,9 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         type=values.front_end,
         metavar="DIR",
         help="show the browser app in this folder (its index.html) instead of our own page",
+    )
+    parser.add_argument(
+        "--no-preload", action="store_true", help="import slow libraries only when a job needs them"
     )
     parser.add_argument(
         "--verbose",

@@ -63,6 +63,7 @@ async def serve(command: Serve) -> int:
         custom_nodes=_guests(command),
         max_queue=command.max_queue,
         cache_policy=command.keeping,
+        preload=command.preload,
     )
     try:
         app = init_app(

@@ -151,7 +151,9 @@ async def main(descriptor: int, settings: WorkerSettings) -> None:
     custom_nodes = (
         None if settings.custom_nodes is None else load(settings.custom_nodes, registry, folders)
     )
-    worker = LocalWorker(registry, folders, cache_policy=settings.cache_policy)
+    worker = LocalWorker(
+        registry, folders, cache_policy=settings.cache_policy, preload=settings.preload
+    )
     try:
         await Child(worker, send, custom_nodes).serve(connection.makefile("rb"))
     except Exception:

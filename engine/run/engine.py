@@ -134,6 +134,7 @@ class Engine:
         custom_nodes: CustomNodePacks | None = None,
         max_queue: int = MAX_WAITING_JOBS,
         cache_policy: CachePolicy | None = None,
+        preload: bool = True,
     ) -> Engine:
         """Open a home and continue its queue.
 
@@ -147,6 +148,7 @@ class Engine:
             custom_nodes: node packs written for ComfyUI, for the worker process.
             max_queue: most jobs that may wait.
             cache_policy: which results of nodes are kept; all that fit by default.
+            preload: whether the worker does slow imports before a job needs them.
 
         Raises:
             SoundstageError: the home is in use, or cannot be written.
@@ -169,6 +171,7 @@ class Engine:
                     custom_nodes,
                     _level(),
                     cache_policy or CachePolicy(),
+                    preload,
                 )
             )
             if custom_nodes is not None:

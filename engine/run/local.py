@@ -65,6 +65,7 @@ class LocalWorker:
         folders: the home.
         budgets: what it may keep; shares of the machine by default.
         cache_policy: which results it keeps of those.
+        preload: do slow imports at once, in place of when a job first needs them.
     """
 
     def __init__(
@@ -73,11 +74,14 @@ class LocalWorker:
         folders: Folders,
         budgets: Budgets | None = None,
         cache_policy: CachePolicy | None = None,
+        *,
+        preload: bool = True,
     ) -> None:
         self._registry = registry
         self._folders = folders
         self._budgets = budgets
         self._cache_policy = cache_policy or CachePolicy()
+        self._preload = preload
         self._jobs: dict[str, JobRun | asyncio.Task[None]] = {}
         self._ready: asyncio.Task[_Runtime] | None = None
         self._runtime: _Runtime | None = None
@@ -182,7 +186,8 @@ class LocalWorker:
             await asyncio.to_thread(runtime.context.lanes.close)
             runtime.context.outputs.close()
             runtime.context.cache.close()
-            await asyncio.to_thread(runtime.preloading.join)
+            if runtime.preloading is not None:
+                await asyncio.to_thread(runtime.preloading.join)
 
     async def _wait_until_ready(self) -> _Runtime:
         if self._ready is None:
@@ -207,8 +212,12 @@ class LocalWorker:
         outputs = Outputs(self._folders, cache.connection, AnonymousFiles())
         log.info("ready on %s (pid %d, Python %s)", ", ".join(names), os.getpid(), sys.version)
         context = WorkerContext(self._registry, self._folders, cache, outputs, lanes, self._loop)
-        preloading = threading.Thread(target=preload, args=(backend,), name="preload", daemon=True)
-        preloading.start()
+        preloading: threading.Thread | None = None
+        if self._preload:
+            preloading = threading.Thread(
+                target=preload, args=(backend,), name="preload", daemon=True
+            )
+            preloading.start()
         self._runtime = _Runtime(context, residency, backend, preloading)
         return self._runtime
 
@@ -239,4 +248,4 @@ class _Runtime:
     context: WorkerContext
     residency: Residency
     backend: Backend
-    preloading: threading.Thread
+    preloading: threading.Thread | None

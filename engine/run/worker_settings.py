@@ -18,6 +18,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
         models: folders of models outside of the home.
         custom_nodes: node packs that were written for ComfyUI.
         cache_policy: which results are kept.
+        preload: do slow imports at once, in place of when a job first needs them.
     """
 
     home: str
@@ -27,3 +28,4 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     custom_nodes: CustomNodePacks | None = None
     log_level: str = "INFO"
     cache_policy: CachePolicy = msgspec.field(default_factory=CachePolicy)
+    preload: bool = True

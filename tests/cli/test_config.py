@@ -48,7 +48,14 @@ def test_serve_with_the_flags_of_comfyui():
     )
     command = parse(["serve", "--listen", "10.0.0.1,::1", "--verbose", "warning"], {})
     assert isinstance(command, Serve)
+    assert command.preload
     assert (command.listen, command.level) == (("10.0.0.1", "::1"), "WARNING")
+
+
+def test_slow_imports_can_be_left_until_they_are_needed():
+    command = parse(["serve", "--no-preload"], {})
+    assert isinstance(command, Serve)
+    assert not command.preload
 
 
 def test_more_flags_of_comfyui():

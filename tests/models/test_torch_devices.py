@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 from engine.authoring.backend import Backend
 from engine.authoring.registry import Registry
-from nodes.models.networks.torch_devices import SLOW_IMPORTS, TorchDevices, compute_dtype
+from nodes.models.networks.precision import compute_dtype
+from nodes.models.networks.torch_devices import SLOW_IMPORTS, TorchDevices, has_driver
+from tests.conftest import CHECKOUT
 
 
 def test_the_built_in_pack_brings_it():
@@ -27,6 +31,29 @@ def test_devices_have_memory_and_names():
     assert facts["torch"] == torch.__version__
     assert len(facts["accelerators"]) == len(devices)
     backend.release()
+
+
+@pytest.mark.parametrize("file", ["nvidiactl", "nvidia0", "dxg", "kfd", "nvhost-gpu"])
+def test_a_driver_is_known_by_its_files(tmp_path: Path, file: str):
+    (tmp_path / "null").touch()
+    assert has_driver(tmp_path) is (sys.platform != "linux")
+    (tmp_path / file).touch()
+    assert has_driver(tmp_path)
+
+
+@pytest.mark.skipif(has_driver(Path("/dev")), reason="there may be an accelerator")
+def test_torch_is_not_imported_where_there_is_no_accelerator():
+    program = (
+        "import sys\n"
+        "from nodes.models.networks.torch_devices import TorchDevices\n"
+        "devices = TorchDevices()\n"
+        "devices.accelerators(), devices.facts(), devices.memory('cpu'), devices.release()\n"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
 
 
 def test_warming_imports_what_pictures_need():

@@ -40,12 +40,12 @@ class Absent(CpuBackend):
         raise OSError("no driver")
 
 
-def worker(home: Path, backend: type[CpuBackend]) -> LocalWorker:
+def worker(home: Path, backend: type[CpuBackend], *, preload: bool = True) -> LocalWorker:
     nodes = registry()
     nodes.backends.append(f"{backend.__module__}:{backend.__qualname__}")
     folders = Folders(home)
     folders.create()
-    return LocalWorker(nodes, folders)
+    return LocalWorker(nodes, folders, preload=preload)
 
 
 async def test_slow_imports_begin_before_the_first_job(tmp_path: Path):
@@ -54,6 +54,14 @@ async def test_slow_imports_begin_before_the_first_job(tmp_path: Path):
     await made.free(unload_models=True, free_memory=True)
     assert WARMED.wait(patience.SECONDS)
     await made.close()
+
+
+async def test_slow_imports_wait_for_a_job_where_that_is_wished(tmp_path: Path):
+    made = worker(tmp_path, Broken, preload=False)
+    await made.start()
+    await made.free(unload_models=True, free_memory=True)
+    await made.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "preload"]
 
 
 async def test_slow_imports_that_fail_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture):

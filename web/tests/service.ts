@@ -25,7 +25,7 @@ declare module "vitest" {
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const home = mkdtempSync(join(tmpdir(), "soundstage-"));
-  const flags = ["-m", "engine.cli", "serve", "--home", home, "--port", "0"];
+  const flags = ["-m", "engine.cli", "serve", "--home", home, "--port", "0", "--no-preload"];
   const service = spawn(PYTHON, flags, { cwd: CHECKOUT, stdio: ["ignore", "pipe", "inherit"] });
   project.provide("service", await address(service));
   project.provide("python", PYTHON);

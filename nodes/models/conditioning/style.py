@@ -20,7 +20,7 @@ from nodes.models.files.pieces import Part, whole
 from nodes.models.files.tensor_files import ModelFileError, read_header
 from nodes.models.networks.building import built
 from nodes.models.networks.network import Handle, Network
-from nodes.models.networks.torch_devices import compute_dtype
+from nodes.models.networks.precision import compute_dtype
 
 STYLE = "style model"
 HEADS = 8

@@ -16,7 +16,7 @@ from nodes.models.files.pieces import Part
 from nodes.models.files.tensor_files import Header, ModelFileError, read_header
 from nodes.models.networks.building import built
 from nodes.models.networks.network import Handle, Network
-from nodes.models.networks.torch_devices import compute_dtype
+from nodes.models.networks.precision import compute_dtype
 
 VISION = "vision encoder"
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)

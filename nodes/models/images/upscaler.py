@@ -16,8 +16,8 @@ from nodes.models.images.architectures import INSTALL, Restorer, find_restorer, 
 from nodes.models.images.esrgan import Esrgan, Shape, find_esrgan
 from nodes.models.memory import ask_for, available, readable
 from nodes.models.networks.network import Handle, Network
+from nodes.models.networks.precision import compute_dtype
 from nodes.models.networks.tiles import Walk, finished, tiled
-from nodes.models.networks.torch_devices import compute_dtype
 
 TILES = (512, 256, 128, 64)
 """Sides in pixels that are tried one after the other until a tile fits the memory."""

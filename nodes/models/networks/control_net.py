@@ -18,7 +18,7 @@ from nodes.models.files.tensor_files import Header, ModelFileError, TensorFile, 
 from nodes.models.networks.building import built, network_class
 from nodes.models.networks.changes import Change
 from nodes.models.networks.network import Handle, Network
-from nodes.models.networks.torch_devices import compute_dtype
+from nodes.models.networks.precision import compute_dtype
 
 CONTROL = "ControlNet"
 DIFFERENCE = "difference"

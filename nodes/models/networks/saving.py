@@ -22,7 +22,7 @@ from nodes.models.files.tensor_files import ModelFileError, TensorFile
 from nodes.models.files.writing import Entry, entry
 from nodes.models.networks.network import Handle
 from nodes.models.networks.patched_files import PatchedFile
-from nodes.models.networks.torch_devices import compute_dtype
+from nodes.models.networks.precision import compute_dtype
 from nodes.models.networks.unet import Model
 from nodes.models.sampling.sigma_space import Discrete
 from nodes.models.text.clip import Clip

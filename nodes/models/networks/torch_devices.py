@@ -1,4 +1,4 @@
-"""Which devices torch sees, and which number format networks run in there."""
+"""Which devices torch sees; it is imported only where there may be one."""
 
 from __future__ import annotations
 
@@ -7,24 +7,17 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
-
-import torch
 
 SLOW_IMPORTS = (
     "diffusers.models.unets.unet_2d_condition",
     "diffusers.models.autoencoders.autoencoder_kl",
     "transformers.models.clip.modeling_clip",
 )
-
-
-def compute_dtype(device: str, *, delicate: bool = False) -> torch.dtype:
-    """Number format of a network on `device` ("cpu", "cuda:0").
-
-    float32 on a CPU, where halves are slow; float16 on a GPU, or float32 there for `delicate`
-    networks whose activations leave the range of halves.
-    """
-    return torch.float32 if delicate or torch.device(device).type == "cpu" else torch.float16
+DRIVER_FILES = ("nvidia*", "nvhost*", "nvgpu*", "dxg", "kfd")
+"""In /dev, of the drivers that torch can use: CUDA, on Jetson and under WSL too, and ROCm."""
 
 
 class TorchDevices:
@@ -32,11 +25,17 @@ class TorchDevices:
 
     def accelerators(self) -> list[str]:
         """CUDA devices: ["cuda:0", ...]."""
+        if not has_driver(Path("/dev")):
+            return []
+        import torch
+
         return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
 
     def memory(self, device: str) -> tuple[int, int]:
         """Bytes of memory of a device: (total, free)."""
-        if torch.device(device).type == "cuda":
+        if device.startswith("cuda"):
+            import torch
+
             free, total = torch.cuda.mem_get_info(device)
             return total, free
         page = os.sysconf("SC_PAGE_SIZE")
@@ -44,8 +43,15 @@ class TorchDevices:
 
     def facts(self) -> Mapping[str, Any]:
         """The version of torch, and the accelerators' names."""
-        names = [torch.cuda.get_device_name(device) for device in self.accelerators()]
-        return {"torch": str(torch.__version__), "accelerators": names}
+        return {"torch": version("torch"), "accelerators": self._names()}
+
+    def _names(self) -> list[str]:
+        devices = self.accelerators()
+        if not devices:
+            return []
+        import torch
+
+        return [torch.cuda.get_device_name(device) for device in devices]
 
     def warm(self) -> None:
         """Import what the first picture needs; takes seconds."""
@@ -58,4 +64,14 @@ class TorchDevices:
     def release(self) -> None:
         """Give memory that torch keeps for later back to the devices."""
         gc.collect()
-        torch.cuda.empty_cache()
+        if self.accelerators():
+            import torch
+
+            torch.cuda.empty_cache()
+
+
+def has_driver(devices: Path) -> bool:
+    """Whether there may be an accelerator: a driver has files in `devices`, or none would have."""
+    if sys.platform != "linux":
+        return True
+    return any(True for pattern in DRIVER_FILES for _ in devices.glob(pattern))

@@ -17,7 +17,7 @@ from nodes.models.latents.formats import LatentFormat
 from nodes.models.latents.latents import blank_for
 from nodes.models.networks.building import built, network_class
 from nodes.models.networks.network import Handle, Network
-from nodes.models.networks.torch_devices import compute_dtype
+from nodes.models.networks.precision import compute_dtype
 from nodes.models.networks.unet_walk import PatchedUNet, UNetPatch
 from nodes.models.sampling.cfg import Guidance
 from nodes.models.sampling.sigma_space import SigmaSpace

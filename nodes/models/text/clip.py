@@ -17,7 +17,7 @@ from nodes.models.files.pieces import Part
 from nodes.models.files.tensor_files import ModelFileError
 from nodes.models.networks.building import built
 from nodes.models.networks.network import Handle, Network
-from nodes.models.networks.torch_devices import compute_dtype
+from nodes.models.networks.precision import compute_dtype
 from nodes.models.text.embeddings import read_embedding
 from nodes.models.text.prompt_weights import Chunk, Token, Vector, Vectors, chunks
 from nodes.models.text.tokenizers import ClipTokenizer, read_clip_tokenizer

@@ -15,8 +15,8 @@ from nodes.models.files.checkpoints import vae_factor
 from nodes.models.latents.latents import blank_for
 from nodes.models.memory import ask_for, available
 from nodes.models.networks.network import Handle, Network
+from nodes.models.networks.precision import compute_dtype
 from nodes.models.networks.tiles import Walk, finished, three_tilings, tiled
-from nodes.models.networks.torch_devices import compute_dtype
 from nodes.models.vae.parts import OVERLAP, Parts, Warn
 
 if TYPE_CHECKING:
