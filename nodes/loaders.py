@@ -67,12 +67,17 @@ def load_checkpoint(
     ],
 ) -> Checkpoint:
     """Take the denoiser, the text encoder and the autoencoder out of a checkpoint."""
+    return opened_checkpoint(run.model_path("checkpoints", ckpt_name))
+
+
+def opened_checkpoint(path: Path) -> Checkpoint:
+    """The networks of a checkpoint, of which only the header is read."""
     from nodes.models.files.checkpoints import read_checkpoint
     from nodes.models.networks.unet import Model
     from nodes.models.text.clip import Clip
     from nodes.models.vae.autoencoder import Vae
 
-    found = read_checkpoint(run.model_path("checkpoints", ckpt_name))
+    found = read_checkpoint(path)
     return Checkpoint(MODEL=Model.of(found.denoiser), CLIP=Clip.of(found.text), VAE=Vae(found.vae))
 
 

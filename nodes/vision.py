@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from engine import CPU, GPU, Choice, Files, Mark, Range, Run, Socket, Tooltip, node
-from nodes.sockets import Conditioning, Image
+from nodes.loaders import opened_checkpoint
+from nodes.models.files.unfit import unfit_checkpoint
+from nodes.sockets import Clip, Conditioning, Image, Model, Vae
 
 if TYPE_CHECKING:
     from nodes.models.conditioning.style import StyleModel
@@ -44,6 +46,33 @@ def see(
 ) -> Seen:
     """See what is in pictures."""
     return clip_vision.see(image, crop=crop == "center")
+
+
+class UnclipCheckpoint(NamedTuple):
+    """What an unCLIP checkpoint holds."""
+
+    MODEL: Model
+    CLIP: Clip
+    VAE: Vae
+    CLIP_VISION: VisionEncoder
+
+
+@node("unCLIPCheckpointLoader", category="loaders")
+def load_unclip_checkpoint(
+    run: Run,
+    *,
+    ckpt_name: Annotated[
+        str,
+        Choice(Files("checkpoints"), judge=unfit_checkpoint),
+        Tooltip("A file in models/checkpoints."),
+    ],
+) -> UnclipCheckpoint:
+    """Take the networks out of a checkpoint that was trained to draw what was seen."""
+    from nodes.models.conditioning.vision import vision_encoder_of
+    from nodes.models.families.sd2_unclip import VISION_PREFIX
+
+    path = run.model_path("checkpoints", ckpt_name)
+    return UnclipCheckpoint(*opened_checkpoint(path), vision_encoder_of(path, VISION_PREFIX))
 
 
 @node("unCLIPConditioning", category="conditioning")

@@ -122,6 +122,15 @@ def read_vision_encoder(path: Path) -> VisionEncoder:
     return found
 
 
+def vision_encoder_of(path: Path, prefix: str) -> VisionEncoder:
+    """The vision encoder in a checkpoint; that it lacks one is an error only when it is needed."""
+    header = read_header(path)
+    missing = VisionLayout("clip", {}, {})
+    return find_vision_encoder(header, prefix) or VisionEncoder(
+        Part(header, {}, prefix, {}, VISION), missing
+    )
+
+
 def find_vision_encoder(header: Header, prefix: str = "") -> VisionEncoder | None:
     """The vision encoder among the tensors of a file whose names begin so; None: there is none."""
     own = {name: shape for name, shape in header.shapes.items() if name.startswith(prefix)}

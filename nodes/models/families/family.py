@@ -91,11 +91,19 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Facts:
-    """What a family's functions know of one model of it."""
+    """What a family's functions know of one model of it.
+
+    Attributes:
+        config: of the network.
+        latent: its latents.
+        space: its levels of noise.
+        mark: a tensor of the file that is no weight, by its name; None: it is not there.
+    """
 
     config: Mapping[str, Any]
     latent: LatentFormat
     space: SigmaSpace
+    mark: Callable[[str], Tensor | None] = lambda _: None
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from nodes.models.families.family import Family, Net
 from nodes.models.families.sd1 import SD1
 from nodes.models.families.sd2 import SD2
+from nodes.models.families.sd2_unclip import SD2_UNCLIP
 from nodes.models.families.sdxl import SDXL
 from nodes.models.families.sdxl_refiner import SDXL_REFINER
 
-FAMILIES = (SD1, SD2, SDXL, SDXL_REFINER)
+FAMILIES = (SD1, SD2, SD2_UNCLIP, SDXL, SDXL_REFINER)
 PREFIXES = ("model.diffusion_model.", "diffusion_model.", "model.model.", "")
 """What the names of a denoiser may have in front."""
 

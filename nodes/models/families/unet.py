@@ -55,6 +55,7 @@ def call(module: Any, x: Tensor, timestep: Tensor, inputs: Mapping[str, Tensor])
         x,
         timestep,
         encoder_hidden_states=inputs["text"].to(x),
+        class_labels=inputs["label"].to(x) if "label" in inputs else None,
         added_cond_kwargs=added,
         **_steered(inputs, x),
         return_dict=False,

@@ -17,8 +17,9 @@ from torch import Tensor
 from nodes.models.families import original_names
 from nodes.models.families.clip_layout import checkpoint_name
 from nodes.models.families.family import TEXT_ENCODER, UNET, VAE
+from nodes.models.families.sd2_unclip import MEAN, STD
 from nodes.models.files.pieces import Part
-from nodes.models.files.tensor_files import ModelFileError, TensorFile
+from nodes.models.files.tensor_files import ModelFileError
 from nodes.models.files.writing import Entry, entry
 from nodes.models.networks.network import Handle
 from nodes.models.networks.patched_files import PatchedFile
@@ -42,6 +43,7 @@ ARCHITECTURES = {
 """In the words of ModelSpec, by the width of the text."""
 
 SDXL = "SDXL"
+UNCLIP_MARKS = (MEAN, STD)
 EDM_MARKS = ("edm_mean", "edm_std", "edm_vpred.sigma_max", "edm_vpred.sigma_min")
 
 
@@ -81,22 +83,24 @@ def entries(handle: Handle[Any], device: str, *, prefixed: bool) -> Iterator[Ent
 
 
 def _marks(model: Model) -> Iterator[Entry]:
-    """Tensors that tell how an SDXL model was trained, as its sigma space now is."""
-    if model.family.name != SDXL:
-        return
+    """Tensors that tell how a model was trained; of SDXL, as its sigma space now is."""
     space = model.space
-    if isinstance(space, Discrete):
+    if model.family.name != SDXL:
+        yield from _kept(model, UNCLIP_MARKS)
+    elif isinstance(space, Discrete):
         if space.prediction == "v_prediction":
             yield entry("v_pred", torch.empty(0))
             if space.zero_snr:
                 yield entry("ztsnr", torch.empty(0))
-        return
-    header = model.part.header
-    file = TensorFile(header)
-    for name in EDM_MARKS:
-        found = next((n for n in (name, model.part.prefix + name) if n in header.shapes), None)
-        if found is not None:
-            yield entry(name, file[found])
+    else:
+        yield from _kept(model, EDM_MARKS)
+
+
+def _kept(model: Model, names: Sequence[str]) -> Iterator[Entry]:
+    """Those of some marks that the model's own file has."""
+    for name in names:
+        if (found := model.mark(name)) is not None:
+            yield entry(name, found)
 
 
 def _text_entries(handle: Clip, device: str, prefixed: bool) -> Iterator[Entry]:

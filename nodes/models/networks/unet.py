@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from nodes.models.conditioning.inputs import Asked, Inputs
 from nodes.models.families.family import Facts, Family
 from nodes.models.files.checkpoints import Denoiser
+from nodes.models.files.tensor_files import TensorFile
 from nodes.models.latents.formats import LatentFormat
 from nodes.models.latents.latents import blank_for
 from nodes.models.networks.building import built, network_class
@@ -56,7 +57,15 @@ class Model(Handle[nn.Module]):
     @property
     def facts(self) -> Facts:
         """What its family is told of it."""
-        return Facts(self.part.config, self.latent, self.space)
+        return Facts(self.part.config, self.latent, self.space, self.mark)
+
+    def mark(self, name: str) -> Tensor | None:
+        """A tensor that lies beside the weights in the file, by its name; None: there is none."""
+        header = self.part.header
+        for whole in (name, self.part.prefix + name):
+            if whole in header.shapes:
+                return TensorFile(header)[whole]
+        return None
 
     def start(self, latents: Tensor) -> Tensor:
         """Latents to begin with: blank ones of any kind of model become this model's own."""

@@ -1,0 +1,59 @@
+"""Stable Diffusion 2.x unCLIP: given the embedding of a picture, and its noise, beside the text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nodes.models.families.family import Facts, Family
+from nodes.models.families.sd2 import CLIP_H, sampling
+from nodes.models.families.unet import NETWORK, call, detecting
+from nodes.models.families.unet import inputs as unet_inputs
+from nodes.models.latents.formats import SD
+
+if TYPE_CHECKING:
+    from nodes.models.conditioning.inputs import Asked, Inputs
+
+MEAN, STD = "noise_augmentor.data_mean", "noise_augmentor.data_std"
+"""Tensors of the file: of the embeddings that the model was trained on."""
+VISION_PREFIX = "embedder."
+"""What the names of the vision encoder have in front in a checkpoint."""
+
+
+def inputs(asked: Asked, facts: Facts) -> Inputs:
+    """The text, and what was seen (unCLIPConditioning); zeros where nothing was.
+
+    Raises:
+        ValueError: what was seen is of another width than the model was trained on.
+    """
+    import torch
+
+    from nodes.models.conditioning.inputs import Input, Rule
+    from nodes.models.conditioning.unclip import OPTION, noised_embedding
+
+    wanted = int(facts.config["projection_class_embeddings_input_dim"])
+    label = torch.zeros(1, wanted)
+    if seen := asked.options.get(OPTION):
+        widths = {int(one["clip_vision_output"].image_embeds.shape[-1]) for one in seen}
+        if widths != {wanted // 2}:
+            raise ValueError(
+                f"this model, {SD2_UNCLIP.name}, is given pictures as {wanted // 2} numbers, and "
+                f"the vision encoder gave {', '.join(map(str, sorted(widths)))}; take the "
+                "CLIP_VISION of the same checkpoint"
+            )
+        label = noised_embedding(seen, asked.seed, facts.mark(MEAN), facts.mark(STD))
+    return {**unet_inputs(asked, facts), "label": Input(label, Rule.EACH)}
+
+
+SD2_UNCLIP = Family(
+    "Stable Diffusion 2.x unCLIP",
+    detecting(
+        lambda layout: layout.linear and layout.label is not None and layout.outer_attention,
+        upcast_attention=True,
+    ),
+    NETWORK,
+    SD,
+    (CLIP_H,),
+    sampling,
+    inputs,
+    call,
+)
