@@ -236,6 +236,29 @@ def _picked(x: Tensor, index: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
+class SkippedLayers(UNetPatch):
+    """Without some layers: what comes to one is what leaves it.
+
+    Attributes:
+        layers: their numbers, see `PatchedUNet.layers`.
+        start: the sigma from which on it acts.
+        end: the sigma up to which.
+    """
+
+    layers: frozenset[int]
+    start: float
+    end: float
+
+    def active(self, sigma: float) -> bool:
+        """Between two sigmas."""
+        return self.end <= sigma <= self.start
+
+    def skips(self, layer: int) -> bool:
+        """Those that are named."""
+        return layer in self.layers
+
+
+@dataclass(frozen=True)
 class PerturbedAttention(UNetPatch):
     """No self-attention in the middle block; Ahn et al. 2024, https://arxiv.org/abs/2403.17377."""
 

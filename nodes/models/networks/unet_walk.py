@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -59,6 +59,10 @@ class UNetPatch:
     def joined(self, h: Tensor, skip: Tensor, place: Place) -> tuple[Tensor, Tensor]:
         """What comes to an output block, and from its skip connection."""
         return h, skip
+
+    def skips(self, layer: int) -> bool:
+        """Whether a layer, see `PatchedUNet.layers`, is left out."""
+        return False
 
     def attention(self, attend: Attend, q: Tensor, k: Tensor, v: Tensor, place: Place) -> Tensor:
         """The output of an attention."""
@@ -115,6 +119,20 @@ class PatchedUNet:
         if unet.conv_norm_out is not None:
             h = unet.conv_act(unet.conv_norm_out(h))
         return (unet.conv_out(h),)
+
+    @cached_property
+    def layers(self) -> Mapping[Any, int]:
+        """The number of each transformer block, from 0 in the order of evaluation."""
+        unet = self.module
+        blocks = [*unet.down_blocks, unet.mid_block, *unet.up_blocks]
+        transformers = [
+            transformer
+            for block in blocks
+            if getattr(block, "has_cross_attention", False)
+            for transformer in block.attentions
+        ]
+        found = [layer for each in transformers for layer in each.transformer_blocks]
+        return {layer: number for number, layer in enumerate(found)}
 
     def _embedding(
         self,
@@ -208,7 +226,8 @@ class PatchedUNet:
         if linear:
             x = transformer.proj_in(x)
         for layer in transformer.transformer_blocks:
-            x = self._layer(layer, x, text, place)
+            if not any(patch.skips(self.layers[layer]) for patch in self.patches):
+                x = self._layer(layer, x, text, place)
         if linear:
             x = transformer.proj_out(x)
         x = x.reshape(len(x), rows, columns, -1).permute(0, 3, 1, 2)

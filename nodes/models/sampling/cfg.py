@@ -64,12 +64,14 @@ class ExtraPass:
         start: the latents that it is asked about, of those of the step, the denoised ones, and how
             much the tokens in the middle of the network are attended to (see
             `unet_patches.RecordedAttention`); None: those of the step.
+        active: whether it is made at a level of noise.
     """
 
     follow: Callable[[CfgInput, Tensor, Extra], Tensor]
     of_uncond: bool = False
     patches: tuple[UNetPatch, ...] = ()
     start: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
+    active: Callable[[float], bool] = lambda _: True
 
 
 def plain_cfg(given: CfgInput) -> Tensor:
@@ -86,12 +88,14 @@ class Guidance:
         pre_cfg: change cond and uncond before.
         cfg_function: makes one of both.
         post_cfg: change what came out of it, in their order.
+        uncond_patches: of the network where it is asked what is not wanted.
     """
 
     scale_overrides: tuple[tuple[float, float, float], ...] = ()
     pre_cfg: tuple[Callable[[CfgInput], CfgInput], ...] = ()
     cfg_function: CfgFunction = plain_cfg
     post_cfg: tuple[PostCfg | ExtraPass, ...] = ()
+    uncond_patches: tuple[UNetPatch, ...] = ()
 
     @property
     def passes(self) -> list[ExtraPass]:

@@ -94,7 +94,8 @@ def _row(
     inputs = request.guider.inputs(region.cond, request.x)
     level = float(request.sigma)
     model, place = request.guider.model, region.place
-    own = [patch for patch in model.unet_patches if patch.active(level)]
+    uncond = model.guidance.uncond_patches if region.cond.negative else ()
+    own = [patch for patch in (*model.unet_patches, *uncond) if patch.active(level)]
     if place is not None:
         x, inputs = place.area.of(x), within(inputs, place.area)
     controls = active(region.cond, model, request.sigma)
@@ -124,7 +125,8 @@ def _extras(
     rows: list[list[list[_Row]]] = []
     for number, (request, answers) in enumerate(zip(requests, groups, strict=True)):
         for extra in request.guider.model.guidance.passes:
-            place = request.guider.place_of(extra)
+            level = float(request.sigma)
+            place = request.guider.place_of(extra) if extra.active(level) else None
             x = (
                 None
                 if place is None
