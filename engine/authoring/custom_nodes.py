@@ -27,6 +27,6 @@ class CustomNodes(Protocol):
         Ids of other nodes, or of none, may be among them.
 
         Raises:
-            GuestsAway: no answer within a bounded time.
+            CustomNodesUnavailable: no answer within a bounded time.
         """
         ...

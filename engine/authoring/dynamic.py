@@ -15,7 +15,7 @@ from engine.authoring.markers import Choice
 from engine.authoring.spec import MISSING, Input, NodeSpec, Variant
 
 
-def flattened(spec: NodeSpec, given: Mapping[str, Any]) -> NodeSpec:
+def flatten(spec: NodeSpec, given: Mapping[str, Any]) -> NodeSpec:
     """The node as it is for one prompt.
 
     Args:
@@ -38,7 +38,7 @@ def flattened(spec: NodeSpec, given: Mapping[str, Any]) -> NodeSpec:
     return replace(spec, inputs=flat, function=call)
 
 
-def chosen(input: Input, key: Any) -> Variant | None:
+def select_variant(input: Input, key: Any) -> Variant | None:
     """The option of that key, if the input has one."""
     return next((variant for variant in input.variants if variant.key == key), None)
 
@@ -53,7 +53,7 @@ def _flat(input: Input, path: str, given: Mapping[str, Any]) -> Iterator[Input]:
     elif input.variants:
         keys = Choice([variant.key for variant in input.variants])
         yield replace(input, name=path, choice=keys, variants=())
-        variant = chosen(input, given.get(path))
+        variant = select_variant(input, given.get(path))
         for child in variant.inputs if variant else ():
             yield from _flat(child, f"{path}.{child.name}", given)
     else:
@@ -65,7 +65,7 @@ def _gathered(input: Input, path: str, arguments: Mapping[str, Any]) -> Any:
     if input.slots is not None:
         places = {name: f"{path}.{name}" for name in input.slots.all()}
         return {name: arguments[place] for name, place in places.items() if place in arguments}
-    variant = chosen(input, arguments.get(path))
+    variant = select_variant(input, arguments.get(path))
     if variant is None:
         return arguments.get(path, MISSING)
     fields = {

@@ -140,7 +140,7 @@ class Widget:
     """A plain value of any kind, which a widget of the editor's own makes: a "COLOR", say.
 
     Attributes:
-        options: what the editor is told of it.
+        options: sent to the editor.
     """
 
     type: str
@@ -194,7 +194,7 @@ class Mark(enum.Enum):
     SOCKET = "a plain value that comes by link, never by widget"
     LATER = "prompts from before the node had this input leave it out, and get its default"
     ADVANCED = "the editor shows the widget only when asked for more"
-    UNLISTED = "prompts may have it; ComfyUI's editor adds it by itself, so it is not told of it"
+    UNLISTED = "prompts may have it; ComfyUI's editor adds it by itself, so object_info omits it"
 
 
 Seed: TypeAlias = Annotated[int, Range(0, 2**64 - 1), Mark.SEED]

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-LONGEST_PATH = 2000
+MAX_PATH_BYTES = 2000
 """Bytes of a path that may be written: a request's first line holds it with every byte as %XX."""
 
 
@@ -14,17 +14,17 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """Characters that have no place in a name: they end lines, ring bells, or hide what follows."""
 
 
-def parted(path: str) -> str:
+def to_posix(path: str) -> str:
     r"""A path with ``/`` between its parts, where ``\`` may stand for it."""
     return path.replace("\\", "/")
 
 
-def climbs(path: str) -> bool:
+def has_parent_part(path: str) -> bool:
     """Whether a part of a path is ``..``; dots inside of a name lead nowhere."""
-    return ".." in parted(path).split("/")
+    return ".." in to_posix(path).split("/")
 
 
-def alike(name: str, names: Iterable[str]) -> str | None:
+def match_ignoring_case(name: str, names: Iterable[str]) -> str | None:
     r"""The only one of `names` that is the same but for letter case and ``\`` for ``/``."""
     wanted = _folded(name)
     found = {other for other in names if _folded(other) == wanted}
@@ -32,4 +32,4 @@ def alike(name: str, names: Iterable[str]) -> str | None:
 
 
 def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", parted(name)).casefold()
+    return unicodedata.normalize("NFC", to_posix(name)).casefold()

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hint
 from engine.authoring.hints import Blame, ordinary, read_input, read_output
 from engine.authoring.markers import CPU, GPU, Device
 from engine.authoring.protocols import Artifact, Blocked, Expansion, Run
-from engine.authoring.spec import MISSING, Input, Kind, NodeSpec, Output, place
+from engine.authoring.spec import MISSING, Input, Kind, NodeSpec, Output, source_location
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
@@ -55,7 +55,7 @@ def node(
     """
 
     def declare(function: FunctionT) -> FunctionT:
-        blame = Blame(f"{place(function)}: node {id!r}")
+        blame = Blame(f"{source_location(function)}: node {id!r}")
         hints = _hints(function, blame)
         kind = _kind(function)
         inputs, run_parameter = _inputs(function, hints, kind, blame)
@@ -78,7 +78,7 @@ def node(
             display_name=display_name or _spaced(id),
             version=_version(function),
             origin=function.__module__,
-            shows=gives.shows,
+            is_output=gives.shows,
             single=gives.single and not passes,
             run_parameter=run_parameter,
             on=on,
@@ -174,7 +174,7 @@ def _passing(
     for name in names:
         if not gives.shows or name not in known:
             raise blame(f"cannot pass {name!r} on: only an output node can, what it always gets")
-    return tuple(Output(name, known[name].type, passes=name) for name in names)
+    return tuple(Output(name, known[name].type, passthrough=name) for name in names)
 
 
 def _shown(function: Callable[..., Any], artifact: int) -> Callable[..., Any]:

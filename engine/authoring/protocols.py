@@ -96,7 +96,7 @@ class Blocked:
     Returned instead of all outputs, it blocks each of them. In a list only its item is blocked.
 
     Attributes:
-        message: told to the client as an error of the node that would have run; the job goes on.
+        message: sent to the client as an error of the node that would have run; the job goes on.
     """
 
     message: str | None = None
@@ -188,7 +188,7 @@ class Run(Protocol):
 class Resident(Protocol[LoadedT]):
     """A handle on weights: cheap to make, loaded by a lane only when a node needs it.
 
-    Handles of equal `base` share one loaded object; `key` also tells their patches apart.
+    Handles of equal `base` share one loaded object; `key` also identifies their patches.
     """
 
     @property

@@ -18,7 +18,7 @@ from engine.authoring.custom_nodes import CustomNodes
 from engine.authoring.errors import DeclarationError
 from engine.authoring.protocols import Codec
 from engine.authoring.spec import NodeSpec
-from engine.authoring.tokens import Tokens
+from engine.authoring.token_counter import TokenCounter
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +32,12 @@ class Registry:
     Attributes:
         nodes: by class_type.
         failures: pack name to why it could not be imported.
-        left_out: class_type of a guest's node that is not here, and why.
+        left_out: class_type of a custom node that is not here, and why.
         bundled: folder -> model name -> path of models that ship inside packs.
         codecs: by full type name.
         backends: names of the classes that know accelerators; imported only in workers.
         counters: names of the classes that count tokens; imported when somebody asks.
-        guests: keeps the nodes of packs that were written for another program, if there are any.
+        custom_nodes: nodes of packs written for ComfyUI, if there are any.
     """
 
     nodes: dict[str, NodeSpec] = field(default_factory=dict[str, NodeSpec])
@@ -46,7 +46,7 @@ class Registry:
     bundled: dict[str, dict[str, Path]] = field(default_factory=dict[str, dict[str, Path]])
     codecs: dict[str, Codec] = field(default_factory=dict[str, Codec])
     backends: list[str] = field(default_factory=list[str])
-    counters: list[str] = field(default_factory=list[str])
+    token_counters: list[str] = field(default_factory=list[str])
     custom_nodes: CustomNodes | None = None
 
     @classmethod
@@ -87,7 +87,7 @@ class Registry:
         codecs: Iterable[Codec] = getattr(package, "CODECS", ())
         self.codecs.update({codec.type_name: codec for codec in codecs})
         self.backends.extend(getattr(package, "BACKENDS", ()))
-        self.counters.extend(getattr(package, "TOKENS", ()))
+        self.token_counters.extend(getattr(package, "TOKENS", ()))
         bundled: Mapping[str, Mapping[str, Path]] = getattr(package, "BUNDLED", {})
         for folder, files in bundled.items():
             self.bundled.setdefault(folder, {}).update(files)
@@ -103,13 +103,13 @@ class Registry:
             known = nodes.setdefault(spec.id, spec)
             if known.function is not spec.function:
                 raise DeclarationError(
-                    f"{spec.place}: node {spec.id!r} is there already, defined at {known.place}; "
-                    "rename one of them"
+                    f"{spec.source_location}: node {spec.id!r} is there already, defined at "
+                    f"{known.source_location}; rename one of them"
                 )
         self.nodes = nodes
 
     async def refresh(self, ids: Collection[str] | None = None) -> None:
-        """Bring guests' nodes up to date, these or all (see `Guests.renew`)."""
+        """Refresh custom nodes, these or all (see `CustomNodes.refresh`)."""
         if self.custom_nodes is not None:
             await self.custom_nodes.refresh(ids)
 
@@ -118,20 +118,20 @@ class Registry:
         if not self.backends:
             return CpuBackend()
         try:
-            return _made(self.backends[0])
+            return _instantiate(self.backends[0])
         except Exception as error:
             log.exception("no accelerator is used: the backend %s fails", self.backends[0])
             self.failures[self.backends[0]] = f"{type(error).__name__}: {error}"
             return CpuBackend()
 
-    def tokens(self) -> Tokens | None:
+    def token_counter(self) -> TokenCounter | None:
         """What counts tokens in the first pack that can, imported now."""
-        return _made(self.counters[0]) if self.counters else None
+        return _instantiate(self.token_counters[0]) if self.token_counters else None
 
-    def without(self, id: str, told: str) -> str:
-        """A sentence that tells of a node which is not here, with the reason where one is known."""
+    def missing_node_message(self, id: str, message: str) -> str:
+        """A message about a missing node, with the reason where one is known."""
         why = self.left_out.get(id)
-        return f"{told}." if why is None else f"{told}: {why}"
+        return f"{message}." if why is None else f"{message}: {why}"
 
     def __getitem__(self, id: str) -> NodeSpec:
         return self.nodes[id]
@@ -141,7 +141,7 @@ class Registry:
         return self.nodes.get(id) if isinstance(id, str) else None
 
 
-def _made(name: str) -> Any:
+def _instantiate(name: str) -> Any:
     """A new instance of the class that "package.module:Class" names."""
     module, _, named = name.partition(":")
     return getattr(importlib.import_module(module), named)()

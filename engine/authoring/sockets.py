@@ -36,7 +36,7 @@ class Socket:
         return Union[other, self]  # noqa: UP007 - `|` is what is being defined
 
 
-def fits(received: str, expected: str) -> bool:
+def is_compatible(received: str, expected: str) -> bool:
     """Whether a link of type `received` may enter an input of type `expected`.
 
     Both may be comma lists ("INT,FLOAT"), of which one common name is enough.

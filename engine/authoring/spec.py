@@ -47,12 +47,12 @@ class Input:
         default: `MISSING` where the prompt must give a value.
         optional: the prompt may leave it out (the hint was ``X | None = ...``).
         collects: takes all items of an output list at once (`All`).
-        lazy: computed only when the node's `needs` asks for it; in an async node without `needs`,
-            when awaited (`Lazy`); in other nodes as if it were not lazy.
+        lazy: computed only when the node's `check_lazy_status` requests it; in an async node
+            without that, when awaited (`Lazy`); in other nodes as if it were not lazy.
         raw: a link is not followed, the node gets the link itself: ``["12", 0]``.
-        described: what object_info shows of it, word by word, where that is not told by the rest.
-        unlisted: a prompt may give it, but it is told apart in object_info: another editor adds it
-            by code of its own, and breaks where it is declared as well.
+        object_info: its entry in object_info, where it is not derived from the rest.
+        unlisted: a prompt may give it, but it is listed apart in object_info: another editor adds
+            it by code of its own, and breaks where it is declared as well.
         later: prompts from before the node had it may leave it out, new ones should not.
         mentions: which files' names may stand in the text.
         match: inputs and outputs of one such name are of one type, whichever it is.
@@ -84,7 +84,7 @@ class Input:
     slots: Slots | None = None
     slot: Input | None = None
     raw: bool = False
-    described: list[Any] | None = None
+    object_info: list[Any] | None = None
 
     @property
     def is_widget(self) -> bool:
@@ -123,13 +123,13 @@ class Output:
 
     Attributes:
         each: a list, whose items run downstream one by one.
-        passes: it is what came in by the input of this name, which goes on unchanged.
+        passthrough: name of the input whose value it is, unchanged.
     """
 
     name: str
     type: str
     each: bool = False
-    passes: str | None = None
+    passthrough: str | None = None
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class NodeSpec:
     Attributes:
         id: class_type in a prompt.
         inputs: in widget order.
-        shows: an output node (returns an `Artifact`): where a run starts from, backwards.
+        is_output: an output node (returns an `Artifact`): where a run starts from, backwards.
         single: the function returns the one output itself, not a tuple of outputs.
         run_parameter: name of the parameter that wants the `Run`, if any.
         on: devices it can run on.
@@ -148,22 +148,23 @@ class NodeSpec:
         fingerprint: from the literal arguments (None for linked ones), a value that changes
             when the node's outer world (a file, a clock) does; NaN or an exception: it always
             does. May be async.
-        needs: for a node with lazy inputs: gets what the function would get, None for lazy inputs
-            that are not computed yet, and returns the names of those it wants; asked again until
-            it wants no more, then the function runs, with None for what nobody wanted. Over
-            lists it is asked for each item. May be async.
-        check: judges the literals of a prompt (linked inputs are None): True, False, or a text
-            that says what is wrong. May be async.
-        checks: inputs that `check` judges: their range and choice are not looked at.
-        checks_types: `check` also judges links: it gets `input_types`, for each linked input
-            the type that comes in.
+        check_lazy_status: for a node with lazy inputs: gets what the function would get, None for
+            lazy inputs that are not computed yet, and returns the names of those it requests;
+            called again until it requests no more, then the function runs, with None for what
+            nobody wanted. Over lists it is asked for each item. May be async.
+        validate_inputs: judges the literals of a prompt (linked inputs are None): True, False, or
+            a text that says what is wrong. May be async.
+        validated_inputs: inputs that `validate_inputs` judges: their range and choice are not
+            looked at.
+        validates_types: `validate_inputs` also judges links: it gets `input_types`, for each linked
+            input the type that comes in.
         takes_more: undeclared inputs reach the function if they are linked.
         takes_all: undeclared literals reach it too.
-        per_node: results are not shared with equal nodes of another id.
+        not_idempotent: results are not shared with equal nodes of another id.
         version: changes with the function's code, so that old cached results are not reused.
         origin: module that defines it.
         deprecated, experimental: the editor says so.
-        described: its whole entry in object_info, word by word, where that is not told by the rest.
+        object_info: its whole entry in object_info, where it is not derived from the rest.
     """
 
     id: str
@@ -176,27 +177,27 @@ class NodeSpec:
     display_name: str
     version: str
     origin: str
-    shows: bool = False
+    is_output: bool = False
     single: bool = True
     run_parameter: str | None = None
     on: Device = CPU
     loads: bool = True
     pure: bool = True
     fingerprint: Callable[..., object] | None = None
-    needs: Callable[..., Sequence[str] | Awaitable[Sequence[str]]] | None = None
-    check: Callable[..., object] | None = None
-    checks: frozenset[str] = frozenset()
-    checks_types: bool = False
+    check_lazy_status: Callable[..., Sequence[str] | Awaitable[Sequence[str]]] | None = None
+    validate_inputs: Callable[..., object] | None = None
+    validated_inputs: frozenset[str] = frozenset()
+    validates_types: bool = False
     takes_more: bool = False
     takes_all: bool = False
-    per_node: bool = False
+    not_idempotent: bool = False
     deprecated: bool = False
     experimental: bool = False
-    described: Mapping[str, Any] | None = None
+    object_info: Mapping[str, Any] | None = None
     by_name: dict[str, Input] = field(init=False, repr=False, compare=False, hash=False)
     limited: dict[str, Input] = field(init=False, repr=False, compare=False, hash=False)
     """Inputs whose limits hold for what comes by links too: those of our own nodes."""
-    is_patient: bool = field(init=False, repr=False, compare=False, hash=False)
+    has_lazy_inputs: bool = field(init=False, repr=False, compare=False, hash=False)
     """Whether it may run before all its inputs are there."""
     is_dynamic: bool = field(init=False, repr=False, compare=False, hash=False)
     """Whether its inputs depend on what a prompt gives."""
@@ -205,23 +206,25 @@ class NodeSpec:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {input.name: input for input in self.inputs})
-        limited = {} if self.is_guest else {i.name: i for i in self.inputs if i.has_limits}
+        limited = {} if self.is_custom else {i.name: i for i in self.inputs if i.has_limits}
         object.__setattr__(self, "limited", limited)
-        patient = any(input.raw or (input.lazy and self.asks) for input in self.inputs)
-        object.__setattr__(self, "is_patient", patient)
+        patient = any(
+            input.raw or (input.lazy and self.can_request_inputs) for input in self.inputs
+        )
+        object.__setattr__(self, "has_lazy_inputs", patient)
         object.__setattr__(self, "is_dynamic", any(input.is_dynamic for input in self.inputs))
         judged = tuple(i for i in self.inputs if i.choice is not None and i.choice.judge)
         object.__setattr__(self, "judged", judged)
 
     @property
-    def is_guest(self) -> bool:
-        """Whether a pack that was written for another program brings it."""
-        return self.described is not None
+    def is_custom(self) -> bool:
+        """Whether it comes from a pack that was written for ComfyUI."""
+        return self.object_info is not None
 
     @property
-    def asks(self) -> bool:
-        """Whether it can ask for lazy inputs."""
-        return self.needs is not None or self.kind == "async"
+    def can_request_inputs(self) -> bool:
+        """Whether it can request lazy inputs."""
+        return self.check_lazy_status is not None or self.kind == "async"
 
     def input(self, name: str) -> Input:
         """The input of that name; one that is not declared (`takes_more`) is as the others are."""
@@ -231,12 +234,12 @@ class NodeSpec:
         return Input(name, "*", optional=True, collects=any(i.collects for i in self.inputs))
 
     @property
-    def place(self) -> str:
+    def source_location(self) -> str:
         """File and line of its declaration."""
-        return place(self.function)
+        return source_location(self.function)
 
 
-def place(function: Callable[..., Any]) -> str:
+def source_location(function: Callable[..., Any]) -> str:
     """File and line of a function, as compilers write them."""
     code = function.__code__
     return f"{code.co_filename}:{code.co_firstlineno}"

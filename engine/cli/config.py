@@ -29,7 +29,7 @@ class UsageError(SoundstageError):
 
 @dataclass(frozen=True)
 class Serve:
-    """`soundstage serve`: the service until it is told to stop.
+    """`soundstage serve`: the service, until it is stopped.
 
     Attributes:
         listen: addresses; an empty port 0 chooses a free one.

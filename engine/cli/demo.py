@@ -8,7 +8,7 @@ from importlib.resources import as_file, files
 from rich.console import Console
 
 from engine.cli.config import Demo
-from engine.cli.follow import follow, tell_end, tell_refusal
+from engine.cli.follow import follow, print_end, print_refusal
 from engine.cli.models import pull
 from engine.cli.service import service
 from engine.cli.workflow import load
@@ -32,9 +32,9 @@ async def demo(command: Demo) -> int:
         try:
             result = await follow(client, prompt, console, workflow)
         except Refused as refused:
-            tell_refusal(refused, prompt, console)
+            print_refusal(refused, prompt, console)
             return 1
-    if not tell_end(result, prompt, console):
+    if not print_end(result, prompt, console):
         return 1
     for file in result.files:
         print(command.home / file.type / file.subfolder / file.filename)

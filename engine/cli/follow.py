@@ -103,7 +103,7 @@ async def _cancel(client: Client, job: str) -> None:
                 await asyncio.sleep(0.05)
 
 
-def tell_refusal(refused: Refused, prompt: Prompt, console: Console) -> None:
+def print_refusal(refused: Refused, prompt: Prompt, console: Console) -> None:
     """Say why a prompt cannot run, node by node, in the user's words for the nodes."""
     _say(console, f"The workflow cannot run: {refused}")
     nodes: dict[str, dict[str, Any]] = refused.body.get("node_errors", {})
@@ -116,7 +116,7 @@ def tell_refusal(refused: Refused, prompt: Prompt, console: Console) -> None:
                 _say(console, "    'soundstage models list' shows the models that can be fetched")
 
 
-def tell_end(result: Result, prompt: Prompt, console: Console) -> bool:
+def print_end(result: Result, prompt: Prompt, console: Console) -> bool:
     """Say what a job warned of, and why it did not end well; returns whether it did."""
     named = titles(prompt)
     for node, warning in result.warnings:

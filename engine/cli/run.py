@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from engine.cli.config import Run
-from engine.cli.follow import follow, tell_end, tell_refusal
+from engine.cli.follow import follow, print_end, print_refusal
 from engine.cli.service import service
 from engine.cli.workflow import Prompt, brought, change, holds_json, load
 from engine.client import Client, Refused
@@ -23,7 +23,7 @@ async def run(command: Run) -> int:
         SoundstageError: the file cannot be used, or the service does not answer.
     """
     if holds_json(command.workflow):
-        load(command.workflow)  # what is wrong is told before a service starts
+        load(command.workflow)  # errors are shown before a service starts
     console = Console(stderr=True)
     async with address(command.server, command.home) as url, Client(url) as client:
         document, notes = await brought(command.workflow, client)
@@ -37,9 +37,9 @@ async def run(command: Run) -> int:
             change(prompt, command.changes)
             result = await follow(client, prompt, console, workflow)
         except Refused as refused:
-            tell_refusal(refused, prompt, console)
+            print_refusal(refused, prompt, console)
             return 2
-        if not tell_end(result, prompt, console):
+        if not print_end(result, prompt, console):
             return 1
         for path in await client.save(result, command.out):
             print(path)

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from engine.authoring.errors import SoundstageError
 from engine.cli.config import Serve
-from engine.devices.malloc import keep_freed
+from engine.devices.malloc import tune_allocator
 from engine.run.engine import Engine
 from engine.run.remote_nodes import CustomNodePacks
 from engine.server.app import init_app
@@ -34,7 +34,7 @@ STDIN = 0
 ADDRESS_FILE = "service.url"
 READY = "Soundstage listens on"
 FREED_BYTES, LARGE_BYTES = 8 * 2**20, 2**20
-GUEST_LOADER = "engine.compat.packs:load"
+CUSTOM_NODES_LOADER = "engine.compat.packs:load"
 
 
 async def serve(command: Serve) -> int:
@@ -51,7 +51,7 @@ async def serve(command: Serve) -> int:
         os.environ["CUDA_VISIBLE_DEVICES"] = "" if command.cpu else command.devices or ""
     models, tls = _model_paths(command), _tls(command)
     _allow_many_clients()
-    keep_freed(FREED_BYTES, LARGE_BYTES)
+    tune_allocator(FREED_BYTES, LARGE_BYTES)
     stop = _stop_event(attached=command.attached)
     listening = _bind(command.listen, command.port)
     urls = [_url(bound, "http" if tls is None else "https") for bound in listening]
@@ -60,7 +60,7 @@ async def serve(command: Serve) -> int:
         folder_overrides=command.placed,
         models=models,
         packs=command.packs,
-        custom_nodes=_guests(command),
+        custom_nodes=_custom_node_packs(command),
         max_queue=command.max_queue,
         cache_policy=command.keeping,
         preload=command.preload,
@@ -124,22 +124,22 @@ def _tls(command: Serve) -> ssl.SSLContext | None:
     return context
 
 
-def _guests(command: Serve) -> CustomNodePacks | None:
+def _custom_node_packs(command: Serve) -> CustomNodePacks | None:
     if not command.custom_nodes:
         return None
-    return CustomNodePacks(GUEST_LOADER, [str(folder) for folder in command.custom_nodes])
+    return CustomNodePacks(CUSTOM_NODES_LOADER, [str(folder) for folder in command.custom_nodes])
 
 
 def _stop_event(*, attached: bool) -> asyncio.Event:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def heed(number: signal.Signals) -> None:
+    def on_signal(number: signal.Signals) -> None:
         stop.set()
         loop.remove_signal_handler(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, heed, number)
+        loop.add_signal_handler(number, on_signal, number)
 
     def read() -> None:
         if not os.read(STDIN, 4096):

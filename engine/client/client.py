@@ -74,10 +74,10 @@ class Client:
     ) -> AsyncGenerator[Update, None]:
         """Submit a prompt and follow it to its end; the last update is the `Result`.
 
-        When the connection breaks in mid-run, this connects again and hears what it missed; only
-        reports of progress may be lacking. The service's history is the truth: of a job that ended
-        meanwhile it has the result. When cancelled while it submits, it raises once the service has
-        answered: whoever gave an id can cancel the job then.
+        When the connection breaks in mid-run, this connects again and gets the missed messages;
+        only reports of progress may be lacking. The service's history is the truth: of a job that
+        ended meanwhile it has the result. When cancelled while it submits, it raises once the
+        service has answered: whoever gave an id can cancel the job then.
 
         Args:
             prompt: in API format.
@@ -144,7 +144,7 @@ class Client:
         return await self._post("/workflow/convert", workflow)
 
     async def open_file(self, data: bytes) -> tuple[dict[str, Any], list[str]]:
-        """The workflow that a file carries or tells of, as the editor opens it.
+        """The workflow that a file holds or describes, as the editor opens it.
 
         Returns:
             the workflow, and what of the file could not be taken over, in sentences.
@@ -163,7 +163,7 @@ class Client:
         return read_result(job, entries[job]) if job in entries else None
 
     async def history(self, *, newest: int | None = None) -> dict[str, dict[str, Any]]:
-        """Ended jobs, oldest first, as the service tells them; or only the newest ones."""
+        """Ended jobs, oldest first, as the service lists them; or only the newest ones."""
         return await self._get("/history" if newest is None else f"/history?max_items={newest}")
 
     async def queue(self) -> tuple[list[str], list[str]]:
@@ -220,7 +220,7 @@ class Client:
         return File(stored["name"], stored["subfolder"], stored["type"])
 
     async def _connect(self, sid: str, since: int | None = None) -> ClientConnection:
-        """A socket that hears of the jobs of `sid`: from now on, or from a message on."""
+        """A WebSocket of client `sid`: for messages from now on, or after a given one."""
         address = "ws" + self.url.removeprefix("http") + f"/ws?clientId={sid}"
         address += "" if since is None else f"&since={since}"
         try:
@@ -231,7 +231,7 @@ class Client:
         return socket
 
     async def _rejoin(self, sid: str, job: str, hearing: Hearing) -> ClientConnection:
-        """A new socket after one broke; it hears what was missed."""
+        """A new WebSocket after one broke; it gets the missed messages."""
         socket = await self._connect(sid, hearing.last)
         try:
             running, pending = await self.queue()
@@ -305,7 +305,7 @@ class Client:
 
 
 async def _updates(socket: ClientConnection, hearing: Hearing) -> AsyncIterator[Update]:
-    """What is heard until the job is over or the connection breaks."""
+    """The messages until the job is over or the connection breaks."""
     try:
         async for frame in socket:
             for update in hearing.read(frame):

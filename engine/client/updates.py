@@ -1,4 +1,4 @@
-"""What a client hears of its job, read from the service's messages."""
+"""Updates of a client's job, decoded from the service's messages."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Hearing:
         self._finished: set[str] = set()
 
     def read(self, frame: str | bytes) -> Iterator[Update]:
-        """The updates that one frame brings; none if it tells of other things."""
+        """The updates that one frame brings; none if it is about something else."""
         if isinstance(frame, bytes):
             yield from self._preview(frame)
             return
@@ -159,7 +159,7 @@ class Hearing:
 
 
 def read_result(id: str, entry: dict[str, Any]) -> Result:
-    """The result that an entry of /history tells of."""
+    """The result in an entry of /history."""
     type, data = entry["status"]["messages"][-1]
     status: Status = "success" if type == "execution_success" else "error"
     if type == "execution_interrupted":

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from engine.authoring.spec import NodeSpec
-from engine.compat.call import Call, during
-from engine.compat.hidden import hidden_value
+from engine.compat.call import CurrentCall, during
+from engine.compat.injected import hidden_value
 from engine.compat.results import returned
 from engine.run.context import NodeContext
 from engine.run.invocation import residents
@@ -68,9 +68,9 @@ class Adapter:
         """The class as a node of ours."""
         functions: dict[str, Callable[..., Any]] = {}
         if self._node.has_check:
-            functions["check"] = self.check
+            functions["validate_inputs"] = self.check
         if hasattr(self._kind, "check_lazy_status"):
-            functions["needs"] = self.needs
+            functions["check_lazy_status"] = self.needs
         if hasattr(self._kind, "IS_CHANGED"):
             functions["fingerprint"] = self.fingerprint
         function = self.call_async if self._node.kind == "async" else self.call
@@ -92,7 +92,7 @@ class Adapter:
         """Ask check_lazy_status for the inputs it wants."""
         run: NodeContext = given.pop(RUN_PARAMETER)
         instance = self._instances.of(run.node, self._kind)
-        with self._turn, during(Call(run)):
+        with self._turn, during(CurrentCall(run)):
             wanted = instance.check_lazy_status(**given, **self._filled(run))
             return wanted if inspect.isawaitable(wanted) else names(wanted)
 
@@ -105,10 +105,12 @@ class Adapter:
         hidden = accepted(self._kind.IS_CHANGED, dict.fromkeys(self._hidden), named_only=True)
         return self._kind.IS_CHANGED(**{**hidden, **given})
 
-    def _prepared(self, given: dict[str, Any]) -> tuple[Call, Callable[..., Any], dict[str, Any]]:
+    def _prepared(
+        self, given: dict[str, Any]
+    ) -> tuple[CurrentCall, Callable[..., Any], dict[str, Any]]:
         run: NodeContext = given.pop(RUN_PARAMETER)
         instance = self._instances.of(run.node, self._kind)
-        call = Call(run, residents(given))
+        call = CurrentCall(run, residents(given))
         return call, getattr(instance, self._kind.FUNCTION), {**given, **self._filled(run)}
 
     def _filled(self, run: NodeContext) -> dict[str, Any]:

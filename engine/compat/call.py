@@ -24,7 +24,7 @@ Preview: TypeAlias = tuple[str, Any, int | None]
 
 
 @dataclass
-class Call:
+class CurrentCall:
     """One call of one node of one job.
 
     Attributes:
@@ -36,7 +36,7 @@ class Call:
     run: NodeContext
     held: Sequence[Resident[Any]] = ()
     graphs: int = 0
-    _told: dict[str, float] = field(default_factory=dict[str, float])
+    _last_sent: dict[str, float] = field(default_factory=dict[str, float])
 
     def prefix(self) -> str:
         """What the ids of the next graph's nodes begin with."""
@@ -44,7 +44,7 @@ class Call:
         return f"{self.run.node}.{self.run.turn}.{self.graphs - 1}."
 
     def progress(self, value: float, total: float, preview: Preview | None = None) -> None:
-        """Tell the client how far the node is; too many reports in a row are left out.
+        """Send the progress of the node; reports that follow within 20 ms are dropped.
 
         Args:
             value: of `total` steps.
@@ -54,7 +54,7 @@ class Call:
         Raises:
             Interrupted: nobody wants the result any more.
         """
-        self.heed()
+        self.check_cancelled()
         if value >= total or self._due("progress", PROGRESS_SECONDS):
             self.run.emit(NodeProgress(self.run.node, int(value), int(total)))
         if preview is None:
@@ -73,8 +73,8 @@ class Call:
         if wanted and step.preview is not None and self._due("preview", PREVIEW_SECONDS):
             self.run.emit(NodePreview(self.run.node, bytes(step.preview())))
 
-    def heed(self) -> None:
-        """End here if the job was interrupted.
+    def check_cancelled(self) -> None:
+        """Raise if the job was interrupted.
 
         Raises:
             Interrupted: it was.
@@ -87,7 +87,7 @@ class Call:
         """Whether nobody wants the result any more."""
         return self.run.cancelled.is_set()
 
-    def say(self, type: str, data: Any) -> None:
+    def send_message(self, type: str, data: Any) -> None:
         """Send a message to the job's client."""
         shown = plain(data)
         if not isinstance(shown, dict):
@@ -96,9 +96,9 @@ class Call:
 
     def _due(self, what: str, seconds: float) -> bool:
         now = time.monotonic()
-        if now - self._told.get(what, -seconds) < seconds:
+        if now - self._last_sent.get(what, -seconds) < seconds:
             return False
-        self._told[what] = now
+        self._last_sent[what] = now
         return True
 
 
@@ -116,11 +116,11 @@ def encoded(preview: Preview) -> bytes:
     return written.getvalue()
 
 
-CURRENT: ContextVar[Call | None] = ContextVar("CURRENT", default=None)
+CURRENT: ContextVar[CurrentCall | None] = ContextVar("CURRENT", default=None)
 
 
 @contextmanager
-def during(call: Call) -> Generator[None]:
+def during(call: CurrentCall) -> Generator[None]:
     """Make `call` the current one of this thread or task."""
     token = CURRENT.set(call)
     try:

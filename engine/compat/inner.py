@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from engine.authoring.dynamic import flattened
+from engine.authoring.dynamic import flatten
 from engine.authoring.errors import BadPath, SoundstageError
 from engine.authoring.protocols import Artifact, Blocked, Expansion, File, FolderKind, Resident
 from engine.authoring.spec import NodeSpec
-from engine.compat.call import CURRENT, Call
+from engine.compat.call import CURRENT, CurrentCall
 from engine.run.context import NodeContext
 from engine.run.invocation import residents
 
@@ -22,7 +22,7 @@ class NothingRuns(SoundstageError):
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Overrides:
     """What a pack wants otherwise than the node would do it.
 
     Attributes:
@@ -44,7 +44,7 @@ class InnerRun:
         wishes: what is to be otherwise.
     """
 
-    def __init__(self, run: NodeContext, wishes: Wishes) -> None:
+    def __init__(self, run: NodeContext, wishes: Overrides) -> None:
         self._run = run
         self._wishes = wishes
 
@@ -98,7 +98,7 @@ class InnerRun:
         )
 
 
-def called(spec: NodeSpec, given: Mapping[str, Any], wishes: Wishes) -> Any:
+def called(spec: NodeSpec, given: Mapping[str, Any], wishes: Overrides) -> Any:
     """What a node gives for these inputs, as a V1 function returns it.
 
     Args:
@@ -115,7 +115,7 @@ def called(spec: NodeSpec, given: Mapping[str, Any], wishes: Wishes) -> Any:
         Exception: whatever the node raises.
     """
     call = CURRENT.get()
-    node = flattened(spec, given)
+    node = flatten(spec, given)
     arguments = dict(given)
     if spec.run_parameter is not None:
         if call is None:
@@ -130,7 +130,7 @@ def called(spec: NodeSpec, given: Mapping[str, Any], wishes: Wishes) -> Any:
     with bound(residents(given, deep=True), call):
         returned = node.function(**arguments)
         if isinstance(returned, Generator):
-            returned = walked(returned, call)  # pyright: ignore[reportUnknownArgumentType] - a node's own
+            returned = run_generator(returned, call)  # pyright: ignore[reportUnknownArgumentType] - a node's own
         return as_v1(spec, given, returned)
 
 
@@ -139,7 +139,7 @@ async def _awaited(node: NodeSpec, given: Mapping[str, Any], arguments: dict[str
 
 
 @contextmanager
-def bound(handles: Sequence[Resident[Any]], call: Call) -> Generator[None]:
+def bound(handles: Sequence[Resident[Any]], call: CurrentCall) -> Generator[None]:
     """While this lasts the models are loaded, those that the pack's node did not get as well.
 
     One that is in use elsewhere with other patches is loaded once more, for this call alone.
@@ -160,10 +160,10 @@ def bound(handles: Sequence[Resident[Any]], call: Call) -> Generator[None]:
         residency.load(lease)
         yield
     finally:
-        residency.give_back(lease)
+        residency.release(lease)
 
 
-def walked(steps: Generator[Any, Any, Any], call: Call) -> Any:
+def run_generator(steps: Generator[Any, Any, Any], call: CurrentCall) -> Any:
     """The result of a long node, whose steps are reported, and answered one by one."""
     try:
         step = next(steps)
@@ -189,7 +189,7 @@ def as_v1(spec: NodeSpec, given: Mapping[str, Any], returned: Any) -> Any:
         return {
             "ui": shown,
             "result": tuple(
-                next(own) if output.passes is None else given[output.passes]
+                next(own) if output.passthrough is None else given[output.passthrough]
                 for output in spec.outputs
             ),
         }

@@ -19,11 +19,11 @@ import msgspec
 from engine.authoring.registry import Registry
 from engine.authoring.spec import NodeSpec
 from engine.compat.adapter import Adapter, Instances
-from engine.compat.attempts import Attempts
 from engine.compat.declared import Misdeclared, Source, declared
-from engine.compat.newer import newer_classes
+from engine.compat.import_guard import ImportCrashGuard
 from engine.compat.plain import presentable, text
 from engine.compat.standins.install import install
+from engine.compat.v3 import newer_classes
 from engine.run.remote_nodes import NodeDescription
 from engine.store.folders import Folders
 
@@ -78,7 +78,7 @@ def load(directories: Sequence[Path], registry: Registry, folders: Folders) -> P
     sys.modules[PACKAGE] = module
     classes = install(registry, folders, directories)
     packs = registry.custom_nodes = Packs(registry)
-    attempts = Attempts(folders.root("temp") / ATTEMPTS_FILE)
+    attempts = ImportCrashGuard(folders.root("temp") / ATTEMPTS_FILE)
     for name, path in found(directories):
         if name not in attempts.deadly and (path / EARLY_SCRIPT).is_file():
             with attempts.attempt(name):
@@ -149,11 +149,11 @@ class Packs:
 
     def check(self, id: str, given: Mapping[str, Any]) -> Any:
         """Ask a node's VALIDATE_INPUTS."""
-        check = self._registry.nodes[id].check
+        check = self._registry.nodes[id].validate_inputs
         return True if check is None else check(**given)
 
     def prepare(self, name: str, script: Path) -> None:
-        """Run a pack's script that comes before everything; one that fails is only told."""
+        """Run a pack's script that comes before everything; one that fails is only logged."""
         log.info("running %s of the node pack %s", script.name, name)
         try:
             module_of(script, f"{EARLY_PACKAGE}.{name.replace('.', '_')}")
@@ -206,8 +206,8 @@ class Packs:
                 self._registry.failures.pop(name, None)
                 left_out.pop(id, None)
             except BaseException as error:  # noqa: BLE001 - a pack may fail in any way
-                told = self.fail(name, error)
-                left_out[id] = f"its declaration in the node pack {pack} cannot be used: {told}"
+                message = self.fail(name, error)
+                left_out[id] = f"its declaration in the node pack {pack} cannot be used: {message}"
         self._registry.nodes, self._registry.left_out = nodes, left_out
 
     def _understood(self, id: str) -> tuple[NodeDescription, NodeSpec]:
@@ -231,11 +231,11 @@ class Packs:
 
     def fail(self, name: str, error: BaseException) -> str:
         """Note why a pack, or a node of one, is not there; gives the reason."""
-        told = presentable(reason(error))
-        if self._registry.failures.get(name) != told:
-            log.warning("%s: %s", name, told)
-        self._registry.failures[name] = told
-        return told
+        message = presentable(reason(error))
+        if self._registry.failures.get(name) != message:
+            log.warning("%s: %s", name, message)
+        self._registry.failures[name] = message
+        return message
 
 
 def reason(error: BaseException) -> str:

@@ -17,7 +17,7 @@ FOLDERS = re.compile(r"(?<![\w:/.])/(?:[^/\n'\"()]+/)+")
 """The folders of an absolute path, in a text."""
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 """Where in memory an object is, in its text."""
-LONGEST_TOLD = 1000
+MAX_MESSAGE_LENGTH = 1000
 MOST_ITEMS = 1_000_000
 WIDEST = 2**1023
 """Integers beyond are no number for clients that count in doubles, as browsers do."""
@@ -112,6 +112,6 @@ def text(value: Any) -> str:
     return exact.encode(errors="replace").decode()
 
 
-def presentable(told: str) -> str:
+def presentable(message: str) -> str:
     """An error's text as it may leave the machine: of paths only the file, no addresses."""
-    return FOLDERS.sub("", ADDRESS.sub("", told[:LONGEST_TOLD]))
+    return FOLDERS.sub("", ADDRESS.sub("", message[:MAX_MESSAGE_LENGTH]))

@@ -27,9 +27,9 @@ class Task(Struct, eq=False):
         call: runs the node; for a long node it returns a generator of Steps.
         handles: models it needs bound while it runs.
         cancelled: set by the job when nobody wants the result any more.
-        on_step: told of every Step, in the lane's thread.
-        on_start: told that it begins to run, in the lane's thread.
-        on_end: gets what the call gave, or why it gave nothing, in the lane's thread.
+        on_step: called with every Step, in the lane's thread.
+        on_start: called when it begins to run, in the lane's thread.
+        on_end: called with the result or the error, in the lane's thread.
     """
 
     call: Callable[[str], Any]
@@ -39,7 +39,7 @@ class Task(Struct, eq=False):
     on_step: Callable[[Step], None]
     on_end: Callable[[Any, Exception | None], None]
     lease: Lease | None = None
-    refusal: Exception | None = None
+    error: Exception | None = None
     generator: Generator[Step, Any, Any] | None = None
     step: Step | None = None
 
@@ -63,7 +63,7 @@ class Lane:
 
     def start(self) -> None:
         """Start the thread."""
-        self.residency.on_return(self._notify)
+        self.residency.on_release(self._notify)
         self._thread = threading.Thread(target=self._serve, name=self.name, daemon=True)
         self._thread.start()
 
@@ -79,7 +79,7 @@ class Lane:
                 self._waiting.append(task)
                 self._wake.notify()
                 return
-        self._answer(task, error=Interrupted(STOPPING))
+        self._report_end(task, error=Interrupted(STOPPING))
 
     def close(self) -> None:
         """End the thread after the step it is in; what still waits is interrupted."""
@@ -95,7 +95,7 @@ class Lane:
 
     def _serve(self) -> None:
         while not self._closing:
-            task = self._admitted()
+            task = self._admit()
             if task is not None:
                 self._active.append(task)
                 self._begin(task)
@@ -104,11 +104,11 @@ class Lane:
         for task in [*self._active, *self._waiting]:
             self._end(task, error=Interrupted(STOPPING))
 
-    def _admitted(self) -> Task | None:
+    def _admit(self) -> Task | None:
         """The next task whose models are free; waits for one while nothing else is to do."""
         with self._wake:
             while not self._closing:
-                task = self._first_free()
+                task = self._first_admissible()
                 if task is not None:
                     self._waiting.remove(task)
                     return task
@@ -117,7 +117,7 @@ class Lane:
                 self._wake.wait()
         return None
 
-    def _first_free(self) -> Task | None:
+    def _first_admissible(self) -> Task | None:
         """The first task that gets its lease; none overtakes another one at the same model."""
         wanted: set[str] = set()
         for task in self._waiting:
@@ -127,16 +127,16 @@ class Lane:
                     task.lease = self.residency.lease(task.handles, self.device)
                 wanted |= bases
             except Exception as error:  # noqa: BLE001 - handles come from node packs
-                task.refusal = error
-            if task.lease is not None or task.refusal is not None:
+                task.error = error
+            if task.lease is not None or task.error is not None:
                 return task
         return None
 
     def _begin(self, task: Task) -> None:
         if task.cancelled.is_set():
-            task.refusal = Interrupted("cancelled before it started")
-        if task.refusal is not None:
-            self._end(task, error=task.refusal)
+            task.error = Interrupted("cancelled before it started")
+        if task.error is not None:
+            self._end(task, error=task.error)
             return
         try:
             task.on_start()
@@ -154,7 +154,7 @@ class Lane:
             self._end(task, result=result)
 
     def _step_all(self) -> None:
-        """Let every active generator do one step."""
+        """Advance every active generator by one step."""
         groups: dict[Hashable, list[Task]] = {}
         for task in [*self._active]:
             step = task.step
@@ -168,9 +168,9 @@ class Lane:
                 except Exception as error:  # noqa: BLE001 - a key that is not hashable
                     self._fail(task, error)
         for tasks in groups.values():
-            self._answer_together(tasks)
+            self._evaluate_batch(tasks)
 
-    def _answer_together(self, tasks: list[Task]) -> None:
+    def _evaluate_batch(self, tasks: list[Task]) -> None:
         steps = [task.step for task in tasks if task.step is not None]
         ask = steps[0].answer
         if ask is None:
@@ -185,7 +185,7 @@ class Lane:
                 return
             log.warning("a batch of %d steps failed, one by one now: %s", len(tasks), error)
             for task in tasks:
-                self._answer_together([task])
+                self._evaluate_batch([task])
             return
         for task, answer in zip(tasks, answers, strict=True):
             self._advance(task, answer)
@@ -225,17 +225,17 @@ class Lane:
         if task.generator is not None:
             close(task.generator)
         if task.lease is not None:
-            self.residency.give_back(task.lease)
+            self.residency.release(task.lease)
         task.lease = task.generator = task.step = None
-        self._answer(task, result=result, error=error)
+        self._report_end(task, result=result, error=error)
 
-    def _answer(
+    def _report_end(
         self, task: Task, *, result: Any = None, error: BaseException | None = None
     ) -> None:
         try:
             task.on_end(result, None if error is None else as_exception(error))
         except Exception:
-            log.exception("what a node gave could not be taken")
+            log.exception("the result of a node could not be processed")
 
 
 def close(generator: Generator[Step, Any, Any]) -> None:

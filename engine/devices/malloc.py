@@ -1,4 +1,4 @@
-"""What the C library does with memory that was freed."""
+"""Tunes the C library's allocator."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import ctypes
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # names of malloc.h, for mallopt(3)
 
 
-def keep_freed(most: int, largest: int) -> None:
+def tune_allocator(most: int, largest: int) -> None:
     """Keep freed memory for its next use, rather than give it back to the system at once.
 
     A buffer of some hundred kilobytes, as zlib and every read of a socket take, otherwise comes

@@ -12,13 +12,13 @@ from engine.authoring.protocols import Resident
 
 
 @dataclass(eq=False)
-class _Place:
+class _LoadedBase:
     """One base on one device."""
 
     device: str
     nbytes: int
     key: str
-    users: int = 0
+    leases: int = 0
     loaded: Any = None
     used: float = 0.0
     loading: threading.Lock = field(default_factory=threading.Lock)
@@ -26,11 +26,11 @@ class _Place:
 
 @dataclass(frozen=True)
 class Lease:
-    """The right of one running node to its models, until it is returned."""
+    """The right of one running node to its models, until it is released."""
 
     device: str
     handles: Sequence[Resident[Any]]
-    places: Sequence[_Place]
+    bases: Sequence[_LoadedBase]
 
 
 class Residency:
@@ -46,12 +46,12 @@ class Residency:
 
     def __init__(self, budgets: Mapping[str, int]) -> None:
         self._budgets = budgets
-        self._places: dict[tuple[str, str], _Place] = {}
+        self._bases: dict[tuple[str, str], _LoadedBase] = {}
         self._lock = threading.Lock()
         self._waiters: list[Callable[[], None]] = []
 
-    def on_return(self, wake: Callable[[], None]) -> None:
-        """Call `wake` whenever a lease comes back, so that a refused node is tried again."""
+    def on_release(self, wake: Callable[[], None]) -> None:
+        """Call `wake` whenever a lease is released, so that a refused task is tried again."""
         self._waiters.append(wake)
 
     def lease(self, handles: Sequence[Resident[Any]], device: str) -> Lease | None:
@@ -61,17 +61,17 @@ class Residency:
             ValueError: two of the handles want one base patched differently.
         """
         with self._lock:
-            places = [self._place(handle, device) for handle in handles]
+            places = [self._base(handle, device) for handle in handles]
             wanted: dict[int, str] = {}
             for handle, place in zip(handles, places, strict=True):
                 if wanted.setdefault(id(place), handle.key) != handle.key:
                     raise ValueError(
                         "the node got one model twice, patched differently; give it one of them"
                     )
-                if place.users and place.key != handle.key:
+                if place.leases and place.key != handle.key:
                     return None
             for handle, place in zip(handles, places, strict=True):
-                place.users += 1
+                place.leases += 1
                 place.key = handle.key
         return Lease(device, handles, places)
 
@@ -83,10 +83,10 @@ class Residency:
         Raises:
             Exception: whatever reading a broken model file raises.
         """
-        for handle, place in zip(lease.handles, lease.places, strict=True):
+        for handle, place in zip(lease.handles, lease.bases, strict=True):
             with place.loading:
                 if place.loaded is None:
-                    self._make_room(lease.device, place.nbytes)
+                    self._evict(lease.device, place.nbytes)
                     place.loaded = handle.load(lease.device)
                 try:
                     handle.bind(place.loaded)
@@ -94,13 +94,13 @@ class Residency:
                     place.loaded = None
                     raise
 
-    def give_back(self, lease: Lease) -> None:
+    def release(self, lease: Lease) -> None:
         """End a lease."""
-        if not lease.places:
+        if not lease.bases:
             return
         with self._lock:
-            for place in lease.places:
-                place.users -= 1
+            for place in lease.bases:
+                place.leases -= 1
                 place.used = time.monotonic()
         for wake in self._waiters:
             wake()
@@ -108,29 +108,29 @@ class Residency:
     def unload_idle(self) -> None:
         """Drop all weights that no running node holds."""
         with self._lock:
-            for id, place in [*self._places.items()]:
-                if not place.users:
-                    del self._places[id]
+            for id, place in [*self._bases.items()]:
+                if not place.leases:
+                    del self._bases[id]
 
     def nbytes(self, device: str) -> int:
         """Bytes of loaded weights on a device."""
         with self._lock:
             return sum(place.nbytes for place in self._loaded_on(device))
 
-    def _place(self, handle: Resident[Any], device: str) -> _Place:
+    def _base(self, handle: Resident[Any], device: str) -> _LoadedBase:
         id = (handle.base, device)
-        if id not in self._places:
-            self._places[id] = _Place(device, handle.nbytes, handle.key)
-        return self._places[id]
+        if id not in self._bases:
+            self._bases[id] = _LoadedBase(device, handle.nbytes, handle.key)
+        return self._bases[id]
 
-    def _loaded_on(self, device: str) -> list[_Place]:
+    def _loaded_on(self, device: str) -> list[_LoadedBase]:
         return [
             place
-            for place in self._places.values()
+            for place in self._bases.values()
             if place.device == device and place.loaded is not None
         ]
 
-    def _make_room(self, device: str, nbytes: int) -> None:
+    def _evict(self, device: str, nbytes: int) -> None:
         budget = self._budgets.get(device)
         if budget is None:
             return
@@ -140,6 +140,6 @@ class Residency:
             for place in sorted(loaded, key=lambda place: place.used):
                 if over <= 0:
                     return
-                if not place.users:
+                if not place.leases:
                     over -= place.nbytes
-                    self._places = {id: at for id, at in self._places.items() if at is not place}
+                    self._bases = {id: at for id, at in self._bases.items() if at is not place}

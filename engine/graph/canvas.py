@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from engine.authoring.dynamic import flattened
+from engine.authoring.dynamic import flatten
 from engine.authoring.registry import Registry
 from engine.authoring.sockets import ANY
 from engine.authoring.spec import Input, NodeSpec
-from engine.graph.plan import Walk
 from engine.graph.prompt import Link, as_link, literal
+from engine.graph.topological_sort import TopologicalSort
 from engine.graph.widgets import has_control, shown
 
 Entry: TypeAlias = Mapping[str, Any]
@@ -31,7 +31,7 @@ def to_workflow(prompt: Mapping[str, Entry], registry: Registry) -> dict[str, An
     Args:
         prompt: node id to ``{"class_type": ..., "inputs": {...}}``. Ids that are no numbers are
             replaced by numbers, for the editor knows no others.
-        registry: tells the sockets and widgets of each type of node; one of an unknown type
+        registry: has the sockets and widgets of each type of node; one of an unknown type
             keeps its values by name.
     """
     numbers = _numbers(prompt)
@@ -68,7 +68,7 @@ def _box(number: int, entry: Entry, registry: Registry) -> Box:
         "type": type,
         "mode": 0,
         "flags": {},
-        "inputs": _sockets(spec and flattened(spec, inputs), linked),
+        "inputs": _sockets(spec and flatten(spec, inputs), linked),
         "outputs": [_output(output.name, output.type) for output in (spec.outputs if spec else ())],
         "properties": {"Node name for S&R": type},
         **(_values(spec, literals) if spec else {"widgets_values": literals}),
@@ -118,14 +118,14 @@ def _height(spec: NodeSpec | None, sockets: int) -> int:
     widgets = [input for input in spec.inputs if input.is_widget]
     texts = sum(input.text is not None and input.text.multiline for input in widgets)
     rows = max(sockets, len(spec.outputs)) + len(widgets) - texts
-    has_picture = spec.shows or any(input.upload for input in widgets)
+    has_picture = spec.is_output or any(input.upload for input in widgets)
     return TITLE + rows * ROW + texts * TEXT + (PICTURE if has_picture else 0)
 
 
 def _links(
     prompt: Mapping[str, Entry], numbers: Mapping[str, int], boxes: Mapping[str, Box]
 ) -> Iterator[list[Any]]:
-    """Every link as the editor lists it; both its ends are told of it."""
+    """Every link as the editor lists it; both its ends list it."""
     last = 0
     for id, entry in prompt.items():
         for place, socket in enumerate(boxes[id]["inputs"]):
@@ -158,7 +158,7 @@ def _lay_out(boxes: dict[str, Box], sources: Mapping[str, list[str]]) -> None:
     """A node stands one column right of the rightmost that it takes from."""
     columns: dict[str, int] = {}
     heights: defaultdict[int, int] = defaultdict(int)
-    walk = Walk(boxes, lambda id: (source for source in sources[id] if source in boxes))
+    walk = TopologicalSort(boxes, lambda id: (source for source in sources[id] if source in boxes))
     for order, id in enumerate(walk.order):
         column = max((columns.get(source, -1) for source in sources[id]), default=-1) + 1
         columns[id] = column

@@ -21,7 +21,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias, cast
 
-from engine.authoring.dynamic import flattened
+from engine.authoring.dynamic import flatten
 from engine.authoring.spec import NodeSpec
 from engine.graph.old_files import TABLE
 from engine.graph.prompt import as_link
@@ -96,7 +96,7 @@ def dynamic_texts(spec: NodeSpec, inputs: Mapping[str, Any]) -> list[str]:
     """The inputs of a node whose texts make choices."""
     return [
         input.name
-        for input in flattened(spec, inputs).inputs
+        for input in flatten(spec, inputs).inputs
         if input.text is not None
         and input.text.dynamic_prompts
         and isinstance(inputs.get(input.name), str)

@@ -48,7 +48,7 @@ def name_files(
 
     Args:
         prompt: in API format; entries that are no nodes are passed over.
-        registry: tells the titles of nodes that the prompt does not tell.
+        registry: has the titles of nodes that the prompt lacks.
         now: when it was submitted.
         names: what the nodes' "Node name for S&R" says, by id, as far as that is known; asked for
             only if a prefix has a pattern.

@@ -34,7 +34,7 @@ REMEDY = "make a subgraph of it in the editor and save again"
 
 
 @dataclass(eq=False)
-class Place:
+class GroupSocket:
     """A socket of a node inside, which the host may show.
 
     Attributes:
@@ -82,7 +82,7 @@ class _Config:
         return self.of(node, side, socket).get("visible") is not False
 
 
-def as_subgraph(host: Node, group: Mapping[str, Any], told: str, registry: Registry) -> Definition:
+def as_subgraph(host: Node, group: Mapping[str, Any], where: str, registry: Registry) -> Definition:
     """The subgraph that one use of a group stands for; its nodes' ids are their places in it.
 
     The links of a group are ``[from, slot, to, slot, ..., type]``, with null for what comes from
@@ -94,20 +94,20 @@ def as_subgraph(host: Node, group: Mapping[str, Any], told: str, registry: Regis
     Args:
         host: the node that stands for the group.
         group: of the document's ``extra.groupNodes``.
-        told: the host in the words of an error.
-        registry: tells the widgets of the nodes inside.
+        where: the host, for error messages.
+        registry: has the widgets of the nodes inside.
 
     Raises:
         PromptError: host and group do not fit together.
     """
     nodes: Nodes = {}
-    for position, raw in enumerate(items(group, "nodes", told)):
-        node = read_node(raw, position, told)
+    for position, raw in enumerate(items(group, "nodes", where)):
+        node = read_node(raw, position, where)
         key = position if node.index is None else node.index
         inputs = [structs.replace(socket, link=None) for socket in node.inputs]
         nodes[str(key)] = structs.replace(node, id=key, inputs=inputs)
     wires: Wires = {}
-    for entry in items(group, "links", told):
+    for entry in items(group, "links", where):
         match entry:
             case [int() as source, int() as slot, int() as target, int() as target_slot, *rest]:
                 type = rest[-1] if rest else ANY
@@ -115,9 +115,9 @@ def as_subgraph(host: Node, group: Mapping[str, Any], told: str, registry: Regis
             case _:
                 continue
     config = _Config(child(group, "config"))
-    _share_values(host, nodes, config, told, registry)
-    _link_host(host, nodes, wires, config, told)
-    for number, place in _outputs(host, group, nodes, wires, config, told):
+    _share_values(host, nodes, config, where, registry)
+    _link_host(host, nodes, wires, config, where)
+    for number, place in _outputs(host, group, nodes, wires, config, where):
         wires[str(len(wires))] = Wire(place.node.key, place.slot, EXIT, number)
     inputs = [socket.name for socket in host.inputs]
     return Definition(host.type, host.type, nodes, wires, inputs, closed=True)
@@ -131,7 +131,9 @@ def _attach(nodes: Nodes, wires: Wires, wire: Wire) -> None:
         node.inputs[wire.target_slot].link = key
 
 
-def _share_values(host: Node, nodes: Nodes, config: _Config, told: str, registry: Registry) -> None:
+def _share_values(
+    host: Node, nodes: Nodes, config: _Config, where: str, registry: Registry
+) -> None:
     """Deal the values of the host's widgets out to the nodes inside, each as many as it shows."""
     saved = host.widgets_values
     if not isinstance(saved, list) or not saved:
@@ -146,7 +148,7 @@ def _share_values(host: Node, nodes: Nodes, config: _Config, told: str, registry
             ]
     if len(saved) != len(shown):
         problem = f"its {len(saved)} widget values are not those of the nodes inside"
-        raise unusable(f"{told}: {problem}; {REMEDY}")
+        raise unusable(f"{where}: {problem}; {REMEDY}")
     for (own, at), value in zip(shown, saved, strict=True):
         own[at] = value
 
@@ -159,11 +161,11 @@ def _widget_names(node: Node, registry: Registry) -> list[str]:
     return [*names, *[""] * (len(saved) - len(names))]
 
 
-def _link_host(host: Node, nodes: Nodes, wires: Wires, config: _Config, told: str) -> None:
+def _link_host(host: Node, nodes: Nodes, wires: Wires, config: _Config, where: str) -> None:
     """Link the inputs of the host to those inside that they show."""
     used = {(wire.target, wire.target_slot) for wire in wires.values()}
     free = [
-        Place(node, slot, socket, config.name(key, "input", socket.name))
+        GroupSocket(node, slot, socket, config.name(key, "input", socket.name))
         for key, node in nodes.items()
         for slot, socket in enumerate(node.inputs)
         if (key, slot) not in used and config.shows(key, "input", socket.name)
@@ -175,17 +177,17 @@ def _link_host(host: Node, nodes: Nodes, wires: Wires, config: _Config, told: st
             _attach(nodes, wires, Wire(ENTRY, number, place.node.key, place.slot))
         elif socket.link is not None:
             problem = f"its input {socket.name!r} belongs to none of the nodes inside"
-            raise unusable(f"{told}: {problem}; {REMEDY}")
+            raise unusable(f"{where}: {problem}; {REMEDY}")
 
 
 def _outputs(
-    host: Node, group: Mapping[str, Any], nodes: Nodes, wires: Wires, config: _Config, told: str
-) -> Iterator[tuple[int, Place]]:
+    host: Node, group: Mapping[str, Any], nodes: Nodes, wires: Wires, config: _Config, where: str
+) -> Iterator[tuple[int, GroupSocket]]:
     """The output inside that each output of the host shows."""
-    shown = {(str(e[0]), str(e[1])) for e in items(group, "external", told) if is_tuple(e)}
+    shown = {(str(e[0]), str(e[1])) for e in items(group, "external", where) if is_tuple(e)}
     hidden = {(wire.source, str(wire.slot)) for wire in wires.values()} - shown
     free = [
-        Place(node, slot, socket, config.name(key, "output", str(slot)))
+        GroupSocket(node, slot, socket, config.name(key, "output", str(slot)))
         for key, node in nodes.items()
         for slot, socket in enumerate(node.outputs)
         if (key, str(slot)) not in hidden and config.shows(key, "output", str(slot))
@@ -193,13 +195,13 @@ def _outputs(
     yield from _matched(host.outputs, free).items()
 
 
-def _matched(sockets: Sequence[Socket], free: list[Place]) -> dict[int, Place]:
+def _matched(sockets: Sequence[Socket], free: list[GroupSocket]) -> dict[int, GroupSocket]:
     """The place inside that each socket of a host shows; each is taken once.
 
-    By its name, else by the last word of that. Sockets that no name tells, those of reroutes for
-    one, are told by their order, if there are as many of the type on both sides.
+    By its name, else by the last word of that. Sockets that no name identifies, such as those of
+    reroutes, are matched by their order, if there are as many of the type on both sides.
     """
-    found: dict[int, Place] = {}
+    found: dict[int, GroupSocket] = {}
     for whole in (True, False):
         for number, socket in enumerate(sockets):
             name = socket.name if whole else socket.name.rpartition(" ")[2]

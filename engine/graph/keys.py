@@ -33,13 +33,13 @@ class FileIdentities(Protocol):
         ...
 
 
-class Keys:
+class CacheKeys:
     """The keys of one job's nodes.
 
     Args:
         job: what no other job is called, ever. The key of an impure node holds it: its result is
             reused when the job resumes after a crash, by no other job.
-        folders: tells files apart.
+        folders: identifies files.
     """
 
     def __init__(self, job: str, folders: FileIdentities) -> None:
@@ -74,7 +74,7 @@ class Keys:
         found: list[Any] = [spec.id, spec.version]
         if not spec.pure:
             found.append((self._job, node.id))
-        elif spec.per_node:
+        elif spec.not_idempotent:
             found.append(node.id)
         fingerprint = fingerprints.get(node.id, node.changed)
         if fingerprint is not MISSING:

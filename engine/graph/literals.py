@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from engine.authoring.errors import BadPath, MissingFile
 from engine.authoring.markers import Files
-from engine.authoring.names import alike
+from engine.authoring.names import match_ignoring_case
 from engine.authoring.spec import Input
 from engine.graph.errors import InputError
 
@@ -42,7 +42,7 @@ class FileLists(Protocol):
         ...
 
 
-class Unfit(Exception):
+class InvalidValue(Exception):
     """A literal does not fit; `error` says why."""
 
     def __init__(self, error: InputError) -> None:
@@ -50,7 +50,7 @@ class Unfit(Exception):
         self.error = error
 
 
-def fitted(
+def coerce(
     input: Input,
     value: Any,
     folders: FileLists,
@@ -73,11 +73,11 @@ def fitted(
     if input.type == "*" or input.custom:
         return value
     if not input.is_widget:
-        raise Unfit(_not_a_link(input, value, config))
+        raise InvalidValue(_not_a_link(input, value, config))
     try:
         value = _converted_to_one(input.type.split(","), value)
     except (ValueError, TypeError, OverflowError) as error:
-        raise Unfit(
+        raise InvalidValue(
             InputError(
                 "invalid_input_type",
                 f"Failed to convert an input value to a {input.type} value",
@@ -184,7 +184,7 @@ def _check_range(input: Input, value: Any, config: Callable[[], Any]) -> None:
         "input_config": config(),
     }
     message = f"Value {short(value)} {problem[1]}"
-    raise Unfit(InputError(problem[0], message, input.name, facts))
+    raise InvalidValue(InputError(problem[0], message, input.name, facts))
 
 
 def _chosen(input: Input, value: Any, folders: FileLists, config: Callable[[], Any]) -> Any:
@@ -194,7 +194,7 @@ def _chosen(input: Input, value: Any, folders: FileLists, config: Callable[[], A
     options = input.choice.options
     if input.upload and isinstance(options, Files):
         if not (isinstance(value, str) and folders.has_input(value)):
-            raise Unfit(
+            raise InvalidValue(
                 InputError(
                     "custom_validation_failed",
                     "Custom validation failed for node",
@@ -207,13 +207,13 @@ def _chosen(input: Input, value: Any, folders: FileLists, config: Callable[[], A
     if value in allowed:
         return value
     if isinstance(value, str):
-        if isinstance(options, Files) and alike(value, allowed) is not None:
+        if isinstance(options, Files) and match_ignoring_case(value, allowed) is not None:
             return value
         if (plain := value.replace("\\", "/")) in allowed:  # files that a pack lists itself
             return plain
     few = len(allowed) <= LISTED_OPTIONS
     listed = str(allowed) if few else f"(list of length {len(allowed)})"
-    raise Unfit(
+    raise InvalidValue(
         InputError(
             "value_not_in_list",
             "Value not in list",

@@ -41,10 +41,10 @@ def read_sheet(holder: Mapping[str, Any], where: str) -> tuple[Nodes, Wires]:
     nodes, wires = read_nodes(holder, where), read_wires(holder, where)
     given = (holder.get("last_node_id"), child(holder, "state").get("lastNodeId"))
     last = max((number for number in given if type(number) is int), default=0)
-    return mended(nodes, wires, last), wires
+    return repair(nodes, wires, last), wires
 
 
-def mended(nodes: list[Node], wires: Wires, last: int = 0) -> Nodes:
+def repair(nodes: list[Node], wires: Wires, last: int = 0) -> Nodes:
     """The nodes by their ids, all of them different; `wires` and the nodes are changed in place.
 
     Args:

@@ -16,8 +16,8 @@ FileLister = Callable[[Files], list[str]]
 
 def input_config(input: Input, files: FileLister) -> list[Any]:
     """One input as object_info has it: ``["INT", {"default": 512, "min": 1}]``."""
-    if input.described is not None:
-        return input.described
+    if input.object_info is not None:
+        return input.object_info
     options = _options(input)
     if input.variants:
         return [input.type, {"options": [_variant(v, files) for v in input.variants]} | options]
@@ -95,8 +95,8 @@ def _limits(range: Range) -> dict[str, Any]:
 
 def node_info(spec: NodeSpec, files: FileLister) -> dict[str, Any]:
     """One entry of object_info."""
-    if spec.described is not None:
-        return dict(spec.described)
+    if spec.object_info is not None:
+        return dict(spec.object_info)
     listed = [input for input in spec.inputs if not input.unlisted]
     required = [input for input in listed if not input.optional]
     optional = [input for input in listed if input.optional]
@@ -116,7 +116,7 @@ def node_info(spec: NodeSpec, files: FileLister) -> dict[str, Any]:
         "description": spec.description,
         "python_module": spec.origin,
         "category": spec.category,
-        "output_node": spec.shows,
+        "output_node": spec.is_output,
     }
     if unlisted := {i.name: input_config(i, files) for i in spec.inputs if i.unlisted}:
         info["input_unlisted"] = unlisted

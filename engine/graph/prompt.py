@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from engine.authoring.dynamic import flattened
+from engine.authoring.dynamic import flatten
 from engine.authoring.registry import Registry
 from engine.authoring.spec import MISSING, NodeSpec
-from engine.graph.plan import ordered
+from engine.graph.topological_sort import topological_order
 
 MOST_NODES = 100_000
 """Of one job, those that its nodes expand into included."""
@@ -41,14 +41,14 @@ class GraphNode(Struct, frozen=True):
 
     def strong_links(self) -> dict[str, Link]:
         """The links that must be computed before the node runs: neither lazy nor raw ones."""
-        if not self.spec.is_patient:
+        if not self.spec.has_lazy_inputs:
             return {**self.links}
         return {name: link for name, link in self.links.items() if not self.waits_for(name)}
 
     def waits_for(self, name: str) -> bool:
         """Whether a linked input is left alone until somebody asks for it."""
         input = self.spec.input(name)
-        return input.raw or (input.lazy and self.spec.asks)
+        return input.raw or (input.lazy and self.spec.can_request_inputs)
 
 
 class Graph(Struct, frozen=True):
@@ -71,7 +71,7 @@ class Graph(Struct, frozen=True):
 
     def ordered(self, outputs: Iterable[str]) -> list[GraphNode]:
         """The nodes that `outputs` need, lazily needed ones too, each after its inputs."""
-        return [self.nodes[id] for id in ordered(outputs, self._sources)]
+        return [self.nodes[id] for id in topological_order(outputs, self._sources)]
 
     def _sources(self, id: str) -> list[str]:
         return [link.node for link in self.nodes[id].links.values()]
@@ -80,8 +80,8 @@ class Graph(Struct, frozen=True):
 def graph_node(
     id: str, spec: NodeSpec, inputs: Mapping[str, Any], changed: Any = MISSING
 ) -> GraphNode:
-    """One node with its inputs told apart into literals and links; null leaves one out."""
-    spec = flattened(spec, inputs)
+    """One node with its inputs split into literals and links; null leaves one out."""
+    spec = flatten(spec, inputs)
     literals: dict[str, Any] = {}
     links: dict[str, Link] = {}
     for name, value in inputs.items():
@@ -151,7 +151,7 @@ def _passed(link: Link, nodes: Mapping[str, GraphNode]) -> tuple[GraphNode, str]
     source = nodes.get(link.node)
     if source is None or not 0 <= link.slot < len(source.spec.outputs):
         return None
-    entry = source.spec.outputs[link.slot].passes
+    entry = source.spec.outputs[link.slot].passthrough
     return None if entry is None else (source, entry)
 
 

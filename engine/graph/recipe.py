@@ -17,7 +17,7 @@ class Names(Struct, frozen=True):
 
     Attributes:
         automatic: the scheduler that goes with a sampler of ours where none is named.
-        without_meaning: fields that change nothing here, or nothing that could be told.
+        without_meaning: fields that change nothing here, or nothing that could be mapped.
     """
 
     samplers: dict[str, str]
@@ -113,9 +113,9 @@ def to_prompt(recipe: Recipe, offered: FileNames) -> dict[str, Any]:
 
     Args:
         recipe: how the picture was made.
-        offered: tells which models there are: names without folder or ending find theirs.
+        offered: lists the models that exist: names without folder or ending find theirs.
     """
-    return _Making(recipe, offered).made()
+    return _PromptBuilder(recipe, offered).made()
 
 
 def matching(name: str, there: list[str], ending: str = ".safetensors") -> str:
@@ -131,7 +131,7 @@ def matching(name: str, there: list[str], ending: str = ".safetensors") -> str:
     return name if not name or wanted.suffix in ENDINGS else name + ending
 
 
-class _Making:
+class _PromptBuilder:
     """Builds the nodes of one recipe."""
 
     def __init__(self, recipe: Recipe, offered: FileNames) -> None:

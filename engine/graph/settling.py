@@ -1,4 +1,4 @@
-"""What is settled when a prompt is submitted or converted, so that what runs is plain data."""
+"""Normalizes a submitted or converted prompt, so that what runs is plain data."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from engine.graph.dynamic_prompts import chosen, dynamic_texts, numbers, seed_of
 from engine.graph.errors import PromptError
 from engine.graph.file_names import NAME_FOR_REPLACING, Names, name_files
 from engine.graph.old_files import present_type, present_value
-from engine.graph.subgraphs import unfolded
+from engine.graph.subgraphs import expand_subgraphs
 from engine.graph.workflow import is_workflow
 
 
-def settled(
+def normalize(
     prompt: Mapping[str, Any], registry: Registry, workflow: Any = None, *, choose: bool
 ) -> dict[str, Any]:
     """The prompt with today's names of types and options, file names filled in, texts chosen.
@@ -53,7 +53,7 @@ def names_of(workflow: Any, registry: Registry) -> Names:
     if not is_workflow(workflow):
         return {}
     try:
-        walk = [*unfolded(workflow, registry).walk()]
+        walk = [*expand_subgraphs(workflow, registry).walk()]
     except PromptError:  # the prompt is what runs
         return {}
     names = {

@@ -59,7 +59,7 @@ class Sheet:
         inputs = self.host.inputs if self.host is not None else []
         return {socket.name: str(socket.link) for socket in inputs if socket.link is not None}
 
-    def told(self, node: Node) -> str:
+    def describe(self, node: Node) -> str:
         """A node in the words of an error."""
         return f"node {self.prefix}{node.key} ({node.type})"
 
@@ -72,12 +72,12 @@ class Sheet:
                 yield self, node
 
 
-def unfolded(document: Mapping[str, Any], registry: Registry) -> Sheet:
+def expand_subgraphs(document: Mapping[str, Any], registry: Registry) -> Sheet:
     """The sheet of a document with those of all its subgraphs.
 
     Args:
         document: a workflow file of the editor.
-        registry: tells the widgets of each type of node.
+        registry: has the widgets of each type of node.
 
     Raises:
         PromptError: it cannot be read, a subgraph contains itself, or there are too many nodes.
@@ -134,9 +134,11 @@ class _Unfolding:
                 continue
             if definition.id in chain:
                 problem = f"subgraph {definition.name!r} contains itself"
-                raise unusable(f"{sheet.told(node)}: {problem}; take it out of itself")
+                raise unusable(f"{sheet.describe(node)}: {problem}; take it out of itself")
             if len(chain) >= DEEPEST:
-                raise unusable(f"{sheet.told(node)} is inside of {DEEPEST} subgraphs; unpack some")
+                raise unusable(
+                    f"{sheet.describe(node)} is inside of {DEEPEST} subgraphs; unpack some"
+                )
             inner = sheet.inside[node.key] = _inner(sheet, node, definition)
             self.unfold(inner, [*chain, definition.id])
 
@@ -144,9 +146,9 @@ class _Unfolding:
         for prefix in PREFIXES:
             group = self.groups.get(node.type.removeprefix(prefix))
             if node.type.startswith(prefix) and isinstance(group, dict):
-                told, parts = sheet.told(node), cast("dict[str, Any]", group)
-                self._add(len(items(parts, "links", told)))  # it is read for each use
-                return as_subgraph(node, parts, told, self.registry)
+                where, parts = sheet.describe(node), cast("dict[str, Any]", group)
+                self._add(len(items(parts, "links", where)))  # it is read for each use
+                return as_subgraph(node, parts, where, self.registry)
         return self.definitions.get(node.type)
 
     def _add(self, count: int) -> None:
@@ -197,8 +199,8 @@ def _settings(
     elif len(saved) == len(proxies or own):
         found = list(zip(proxies or own, saved, strict=True))
     yield from found
-    told = {name for (_, name), value in found if value is not None}
-    left = {name: v for name, v in host.widgets_values_named.items() if name not in told}
+    given = {name for (_, name), value in found if value is not None}
+    left = {name: v for name, v in host.widgets_values_named.items() if name not in given}
     inputs = set(definition.inputs)
     inner = {
         name: of_input.get((node, name), (node, name)) for node, name in reversed(host.proxies)

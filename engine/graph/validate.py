@@ -9,23 +9,30 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
-from engine.authoring.dynamic import flattened
+from engine.authoring.dynamic import flatten
 from engine.authoring.errors import SoundstageError
 from engine.authoring.registry import Registry
-from engine.authoring.sockets import fits
+from engine.authoring.sockets import is_compatible
 from engine.authoring.spec import Input, NodeSpec
 from engine.graph.core_nodes import CORE_NODES
 from engine.graph.errors import InputError, NodeErrors, PromptError
-from engine.graph.literals import SHOWN_CHARACTERS, FileLists, Unfit, complaint, fitted, short
-from engine.graph.plan import Walk
+from engine.graph.literals import (
+    SHOWN_CHARACTERS,
+    FileLists,
+    InvalidValue,
+    coerce,
+    complaint,
+    short,
+)
 from engine.graph.prompt import MOST_NODES, as_link, filled, literal, normal, written
+from engine.graph.topological_sort import TopologicalSort
 
 InputConfig: TypeAlias = Callable[[Input], Any]
 
 WALKED_NODES = 100
 DEPENDENT_OUTPUTS = 100
 WRONG_NODES = 5000
-"""So many of the nodes with errors are told of; further ones only keep outputs from running."""
+"""So many of the nodes with errors are reported; further ones only keep outputs from running."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ async def validate(
         raise PromptError("invalid_prompt", over)
     specs = _specs(prompt, registry)
     wanted = specs.keys() if targets is None else frozenset(targets)
-    outputs = [id for id, spec in specs.items() if spec.shows and id in wanted]
+    outputs = [id for id, spec in specs.items() if spec.is_output and id in wanted]
     if not outputs:
         raise PromptError("prompt_no_outputs", "Prompt has no outputs")
     check = _Check(prompt, specs, folders, input_config)
@@ -112,12 +119,12 @@ def _unknown(class_type: object, registry: Registry) -> str:
     said = f"Cannot execute because node {short(class_type)} does not exist"
     if isinstance(class_type, str) and class_type in CORE_NODES:
         return f"{said}: it is a node of ComfyUI that is not supported yet."
-    return registry.without(short(class_type), said)
+    return registry.missing_node_message(short(class_type), said)
 
 
 def _as_given(spec: NodeSpec, entry: Mapping[str, Any]) -> NodeSpec:
     inputs = entry.get("inputs")
-    return flattened(spec, inputs) if isinstance(inputs, dict) else spec  # pyright: ignore[reportUnknownArgumentType] - JSON
+    return flatten(spec, inputs) if isinstance(inputs, dict) else spec  # pyright: ignore[reportUnknownArgumentType] - JSON
 
 
 class _Check:
@@ -140,7 +147,7 @@ class _Check:
         self.sources: dict[str, list[str]] = {}
         self.entered: dict[str, tuple[Input, int]] = {}  # where a node was first linked from
 
-    def examine(self, outputs: Sequence[str]) -> Walk:
+    def examine(self, outputs: Sequence[str]) -> TopologicalSort:
         """Look at every node that the outputs need."""
         frontier = list(reversed(outputs))
         while frontier:
@@ -149,9 +156,9 @@ class _Check:
                 continue
             self._look_at(id)
             frontier.extend(self.sources[id])
-        walk = Walk(outputs, self.sources.__getitem__)
+        walk = TopologicalSort(outputs, self.sources.__getitem__)
         for cycle in walk.cycles:
-            self._tell_cycle(cycle)
+            self._report_cycle(cycle)
         return walk
 
     async def ask(self) -> None:
@@ -159,7 +166,7 @@ class _Check:
         asking = [
             self._ask(id, check)
             for id, errors in self.errors.items()
-            if not errors and (check := self.specs[id].check) is not None
+            if not errors and (check := self.specs[id].validate_inputs) is not None
         ]
         asking += [
             self._judge(id, input)
@@ -178,16 +185,16 @@ class _Check:
             self.errors[id].append(_refused(input.name, f"{input.name} - {why}"))
 
     def verdict(
-        self, outputs: Sequence[str], walk: Walk
+        self, outputs: Sequence[str], walk: TopologicalSort
     ) -> tuple[list[str], dict[str, NodeErrors]]:
         """The outputs that can run; of each node with errors what is wrong and what hangs on it."""
         wrong = [id for id in walk.order if self.errors[id]]
-        told = wrong[:WRONG_NODES]
-        made = {id: NodeErrors(self.errors[id], [], self.specs[id].id) for id in told}
+        reported = wrong[:WRONG_NODES]
+        made = {id: NodeErrors(self.errors[id], [], self.specs[id].id) for id in reported}
         if not wrong:
             return [*outputs], made
         upstream = self._upstream(wrong, walk)
-        room = (1 << len(told)) - 1  # nodes of which not enough outputs are told yet
+        room = (1 << len(reported)) - 1  # nodes of which not enough outputs are reported yet
         for output in outputs:
             needed = upstream[output] & room
             while needed:
@@ -199,8 +206,8 @@ class _Check:
                     room ^= bit
         return [output for output in outputs if not upstream[output]], made
 
-    def _upstream(self, wrong: Sequence[str], walk: Walk) -> dict[str, int]:
-        """For each node, which wrong ones it needs: a bit for each told of, one for the others."""
+    def _upstream(self, wrong: Sequence[str], walk: TopologicalSort) -> dict[str, int]:
+        """For each node, which wrong ones it needs: a bit for each reported, one for the others."""
         own = {id: 1 << min(place, WRONG_NODES) for place, id in enumerate(wrong)}
         found: dict[str, int] = {}
         for id in walk.order:
@@ -245,10 +252,13 @@ class _Check:
                     yield from self._link_problems(id, spec.input(name), value)
 
     def _literal_problems(self, id: str, input: Input, value: Any) -> Iterator[InputError]:
-        config, judged = partial(self.input_config, input), input.name in self.specs[id].checks
+        config, judged = (
+            partial(self.input_config, input),
+            input.name in self.specs[id].validated_inputs,
+        )
         try:
-            fit = fitted(input, literal(value), self.folders, config, judged=judged)
-        except Unfit as unfit:
+            fit = coerce(input, literal(value), self.folders, config, judged=judged)
+        except InvalidValue as unfit:
             yield unfit.error
         else:
             if fit is not value:
@@ -278,7 +288,7 @@ class _Check:
         self.entered.setdefault(link.node, (input, link.slot))
         received = source.outputs[link.slot].type
         self.received.setdefault(id, {})[input.name] = received
-        if not self.specs[id].checks_types and not _enters(received, input.type, self.specs[id]):
+        if not self.specs[id].validates_types and not _enters(received, input.type, self.specs[id]):
             yield InputError(
                 "return_type_mismatch",
                 "Return type mismatch between linked nodes",
@@ -286,7 +296,7 @@ class _Check:
                 self._facts(input, received_type=received, linked_node=[link.node, link.slot]),
             )
 
-    def _tell_cycle(self, cycle: list[str]) -> None:
+    def _report_cycle(self, cycle: list[str]) -> None:
         nodes = list(dict.fromkeys(cycle))[:WALKED_NODES]
         walk = " -> ".join(f"{id} ({self.specs[id].id})" for id in cycle[:WALKED_NODES])
         walk += " -> ..." if len(cycle) > WALKED_NODES or cycle[-1] != cycle[0] else ""
@@ -295,11 +305,11 @@ class _Check:
         self.errors[cycle[0]].append(error)
 
     async def _ask(self, id: str, check: Callable[..., object]) -> None:
-        """Ask a node whether its literals are right; what it says is told of each it judges."""
+        """Let a node validate its literals; its verdict is reported for each input it judges."""
         spec, given = self.specs[id], {**self.prompt[id]["inputs"], **self.values.get(id, {})}
         types = self.received.get(id, {})
         values = {n: None if n in types else literal(given[n]) for n in spec.by_name if n in given}
-        if spec.checks_types:
+        if spec.validates_types:
             values["input_types"] = types
         try:
             if inspect.iscoroutinefunction(check):
@@ -315,7 +325,9 @@ class _Check:
             return
         if said is not True:
             why = "" if said is False else f" - {short(said)}"
-            judged = [name for name in spec.by_name if name in spec.checks and name in given]
+            judged = [
+                name for name in spec.by_name if name in spec.validated_inputs and name in given
+            ]
             self.errors[id] += [_refused(name, f"{name}{why}") for name in judged or [spec.id]]
 
     def _without_inputs(self, id: str, spec: NodeSpec) -> InputError:
@@ -369,11 +381,11 @@ def _exception(details: str, kind: str, text: str) -> InputError:
 def _enters(received: str, expected: str, taker: NodeSpec) -> bool:
     """Whether a link may enter: a string may choose from a list; numbers widen for our own nodes.
 
-    A guest's function expects what the protocol lets through, which is no INT for a FLOAT.
+    A custom node's function expects what the protocol lets through, which is no INT for a FLOAT.
     """
-    if fits(received, expected) or (received, expected) == ("STRING", "COMBO"):
+    if is_compatible(received, expected) or (received, expected) == ("STRING", "COMBO"):
         return True
-    return (received, expected) == ("INT", "FLOAT") and not taker.is_guest
+    return (received, expected) == ("INT", "FLOAT") and not taker.is_custom
 
 
 def _readable(value: list[Any]) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine.authoring.dynamic import chosen
+from engine.authoring.dynamic import select_variant
 from engine.authoring.markers import Files
 from engine.authoring.sockets import ANY
 from engine.authoring.spec import MISSING, Input, NodeSpec
@@ -90,7 +90,7 @@ def _widgets(inputs: Iterable[Input]) -> list[Input]:
 
 def _brought(input: Input, key: Any) -> list[Input]:
     """The widgets that a choice brings, under their names in a prompt."""
-    variant = chosen(input, key)
+    variant = select_variant(input, key)
     brought = _widgets(variant.inputs) if variant else []
     return [replace(child, name=f"{input.name}.{child.name}") for child in brought]
 

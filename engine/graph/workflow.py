@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from engine.authoring.registry import Registry
-from engine.authoring.sockets import ANY, fits
+from engine.authoring.sockets import ANY, is_compatible
 from engine.authoring.spec import NodeSpec
 from engine.graph.editor import BYPASSED, MUTED, Node, Socket, Wire, unusable
 from engine.graph.groups import REMEDY
 from engine.graph.old_files import present_names, present_type, present_value
 from engine.graph.prompt import Link, written
-from engine.graph.subgraphs import Sheet, unfolded
+from engine.graph.subgraphs import Sheet, expand_subgraphs
 from engine.graph.widgets import values
 
 PRIMITIVE = "PrimitiveNode"
@@ -66,7 +66,7 @@ def to_prompt(document: Mapping[str, Any], registry: Registry) -> dict[str, Any]
 
     Args:
         document: a workflow file of the editor.
-        registry: tells the widgets of each type of node.
+        registry: has the widgets of each type of node.
 
     Raises:
         PromptError: of type "invalid_workflow"; its details name the node.
@@ -75,7 +75,7 @@ def to_prompt(document: Mapping[str, Any], registry: Registry) -> dict[str, Any]
         raise unusable("it has no list of nodes; export it from the editor again")
     origins = _Origins()
     prompt: dict[str, Any] = {}
-    for sheet, node in unfolded(document, registry).walk():
+    for sheet, node in expand_subgraphs(document, registry).walk():
         if not node.runs or node.type in EDITOR_ONLY:
             continue
         id = sheet.prefix + node.key
@@ -194,7 +194,7 @@ class _Origins:
             sheet, link = step.sheet, step.link
             if (sheet, link) in path:
                 node = sheet.nodes[sheet.wires[link].source]
-                raise unusable(f"{sheet.told(node)}: its links lead in a circle; remove one")
+                raise unusable(f"{sheet.describe(node)}: its links lead in a circle; remove one")
             origin = self._known.get((sheet, link))
         for place, instead in reversed(path.items()):
             if origin is End.LOOSE and instead is not None:
@@ -245,7 +245,7 @@ def _inwards(sheet: Sheet, host: Node, slot: int) -> Origin | Onward:
     if leaving is None and inner.definition is not None and inner.definition.closed:
         name = host.outputs[slot].name if 0 <= slot < len(host.outputs) else slot
         problem = f"its output {name!r} belongs to none of the nodes inside"
-        raise unusable(f"{sheet.told(host)}: {problem}; {REMEDY}")
+        raise unusable(f"{sheet.describe(host)}: {problem}; {REMEDY}")
     return Onward(inner, leaving) if leaving is not None else End.CUT
 
 
@@ -266,7 +266,7 @@ def _bypass(sheet: Sheet, node: Node, wire: Wire) -> str | None:
         for place, socket in enumerate(node.inputs)
         if socket.link is not None
     ]
-    for matches in (str.__eq__, fits):
+    for matches in (str.__eq__, is_compatible):
         for _, link, received in sorted(linked, key=lambda entry: entry[0]):
             if matches(received, given):
                 return link

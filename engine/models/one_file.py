@@ -49,7 +49,7 @@ def fetch_model(
         SourceError: unreachable, refused, broken off, too large for the disk, or no such file.
     """
     session = sites.session()
-    size, told = _asked(session, url)
+    size, reported = _asked(session, url)
     free = shutil.disk_usage(_existing(target.parent)).free
     if size is not None and size > free:
         raise SourceError(
@@ -64,7 +64,7 @@ def fetch_model(
             url,
             pulled,
             limit=free if size is None else size,
-            sha256=sha256 or told,
+            sha256=sha256 or reported,
             received=lambda count: received(count, size),
         )
         check_model(pulled, target.suffix)
@@ -74,7 +74,7 @@ def fetch_model(
 
 
 def _asked(session: Session, url: str) -> tuple[int | None, str | None]:
-    """Size and sha256 of a file, as far as its host tells them; one byte is fetched."""
+    """Size and sha256 of a file, as far as its host reports them; one byte is fetched."""
     import requests
 
     if urlsplit(url).scheme not in ("http", "https"):
@@ -97,10 +97,10 @@ def _asked(session: Session, url: str) -> tuple[int | None, str | None]:
 
 
 def _size(answer: Response) -> int | None:
-    told = answer.headers.get("Content-Range", "").rpartition("/")[2]
+    reported = answer.headers.get("Content-Range", "").rpartition("/")[2]
     if answer.status_code == 200:
-        told = answer.headers.get("Content-Length", "")
-    return int(told) if told.isascii() and told.isdigit() else None
+        reported = answer.headers.get("Content-Length", "")
+    return int(reported) if reported.isascii() and reported.isdigit() else None
 
 
 def _linked(headers: Mapping[str, str]) -> str | None:

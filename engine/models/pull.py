@@ -43,7 +43,7 @@ def pull(
     Args:
         name: of the model in the catalogue.
         models_dir: the home's models folder; made if absent.
-        progress: told of every few kilobytes.
+        progress: called every few kilobytes.
         catalog: what can be pulled.
         sites: where to ask; None asks what is configured on this machine.
 

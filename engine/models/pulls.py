@@ -62,7 +62,7 @@ class Pull:
     stopped: threading.Event = field(default_factory=threading.Event, repr=False)
     thread: threading.Thread | None = field(default=None, repr=False)
 
-    def told(self, done: int, total: int | None) -> None:
+    def on_progress(self, done: int, total: int | None) -> None:
         """So much is here.
 
         Raises:
@@ -148,15 +148,15 @@ class Pulls:
         return pulled
 
     def _pull(self, pulled: Pull, model: str) -> None:
-        def told(file: str, done: int, total: int) -> None:
-            pulled.told(done, total)
+        def on_progress(file: str, done: int, total: int) -> None:
+            pulled.on_progress(done, total)
 
-        pull(model, self.models, told, catalog=self.catalog)
+        pull(model, self.models, on_progress, catalog=self.catalog)
 
 
 def _fetch(pulled: Pull, url: str, target: Path, sha256: str | None) -> None:
     sites = Sites.configured()
-    fetch_model(url, target, sha256=sha256, sites=sites, received=pulled.told)
+    fetch_model(url, target, sha256=sha256, sites=sites, received=pulled.on_progress)
 
 
 def _same(one: Pull, other: Pull) -> bool:

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from engine.authoring.registry import Registry
-from engine.devices.malloc import keep_freed
+from engine.devices.malloc import tune_allocator
 from engine.run.events import Event, JobFinished
 from engine.run.frame_reader import FrameReader
 from engine.run.frames import (
@@ -167,5 +167,5 @@ if __name__ == "__main__":
     os.dup2(2, 1)  # what packs print is log; standard output is the server's
     given = msgspec.json.decode(sys.argv[2], type=WorkerSettings)
     logging.basicConfig(level=given.log_level, format="%(asctime)s worker %(name)s: %(message)s")
-    keep_freed(FREED_BYTES, LARGE_BYTES)
+    tune_allocator(FREED_BYTES, LARGE_BYTES)
     asyncio.run(main(int(sys.argv[1]), given))

@@ -17,7 +17,7 @@ from engine.authoring.errors import SoundstageError
 from engine.authoring.registry import Registry
 from engine.authoring.spec import Input
 from engine.graph.errors import NodeErrors, PromptError
-from engine.graph.settling import settled
+from engine.graph.settling import normalize
 from engine.graph.validate import InputConfig, validate
 from engine.run.events import Event, now_ms
 from engine.run.process import ProcessWorker
@@ -205,7 +205,7 @@ class Engine:
         if submission.number is not None and not math.isfinite(submission.number):
             raise PromptError("invalid_number", "number must be a finite number")
         await self._refresh_custom_nodes(submission.prompt)
-        prompt = settled(
+        prompt = normalize(
             submission.prompt,
             self.registry,
             submission.workflow,

@@ -12,8 +12,8 @@ from functools import partial
 
 from msgspec import Struct, field
 
-from engine.graph.plan import Walk
 from engine.graph.prompt import GraphNode, Link
+from engine.graph.topological_sort import TopologicalSort
 from engine.run.expand import ExpandedGraph
 from engine.run.list_mapping import placeholders
 from engine.store.cache import NodeResult
@@ -183,7 +183,7 @@ class ExecutionGraph:
             child.display = (
                 self.states[display_id].display if display_id in self.states else display_id
             )
-            if child.node.spec.shows:
+            if child.node.spec.is_output:
                 self.add_target(child)
                 state.mark_shows()
         awaited = [self.states[link.node] for link in dict.fromkeys(placeholders(result.outputs))]
@@ -283,7 +283,7 @@ class ExecutionGraph:
         requested = [
             state.node.id for state in self.states.values() if state.status is NodeStatus.REQUESTED
         ]
-        search = Walk(
+        search = TopologicalSort(
             requested, lambda id: [source.node.id for source in self.states[id].waiting_for]
         )
         return [self.states[id] for id in search.cycles[0]] if search.cycles else []

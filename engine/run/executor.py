@@ -11,14 +11,13 @@ from typing import Any
 
 from engine.authoring.errors import Interrupted
 from engine.authoring.protocols import Blocked, Expansion
-from engine.graph.keys import Keys, fingerprints, has_fingerprint
-from engine.graph.plan import CycleError
+from engine.graph.keys import CacheKeys, fingerprints, has_fingerprint
 from engine.graph.prompt import Graph, GraphNode
+from engine.graph.topological_sort import CycleError
 from engine.run import events, failures
 from engine.run.context import JobContext, WorkerContext
 from engine.run.execution_graph import ExecutionGraph, NodeState, NodeStatus
 from engine.run.expand import read_expansions
-from engine.run.failures import to_plain_data
 from engine.run.inline_runner import InlineRunner
 from engine.run.inputs import Inputs, SourceFailed, link_items, unrequested_inputs
 from engine.run.invocation import NodeInvocation
@@ -63,7 +62,7 @@ class JobRun:
         self._continues_on_failure = job.extra.get("node_failure_policy") == CONTINUE
         self._lock = threading.Lock()
         self._graph = Graph({})
-        self._keys = Keys(f"{job.id} {job.created}", worker.folders)  # an id may be used again
+        self._keys = CacheKeys(f"{job.id} {job.created}", worker.folders)  # an id may be used again
         self._results = JobResultCache(worker, self._outbox)
         self._execution = ExecutionGraph(self._results.find)
         self._inputs = Inputs(self._execution, self._lock, self._advance)
@@ -103,7 +102,7 @@ class JobRun:
         made = self._keys.made
         whole, gone = self._results.find_expansion_outputs(nodes, made)
         has = self._results.has
-        cached = [n.id for n in nodes if n.id in whole or has(made[n.id], shows=n.spec.shows)]
+        cached = [n.id for n in nodes if n.id in whole or has(made[n.id], shows=n.spec.is_output)]
         self._outbox.enqueue(events.JobStarted(cached, events.now_ms()))
         with self._lock:
             self._execution.add(nodes, made)
@@ -157,7 +156,8 @@ class JobRun:
         if self._is_cached_or_in_flight(state):
             return None
         spec = state.node.spec
-        needs = spec.needs if not state.needs_satisfied and unrequested_inputs(state) else None
+        needs = None if state.needs_satisfied else spec.check_lazy_status
+        needs = needs if needs is not None and unrequested_inputs(state) else None
         given = self._inputs.collect(state)
         call = NodeInvocation(
             self._context,
@@ -235,7 +235,7 @@ class JobRun:
             return
         try:
             result = merge_results(state.node.spec, call.calls, call.returned, call.warnings)
-            shown = to_plain_data(result.shown or {})
+            shown = failures.to_plain_data(result.shown or {})
         except Exception as error:  # noqa: BLE001 - a node may return anything
             self._on_node_error(state, call, error)
             return
@@ -292,7 +292,7 @@ class JobRun:
             registry = self._worker.registry
             expansion = read_expansions(state.node, call.returned, registry, self._nodes)
             result = merge_results(state.node.spec, call.calls, expansion.returned, call.warnings)
-            to_plain_data(result.shown or {})
+            failures.to_plain_data(result.shown or {})
             states = self._execution.states
             older = self._graph.ordered(id for id in expansion.outside if id not in states)
             prints = await fingerprints([*older, *expansion.nodes])
@@ -323,7 +323,7 @@ class JobRun:
         """Complete a node whose expansion is done."""
         result = resolve(pending, partial(link_items, self._execution))
         self._results.store_expanded(state, result)
-        self._complete(state, result, to_plain_data(result.shown or {}))
+        self._complete(state, result, failures.to_plain_data(result.shown or {}))
         for id in dict.fromkeys(link.node for link in placeholders(pending.outputs)):
             self._execution.release(self._execution.states[id])
 

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from engine.authoring.errors import SoundstageError
 from engine.authoring.protocols import Artifact, Expansion
 from engine.authoring.registry import Registry
-from engine.graph.plan import ordered
 from engine.graph.prompt import (
     MOST_NODES,
     GraphNode,
@@ -24,6 +23,7 @@ from engine.graph.prompt import (
     origin,
     past_passing,
 )
+from engine.graph.topological_sort import topological_order
 from engine.run.list_mapping import Placeholder
 
 MAX_ID_LENGTH = 200
@@ -81,7 +81,9 @@ def read_expansions(
     if len(known) + len(nodes) > MOST_NODES:
         raise ExpansionError(f"the job grew to over {MOST_NODES} nodes; does its loop ever end?")
     sources = {id: [link.node for link in node.links.values()] for id, node in nodes.items()}
-    order = ordered(nodes, lambda id: [source for source in sources[id] if source in nodes])
+    order = topological_order(
+        nodes, lambda id: [source for source in sources[id] if source in nodes]
+    )
     outside = {source: None for ids in sources.values() for source in ids if source not in nodes}
     return ExpandedGraph([nodes[id] for id in order], read, display, [*outside])
 
@@ -153,7 +155,7 @@ class _Reader:
         spec = self._registry.get(class_type)
         if spec is None:
             message = f"the expansion needs a node {class_type!r}, which is not there"
-            raise ExpansionError(self._registry.without(class_type, message))
+            raise ExpansionError(self._registry.missing_node_message(class_type, message))
         node = graph_node(id, spec, cast("dict[str, Any]", inputs))
         opaque = (name for name, value in node.literals.items() if not is_plain(value))
         links = {name: self._full_link(link) for name, link in node.links.items()}

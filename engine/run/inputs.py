@@ -57,11 +57,11 @@ class Inputs:
         """The items of each input of a node that is ready."""
         node, spec = state.node, state.node.spec
         found: dict[str, Items] = {name: [value] for name, value in node.literals.items()}
-        if not spec.is_patient:
+        if not spec.has_lazy_inputs:
             for name, link in node.links.items():
                 found[name] = link_items(self._execution, link)
             return found
-        awaits = spec.needs is None
+        awaits = spec.check_lazy_status is None
         for name, value in node.literals.items():
             if awaits and node.waits_for(name):
                 found[name] = Deferred(lambda _, value=value: LazyInput(partial(_at_once, value)))

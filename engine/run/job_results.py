@@ -91,7 +91,7 @@ class JobResultCache:
 
     def find(self, state: NodeState) -> NodeResult | None:
         """The cached result of a node; its events are emitted as if it was computed now."""
-        if self.has(state.key, shows=state.node.spec.shows):
+        if self.has(state.key, shows=state.node.spec.is_output):
             known = self._cache.get(state.key)
             if known is not None and known.shown is not None:
                 self._emit(state.node.id, known.shown)
@@ -186,13 +186,13 @@ class JobResultCache:
         """Outputs of the descendants of a node, by the suffix of their ids; empty if unknown."""
         for child in state.descendants():
             suffix = child.node.id.removeprefix(state.node.id)
-            known = self._cache.get(child.key) if child.node.spec.shows else None
+            known = self._cache.get(child.key) if child.node.spec.is_output else None
             if known is not None:
                 yield suffix, [known.shown or {}]
                 continue
             around = self._cache.get(expansion_key(child.key))
             outputs = (around.shown if around is not None else None) or {}
-            if child.node.spec.shows and OWN_OUTPUT not in outputs:
+            if child.node.spec.is_output and OWN_OUTPUT not in outputs:
                 yield suffix, []
             for more, shown in outputs.items():
                 if more == OWN_OUTPUT or not child.children:

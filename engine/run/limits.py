@@ -7,7 +7,7 @@ from typing import Any, cast
 from engine.authoring.errors import SoundstageError
 from engine.authoring.protocols import Blocked
 from engine.authoring.spec import Input
-from engine.graph.literals import FileLists, Unfit, fitted
+from engine.graph.literals import FileLists, InvalidValue, coerce
 from engine.graph.prompt import GraphNode
 
 PLAIN = (str, int, float)
@@ -54,8 +54,8 @@ def _fit(node: GraphNode, input: Input, value: Any, folders: FileLists) -> Any:
     if not isinstance(value, PLAIN):
         raise _refused(node, input, f"a value of the kind {type(value).__name__}")
     try:
-        return fitted(input, value, folders, list)
-    except Unfit as unfit:
+        return coerce(input, value, folders, list)
+    except InvalidValue as unfit:
         said = unfit.error.message if unfit.error.type in OF_RANGE else unfit.error.details
         raise _refused(node, input, said) from unfit
 

@@ -91,7 +91,7 @@ def merge_results(
     """
     outputs: list[list[Any]] = [[] for _ in spec.outputs]
     own_outputs = [
-        pair for pair in zip(spec.outputs, outputs, strict=True) if pair[0].passes is None
+        pair for pair in zip(spec.outputs, outputs, strict=True) if pair[0].passthrough is None
     ]
     shown: dict[str, list[Any]] = {}
     for arguments, value in zip(calls, returned, strict=True):
@@ -109,7 +109,7 @@ def merge_results(
                 items.append(item)
     if warnings:
         shown.setdefault(WARNINGS, []).extend(warnings)
-    return NodeResult(outputs, shown if shown or spec.shows else None)
+    return NodeResult(outputs, shown if shown or spec.is_output else None)
 
 
 def _values(spec: NodeSpec, returned: Any, count: int) -> Sequence[Any]:
@@ -118,7 +118,7 @@ def _values(spec: NodeSpec, returned: Any, count: int) -> Sequence[Any]:
         return (returned,) * count
     if isinstance(returned, Artifact):
         own = returned.outputs or ()
-    elif spec.shows:
+    elif spec.is_output:
         kind = type(returned).__name__
         raise TypeError(f"{spec.id} is declared '-> Artifact' but returned a {kind}")
     else:

@@ -95,12 +95,12 @@ class LocalWorker:
     def run(self, job: Job, on_event: EventHandler) -> None:
         """Start a job."""
 
-        def hear_all(events: list[Event]) -> None:
+        def handle_all(events: list[Event]) -> None:
             for event in events:
                 on_event(event)
 
         def emit(events: list[Event]) -> None:
-            self._loop.call_soon_threadsafe(hear_all, events)
+            self._loop.call_soon_threadsafe(handle_all, events)
 
         self.begin(job, emit)
 

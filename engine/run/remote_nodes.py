@@ -148,16 +148,18 @@ def load(packs: CustomNodePacks, registry: Registry, folders: Folders) -> Loaded
     return loader([Path(folder) for folder in packs.folders], registry, folders)
 
 
-def encode_descriptions(guests: LoadedCustomNodes, ids: Collection[str] | None) -> bytes:
+def encode_descriptions(custom_nodes: LoadedCustomNodes, ids: Collection[str] | None) -> bytes:
     """Some nodes, or all, in the form of `NodeQuery.describe_nodes`."""
-    nodes = [node for id, node in guests.declared.items() if ids is None or id in ids]
-    webs = {pack: str(path) for pack, path in guests.webs.items()}
-    return msgspec.json.encode(NodeDescriptions(nodes, webs, guests.left_out))
+    nodes = [node for id, node in custom_nodes.declared.items() if ids is None or id in ids]
+    webs = {pack: str(path) for pack, path in custom_nodes.webs.items()}
+    return msgspec.json.encode(NodeDescriptions(nodes, webs, custom_nodes.left_out))
 
 
-async def encode_verdict(guests: LoadedCustomNodes, id: str, given: Mapping[str, Any]) -> bytes:
+async def encode_verdict(
+    custom_nodes: LoadedCustomNodes, id: str, given: Mapping[str, Any]
+) -> bytes:
     """The verdict of a node's own check, in the form of `NodeQuery.validate_literals`."""
-    verdict = await asyncio.to_thread(guests.check, id, given)
+    verdict = await asyncio.to_thread(custom_nodes.check, id, given)
     if inspect.isawaitable(verdict):
         verdict = await verdict
     return msgspec.json.encode(verdict if isinstance(verdict, bool) else str(verdict))
@@ -169,9 +171,9 @@ def spec_of(node: NodeDescription, function: Callable[..., Any], **functions: An
     Args:
         node: what it declares.
         function: runs it; gets its inputs, and the `Run` as `RUN_PARAMETER`.
-        functions: `check`, `needs`, `fingerprint` of the NodeSpec.
+        functions: `validate_inputs`, `check_lazy_status`, `fingerprint` of the NodeSpec.
     """
-    asks = "needs" in functions  # who cannot ask for lazy inputs gets them
+    asks = "check_lazy_status" in functions  # who cannot ask for lazy inputs gets them
     return NodeSpec(
         id=node.id,
         function=function,
@@ -183,16 +185,16 @@ def spec_of(node: NodeDescription, function: Callable[..., Any], **functions: An
         display_name=node.display_name,
         version=node.version,
         origin=node.origin,
-        shows=node.shows,
+        is_output=node.shows,
         single=False,
         run_parameter=RUN_PARAMETER,
         on=CPU | GPU,
-        checks=frozenset(node.checks),
-        checks_types=node.checks_types,
+        validated_inputs=frozenset(node.checks),
+        validates_types=node.checks_types,
         takes_more=True,
         takes_all=node.takes_all,
-        per_node=node.per_node,
-        described=node.object_info,
+        not_idempotent=node.per_node,
+        object_info=node.object_info,
         **functions,
     )
 
@@ -216,7 +218,7 @@ def _input(input: InputDescription, *, collects: bool, asks: bool) -> Input:
         upload=input.upload,
         custom=None if PLAIN.issuperset(input.type.split(",")) else Widget(input.type),
         raw=input.raw,
-        described=input.object_info,
+        object_info=input.object_info,
     )
 
 
@@ -266,14 +268,14 @@ class RemoteCustomNodes:
         known = fresh if all else {**(self._known or {}), **fresh}
         if known != self._known:
             self._known = known
-            guests = {id: self._spec(node) for id, node in known.items()}
-            self._registry.nodes = {**self._own, **guests}
+            custom_nodes = {id: self._spec(node) for id, node in known.items()}
+            self._registry.nodes = {**self._own, **custom_nodes}
         self._registry.left_out = found.left_out
         self.webs = {pack: Path(path) for pack, path in found.webs.items()}
 
     def _spec(self, node: NodeDescription) -> NodeSpec:
         check = partial(self._check, node.id) if node.has_check else None
-        return spec_of(node, self._not_here, check=check)
+        return spec_of(node, self._not_here, validate_inputs=check)
 
     async def _check(self, id: str, /, **given: Any) -> Any:
         return await self._request(partial(self._worker.validate_literals, id, given), self.timeout)

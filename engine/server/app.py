@@ -25,14 +25,12 @@ from engine.server import (
     prompts,
     pulls,
     system,
-    tokens,
+    token_count,
     userdata,
     wire,
     workflows,
 )
-from engine.server.catalog import Catalog
-from engine.server.counter import Counter
-from engine.server.keys import (
+from engine.server.app_keys import (
     ASSET_INDEXER,
     CATALOG,
     COUNTER,
@@ -47,9 +45,11 @@ from engine.server.keys import (
     UPLOAD_LIMIT,
     USERDATA,
 )
+from engine.server.catalog import Catalog
 from engine.server.logs import Logs
 from engine.server.machine import WorkerFacts
 from engine.server.middleware import compressed, errors, guard, headers
+from engine.server.prompt_tokens import PromptTokenCounter
 from engine.server.sockets import HEARTBEAT_SECONDS, Sockets
 from engine.store.asset_indexer import AssetIndexer
 from engine.store.editor_settings import EditorSettings
@@ -130,7 +130,7 @@ ROUTES = (
     web.patch("/internal/logs/subscribe", internal.subscribe),
     web.get("/internal/folder_paths", internal.get_folder_paths),
     web.get("/internal/files/{kind}", internal.get_files),
-    web.post("/tokens", tokens.post_tokens),
+    web.post("/tokens", token_count.post_tokens),
     web.get("/system_stats", system.system_stats),
     web.get("/features", system.features),
     web.get("/ws", websocket),
@@ -186,7 +186,7 @@ def init_app(
     app[ENGINE] = engine
     app[CATALOG] = Catalog(engine.registry, engine.folders)
     app[PULLS] = Pulls(engine.folders.root("models"))
-    app[COUNTER] = Counter(engine.registry, engine.folders)
+    app[COUNTER] = PromptTokenCounter(engine.registry, engine.folders)
     app[FACTS] = WorkerFacts(engine)
     app[SOCKETS] = Sockets(engine, wire.features(upload_limit), heartbeat)
     app[USERDATA] = UserData(engine.folders.root("user") / "default")

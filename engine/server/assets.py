@@ -14,11 +14,11 @@ from aiohttp import web
 
 from engine.authoring.errors import BadPath, MissingFile
 from engine.server import wire_assets
-from engine.server.answers import json_response
-from engine.server.bodies import BadInput, json_object, says_yes
+from engine.server.app_keys import ASSET_INDEXER, ENGINE
 from engine.server.files import file_headers
-from engine.server.forms import received
-from engine.server.keys import ASSET_INDEXER, ENGINE
+from engine.server.multipart import read_form
+from engine.server.request_parsing import BadInput, json_object, says_yes
+from engine.server.responses import json_response
 from engine.server.uploads import Upload, store
 from engine.server.wire_assets import Refused
 from engine.store.assets import Asset, location_tags
@@ -35,7 +35,7 @@ Answer = Coroutine[Any, Any, web.StreamResponse]
 Handler = Callable[[web.Request], Answer]
 
 
-def told(handler: Handler) -> Handler:
+def asset_errors(handler: Handler) -> Handler:
     """A handler whose refusals are in the form that these routes have."""
 
     @wraps(handler)
@@ -59,7 +59,7 @@ def _refused(refused: Refused) -> web.Response:
     return json_response(wire_assets.refusal(refused), status=refused.status)
 
 
-@told
+@asset_errors
 async def get_assets(request: web.Request) -> web.Response:
     """GET /assets: a page of those that pass the filter."""
     filter = wire_assets.filter(list(request.query.items()))
@@ -69,7 +69,7 @@ async def get_assets(request: web.Request) -> web.Response:
     return json_response(wire_assets.page(found, slice))
 
 
-@told
+@asset_errors
 async def get_asset(request: web.Request) -> web.Response:
     """GET /assets/{id}: one of them; the content of a file that is not huge is hashed for it."""
     asset, assets = await _asset(request), request.app[ENGINE].assets
@@ -79,7 +79,7 @@ async def get_asset(request: web.Request) -> web.Response:
     return json_response(wire_assets.asset(asset))
 
 
-@told
+@asset_errors
 async def put_asset(request: web.Request) -> web.Response:
     """PUT /assets/{id}: another name, user_metadata or preview_id."""
     asset, body = await _asset(request), await json_object(request)
@@ -90,7 +90,7 @@ async def put_asset(request: web.Request) -> web.Response:
     return json_response(wire_assets.asset(await _asset(request)))
 
 
-@told
+@asset_errors
 async def delete_asset(request: web.Request) -> web.Response:
     """DELETE /assets/{id}: list it no more; with delete_content=true its file goes, too."""
     asset, assets = await _asset(request), request.app[ENGINE].assets
@@ -103,7 +103,7 @@ async def delete_asset(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-@told
+@asset_errors
 async def get_content(request: web.Request) -> web.StreamResponse:
     """GET /assets/{id}/content: the bytes; disposition=attachment makes it a download."""
     asset, assets = await _asset(request), request.app[ENGINE].assets
@@ -128,13 +128,13 @@ async def head_hash(request: web.Request) -> web.Response:
     return web.Response(status=404 if found is None else 200)
 
 
-@told
+@asset_errors
 async def post_asset(request: web.Request) -> web.Response:
     """POST /assets: a file, streamed to the folder that its tags name, input by default."""
     folders, assets = request.app[ENGINE].folders, request.app[ENGINE].assets
     upload = Upload(folders.root("temp"))
     try:
-        fields = await received(request, upload, field="file")
+        fields = await read_form(request, upload, field="file")
         tags = wire_assets.form_tags(fields.get("tags", ""))
         body = {**fields, "user_metadata": _json(fields.get("user_metadata"))}
         metadata, name = wire_assets.metadata(body["user_metadata"]), wire_assets.text(body, "name")
@@ -156,7 +156,7 @@ async def post_asset(request: web.Request) -> web.Response:
     return json_response({**shown, "created_new": not known}, status=200 if known else 201)
 
 
-@told
+@asset_errors
 async def post_from_hash(request: web.Request) -> web.Response:
     """POST /assets/from-hash: another asset of a content that is here."""
     body, assets = await json_object(request), request.app[ENGINE].assets
@@ -175,7 +175,7 @@ async def post_from_hash(request: web.Request) -> web.Response:
     return json_response({**shown, "created_new": False}, status=201)
 
 
-@told
+@asset_errors
 async def post_tags(request: web.Request) -> web.Response:
     """POST /assets/{id}/tags: add some."""
     asset, given = await _asset(request), await _tags(request)
@@ -192,7 +192,7 @@ async def post_tags(request: web.Request) -> web.Response:
     )
 
 
-@told
+@asset_errors
 async def delete_tags(request: web.Request) -> web.Response:
     """DELETE /assets/{id}/tags: take some away."""
     asset, given = await _asset(request), await _tags(request)
@@ -209,7 +209,7 @@ async def delete_tags(request: web.Request) -> web.Response:
     )
 
 
-@told
+@asset_errors
 async def get_tags(request: web.Request) -> web.Response:
     """GET /tags: all there are, and how many assets have each."""
     await request.app[ASSET_INDEXER].refresh(PATIENCE_SECONDS)
@@ -217,7 +217,7 @@ async def get_tags(request: web.Request) -> web.Response:
     return json_response(wire_assets.tag_page(found, dict(request.query)))
 
 
-@told
+@asset_errors
 async def refine_tags(request: web.Request) -> web.Response:
     """GET /assets/tags/refine: the tags of the assets that pass a filter."""
     filter = wire_assets.filter(list(request.query.items()))
@@ -226,7 +226,7 @@ async def refine_tags(request: web.Request) -> web.Response:
     return json_response({"tag_counts": {tag.name: tag.count for tag in found}})
 
 
-@told
+@asset_errors
 async def post_seed(request: web.Request) -> web.Response:
     """POST /assets/seed: look at all folders and read what the files contain."""
     indexer = request.app[ASSET_INDEXER]
@@ -249,7 +249,7 @@ async def cancel_seed(request: web.Request) -> web.Response:
     return json_response({"status": "cancelled" if stopped else "idle"})
 
 
-@told
+@asset_errors
 async def post_prune(request: web.Request) -> web.Response:
     """POST /assets/prune: forget the assets whose files are gone."""
     indexer = request.app[ASSET_INDEXER]

@@ -51,7 +51,7 @@ class Catalog:
         """All nodes; a changed folder changes body and etag, and so does a guest's changed node.
 
         Raises:
-            GuestsAway: the worker does not tell of its guests' nodes.
+            CustomNodesUnavailable: the worker does not describe its custom nodes.
         """
         await self._registry.refresh()
         listing, nodes = await asyncio.to_thread(self._list), self._registry.nodes

@@ -10,8 +10,8 @@ from aiohttp import web
 from engine.authoring.errors import MissingFile
 from engine.graph.canvas import to_workflow
 from engine.graph.workflow import is_workflow
-from engine.server.answers import json_response
-from engine.server.keys import ENGINE
+from engine.server.app_keys import ENGINE
+from engine.server.responses import json_response
 
 PACK = "soundstage"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from aiohttp import web
 
 from engine.authoring.errors import MissingFile
-from engine.server.answers import json_response
-from engine.server.keys import ENGINE
+from engine.server.app_keys import ENGINE
+from engine.server.responses import json_response
 from engine.store.folders import safe_join
 
 

@@ -13,14 +13,14 @@ from urllib.parse import quote
 from aiohttp import ETag, web
 
 from engine.authoring.errors import MissingFile
-from engine.authoring.names import climbs, parted
+from engine.authoring.names import has_parent_part, to_posix
 from engine.authoring.protocols import FolderKind
 from engine.server import wire, wire_assets
-from engine.server.answers import json_response
-from engine.server.bodies import BadInput, says_yes, whole
-from engine.server.forms import received
-from engine.server.keys import ENGINE
+from engine.server.app_keys import ENGINE
+from engine.server.multipart import read_form
 from engine.server.pictures import CHANNELS, rendered
+from engine.server.request_parsing import BadInput, says_yes, whole
+from engine.server.responses import json_response
 from engine.server.uploads import Upload, store
 from engine.store.content_hash import PATTERN
 from engine.store.folders import ANNOTATED
@@ -34,7 +34,7 @@ async def view(request: web.Request) -> web.StreamResponse:
     """GET /view: a file, with ranges and validators; or a preview, or channels of it.
 
     A file that is gone is a 404, and with `absent=empty` an empty 204: a page may have many small
-    pictures of what was deleted since, and a browser tells of each 404.
+    pictures of what was deleted since, and a browser logs each 404.
     """
     query = request.query
     try:
@@ -86,7 +86,7 @@ async def _viewed(request: web.Request) -> tuple[Path, str]:
     annotated = ANNOTATED.match(name)
     if annotated is not None:
         name, kind = annotated["name"], annotated["kind"]
-    if not name or name.startswith("/") or climbs(name):
+    if not name or name.startswith("/") or has_parent_part(name):
         raise BadInput(
             "invalid_filename", f"{name!r} is no plain file name.", input_name="filename"
         )
@@ -136,20 +136,20 @@ async def upload_image(request: web.Request) -> web.Response:
     """POST /upload/image: stream a file to disk, then give it its name."""
     upload = Upload(request.app[ENGINE].folders.root("temp"))
     try:
-        return await kept(request, upload, await received(request, upload))
+        return await kept(request, upload, await read_form(request, upload))
     finally:
         await asyncio.to_thread(upload.discard)
 
 
 async def kept(request: web.Request, upload: Upload, fields: dict[str, str]) -> web.Response:
-    """Give an upload its name where the form says; tells that, and the asset that it is now."""
+    """Give an upload its name where the form says; returns that name and its asset."""
     engine = request.app[ENGINE]
     kind = folder_kind(fields.get("type") or "input")
-    subfolder = parted(fields.get("subfolder", ""))
+    subfolder = to_posix(fields.get("subfolder", ""))
     place = posixpath.normpath(posixpath.join(kind, subfolder))
     same = await engine.assets.files_of(place, upload.close())
     root, overwrite = engine.folders.root(kind), says_yes(fields, "overwrite")
     name = await asyncio.to_thread(store, upload, root, subfolder, same, overwrite=overwrite)
     asset = await engine.assets.add(place, name, upload.close(), name, [])
-    told = wire.stored(name, subfolder, kind)
-    return json_response({**told, "asset": wire_assets.brief(asset)})
+    payload = wire.stored(name, subfolder, kind)
+    return json_response({**payload, "asset": wire_assets.brief(asset)})

@@ -14,15 +14,15 @@ from pathlib import Path
 from aiohttp import web
 
 from engine.authoring.errors import MissingFile
-from engine.server.answers import json_response
-from engine.server.keys import USERDATA
+from engine.server.app_keys import USERDATA
+from engine.server.responses import json_response
 from engine.store.folders import safe_join
 from engine.store.userdata import Taken, UserData
 
 FIRST = "index.html"
 STYLE = "user.css"
 FOLDERS = ("workflows", "subgraphs")
-KEPT = {"comfy.templates.json": b"[]", "workflows/.index.json": b"{}"}
+CACHED = {"comfy.templates.json": b"[]", "workflows/.index.json": b"{}"}
 
 
 def routes(root: Path) -> list[web.AbstractRouteDef]:
@@ -70,7 +70,7 @@ async def prepare(app: web.Application) -> None:
 def _prepare(userdata: UserData) -> None:
     for folder in FOLDERS:
         (userdata.root / folder).mkdir(parents=True, exist_ok=True)
-    for name, data in KEPT.items():
+    for name, data in CACHED.items():
         with suppress(Taken):
             userdata.write(name, data, overwrite=False)
 

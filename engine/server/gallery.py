@@ -6,9 +6,9 @@ from typing import Any, get_args
 
 from aiohttp import web
 
-from engine.server.answers import json_response
-from engine.server.bodies import BadInput, whole
-from engine.server.keys import ENGINE
+from engine.server.app_keys import ENGINE
+from engine.server.request_parsing import BadInput, whole
+from engine.server.responses import json_response
 from engine.store.gallery import GalleryFile, GalleryPage, GalleryQuery, MediaKind
 
 LONGEST_PAGE = 500

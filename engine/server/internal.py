@@ -8,10 +8,10 @@ from pathlib import Path
 from aiohttp import web
 
 from engine.server import wire, wire_files
-from engine.server.answers import json_response
-from engine.server.bodies import BadInput, flag, json_object, string
+from engine.server.app_keys import ENGINE, LOGS, SOCKETS
 from engine.server.files import folder_kind
-from engine.server.keys import ENGINE, LOGS, SOCKETS
+from engine.server.request_parsing import BadInput, flag, json_object, string
+from engine.server.responses import json_response
 
 
 async def get_text(request: web.Request) -> web.Response:
@@ -32,7 +32,7 @@ async def subscribe(request: web.Request) -> web.Response:
         raise BadInput("invalid_clientId", "clientId is missing; it names your WebSocket.")
     if not enabled:
         request.app[LOGS].unsubscribe(sid)
-    elif request.app[SOCKETS].listens(sid):
+    elif request.app[SOCKETS].is_connected(sid):
         request.app[LOGS].subscribe(sid)
     else:
         raise BadInput("invalid_clientId", "No WebSocket of that clientId is open; connect first.")
@@ -40,7 +40,7 @@ async def subscribe(request: web.Request) -> web.Response:
 
 
 async def get_folder_paths(request: web.Request) -> web.Response:
-    """GET /internal/folder_paths: where models lie, told from the home on."""
+    """GET /internal/folder_paths: folders of models, relative to the home."""
     folders = request.app[ENGINE].folders
     return json_response(
         {kind: wire_files.model_roots(folders, kind) for kind in folders.model_kinds()}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from aiohttp import web
 
 from engine.server import wire_jobs
-from engine.server.answers import json_response, long_response
-from engine.server.bodies import BadInput, json_object
-from engine.server.keys import ENGINE
+from engine.server.app_keys import ENGINE
+from engine.server.request_parsing import BadInput, json_object
+from engine.server.responses import json_response, long_response
 
 
 async def get_jobs(request: web.Request) -> web.Response:

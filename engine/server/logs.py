@@ -61,6 +61,6 @@ class Logs(logging.Handler):
                 self._loop.call_soon_threadsafe(self._send, line)
 
     def _send(self, line: dict[str, str]) -> None:
-        self._subscribers = {sid for sid in self._subscribers if self._sockets.listens(sid)}
+        self._subscribers = {sid for sid in self._subscribers if self._sockets.is_connected(sid)}
         for sid in self._subscribers:
-            self._sockets.tell(sid, wire.logs([line]))
+            self._sockets.send(sid, wire.logs([line]))

@@ -17,7 +17,7 @@ PATIENCE_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Machine:
-    """The machine now; memory in bytes, 0 where the system does not tell."""
+    """The machine now; memory in bytes, 0 where the system does not report it."""
 
     version: str
     os: str

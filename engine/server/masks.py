@@ -11,10 +11,10 @@ from typing import Any, cast
 from aiohttp import web
 
 from engine.authoring.errors import MissingFile
-from engine.server.bodies import BadInput
+from engine.server.app_keys import ENGINE
 from engine.server.files import folder_kind, kept
-from engine.server.forms import received
-from engine.server.keys import ENGINE
+from engine.server.multipart import read_form
+from engine.server.request_parsing import BadInput
 from engine.server.uploads import Upload
 from engine.store.folders import Folders
 
@@ -31,7 +31,7 @@ async def upload_mask(request: web.Request) -> web.Response:
     upload = Upload(folders.root("temp"))
     masked = Upload(folders.root("temp"))
     try:
-        fields = await received(request, upload)
+        fields = await read_form(request, upload)
         original = _original(folders, fields.get("original_ref"))
         upload.close()
         await asyncio.to_thread(_write, masked, upload, original)

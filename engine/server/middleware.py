@@ -16,9 +16,9 @@ from engine.authoring.errors import BadPath, MissingFile, SoundstageError
 from engine.graph.errors import PromptError
 from engine.run.engine import QueueFull
 from engine.server import wire
-from engine.server.answers import json_response
-from engine.server.bodies import BadInput
-from engine.server.keys import ENGINE
+from engine.server.app_keys import ENGINE
+from engine.server.request_parsing import BadInput
+from engine.server.responses import json_response
 from engine.store.editor_settings import TooLarge
 from engine.store.userdata import Taken
 
@@ -38,7 +38,7 @@ OWN_SITE = ("same-origin", "none")
 
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Bad input is answered with a JSON 4xx; a fault of ours with a 500 that tells nothing."""
+    """Bad input is answered with a JSON 4xx; an internal error with a 500 without details."""
     try:
         return await handler(request)
     except web.HTTPException as error:
@@ -49,8 +49,8 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _answer(request, error)
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
-        told = wire.error("internal_error", "The service failed; its log has the details.")
-        return json_response(told, status=500)
+        payload = wire.error("internal_error", "The service failed; its log has the details.")
+        return json_response(payload, status=500)
 
 
 def _answer(request: web.Request, error: Exception) -> web.Response:
@@ -71,19 +71,19 @@ def _answer(request: web.Request, error: Exception) -> web.Response:
             return json_response(wire.error("too_large", str(error)), status=413)
         case web.RequestPayloadError() | ConnectionError():
             log.info("%s %s broke off: %s", request.method, request.path, error)
-            told = wire.error("invalid_body", "The body broke off or is encoded wrongly.")
-            return json_response(told, status=400)
+            payload = wire.error("invalid_body", "The body broke off or is encoded wrongly.")
+            return json_response(payload, status=400)
         case _:
             log.error("%s %s failed: %s", request.method, request.path, error)
-            told = str(error).replace(str(request.app[ENGINE].folders.home), "HOME")
-            return json_response(wire.error("unavailable", told), status=503)
+            payload = str(error).replace(str(request.app[ENGINE].folders.home), "HOME")
+            return json_response(wire.error("unavailable", payload), status=503)
 
 
 def _http_answer(error: web.HTTPException) -> web.Response:
     default = f"{error.status}: {error.reason}"
     message = error.text if error.text and error.text != default else f"{error.reason}."
-    told = wire.error(error.reason.lower().replace(" ", "_"), message)
-    answer = json_response(told, status=error.status)
+    payload = wire.error(error.reason.lower().replace(" ", "_"), message)
+    answer = json_response(payload, status=error.status)
     if "Allow" in error.headers:
         answer.headers["Allow"] = error.headers["Allow"]
     return answer
@@ -106,8 +106,8 @@ def guard(*, hosts: Collection[str] | None, cors: str | None) -> Middleware:
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         host = request.host
         if len(request.headers.getall("Host", ())) > 1 or not HOST.fullmatch(host):
-            told = "The Host header must be one name or address, and a port perhaps."
-            return json_response(wire.error("invalid_host", told), status=400)
+            payload = "The Host header must be one name or address, and a port perhaps."
+            return json_response(wire.error("invalid_host", payload), status=400)
         if hosts is not None and not _is_local(host) and _name(host) not in hosts:
             return _forbidden(
                 f"The service does not answer to the name {_name(host)!r}; call it by its "

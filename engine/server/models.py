@@ -15,10 +15,10 @@ from safetensors import SafetensorError, safe_open
 from engine.authoring.errors import BadPath, MissingFile
 from engine.authoring.markers import Files
 from engine.server import wire_files
-from engine.server.answers import json_response
-from engine.server.bodies import BadInput
-from engine.server.keys import ENGINE
+from engine.server.app_keys import ENGINE
 from engine.server.pictures import rendered
+from engine.server.request_parsing import BadInput
+from engine.server.responses import json_response
 from engine.store.folders import Folders
 from engine.store.model_paths import ALIASES
 

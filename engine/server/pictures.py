@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.server.bodies import BadInput, whole
+from engine.server.request_parsing import BadInput, whole
 
 if TYPE_CHECKING:
     from PIL import Image

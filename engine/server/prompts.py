@@ -10,8 +10,8 @@ from aiohttp import web
 from engine.graph.literals import short
 from engine.run.engine import Submission
 from engine.server import wire
-from engine.server.answers import json_response, long_response
-from engine.server.bodies import (
+from engine.server.app_keys import ENGINE, PREVIEW_METHOD
+from engine.server.request_parsing import (
     LONGEST_ID,
     BadInput,
     count,
@@ -22,7 +22,7 @@ from engine.server.bodies import (
     string,
     strings,
 )
-from engine.server.keys import ENGINE, PREVIEW_METHOD
+from engine.server.responses import json_response, long_response
 
 LONGEST_SOURCE = 200
 SECRETS = frozenset({"auth_token_comfy_org", "api_key_comfy_org"})

@@ -11,10 +11,10 @@ from aiohttp import web
 from engine.authoring.errors import MissingFile
 from engine.models.one_file import SUFFIXES
 from engine.models.pulls import Offer, Pull
-from engine.server.answers import json_response
-from engine.server.bodies import BadInput, json_object, string
-from engine.server.keys import ENGINE, PULLS
+from engine.server.app_keys import ENGINE, PULLS
 from engine.server.models import NO_MODELS
+from engine.server.request_parsing import BadInput, json_object, string
+from engine.server.responses import json_response
 from engine.store.folders import Folders, safe_join
 from engine.store.model_paths import ALIASES
 
@@ -24,7 +24,7 @@ SHA256 = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.IGNORECASE)
 async def get_pulls(request: web.Request) -> web.Response:
     """GET /pulls: {pulls, offers}: what comes or came, and what comes without an address."""
     pulls = request.app[PULLS]
-    coming, offers = map(_told, pulls.all()), map(_offered, pulls.offers())
+    coming, offers = map(_describe, pulls.all()), map(_offered, pulls.offers())
     return json_response({"pulls": [*coming], "offers": [*offers]})
 
 
@@ -53,7 +53,7 @@ async def post_pull(request: web.Request) -> web.Response:
     pull = request.app[PULLS].begin(folder, name, target, url, wanted)
     if pull is None:
         raise BadInput("no_url", f"url is missing; it says where {name[:200]!r} is.")
-    return json_response(_told(pull))
+    return json_response(_describe(pull))
 
 
 async def delete_pull(request: web.Request) -> web.Response:
@@ -77,7 +77,7 @@ def _named(folders: Folders, body: dict[str, Any]) -> tuple[str, str, Path]:
     return folder, name, safe_join(root, name)
 
 
-def _told(pull: Pull) -> dict[str, Any]:
+def _describe(pull: Pull) -> dict[str, Any]:
     names = ("id", "folder", "name", "source", "state", "done", "total", "error")
     return {name: getattr(pull, name) for name in names}
 

@@ -1,4 +1,4 @@
-"""What clients were told lately, to be told again to one whose connection broke."""
+"""The latest messages of each client, to be sent again after a broken connection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_AWAY = 1000
 AWAY_SECONDS = 600.0
 
 
-class Line:
+class ClientStream:
     """The numbered frames to one client; numbers only grow, also over restarts of the service.
 
     Attributes:
@@ -31,8 +31,8 @@ class Line:
         return len(frame)
 
 
-class Replays:
-    """Lines of all clients, as far as they fit; of those who are gone, for ten minutes.
+class ReplayBuffer:
+    """The streams of all clients, within limits; of disconnected ones for ten minutes.
 
     Args:
         clock: seconds, from whatever time on.
@@ -44,17 +44,17 @@ class Replays:
     ) -> None:
         self._clock = clock
         self._most_bytes = most_bytes
-        self._lines: dict[str, Line] = {}
+        self._lines: dict[str, ClientStream] = {}
         self._away: dict[str, float] = {}  # since when, longest first
-        self._order: deque[tuple[Line, int]] = deque()
+        self._order: deque[tuple[ClientStream, int]] = deque()
         self._bytes = 0
 
-    def came(self, sid: str) -> None:
+    def connect(self, sid: str) -> None:
         """A client is here: from now on its messages are kept."""
         self._away.pop(sid, None)
-        self._lines.setdefault(sid, Line())
+        self._lines.setdefault(sid, ClientStream())
 
-    def left(self, sid: str) -> None:
+    def disconnect(self, sid: str) -> None:
         """Its last connection is gone; it has some minutes to come back."""
         self._away[sid] = now = self._clock()
         for gone, since in [*self._away.items()]:
@@ -65,7 +65,7 @@ class Replays:
             while line.frames:
                 self._bytes -= line.drop()
 
-    def number(self, sid: str) -> int | None:
+    def next_number(self, sid: str) -> int | None:
         """The number of the client's next message; None where nobody will ask for it again."""
         line = self._lines.get(sid)
         if line is None:
@@ -73,7 +73,7 @@ class Replays:
         line.last += 1
         return line.last
 
-    def keep(self, sid: str, number: int, frame: bytes) -> None:
+    def append(self, sid: str, number: int, frame: bytes) -> None:
         """Keep a frame of that number; the oldest of all make room."""
         line = self._lines[sid]
         line.frames.append((number, frame))
@@ -86,7 +86,7 @@ class Replays:
             if oldest.frames and oldest.frames[0][0] == number:
                 self._bytes -= oldest.drop()
 
-    def missed(self, sid: str, since: int) -> tuple[list[bytes], bool]:
+    def since(self, sid: str, since: int) -> tuple[list[bytes], bool]:
         """The client's frames after a number, and whether these are all there were."""
         line = self._lines[sid]
         frames = [frame for number, frame in line.frames if number > since]

@@ -1,4 +1,4 @@
-"""One client's WebSocket: what it is sent waits until it has read what came before."""
+"""One client's WebSocket, with backpressure: frames wait until earlier ones are read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GONE_AFTER = 4096
 LAG_SECONDS = 0.005
 
 
-class Socket:
+class ClientSocket:
     """One client's connection: frames go out in order, at the client's own pace.
 
     What is queued in one turn of the event loop goes out in one write: a system call for each
@@ -24,8 +24,8 @@ class Socket:
 
     def __init__(self, request: web.Request, ws: web.WebSocketResponse) -> None:
         self.wants_metadata = False
-        self.wants_more = False  # what ComfyUI does not tell
-        self.told = 0  # which change of the queue it heard of last
+        self.is_soundstage_client = False  # it gets messages that ComfyUI does not send
+        self.seen_change = 0  # the last change of the queue sent to it
         self._request = request
         self._ws = ws
         self._outbox: deque[tuple[bytes, bool]] = deque()
@@ -69,6 +69,6 @@ class Socket:
             self._request.transport.abort()
 
     async def close(self) -> None:
-        """Say goodbye."""
+        """Send the close frame."""
         self._flush()
         await self._ws.close(code=WSCloseCode.GOING_AWAY, message=b"the service stops")

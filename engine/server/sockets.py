@@ -1,7 +1,7 @@
-"""/ws: who listens, and what each of them hears.
+"""/ws: the WebSocket clients, and the messages that each of them gets.
 
-Only the client that submitted a job hears of it. What no later message outdates is numbered; a
-client that comes back with ``?since=NUMBER`` hears again what came after that number.
+Only the client that submitted a job gets its messages. Messages that no later one outdates are
+numbered; a client that reconnects with ``?since=NUMBER`` gets those after that number again.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from engine.run.engine import Engine
 from engine.run.events import Event, JobFinished, NodePreview, NodeSound, NodeText
 from engine.run.scheduler import QueueChanged
 from engine.server import wire
-from engine.server.bodies import BadInput, whole
-from engine.server.crowd import Crowd
-from engine.server.frames import BINARY, TEXT, framed
-from engine.server.replay import Replays
-from engine.server.socket import Socket
-from engine.server.story import Message, Story
+from engine.server.job_events import JobEventTranslator, Message
+from engine.server.replay import ReplayBuffer
+from engine.server.request_parsing import BadInput, whole
+from engine.server.socket import ClientSocket
+from engine.server.status_broadcaster import StatusBroadcaster
+from engine.server.ws_frames import BINARY, TEXT, encode_ws_frame
 from engine.store.history import Job
 
 HEARTBEAT_SECONDS = 30.0
@@ -36,8 +36,8 @@ class Sockets:
     """All connections by client id, fed by the engine's events.
 
     Args:
-        engine: whose events are told.
-        features: what a client is told that asks for them.
+        engine: its events are sent.
+        features: sent to a client that asks for them.
         heartbeat: seconds of silence after which a client is asked whether it is there; one that
             does not answer within half of that is cut off.
     """
@@ -47,13 +47,13 @@ class Sockets:
     ) -> None:
         self._engine = engine
         self._heartbeat = heartbeat
-        self._features = framed(TEXT, wire.message("feature_flags", features))
-        self._by_sid: dict[str, set[Socket]] = defaultdict(set)
-        self._crowd = Crowd(self._everyone)
-        self._replays = Replays()
-        self._stories: dict[str, Story] = {}
+        self._features = encode_ws_frame(TEXT, wire.message("feature_flags", features))
+        self._by_sid: dict[str, set[ClientSocket]] = defaultdict(set)
+        self._status = StatusBroadcaster(self._everyone)
+        self._replay = ReplayBuffer()
+        self._translators: dict[str, JobEventTranslator] = {}
         self._over: list[Job] = []
-        self._deafen = engine.add_listener(self._hear)
+        self._remove_listener = engine.add_listener(self._on_event)
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """Handle GET /ws?clientId=ID&since=NUMBER until the client goes away."""
@@ -65,59 +65,63 @@ class Sockets:
             heartbeat=self._heartbeat, compress=False, max_msg_size=LONGEST_MESSAGE
         )
         await ws.prepare(request)
-        socket = Socket(request, ws)
-        self._welcome(socket, sid, since)
+        socket = ClientSocket(request, ws)
+        self._connect(socket, sid, since)
         try:
             async for received in ws:
                 if received.type is WSMsgType.TEXT:
                     self._receive(socket, sid, received.data)
         finally:
-            self._leave(socket, sid)
+            self._disconnect(socket, sid)
         if isinstance(ws.exception(), TimeoutError):
             socket.abort("does not answer")  # else it would stay as long as it has not read all
         return ws
 
     async def close(self) -> None:
-        """Stop listening and close every connection."""
-        self._deafen()
+        """Remove the listener and close every connection."""
+        self._remove_listener()
         await asyncio.gather(*(socket.close() for socket in [*self._everyone()]))
 
-    def listens(self, sid: str) -> bool:
+    def is_connected(self, sid: str) -> bool:
         """Whether a client of this id is connected."""
         return sid in self._by_sid
 
-    def tell(self, sid: str, message: Message) -> None:
+    def send(self, sid: str, message: Message) -> None:
         """Send a message to one client, wherever it is connected."""
         _push(self._by_sid.get(sid, ()), message)
 
-    def _everyone(self) -> Iterable[Socket]:
+    def _everyone(self) -> Iterable[ClientSocket]:
         return (socket for sockets in self._by_sid.values() for socket in sockets)
 
-    def _welcome(self, socket: Socket, sid: str, since: int | None) -> None:
+    def _connect(self, socket: ClientSocket, sid: str, since: int | None) -> None:
         self._by_sid[sid].add(socket)
-        self._crowd.welcome(socket)
-        self._replays.came(sid)
+        self._status.add(socket)
+        self._replay.connect(sid)
         _push([socket], wire.status(self._engine.remaining(), sid))
         if since is not None:
-            frames, complete = self._replays.missed(sid, since)
+            frames, complete = self._replay.since(sid, since)
             for frame in frames:
                 socket.push(frame)
             _push([socket], wire.replayed(since, complete))
-        for story in self._stories_of(sid):
-            for message in story.recap():
-                self._push_of(story.job, [socket], message)
+        for translator in self._stories_of(sid):
+            for message in translator.snapshot():
+                self._push_of(translator.job, [socket], message)
 
-    def _stories_of(self, sid: str) -> Iterable[Story]:
-        return (story for story in self._stories.values() if story.job.client_id == sid)
+    def _stories_of(self, sid: str) -> Iterable[JobEventTranslator]:
+        return (
+            translator
+            for translator in self._translators.values()
+            if translator.job.client_id == sid
+        )
 
-    def _leave(self, socket: Socket, sid: str) -> None:
+    def _disconnect(self, socket: ClientSocket, sid: str) -> None:
         self._by_sid[sid].discard(socket)
         if not self._by_sid[sid]:
             del self._by_sid[sid]
-            self._replays.left(sid)
+            self._replay.disconnect(sid)
 
-    def _receive(self, socket: Socket, sid: str, text: str) -> None:
-        """Answer feature_flags; everything else that clients say is ignored."""
+    def _receive(self, socket: ClientSocket, sid: str, text: str) -> None:
+        """Answer feature_flags; all other messages of clients are ignored."""
         try:
             said = msgspec.json.decode(text)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -126,95 +130,99 @@ class Sockets:
             case {"type": "feature_flags", "data": {**wanted}}:
                 socket.wants_metadata = wanted.get("supports_preview_metadata") is True
                 socket.push(self._features)
-                if wanted.get("soundstage") is True and not socket.wants_more:
-                    socket.wants_more = True
-                    self._tell_more(socket, sid)
+                if wanted.get("soundstage") is True and not socket.is_soundstage_client:
+                    socket.is_soundstage_client = True
+                    self._send_snapshot(socket, sid)
             case _:
                 pass
 
-    def _tell_more(self, socket: Socket, sid: str) -> None:
-        """Where the client's jobs stand, with what it now wants to know besides."""
-        for story in self._stories_of(sid):
-            for message in story.recap():
-                self._push_of(story.job, [socket], message)
-            for sound in story.sounds():
-                socket.push(_sound(story, sound))
+    def _send_snapshot(self, socket: ClientSocket, sid: str) -> None:
+        """A snapshot of the client's jobs, with the details that only our own client gets."""
+        for translator in self._stories_of(sid):
+            for message in translator.snapshot():
+                self._push_of(translator.job, [socket], message)
+            for sound in translator.sounds():
+                socket.push(_sound(translator, sound))
 
-    def _hear(self, job: Job | None, event: Event | QueueChanged) -> None:
+    def _on_event(self, job: Job | None, event: Event | QueueChanged) -> None:
         if isinstance(event, QueueChanged):
-            self._crowd.changed(event.remaining, self._listeners(job))
+            self._status.changed(event.remaining, self._listeners(job))
             for over in self._over:
-                self._tell_of(over, wire.executing(over.id, None))
+                self._send_job_message(over, wire.executing(over.id, None))
             self._over.clear()
         elif job is not None:
-            self._hear_job(job, event)
+            self._on_job_event(job, event)
 
-    def _hear_job(self, job: Job, event: Event) -> None:
+    def _on_job_event(self, job: Job, event: Event) -> None:
         if isinstance(event, NodePreview):
-            self._show(job, event)
+            self._send_preview(job, event)
             return
         if isinstance(event, NodeText):
             for socket in self._listeners(job):
-                socket.push(framed(BINARY, wire.node_text(event.node, event.text)), passing=True)
+                socket.push(
+                    encode_ws_frame(BINARY, wire.node_text(event.node, event.text)), passing=True
+                )
             return
-        story = self._stories.setdefault(job.id, Story(job))
+        translator = self._translators.setdefault(job.id, JobEventTranslator(job))
         if isinstance(event, NodeSound):
             for socket in self._listeners(job):
-                if socket.wants_more:
-                    socket.push(_sound(story, event))
-        for message in story.tell(event):
-            self._tell_of(job, message)
+                if socket.is_soundstage_client:
+                    socket.push(_sound(translator, event))
+        for message in translator.translate(event):
+            self._send_job_message(job, message)
         if isinstance(event, JobFinished):
-            del self._stories[job.id]
+            del self._translators[job.id]
             self._over.append(job)
 
-    def _listeners(self, job: Job | None) -> Collection[Socket]:
+    def _listeners(self, job: Job | None) -> Collection[ClientSocket]:
         sid = None if job is None else job.client_id
         return () if sid is None else self._by_sid.get(sid, ())
 
-    def _tell_of(self, job: Job, message: Message) -> None:
+    def _send_job_message(self, job: Job, message: Message) -> None:
         """Send a message on a job, and keep it for a client that may come back."""
         type, sid = message[0], job.client_id
         if type in wire.PASSING:
             self._push_of(job, self._listeners(job), message)
             return
-        number = None if sid is None else self._replays.number(sid)
+        number = None if sid is None else self._replay.next_number(sid)
         if sid is None or number is None:
             return
-        frame = framed(TEXT, wire.message(*message, number))
-        self._replays.keep(sid, number, frame)
+        frame = encode_ws_frame(TEXT, wire.message(*message, number))
+        self._replay.append(sid, number, frame)
         for socket in self._listeners(job):
             socket.push(frame)
 
-    def _push_of(self, job: Job, sockets: Collection[Socket], message: Message) -> None:
-        """Send a message on a job; to those who want that, with when its nodes ran."""
-        wanting = [socket for socket in sockets if socket.wants_more]
+    def _push_of(self, job: Job, sockets: Collection[ClientSocket], message: Message) -> None:
+        """Send a message on a job; to our own clients with the spans of its nodes."""
+        wanting = [socket for socket in sockets if socket.is_soundstage_client]
         record = self._engine.record(job.id) if wanting else None
         if record is not None and message[0] == "progress_state":
             _push(wanting, wire.with_spans(message, record.spans))
-            sockets = [socket for socket in sockets if not socket.wants_more]
+            sockets = [socket for socket in sockets if not socket.is_soundstage_client]
         _push(sockets, message)
 
-    def _show(self, job: Job, event: NodePreview) -> None:
-        story = self._stories.get(job.id, Story(job))
+    def _send_preview(self, job: Job, event: NodePreview) -> None:
+        translator = self._translators.get(job.id, JobEventTranslator(job))
         for socket in self._listeners(job):
             if socket.wants_metadata:
-                frame = wire.preview_with_metadata(job.id, story.spot(event.node), event.picture)
+                frame = wire.preview_with_metadata(
+                    job.id, translator.node_ref(event.node), event.picture
+                )
             else:
                 frame = wire.preview(event.picture)
-            socket.push(framed(BINARY, frame), passing=wire.is_passing(event.picture))
+            socket.push(encode_ws_frame(BINARY, frame), passing=wire.is_passing(event.picture))
 
 
-def _sound(story: Story, event: NodeSound) -> bytes:
-    spot = story.spot(event.node)
-    return framed(BINARY, wire.sound(story.job.id, spot, event.number, event.sound))
+def _sound(translator: JobEventTranslator, event: NodeSound) -> bytes:
+    spot = translator.node_ref(event.node)
+    return encode_ws_frame(BINARY, wire.sound(translator.job.id, spot, event.number, event.sound))
 
 
-def _push(sockets: Collection[Socket], message: Message) -> None:
+def _push(sockets: Collection[ClientSocket], message: Message) -> None:
     if not sockets:
         return
     type, data = message
-    frame = framed(TEXT, wire.message(type, data))
+    frame = encode_ws_frame(TEXT, wire.message(type, data))
     for socket in sockets:
         socket.push(frame, passing=type in wire.PASSING)
 

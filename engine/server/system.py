@@ -6,8 +6,8 @@ from aiohttp import web
 
 from engine.graph.core_nodes import CORE_NODES
 from engine.server import machine, wire
-from engine.server.answers import json_response
-from engine.server.keys import CATALOG, FACTS, FRONT_END_VERSION, UPLOAD_LIMIT
+from engine.server.app_keys import CATALOG, FACTS, FRONT_END_VERSION, UPLOAD_LIMIT
+from engine.server.responses import json_response
 
 PAGE = """<!doctype html>
 <html lang="en">

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from engine.authoring.errors import BadPath
-from engine.authoring.names import CONTROL, LONGEST_PATH, parted
-from engine.server.bodies import BadInput
+from engine.authoring.names import CONTROL, MAX_PATH_BYTES, to_posix
+from engine.server.request_parsing import BadInput
 from engine.store.content_hash import PATTERN, ContentHash, hash_file
 from engine.store.folders import ANNOTATED, is_utf8, safe_join
 from engine.store.outputs import move
@@ -41,7 +41,7 @@ class Upload:
         Raises:
             BadInput: the name is no plain file name.
         """
-        plain = name == Path(parted(name)).name and not CONTROL.search(name) and is_utf8(name)
+        plain = name == Path(to_posix(name)).name and not CONTROL.search(name) and is_utf8(name)
         if not plain or name.startswith(".") or len(name.encode()) > LONGEST_NAME:
             raise BadInput(
                 "bad_path",
@@ -162,8 +162,8 @@ def _free_number(taken: Callable[[int], bool]) -> int:
 
 
 def _folder(root: Path, subfolder: str, name: str) -> Path:
-    if len(f"{subfolder}/{name}".encode()) > LONGEST_PATH:
-        why = f"subfolder and name have over {LONGEST_PATH} bytes"
+    if len(f"{subfolder}/{name}".encode()) > MAX_PATH_BYTES:
+        why = f"subfolder and name have over {MAX_PATH_BYTES} bytes"
         raise BadInput("bad_path", why, input_name="subfolder")
     try:
         folder = safe_join(root, subfolder)

@@ -14,10 +14,10 @@ import posixpath
 from aiohttp import web
 
 from engine.server import wire_files
-from engine.server.answers import json_response
-from engine.server.bodies import BadInput, json_object, json_value, says_yes
+from engine.server.app_keys import SETTINGS, USERDATA
 from engine.server.files import file_headers
-from engine.server.keys import SETTINGS, USERDATA
+from engine.server.request_parsing import BadInput, json_object, json_value, says_yes
+from engine.server.responses import json_response
 
 
 async def get_users(request: web.Request) -> web.Response:
@@ -94,7 +94,7 @@ async def post_file(request: web.Request) -> web.Response:
     stat = await asyncio.to_thread(
         request.app[USERDATA].write, name, data, overwrite=_overwrites(request)
     )
-    return _told(request, name, stat)
+    return _describe(request, name, stat)
 
 
 async def delete_file(request: web.Request) -> web.Response:
@@ -109,13 +109,13 @@ async def move_file(request: web.Request) -> web.Response:
     stat = await asyncio.to_thread(
         request.app[USERDATA].move, name, target, overwrite=_overwrites(request)
     )
-    return _told(request, target, stat)
+    return _describe(request, target, stat)
 
 
-def _told(request: web.Request, name: str, stat: os.stat_result) -> web.Response:
+def _describe(request: web.Request, name: str, stat: os.stat_result) -> web.Response:
     plain = posixpath.normpath(name)
-    told = wire_files.user_file(plain, stat) if says_yes(request.query, "full_info") else plain
-    return json_response(told)
+    payload = wire_files.user_file(plain, stat) if says_yes(request.query, "full_info") else plain
+    return json_response(payload)
 
 
 def _overwrites(request: web.Request) -> bool:

@@ -218,15 +218,15 @@ def replayed(since: int, complete: bool) -> tuple[str, dict[str, Any]]:
 
 
 def status(remaining: int, sid: str | None = None) -> tuple[str, dict[str, Any]]:
-    """The queue's length, to everyone; the first one a socket gets also tells it its `sid`."""
+    """The queue's length, to everyone; the first one a socket gets also has its `sid`."""
     data: dict[str, Any] = {"status": exec_info(remaining)}
     if sid is not None:
         data["sid"] = sid
     return "status", data
 
 
-class Spot(NamedTuple):
-    """A node as clients are told of it.
+class NodeRef(NamedTuple):
+    """A node as messages refer to it.
 
     Attributes:
         display: the node of the prompt that they shall show for one that came by expansion.
@@ -238,17 +238,17 @@ class Spot(NamedTuple):
     parent: str | None = None
 
 
-def executing(job: str, spot: Spot | None) -> tuple[str, dict[str, Any]]:
+def executing(job: str, spot: NodeRef | None) -> tuple[str, dict[str, Any]]:
     """The node that began to run; None: the job is over and its history can be read."""
     if spot is None:
         return "executing", {"node": None, "prompt_id": job}
     return "executing", {"node": spot.node, "display_node": spot.display, "prompt_id": job}
 
 
-def executed(job: str, spot: Spot, shown: Mapping[str, list[Any]]) -> tuple[str, dict[str, Any]]:
+def executed(job: str, spot: NodeRef, shown: Mapping[str, list[Any]]) -> tuple[str, dict[str, Any]]:
     """What an output node shows."""
-    told = {"node": spot.node, "display_node": spot.display, "output": shown, "prompt_id": job}
-    return "executed", told
+    payload = {"node": spot.node, "display_node": spot.display, "output": shown, "prompt_id": job}
+    return "executed", payload
 
 
 def progress(job: str, node: str, value: int, total: int) -> tuple[str, dict[str, Any]]:
@@ -256,12 +256,14 @@ def progress(job: str, node: str, value: int, total: int) -> tuple[str, dict[str
     return "progress", {"value": value, "max": total, "prompt_id": job, "node": node}
 
 
-def node_progress(job: str, spot: Spot, value: float, total: float, state: str) -> dict[str, Any]:
+def node_progress(
+    job: str, spot: NodeRef, value: float, total: float, state: str
+) -> dict[str, Any]:
     """One node in `progress_state`; state is "running" or "finished"."""
     return {"value": value, "max": total, "state": state, **_named(job, spot)}
 
 
-def _named(job: str, spot: Spot) -> dict[str, Any]:
+def _named(job: str, spot: NodeRef) -> dict[str, Any]:
     return {
         "node_id": spot.node,
         "prompt_id": job,
@@ -295,14 +297,14 @@ def preview(picture: bytes) -> bytes:
     return struct.pack(">II", PREVIEW_IMAGE, kind) + picture
 
 
-def preview_with_metadata(job: str, spot: Spot, picture: bytes) -> bytes:
+def preview_with_metadata(job: str, spot: NodeRef, picture: bytes) -> bytes:
     """A preview that says whose it is, for clients that asked for that."""
     kind = "image/png" if picture.startswith(PNG_BEGINS) else "image/jpeg"
     metadata = encoded({**_named(job, spot), "image_type": kind})
     return struct.pack(">II", PREVIEW_IMAGE_WITH_METADATA, len(metadata)) + metadata + picture
 
 
-def sound(job: str, spot: Spot, number: int, file: bytes) -> bytes:
+def sound(job: str, spot: NodeRef, number: int, file: bytes) -> bytes:
     """A piece of what a node is about to give, laid out as a preview with metadata is."""
     metadata = encoded({**_named(job, spot), "number": number, "sound_type": "audio/wav"})
     return struct.pack(">II", SOUND, len(metadata)) + metadata + file

@@ -1,4 +1,4 @@
-"""ComfyUI's JSON for assets: what clients ask for, and what they are told."""
+"""ComfyUI's JSON for assets: requests and responses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 from engine.authoring.errors import SoundstageError
-from engine.server.bodies import whole
+from engine.server.request_parsing import whole
 from engine.store.asset_indexer import AssetIndexer
 from engine.store.assets import Asset, AssetFilter, AssetPage, PageRequest, Sort, TagCount
 
@@ -57,8 +57,8 @@ class Refused(SoundstageError):
 
 def refusal(refused: Refused) -> dict[str, Any]:
     """The body of that answer."""
-    told = {"code": refused.code, "message": str(refused), "details": refused.details}
-    return {"error": told}
+    payload = {"code": refused.code, "message": str(refused), "details": refused.details}
+    return {"error": payload}
 
 
 # --- questions -------------------------------------------------------------------------------
@@ -211,7 +211,7 @@ def text(body: dict[str, Any], name: str, longest: int = 500) -> str | None:
 
 def asset(found: Asset) -> dict[str, Any]:
     """One asset; what there is nothing to say of is left out."""
-    told = {
+    payload = {
         **brief(found),
         "preview_url": _address(found),
         "user_metadata": found.metadata,
@@ -219,7 +219,7 @@ def asset(found: Asset) -> dict[str, Any]:
         "updated_at": _time(found.updated),
         "last_access_time": _time(found.accessed),
     }
-    return told if found.preview is None else told | {"preview_id": found.preview}
+    return payload if found.preview is None else payload | {"preview_id": found.preview}
 
 
 def _address(found: Asset) -> str:
@@ -232,24 +232,24 @@ def _address(found: Asset) -> str:
 
 def brief(found: Asset) -> dict[str, Any]:
     """One asset in the answer of an upload."""
-    told = {
+    payload = {
         "id": found.id,
         "name": found.name,
         "size": found.size,
         "mime_type": mimetypes.guess_type(found.file)[0] or "application/octet-stream",
         "tags": found.tags,
     }
-    return told if found.hash is None else told | {"asset_hash": found.hash}
+    return payload if found.hash is None else payload | {"asset_hash": found.hash}
 
 
 def page(found: AssetPage, asked: PageRequest) -> dict[str, Any]:
     """The answer of GET /assets."""
-    told = {
+    payload = {
         "assets": [asset(one) for one in found.assets],
         "total": found.total,
         "has_more": found.more,
     }
-    return told | {"next_cursor": cursor(found.assets[-1], asked)} if found.more else told
+    return payload | {"next_cursor": cursor(found.assets[-1], asked)} if found.more else payload
 
 
 def tag_page(found: list[TagCount], query: dict[str, str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from engine.store.folders import Folders
 
 
 def model_roots(folders: Folders, kind: str) -> list[str]:
-    """Where models of a kind lie: told from the home on, and of other places the last name."""
+    """Where models of a kind lie: relative to the home, others by their last name."""
     own = folders.root("models")
     return [
         f"models/{root.name}" if root.parent == own else root.name
@@ -27,7 +27,7 @@ def path_index(roots: Sequence[Path], path: Path) -> int:
 def model_file(name: str, index: int, stat: os.stat_result, *, pictured: bool) -> dict[str, Any]:
     """One line of GET /experiment/models/{folder}; `index` counts its folders.
 
-    `pictured` models have a picture beside them, told by a member of our own.
+    `pictured` models have a picture beside them, listed in a member of our own.
     """
     entry = {"name": name, "pathIndex": index, **_times(stat), "size": stat.st_size}
     return entry | ({"preview": True} if pictured else {})

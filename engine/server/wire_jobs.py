@@ -8,7 +8,7 @@ from typing import Any, cast
 from engine.authoring.protocols import WARNINGS
 from engine.run.scheduler import RunRecord
 from engine.server import wire
-from engine.server.bodies import BadInput, is_job_id, whole
+from engine.server.request_parsing import BadInput, is_job_id, whole
 from engine.store.history import HistoryEntry, Job, JobInfo, JobResult, Status
 from engine.store.listing import STATUSES, JobPage, JobQuery, Order
 

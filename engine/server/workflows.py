@@ -9,12 +9,12 @@ from aiohttp import web
 
 from engine.authoring.registry import Registry
 from engine.graph.errors import PromptError
-from engine.graph.settling import settled
+from engine.graph.settling import normalize
 from engine.graph.workflow import to_prompt
-from engine.server.answers import json_response
-from engine.server.bodies import json_object
-from engine.server.keys import ENGINE
+from engine.server.app_keys import ENGINE
 from engine.server.opened import opened
+from engine.server.request_parsing import json_object
+from engine.server.responses import json_response
 
 
 async def convert(request: web.Request) -> web.Response:
@@ -26,7 +26,7 @@ async def convert(request: web.Request) -> web.Response:
 
 
 async def open_file(request: web.Request) -> web.Response:
-    """POST /workflow/open: any file in, the workflow that it carries or tells of out.
+    """POST /workflow/open: any file in, the workflow that it holds or describes out.
 
     The answer is ``{"workflow": ..., "notes": [...]}``: what the editor opens, and in sentences
     what of the file could not be taken over. A file without a graph is a 400, and with
@@ -45,4 +45,4 @@ async def open_file(request: web.Request) -> web.Response:
 
 
 def _converted(document: dict[str, Any], registry: Registry) -> dict[str, Any]:
-    return settled(to_prompt(document, registry), registry, document, choose=True)
+    return normalize(to_prompt(document, registry), registry, document, choose=True)

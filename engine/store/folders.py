@@ -20,7 +20,7 @@ from typing import get_args
 
 from engine.authoring.errors import BadPath, MissingFile
 from engine.authoring.markers import Files, FileSet
-from engine.authoring.names import alike, climbs, parted
+from engine.authoring.names import has_parent_part, match_ignoring_case, to_posix
 from engine.authoring.protocols import File, FolderKind
 from engine.store.model_paths import ALIASES, ModelPaths
 
@@ -147,7 +147,7 @@ class Folders:
         """
         folder = ALIASES.get(folder, folder)
         bundled = self.bundled.get(folder, {})
-        own = bundled.get(alike(name, bundled) or name)
+        own = bundled.get(match_ignoring_case(name, bundled) or name)
         if own is not None and own.exists():
             return own
         roots = self.model_roots(folder)
@@ -239,15 +239,15 @@ def match_spelling(root: Path, name: str) -> str:
     """
     if len(name) > MAX_NAME_LENGTH or _exists(f"{root}/{name}"):
         return name
-    if climbs(name):  # that is for `inside` to judge
+    if has_parent_part(name):  # that is for `inside` to judge
         return name
-    place, parts = str(root), parted(name).split("/")
+    place, parts = str(root), to_posix(name).split("/")
     for number, part in enumerate(parts):
         if part in ("", "."):
             continue
         if not _exists(f"{place}/{part}"):
             try:
-                found = alike(part, os.listdir(place))  # noqa: PTH208 - strings, as in `_names`
+                found = match_ignoring_case(part, os.listdir(place))  # noqa: PTH208 - strings, as in `_names`
             except OSError:
                 found = None
             if found is None:

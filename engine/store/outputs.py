@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.authoring.errors import BadPath, NotSaved
-from engine.authoring.names import LONGEST_PATH, parted
+from engine.authoring.names import MAX_PATH_BYTES, to_posix
 from engine.authoring.protocols import File, FolderKind
 from engine.store.anonymous_files import AnonymousFiles, link
 from engine.store.folders import Folders, safe_join
@@ -106,10 +106,10 @@ class Outputs:
             self._anonymous_files.close()
 
     def _target(self, folder: FolderKind, prefix: str, ending: str) -> _Target:
-        prefix = parted(prefix)
+        prefix = to_posix(prefix)
         stem = Path(prefix)
-        if len(prefix.encode(errors="replace")) > LONGEST_PATH:
-            raise BadPath(f"file name prefix {prefix[:200]!r}... has over {LONGEST_PATH} bytes")
+        if len(prefix.encode(errors="replace")) > MAX_PATH_BYTES:
+            raise BadPath(f"file name prefix {prefix[:200]!r}... has over {MAX_PATH_BYTES} bytes")
         if prefix.endswith("/") or stem.name in ("", ".."):
             raise BadPath(f"file name prefix {prefix!r} names a folder; add a name after it")
         root = self._folders.root(folder)

@@ -21,7 +21,7 @@ from engine import (
     Widget,
     node,
 )
-from engine.authoring.dynamic import flattened
+from engine.authoring.dynamic import flatten
 from engine.authoring.spec import DYNAMIC_CHOICE, GROWING_SLOTS, NodeSpec, Output
 from engine.graph.node_info import node_info
 
@@ -86,7 +86,7 @@ def spec(function: Any) -> NodeSpec:
 
 
 def flat(**given: Any) -> NodeSpec:
-    return flattened(spec(render), {"images": ["1", 0], **given})
+    return flatten(spec(render), {"images": ["1", 0], **given})
 
 
 def test_a_choice_brings_its_inputs_and_no_others():
@@ -130,17 +130,17 @@ def test_a_node_without_such_inputs_is_left_as_it_is():
     def plain(*, value: int) -> int:
         return value
 
-    assert flattened(spec(plain), {"value": 3}) is spec(plain)
+    assert flatten(spec(plain), {"value": 3}) is spec(plain)
 
 
 def test_outputs_beside_an_artifact_and_inputs_that_go_on():
-    assert spec(keep).shows
+    assert spec(keep).is_output
     assert spec(keep).outputs == (Output("first", "STRING"), Output("many", "STRING", each=True))
     returned = spec(keep).function(lists={"list0": [1]})
     assert isinstance(returned, Artifact)
     assert returned.outputs == ("one", ["list0"])
     assert returned.shown == {"text": ["shown"]}
-    assert spec(render).outputs == (Output("images", "IMAGE", passes="images"),)
+    assert spec(render).outputs == (Output("images", "IMAGE", passthrough="images"),)
 
 
 def test_object_info_describes_them():

@@ -34,7 +34,7 @@ from engine import (
     Upload,
     node,
 )
-from engine.authoring.sockets import fits
+from engine.authoring.sockets import is_compatible
 from engine.authoring.spec import MISSING, Input, NodeSpec, Output
 from tests.conftest import CHECKOUT
 
@@ -94,7 +94,7 @@ def test_annotations_make_widgets_of_every_kind():
     assert made["image"].choice == Choice(Files("input"))
     assert made["image"].default is MISSING
     assert made["number"].link_only
-    assert spec(pick).shows
+    assert spec(pick).is_output
     assert spec(pick).outputs == ()
     assert spec(pick).display_name == "Pick one"
     assert (spec(pick).on, spec(pick).pure) == (CPU | GPU, False)
@@ -198,11 +198,11 @@ def test_an_id_is_spaced_for_people(id: str, title: str):
 
 
 def test_comma_lists_and_the_star_fit_each_other():
-    assert fits("IMAGE", "MASK,IMAGE")
-    assert fits("INT,FLOAT", "FLOAT")
-    assert fits("*", "MODEL")
-    assert fits("MODEL", "*")
-    assert not fits("IMAGE", "IMAGES")
+    assert is_compatible("IMAGE", "MASK,IMAGE")
+    assert is_compatible("INT,FLOAT", "FLOAT")
+    assert is_compatible("*", "MODEL")
+    assert is_compatible("MODEL", "*")
+    assert not is_compatible("IMAGE", "IMAGES")
 
 
 HEAD = """

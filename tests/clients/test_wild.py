@@ -43,7 +43,7 @@ def is_whole(prompt: Prompt, known: Registry) -> bool:
     sources = [as_link(value) for node in prompt.values() for value in node["inputs"].values()]
     return (
         all(specs)
-        and any(spec is not None and spec.shows for spec in specs)
+        and any(spec is not None and spec.is_output for spec in specs)
         and all(node["inputs"] for node in prompt.values())
         and all(link.node in prompt for link in sources if link is not None)
     )

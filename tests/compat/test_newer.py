@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from engine.compat.declared import Misdeclared
-from engine.compat.newer import as_v1, newer_classes
 from engine.compat.standins.comfy_io import ComfyExtension, ComfyNode, Schema, comfy_io
+from engine.compat.v3 import as_v1, newer_classes
 from engine.graph.errors import PromptError
 from engine.run.events import NodeFailed
 from tests.compat.conftest import loaded

@@ -208,8 +208,8 @@ def test_limits_are_kept_whatever_their_size():
     (made,) = registry.nodes["Odd"].inputs
     assert made.range is not None
     assert (made.range.min, made.range.max) == (entry[1]["min"], entry[1]["max"])
-    assert registry.nodes["Odd"].described is not None
-    assert registry.nodes["Odd"].described["input"]["required"]["value"] == [*entry]
+    assert registry.nodes["Odd"].object_info is not None
+    assert registry.nodes["Odd"].object_info["input"]["required"]["value"] == [*entry]
 
 
 @pytest.mark.parametrize("value", [-(2**64), 2**80])
@@ -226,8 +226,8 @@ def test_numbers_of_numpy_and_members_of_enums_are_what_they_stand_for():
     number = ("FLOAT", {"default": np.float32(0.5), "max": np.int64(7)})
     registry = loaded({"Odd": a_class({"required": {"value": entry, "number": number}})})
     value, other = registry.nodes["Odd"].inputs
-    assert value.described == [["red", 10**40], {"default": "red"}]
-    assert other.described == ["FLOAT", {"default": 0.5, "max": 7}]
+    assert value.object_info == [["red", 10**40], {"default": "red"}]
+    assert other.object_info == ["FLOAT", {"default": 0.5, "max": 7}]
 
 
 async def test_an_input_may_have_the_name_of_a_parameter_of_ours(tmp_path: Path):

@@ -10,9 +10,9 @@ import pytest
 
 FAULTS = """
 import resource, socket
-from engine.devices.malloc import keep_freed
+from engine.devices.malloc import tune_allocator
 if {keep}:
-    keep_freed(2**23, 2**20)
+    tune_allocator(2**23, 2**20)
 
 here, there = socket.socketpair()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -22,7 +22,7 @@ def held(residency: Residency, *models: Model, device: str = "cpu") -> Lease:
 
 
 def used(residency: Residency, *models: Model, device: str = "cpu") -> None:
-    residency.give_back(held(residency, *models, device=device))
+    residency.release(held(residency, *models, device=device))
 
 
 def test_weights_are_loaded_when_leased_and_kept_after():
@@ -40,7 +40,7 @@ def test_handles_of_one_base_share_weights_and_are_bound_each():
     residency, one, two = Residency({}), Model("a"), Model("a")
     lease = held(residency, one, two)
     assert one.bound is two.bound is not None
-    residency.give_back(lease)
+    residency.release(lease)
     third = Model("a", "lora")
     used(residency, third)
     assert one.bound is not None
@@ -88,11 +88,11 @@ def test_what_is_in_use_stays_over_budget():
     first = held(residency, a)
     second = held(residency, b)
     assert residency.nbytes("cpu") == 200
-    residency.give_back(first)
+    residency.release(first)
     assert residency.nbytes("cpu") == 200, "it leaves when room is needed"
     used(residency, Model("c"))
     assert residency.nbytes("cpu") == 200
-    residency.give_back(second)
+    residency.release(second)
     used(residency, b)
     assert len(b.loads) == 1
 
@@ -111,15 +111,15 @@ def test_another_patch_waits_until_the_weights_are_free():
     residency = Residency({})
     plain, lora = Model("a"), Model("a", "lora")
     woken: list[str] = []
-    residency.on_return(lambda: woken.append("woken"))
+    residency.on_release(lambda: woken.append("woken"))
     lease = held(residency, plain)
     same = held(residency, Model("a"))
     assert residency.lease([lora], "cpu") is None
     assert residency.lease([Model("b"), lora], "cpu") is None, "all or nothing"
     assert residency.lease([lora], "cuda:0") is not None, "other weights"
-    residency.give_back(lease)
+    residency.release(lease)
     assert residency.lease([lora], "cpu") is None
-    residency.give_back(same)
+    residency.release(same)
     assert woken == ["woken", "woken"]
     used(residency, lora)
     assert lora.bound is plain.bound
@@ -131,7 +131,7 @@ def test_a_refused_lease_holds_nothing():
     lease = held(residency, Model("a"))
     assert residency.lease([b, Model("a", "lora")], "cpu") is None
     used(residency, lora)
-    residency.give_back(lease)
+    residency.release(lease)
 
 
 def test_one_base_patched_twice_in_one_node_is_refused():
@@ -146,7 +146,7 @@ def test_no_models_need_no_weights():
     lease = residency.lease([], "cpu")
     assert lease is not None
     residency.load(lease)
-    residency.give_back(lease)
+    residency.release(lease)
 
 
 def test_a_model_that_cannot_be_loaded_is_tried_again():
@@ -156,7 +156,7 @@ def test_a_model_that_cannot_be_loaded_is_tried_again():
     assert lease is not None
     with pytest.raises(OSError, match="truncated"):
         residency.load(lease)
-    residency.give_back(lease)
+    residency.release(lease)
     assert residency.nbytes("cpu") == 0
     used(residency, Model("a", "lora"))
     used(residency, model)
@@ -173,7 +173,7 @@ def test_weights_that_could_not_be_patched_are_loaded_anew():
     assert lease is not None
     with pytest.raises(ValueError, match="no such layer"):
         residency.load(lease)
-    residency.give_back(lease)
+    residency.release(lease)
     used(residency, plain)
     assert plain.bound is not before
     assert plain.bound == Weights("cpu", "")
@@ -186,7 +186,7 @@ def test_one_of_two_models_fails_and_the_other_is_kept():
     assert lease is not None
     with pytest.raises(OSError, match="no"):
         residency.load(lease)
-    residency.give_back(lease)
+    residency.release(lease)
     used(residency, good)
     assert good.loads == ["cpu"]
 
@@ -198,7 +198,7 @@ def test_idle_weights_are_dropped_when_asked():
     lease = held(residency, b)
     residency.unload_idle()
     assert residency.nbytes("cpu") == 100
-    residency.give_back(lease)
+    residency.release(lease)
     used(residency, b)
     assert (len(a.loads), len(b.loads)) == (1, 1)
     used(residency, a)
@@ -232,8 +232,8 @@ def test_lanes_with_more_than_fits_never_lose_what_they_use():
             lease = residency.lease(models, "cpu")
             assert lease is not None
             residency.load(lease)
-            whole &= all(place.loaded is not None for place in lease.places)
-            residency.give_back(lease)
+            whole &= all(place.loaded is not None for place in lease.bases)
+            residency.release(lease)
         return whole
 
     with ThreadPoolExecutor(4) as pool:

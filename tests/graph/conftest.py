@@ -145,9 +145,11 @@ def nodes_here() -> Registry:
         match spec.id:
             case "Everything":
                 judges = frozenset({"i", "c"})
-                changed = replace(spec, id="Judged", check=is_fair, checks=judges)
+                changed = replace(
+                    spec, id="Judged", validate_inputs=is_fair, validated_inputs=judges
+                )
             case "Add":
-                changed = replace(spec, id="Takes", takes_more=True, checks_types=True)
+                changed = replace(spec, id="Takes", takes_more=True, validates_types=True)
             case _:
                 continue
         registry.nodes[changed.id] = changed

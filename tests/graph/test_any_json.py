@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.graph.errors import PromptError
-from engine.graph.keys import Keys
+from engine.graph.keys import CacheKeys
 from engine.graph.prompt import Graph
 from engine.server import wire
 from tests.graph.conftest import Checker, Prompt, n, nodes_here
@@ -74,7 +74,7 @@ def examine(check: Checker, prompt: Prompt, targets: list[str] | None = None) ->
         return
     assert valid.outputs
     graph = Graph.of(valid.prompt, check.registry)
-    keys = Keys("job", check.folders)
+    keys = CacheKeys("job", check.folders)
     keys.add(graph.ordered(valid.outputs), {})
     assert set(valid.outputs) <= keys.made.keys()
     again = check(valid.prompt, targets)

@@ -93,7 +93,7 @@ def test_a_judge_whose_service_is_away_is_an_error_of_the_service(judging: Check
     def away(**_: Any) -> bool:
         raise SoundstageError("the worker is away")
 
-    change(judging, "Even", check=away)
+    change(judging, "Even", validate_inputs=away)
     with pytest.raises(SoundstageError, match="the worker is away"):
         judging(even(4))
 
@@ -104,7 +104,7 @@ def test_range_and_choice_are_left_to_the_judge(check: Checker, judged: bool):
         return True
 
     judges = frozenset({"i", "c"}) if judged else frozenset[str]()
-    change(check, "Everything", check=anything, checks=judges)
+    change(check, "Everything", validate_inputs=anything, validated_inputs=judges)
     inputs = {"i": -1000, "f": 0.5, "free": 0, "s": "", "b": False, "c": "whatever"}
     prompt = {"1": n("Everything", **inputs), "2": n("Save", images=["1", 0], prefix="x")}
     if judged:
@@ -136,7 +136,7 @@ def test_judges_are_asked_side_by_side(judging: Checker):
         await all_asked.wait()
         return True
 
-    change(judging, "Even", check=slow)
+    change(judging, "Even", validate_inputs=slow)
     prompt: Prompt = {}
     for i in range(5):
         prompt[str(i)] = n("Even", value=i, text="")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine.authoring.registry import Registry
 from engine.graph.dynamic_prompts import chosen, numbers, seed_of
-from engine.graph.settling import settled
+from engine.graph.settling import normalize
 from tests.conftest import CHECKOUT
 
 DATA = CHECKOUT / "tests/graph/data/dynamic_prompts.json"
@@ -67,16 +67,16 @@ def test_the_seed_of_a_prompt_is_that_of_all_its_nodes():
 def test_a_submitted_prompt_makes_choices_in_dynamic_widgets_alone():
     known = Registry.installed()
     text = "{day|night} // hidden"
-    made = settled(prompt(text), known, choose=True)
+    made = normalize(prompt(text), known, choose=True)
     assert made["1"]["inputs"]["text"] in ("day ", "night ")
-    assert made == settled(prompt(text), known, choose=True), "the same seed, the same text"
+    assert made == normalize(prompt(text), known, choose=True), "the same seed, the same text"
     assert made["4"]["inputs"]["text"] == text
-    assert settled(prompt(text), known, choose=False)["1"]["inputs"]["text"] == text
-    assert settled(prompt('{"a": 1}'), known, choose=True)["1"]["inputs"]["text"] == '{"a": 1}'
+    assert normalize(prompt(text), known, choose=False)["1"]["inputs"]["text"] == text
+    assert normalize(prompt('{"a": 1}'), known, choose=True)["1"]["inputs"]["text"] == '{"a": 1}'
 
 
 def test_old_names_of_options_are_those_of_today():
     known = Registry.installed()
     node = {"class_type": "KSampler", "inputs": {"sampler_name": "sample_euler"}}
-    made = settled({"1": node}, known, choose=True)
+    made = normalize({"1": node}, known, choose=True)
     assert made["1"]["inputs"]["sampler_name"] == "euler"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine.authoring.registry import Registry
 from engine.graph.file_names import LONGEST_NAME, expanded, filled, unknown
-from engine.graph.settling import settled
+from engine.graph.settling import normalize
 from engine.graph.workflow import to_prompt
 from tests.graph.editor import box, canvas
 
@@ -108,11 +108,11 @@ def test_what_is_known_when_a_file_is_saved():
 
 def test_a_submitted_prompt_has_names_and_the_client_keeps_its_patterns(known: Registry):
     given = prompt("%KSampler.seed%_%date:yyyy%_%width%")
-    made = settled(given, known, choose=False)
+    made = normalize(given, known, choose=False)
     year = datetime.now().astimezone().year
     assert made["save"]["inputs"]["filename_prefix"] == f"{2**63}_{year}_%width%"
     assert given["save"]["inputs"]["filename_prefix"] == "%KSampler.seed%_%date:yyyy%_%width%"
-    assert settled({"1": 5, "2": {"class_type": "SaveImage", "inputs": []}}, known, choose=True)
+    assert normalize({"1": 5, "2": {"class_type": "SaveImage", "inputs": []}}, known, choose=True)
 
 
 def test_a_workflow_says_what_its_nodes_are_called(known: Registry):
@@ -124,5 +124,5 @@ def test_a_workflow_says_what_its_nodes_are_called(known: Registry):
         ],
         [],
     )
-    made = settled(to_prompt(document, known), known, document, choose=True)
+    made = normalize(to_prompt(document, known), known, document, choose=True)
     assert made["3"]["inputs"]["filename_prefix"] == "7_30_8"

@@ -13,9 +13,9 @@ import pytest
 
 from engine import node
 from engine.authoring.registry import Registry
-from engine.graph.keys import Keys, fingerprints
-from engine.graph.plan import CycleError, ordered
+from engine.graph.keys import CacheKeys, fingerprints
 from engine.graph.prompt import Graph
+from engine.graph.topological_sort import CycleError, topological_order
 from tests.graph.conftest import Checker, Prompt, n
 
 
@@ -26,7 +26,7 @@ def keys_of(check: Checker, prompt: Prompt, job: str = "job") -> dict[str, str]:
 
 
 def made(graph: Graph, outputs: list[str], job: str, check: Checker) -> dict[str, str]:
-    nodes, keys = graph.ordered(outputs), Keys(job, check.folders)
+    nodes, keys = graph.ordered(outputs), CacheKeys(job, check.folders)
     keys.add(nodes, asyncio.run(fingerprints(nodes)))
     return keys.made
 
@@ -202,13 +202,13 @@ def test_only_what_the_outputs_need_has_a_key(check: Checker):
 def test_an_order_of_a_cycle_is_refused():
     sources = {"a": ["b"], "b": ["c"], "c": ["b"], "d": list[str]()}
     with pytest.raises(CycleError, match="b -> c -> b"):
-        ordered(["a"], sources.__getitem__)
-    assert ordered(["d"], sources.__getitem__) == ["d"]
+        topological_order(["a"], sources.__getitem__)
+    assert topological_order(["d"], sources.__getitem__) == ["d"]
 
 
 def test_sources_come_before_and_only_once():
     sources = {"end": ["l", "r"], "l": ["top"], "r": ["top", "l"], "top": list[str]()}
-    assert ordered(["end", "l"], sources.__getitem__) == ["top", "l", "r", "end"]
+    assert topological_order(["end", "l"], sources.__getitem__) == ["top", "l", "r", "end"]
 
 
 def test_a_file_whose_name_is_computed_is_looked_at_in_every_job(check: Checker, tmp_path: Path):

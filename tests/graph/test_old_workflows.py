@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from engine.authoring.registry import Registry
 from engine.graph.errors import PromptError
 from engine.graph.prompt import as_link
-from engine.graph.settling import settled
+from engine.graph.settling import normalize
 from engine.graph.workflow import to_prompt
 from tests.conftest import CHECKOUT
 
@@ -172,5 +172,5 @@ def test_what_another_editor_sends_of_the_same_file(shared: Path, known: Registr
     for path in sorted((shared / "review" / "cases").glob("F[12578]_*.json")):
         case = json.loads(path.read_bytes())
         made = to_prompt(case["workflow"], known)
-        made = settled(made, known, case["workflow"], choose=True)
+        made = normalize(made, known, case["workflow"], choose=True)
         assert without_ids(made) == without_ids(case["frontend_1.58.1_prompt"]), path.name

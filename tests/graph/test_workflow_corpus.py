@@ -12,7 +12,7 @@ import pytest
 from engine.authoring.registry import Registry
 from engine.authoring.spec import NodeSpec
 from engine.graph.canvas import to_workflow
-from engine.graph.literals import Unfit, fitted
+from engine.graph.literals import InvalidValue, coerce
 from engine.graph.prompt import as_link, literal
 from engine.graph.workflow import is_workflow, to_prompt
 from engine.store.folders import Folders
@@ -109,8 +109,8 @@ def problems(spec: NodeSpec, inputs: dict[str, Any], folders: Folders) -> list[t
         if as_link(value) is not None:
             continue
         try:
-            fitted(input, literal(value), folders, list)
-        except Unfit as unfit:
+            coerce(input, literal(value), folders, list)
+        except InvalidValue as unfit:
             if unfit.error.type not in ABSENT or not isinstance(value, str):
                 found.append((input.name, unfit.error.message))
     return found

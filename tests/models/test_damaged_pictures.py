@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
-from engine.server.bodies import BadInput
 from engine.server.pictures import rendered
+from engine.server.request_parsing import BadInput
 from media import pictures as media
 from media import png
 from media.values import numbers, opacity, plain

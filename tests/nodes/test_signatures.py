@@ -103,8 +103,8 @@ def problems(spec: NodeSpec, line: re.Match[str]) -> list[str]:
     for said, output in zip(types, spec.outputs, strict=False):
         if spec.id not in PASSED and not said.startswith("MATCH") and said != output.type:
             found.append(f"{spec.id}: output {output}, not {said}")
-    if ("**OUTPUT**" in line["rest"]) != spec.shows:
-        found.append(f"{spec.id}: shows {spec.shows}")
+    if ("**OUTPUT**" in line["rest"]) != spec.is_output:
+        found.append(f"{spec.id}: shows {spec.is_output}")
     lists = "list out" in line["rest"] or " list" in line["outputs"]
     if lists != any(output.each for output in spec.outputs):
         found.append(f"{spec.id}: lists {spec.outputs}")

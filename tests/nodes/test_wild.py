@@ -10,7 +10,7 @@ from typing import Any
 import nodes
 from engine.authoring.registry import Registry
 from engine.authoring.spec import NodeSpec
-from engine.graph.literals import Unfit, fitted
+from engine.graph.literals import InvalidValue, coerce
 from engine.graph.prompt import as_link, literal
 from engine.run.engine import plain_config
 from engine.store.folders import Folders
@@ -40,8 +40,8 @@ def complaints(spec: NodeSpec, given: dict[str, Any], folders: Folders) -> Itera
             continue
         elif not isinstance(value, list):
             try:
-                fitted(input, literal(value), folders, lambda: plain_config(input))  # noqa: B023 - used before the next turn
-            except Unfit as unfit:
+                coerce(input, literal(value), folders, lambda: plain_config(input))  # noqa: B023 - used before the next turn
+            except InvalidValue as unfit:
                 if unfit.error.type not in NOT_HERE:
                     yield f"{spec.id}.{input.name}: {unfit}"
         elif as_link(value) is None:  # pyright: ignore[reportUnknownArgumentType] - JSON

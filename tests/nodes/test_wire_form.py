@@ -32,7 +32,7 @@ async def complaints(
     known: Registry, home: Path, class_type: str, **inputs: Any
 ) -> list[tuple[str, str]]:
     """What is wrong with one node: (type, input)."""
-    shows = known[class_type].shows
+    shows = known[class_type].is_output
     prompt: dict[str, Any] = {
         "1": PICTURE,
         "2": TEXT,

@@ -39,7 +39,7 @@ def needs_of_pick(*, which: str, first: Any, second: Any, log: str) -> list[str]
     return wanted(which, first=first, second=second)
 
 
-@also(lazy=("first", "second"), needs=needs_of_pick)
+@also(lazy=("first", "second"), check_lazy_status=needs_of_pick)
 @node("Pick", category="test")
 def pick(*, which: str, first: int, second: int, log: str = "") -> str:
     """One of two inputs; the other one is None."""
@@ -47,7 +47,7 @@ def pick(*, which: str, first: int, second: int, log: str = "") -> str:
     return f"{first} {second}"
 
 
-@also(lazy=("first", "second"), needs=wanted)
+@also(lazy=("first", "second"), check_lazy_status=wanted)
 @node("PickText", category="test")
 def pick_text(*, which: str, first: str, second: str) -> str:
     """One of two strings."""
@@ -61,7 +61,7 @@ async def needs_of_stages(*, first: Any, second: Any, third: Any) -> list[str]:
     return ["second", "no such input"] if first > 0 and second is None else []
 
 
-@also(lazy=("first", "second", "third"), needs=needs_of_stages)
+@also(lazy=("first", "second", "third"), check_lazy_status=needs_of_stages)
 @node("Stages", category="test")
 def stages(*, first: int, second: int, third: int) -> str:
     """Wants the second input only if the first one is positive, the third one never."""
@@ -72,7 +72,7 @@ def failing_needs(*, first: Any) -> list[str]:
     raise ValueError("cannot say what I need")
 
 
-@also(lazy=("first",), needs=failing_needs)
+@also(lazy=("first",), check_lazy_status=failing_needs)
 @node("CannotAsk", category="test")
 def cannot_ask(*, first: int) -> int:
     """Fails before it runs."""
@@ -102,7 +102,7 @@ def check_even(*, value: Any, text: str = "") -> bool | str:
     return value % 2 == 0 or text or False
 
 
-@also(check=check_even, checks=frozenset({"value"}))
+@also(validate_inputs=check_even, validated_inputs=frozenset({"value"}))
 @node("Even", category="test")
 def even(*, value: int, text: str = "") -> int:
     """Takes even numbers alone."""
@@ -114,7 +114,7 @@ async def check_types(*, input_types: dict[str, str], **_: Any) -> bool | str:
     return input_types == {"value": "STRING"} or f"got {input_types}"
 
 
-@also(check=check_types, checks=frozenset({"value"}), checks_types=True)
+@also(validate_inputs=check_types, validated_inputs=frozenset({"value"}), validates_types=True)
 @node("OnlyText", category="test")
 def only_text(*, value: int) -> str:
     """Says INT but wants a STRING by link."""
@@ -132,7 +132,7 @@ def gather(*, first: int = 0) -> str:
     raise NotImplementedError
 
 
-@also(per_node=True)
+@also(not_idempotent=True)
 @node("Own", category="test")
 def own(run: Run, *, log: str) -> str:
     """The id of the node."""

@@ -26,4 +26,4 @@ def test_a_lazy_input_is_lazy_only_for_a_node_that_can_ask_for_it():
         raise NotImplementedError
 
     assert not spec_of(NODE, function).by_name["value"].lazy
-    assert spec_of(NODE, function, needs=needs).by_name["value"].lazy
+    assert spec_of(NODE, function, check_lazy_status=needs).by_name["value"].lazy

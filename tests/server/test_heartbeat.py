@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 
 from engine.run.engine import Engine
 from engine.server.app import init_app
-from engine.server.keys import SOCKETS
+from engine.server.app_keys import SOCKETS
 from engine.server.sockets import Sockets
 from tests import patience
 from tests.conftest import CHECKOUT
@@ -37,7 +37,7 @@ class Beating:
     async def without(self, sid: str) -> None:
         """Wait until no client of this id is connected."""
         async with asyncio.timeout(patience.SECONDS):
-            while self.sockets.listens(sid):  # noqa: ASYNC110 - a test may look again
+            while self.sockets.is_connected(sid):  # noqa: ASYNC110 - a test may look again
                 await asyncio.sleep(0.01)
 
 
@@ -69,10 +69,10 @@ async def test_a_client_that_no_longer_answers_is_let_go_and_the_others_stay(bea
         assert b'"sid":"sleeper"' in await sleeper.stdout.readline()
         async with connect(f"{beating.address}?clientId=awake", proxy=None) as socket:
             sleeper.send_signal(signal.SIGSTOP)
-            assert beating.sockets.listens("sleeper")
+            assert beating.sockets.is_connected("sleeper")
             await beating.without("sleeper")
             await Ear(socket).nothing_more()
-            assert beating.sockets.listens("awake")
+            assert beating.sockets.is_connected("awake")
         sleeper.send_signal(signal.SIGCONT)
         assert await sleeper.stdout.readline() == b"closed\n"
         assert await sleeper.wait() == 0
@@ -87,7 +87,7 @@ async def test_what_a_client_did_not_read_goes_with_its_connection(beating: Beat
         await full.recv()
         full.transport.pause_reading()
         for _ in range(MANY):
-            beating.sockets.tell("full", ("note", {"text": "x" * 100_000}))
+            beating.sockets.send("full", ("note", {"text": "x" * 100_000}))
         await beating.without("full")
         full.transport.resume_reading()
         read = 0

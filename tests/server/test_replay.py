@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.server.replay import AWAY_SECONDS, MOST_AWAY, MOST_FRAMES, Replays
+from engine.server.replay import AWAY_SECONDS, MOST_AWAY, MOST_FRAMES, ReplayBuffer
 from tests.conftest import ServerFactory
 from tests.server.conftest import Caller, Ear, chain, slow
 
@@ -130,61 +130,61 @@ async def test_a_number_that_is_none_is_refused(call: Caller, since: str):
     assert (status, answer["error"]["type"]) == (400, "invalid_since")
 
 
-def told(replays: Replays, sid: str, count: int, size: int = 1) -> list[int]:
+def told(replays: ReplayBuffer, sid: str, count: int, size: int = 1) -> list[int]:
     """Tell a client so many messages; returns their numbers."""
     found: list[int] = []
     for _ in range(count):
-        number = replays.number(sid)
+        number = replays.next_number(sid)
         assert number is not None
-        replays.keep(sid, number, b"x" * size)
+        replays.append(sid, number, b"x" * size)
         found.append(number)
     return found
 
 
 def test_only_the_newest_frames_of_a_client_are_kept():
-    replays = Replays()
-    assert replays.number("nobody") is None
-    replays.came("me")
+    replays = ReplayBuffer()
+    assert replays.next_number("nobody") is None
+    replays.connect("me")
     sent = told(replays, "me", MOST_FRAMES + 5)
-    assert replays.missed("me", sent[-1]) == ([], True)
-    assert replays.missed("me", sent[4]) == ([b"x"] * MOST_FRAMES, True)
-    frames, complete = replays.missed("me", sent[3])
+    assert replays.since("me", sent[-1]) == ([], True)
+    assert replays.since("me", sent[4]) == ([b"x"] * MOST_FRAMES, True)
+    frames, complete = replays.since("me", sent[3])
     assert (len(frames), complete) == (MOST_FRAMES, False)
-    assert replays.missed("me", sent[-1] + 1) == ([], False), "that number is somebody else's"
+    assert replays.since("me", sent[-1] + 1) == ([], False), "that number is somebody else's"
 
 
 def test_the_oldest_frames_of_all_make_room():
-    replays = Replays(most_bytes=100)
+    replays = ReplayBuffer(most_bytes=100)
     for sid in ("old", "new"):
-        replays.came(sid)
+        replays.connect(sid)
     old, new = told(replays, "old", 5, 10), told(replays, "new", 7, 10)
-    assert replays.missed("old", old[0]) == ([b"x" * 10] * 3, False)
-    assert replays.missed("new", new[0] - 1) == ([b"x" * 10] * 7, True)
-    replays.came("huge")
+    assert replays.since("old", old[0]) == ([b"x" * 10] * 3, False)
+    assert replays.since("new", new[0] - 1) == ([b"x" * 10] * 7, True)
+    replays.connect("huge")
     (number,) = told(replays, "huge", 1, 1000)
-    assert replays.missed("huge", number - 1) == ([], False)
-    assert replays.missed("new", new[0] - 1) == ([], False)
+    assert replays.since("huge", number - 1) == ([], False)
+    assert replays.since("new", new[0] - 1) == ([], False)
     assert len(told(replays, "new", 10, 10)) == 10
 
 
 def test_who_stays_away_for_long_is_forgotten():
     now = [0.0]
-    replays = Replays(clock=lambda: now[0])
+    replays = ReplayBuffer(clock=lambda: now[0])
     for sid in ("a", "b"):
-        replays.came(sid)
+        replays.connect(sid)
         told(replays, sid, 1)
-        replays.left(sid)
+        replays.disconnect(sid)
         now[0] += AWAY_SECONDS * 0.7
-    replays.came("c")
-    replays.left("c")
-    assert replays.number("a") is None
-    assert replays.number("b") is not None
-    replays.came("b")
+    replays.connect("c")
+    replays.disconnect("c")
+    assert replays.next_number("a") is None
+    assert replays.next_number("b") is not None
+    replays.connect("b")
     now[0] += AWAY_SECONDS * 2
-    replays.left("c")
-    assert replays.number("b") is not None, "it came back"
+    replays.disconnect("c")
+    assert replays.next_number("b") is not None, "it came back"
     for number in range(MOST_AWAY + 1):
-        replays.came(str(number))
-        replays.left(str(number))
-    assert replays.number("0") is None
-    assert replays.number(str(MOST_AWAY)) is not None
+        replays.connect(str(number))
+        replays.disconnect(str(number))
+    assert replays.next_number("0") is None
+    assert replays.next_number(str(MOST_AWAY)) is not None

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.authoring.errors import BadPath, MissingFile
-from engine.authoring.names import climbs
+from engine.authoring.names import has_parent_part
 from engine.store.folders import Folders
 from engine.store.outputs import Outputs
 
@@ -55,7 +55,7 @@ def test_whatever_a_prefix_writes_is_read_again(
     path = folders.resolve(file.type, file.subfolder, file.filename)
     assert path.read_bytes() == data
     assert path.is_relative_to(folders.root("output"))
-    assert not climbs(file.filename)
+    assert not has_parent_part(file.filename)
     assert "\\" not in file.subfolder + file.filename
     if file.subfolder:
         on_windows = file.subfolder.replace("/", "\\") + "\\"

@@ -201,7 +201,7 @@ class ModelManagement(ModuleType):
         """
         call = CURRENT.get()
         if call is not None:
-            call.heed()
+            call.check_cancelled()
 
     def is_device_cpu(self, device: Any) -> bool:
         """Whether a torch.device is the CPU."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from engine.authoring.protocols import FolderKind
 from engine.authoring.registry import Registry
 from engine.authoring.spec import NodeSpec
-from engine.compat.inner import Wishes, called
+from engine.compat.inner import Overrides, called
 from engine.graph.keys import names_files
 from engine.graph.node_info import node_info
 from engine.store.folders import Folders
@@ -87,7 +87,7 @@ def core_class(spec: NodeSpec, folders: Folders) -> type[CoreNode]:
         "RETURN_TYPES": tuple(output.type for output in spec.outputs),
         "RETURN_NAMES": tuple(output.name for output in spec.outputs),
         "OUTPUT_IS_LIST": tuple(output.each for output in spec.outputs),
-        "OUTPUT_NODE": spec.shows,
+        "OUTPUT_NODE": spec.is_output,
         "INPUT_IS_LIST": any(input.collects for input in spec.inputs),
         "CATEGORY": spec.category,
         "DESCRIPTION": spec.description,
@@ -98,7 +98,7 @@ def core_class(spec: NodeSpec, folders: Folders) -> type[CoreNode]:
 
 def keeps_texts(spec: NodeSpec) -> bool:
     """Whether what a node saves has texts in it."""
-    return spec.shows and spec.run_parameter is not None
+    return spec.is_output and spec.run_parameter is not None
 
 
 def run(self: CoreNode, *values: Any, **given: Any) -> Any:
@@ -119,7 +119,7 @@ def _run(node: CoreNode, values: tuple[Any, ...], given: dict[str, Any]) -> Any:
         found = {name: given.pop(name) for name in KEPT_TEXTS if name in given}
         texts = found or None
     folder: str | None = vars(node).get("output_dir")
-    return called(spec, given, Wishes(folder, node.prefix_append, texts))
+    return called(spec, given, Overrides(folder, node.prefix_append, texts))
 
 
 def named(spec: NodeSpec, values: Iterable[Any]) -> dict[str, Any]:

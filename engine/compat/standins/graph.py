@@ -194,7 +194,7 @@ class DynamicPrompt:
         return self.original_prompt
 
 
-class Grown(Mapping[str, Entry]):
+class LiveGraph(Mapping[str, Entry]):
     """The nodes of a job that came by expansion, as a prompt has them.
 
     Args:

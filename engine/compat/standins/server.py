@@ -83,12 +83,12 @@ class PromptServer:
         return call.run.job if call is not None else None
 
     def send_sync(self, event: Any, data: Any, sid: str | None = None) -> None:
-        """Send a message to the client whose job runs here; nobody else hears of it."""
+        """Send a message to the client whose job runs here; no other client gets it."""
         call = CURRENT.get()
         if call is None:
             log.info("a pack's message %r is for nobody: no job of it runs here", event)
         elif isinstance(event, str):
-            call.say(event, data)
+            call.send_message(event, data)
         elif event == BinaryEventTypes.UNENCODED_PREVIEW_IMAGE:
             call.progress(0, 1, data)
         else:

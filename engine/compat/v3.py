@@ -11,7 +11,7 @@ from typing import Any
 from engine.authoring.protocols import Blocked
 from engine.compat.call import CURRENT
 from engine.compat.declared import Misdeclared
-from engine.compat.hidden import hidden_value
+from engine.compat.injected import hidden_value
 from engine.compat.plain import text
 from engine.compat.standins.comfy_io import ComfyNode, HiddenHolder, NodeOutput, Schema
 
@@ -29,15 +29,15 @@ def newer_classes(entrypoint: Callable[[], Any]) -> dict[str, Any]:
 
 
 def _node(kind: Any) -> tuple[str, Any]:
-    """A node; one that cannot say what it is, is told of like a V1 class that cannot."""
+    """A node; one that cannot declare itself is reported like such a V1 class."""
     try:
         id, made = as_v1(kind)
         return text(id), made
     except Exception as error:  # noqa: BLE001 - a pack may fail in any way
-        id, told = getattr(kind, "__name__", type(kind).__name__), error
+        id, failure = getattr(kind, "__name__", type(kind).__name__), error
 
     def input_types(_: type) -> None:
-        raise told
+        raise failure
 
     members: dict[str, Any] = {"FUNCTION": "run", "run": input_types, "DISPLAY_NAME": None}
     return id, type("Broken", (), {**members, "INPUT_TYPES": classmethod(input_types)})

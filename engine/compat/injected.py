@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.compat.standins.graph import DynamicPrompt, Grown
+from engine.compat.standins.graph import DynamicPrompt, LiveGraph
 from engine.run.context import NodeContext
 
 
@@ -18,6 +18,6 @@ def hidden_value(kind: str, run: NodeContext) -> Any:
         case "UNIQUE_ID":
             return run.node
         case "DYNPROMPT":
-            return DynamicPrompt(run.prompt, Grown(run.nodes, run.parents), run.parents)
+            return DynamicPrompt(run.prompt, LiveGraph(run.nodes, run.parents), run.parents)
         case _:  # keys of a paid service that this one does not use
             return None

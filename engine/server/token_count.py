@@ -6,9 +6,9 @@ import asyncio
 
 from aiohttp import web
 
-from engine.server.answers import json_response
-from engine.server.bodies import BadInput, json_object, string
-from engine.server.keys import COUNTER
+from engine.server.app_keys import COUNTER
+from engine.server.request_parsing import BadInput, json_object, string
+from engine.server.responses import json_response
 
 LONGEST = 50_000
 

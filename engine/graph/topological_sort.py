@@ -1,4 +1,4 @@
-"""The order of a graph: every node after the nodes it takes from."""
+"""Topological sort: every node after its sources."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ BEGINNING = 10
 
 
 class CycleError(Exception):
-    """Links form a cycle; `nodes` walks it, first and last are the same."""
+    """Links form a cycle of `nodes`, first and last are the same."""
 
     def __init__(self, nodes: list[str]) -> None:
         super().__init__(" -> ".join(nodes))
         self.nodes = nodes
 
 
-class Walk:
-    """A walk back from `outputs` over everything they need; a chain may be of any length.
+class TopologicalSort:
+    """Depth-first search from `outputs` over all their sources; a chain may be of any length.
 
     Attributes:
         order: every node, each after its `sources` unless they form a cycle.
         cycles: first and last node equal; of each tangle one or more. A source that comes later
             in the order than its consumer is the first node of one. There may be as many as there
-            are nodes: of all but the first one only the beginning is told if it is long.
+            are nodes: of all but the first one only the beginning is kept if it is long.
     """
 
     def __init__(self, outputs: Iterable[str], sources: Callable[[str], Iterable[str]]) -> None:
@@ -56,13 +56,13 @@ class Walk:
                     self.cycles.append([*cycle, source] if end >= len(stack) else cycle)
 
 
-def ordered(outputs: Iterable[str], sources: Callable[[str], Iterable[str]]) -> list[str]:
+def topological_order(outputs: Iterable[str], sources: Callable[[str], Iterable[str]]) -> list[str]:
     """The nodes that `outputs` need, each after its `sources`.
 
     Raises:
         CycleError: a node needs itself.
     """
-    walk = Walk(outputs, sources)
+    walk = TopologicalSort(outputs, sources)
     if walk.cycles:
         raise CycleError(walk.cycles[0])
     return walk.order

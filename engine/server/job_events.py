@@ -1,4 +1,4 @@
-"""One job as its client hears it: the engine's events, turned into ComfyUI's messages in order."""
+"""Translates the engine's events of one job into ComfyUI's messages, in order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from engine.run.events import (
     NodeStarted,
 )
 from engine.server import wire
-from engine.server.wire import Spot
+from engine.server.wire import NodeRef
 from engine.store.history import Job
 
 Message = tuple[str, dict[str, Any]]
@@ -31,8 +31,8 @@ SELDOM_SECONDS = 0.25
 MOST_SOUNDS = 128
 
 
-class Story:
-    """What has been told of one job so far; `progress_state` messages repeat all of it.
+class JobEventTranslator:
+    """The progress of one job so far, which every `progress_state` message repeats.
 
     Of a job of very many nodes they come a few times a second only: else their bytes would grow
     with the square of the nodes.
@@ -50,14 +50,14 @@ class Story:
         self._next_state = 0.0
         self._sounds: deque[NodeSound] = deque(maxlen=MOST_SOUNDS)
 
-    def tell(self, event: Event) -> list[Message]:
+    def translate(self, event: Event) -> list[Message]:
         """The messages of an event; pictures and sounds have a binary form and none here."""
         id = self.job.id
         match event:
             case NodeStarted(node):
                 self._running.append(node)
                 state = self._progress(node, 0.0, 1.0, "running")
-                return [*state, wire.executing(id, self.spot(node))]
+                return [*state, wire.executing(id, self.node_ref(node))]
             case NodeProgress(node, value, total):
                 state = self._progress(node, value, total, "running")
                 return [*state, wire.progress(id, node, value, total)]
@@ -66,13 +66,13 @@ class Story:
                 total = self._nodes[node]["max"] if node in self._nodes else 1
                 return self._progress(node, total, total, "finished")
             case NodeOutput(node, shown):
-                return [wire.executed(id, self.spot(node), shown)]
+                return [wire.executed(id, self.node_ref(node), shown)]
             case CustomMessage(name=name, data=data):
                 return [(name, data)]
             case _:
-                return self._tell_of_job(event)
+                return self._translate_job_event(event)
 
-    def _tell_of_job(self, event: Event) -> list[Message]:
+    def _translate_job_event(self, event: Event) -> list[Message]:
         id = self.job.id
         match event:
             case JobStarted(cached, at):
@@ -100,23 +100,23 @@ class Story:
             self._sounds = deque(others, MOST_SOUNDS)
 
     def sounds(self) -> Iterator[NodeSound]:
-        """What sounded lately of the nodes that run."""
+        """The latest sounds of the nodes that run."""
         return (sound for sound in self._sounds if sound.node in self._running)
 
-    def recap(self) -> Iterator[Message]:
-        """For a client that comes back in mid-run: where the job stands."""
+    def snapshot(self) -> Iterator[Message]:
+        """Messages for a client that reconnects in mid-run."""
         if self._nodes:
             yield wire.progress_state(self.job.id, self._nodes)
         if self._running:
-            yield wire.executing(self.job.id, self.spot(self._running[-1]))
+            yield wire.executing(self.job.id, self.node_ref(self._running[-1]))
 
-    def spot(self, node: str) -> Spot:
-        """A node as clients are told of it."""
-        return Spot(node, self._display.get(node, node), self._parents.get(node))
+    def node_ref(self, node: str) -> NodeRef:
+        """A node as messages refer to it."""
+        return NodeRef(node, self._display.get(node, node), self._parents.get(node))
 
     def _progress(self, node: str, value: float, total: float, state: str) -> list[Message]:
-        told = wire.node_progress(self.job.id, self.spot(node), value, total, state)
-        self._nodes[node] = told
+        progress = wire.node_progress(self.job.id, self.node_ref(node), value, total, state)
+        self._nodes[node] = progress
         if len(self._nodes) > MANY:
             now = time.monotonic()
             if now < self._next_state:

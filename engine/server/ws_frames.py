@@ -7,7 +7,7 @@ import struct
 FINAL, TEXT, BINARY = 0x80, 0x1, 0x2
 
 
-def framed(opcode: int, payload: bytes) -> bytes:
+def encode_ws_frame(opcode: int, payload: bytes) -> bytes:
     """A whole message: one frame, not masked (section 5.2)."""
     length = len(payload)
     if length < 126:  # this limit, 126 and 127 are the RFC's

@@ -7,8 +7,8 @@ import asyncio
 from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from engine.server.bodies import BadInput
-from engine.server.keys import UPLOAD_LIMIT
+from engine.server.app_keys import UPLOAD_LIMIT
+from engine.server.request_parsing import BadInput
 from engine.server.uploads import Upload
 
 MOST_PARTS = 16
@@ -16,7 +16,9 @@ LONGEST_FIELD = 64 * 1024
 CHUNK = 1024 * 1024
 
 
-async def received(request: web.Request, upload: Upload, *, field: str = "image") -> dict[str, str]:
+async def read_form(
+    request: web.Request, upload: Upload, *, field: str = "image"
+) -> dict[str, str]:
     """Take in the form: the file, which there must be, goes to `upload`; returns the other fields.
 
     Raises:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from engine.authoring.errors import BadPath, MissingFile
 from engine.authoring.registry import Registry
-from engine.authoring.tokens import Tokens
+from engine.authoring.token_counter import TokenCounter
 from engine.store.folders import Folders
 
 EMBEDDINGS = ("", ".safetensors", ".sft")
 """Endings of files whose header says how many vectors they hold."""
 
 
-class Counter:
+class PromptTokenCounter:
     """Counts tokens; what that needs is imported at the first question."""
 
     def __init__(self, registry: Registry, folders: Folders) -> None:
@@ -23,8 +23,8 @@ class Counter:
         self._folders = folders
 
     @cached_property
-    def _tokens(self) -> Tokens | None:
-        return self._registry.tokens()
+    def _tokens(self) -> TokenCounter | None:
+        return self._registry.token_counter()
 
     def count(self, text: str, checkpoint: str | None) -> tuple[int, int, int]:
         """Tokens of a prompt, how many go into one chunk, and how many chunks they fill.

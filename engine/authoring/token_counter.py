@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 
-class Tokens(Protocol):
+class TokenCounter(Protocol):
     """Knows how text encoders cut texts; a pack brings one (`TOKENS` in its package)."""
 
     def count(

@@ -18,7 +18,7 @@ def json_response(value: Any, *, status: int = 200) -> web.Response:
     )
 
 
-async def long_response(tell: Callable[[], Any]) -> web.Response:
+async def long_response(make: Callable[[], Any]) -> web.Response:
     """The same for what may be megabytes long: put together and encoded in a thread."""
-    body = await asyncio.to_thread(lambda: wire.encoded(tell()))
+    body = await asyncio.to_thread(lambda: wire.encoded(make()))
     return web.Response(body=body, content_type="application/json", charset="utf-8")

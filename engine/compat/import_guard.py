@@ -1,4 +1,4 @@
-"""Packs that take the process down with them are imported once, not again and again."""
+"""Import guard: a pack whose import kills the process is not imported again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-class Attempts:
+class ImportCrashGuard:
     """Notes in a file which pack is being imported, for the next process of the same server.
 
     Args:

@@ -7,9 +7,9 @@ from aiohttp import web
 from engine.models.pulls import Pulls
 from engine.run.engine import Engine
 from engine.server.catalog import Catalog
-from engine.server.counter import Counter
 from engine.server.logs import Logs
 from engine.server.machine import WorkerFacts
+from engine.server.prompt_tokens import PromptTokenCounter
 from engine.server.sockets import Sockets
 from engine.store.asset_indexer import AssetIndexer
 from engine.store.editor_settings import EditorSettings
@@ -17,7 +17,7 @@ from engine.store.userdata import UserData
 
 ENGINE = web.AppKey("engine", Engine)
 CATALOG = web.AppKey("catalog", Catalog)
-COUNTER = web.AppKey("counter", Counter)
+COUNTER = web.AppKey("counter", PromptTokenCounter)
 FACTS = web.AppKey("facts", WorkerFacts)
 SOCKETS = web.AppKey("sockets", Sockets)
 FRONT_END_VERSION = web.AppKey("front_end_version", str)
