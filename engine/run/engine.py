@@ -8,6 +8,7 @@ import logging
 import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -19,7 +20,7 @@ from engine.authoring.spec import Input
 from engine.graph.errors import NodeErrors, PromptError
 from engine.graph.settling import normalize
 from engine.graph.validate import InputConfig, validate
-from engine.run.events import Event, now_ms
+from engine.run.events import Event, JobFinished, now_ms
 from engine.run.process import ProcessWorker
 from engine.run.remote_nodes import CustomNodePacks, RemoteCustomNodes
 from engine.run.scheduler import Listener, QueueChanged, RunRecord, Scheduler
@@ -34,6 +35,8 @@ from engine.store.history import HistoryEntry, Job, JobInfo, RawJob
 from engine.store.listing import JobPage, JobQuery
 from engine.store.model_paths import ModelPaths
 from engine.store.queue import DuplicateJob, Queue
+
+log = logging.getLogger(__name__)
 
 TEMP_SECONDS = 24 * 3600.0
 MAX_WAITING_JOBS = 10_000
@@ -179,7 +182,7 @@ class Engine:
         engine = cls(registry, folders, database, worker, lock)
         engine.max_queue = max_queue
         await worker.start()
-        engine._scheduler.wake()
+        engine._scheduler.start()
         return engine
 
     async def close(self) -> None:
@@ -195,13 +198,10 @@ class Engine:
         Raises:
             PromptError: nothing of it can run; the text says why.
             QueueFull: enough jobs wait.
+            NotWritten: the disk does not take it.
             CustomNodesUnavailable: it has custom nodes, and the worker does not describe them.
         """
-        if self.waiting() >= self.max_queue:
-            raise QueueFull(
-                f"{self.max_queue} jobs wait already; submit this one when some are done, or "
-                "start the service with a larger --max-queue"
-            )
+        self._check_room()
         if submission.number is not None and not math.isfinite(submission.number):
             raise PromptError("invalid_number", "number must be a finite number")
         await self._refresh_custom_nodes(submission.prompt)
@@ -214,6 +214,7 @@ class Engine:
         valid = await validate(
             prompt, self.registry, self.folders, self.describe, submission.targets
         )
+        self._check_room()  # others may have been submitted meanwhile
         job = self._job(submission, valid.prompt, valid.outputs)
         try:
             self._scheduler.submit(job)
@@ -225,6 +226,13 @@ class Engine:
             ) from error
         return Receipt(job.id, job.number, valid.errors)
 
+    def _check_room(self) -> None:
+        if self.waiting() >= self.max_queue:
+            raise QueueFull(
+                f"{self.max_queue} jobs wait already; submit this one when some are done, or "
+                "start the service with a larger --max-queue"
+            )
+
     async def _refresh_custom_nodes(self, prompt: Mapping[str, Any]) -> None:
         """Choices of custom nodes may depend on files, so they are refreshed for each prompt."""
         if self.registry.custom_nodes is not None:
@@ -235,8 +243,8 @@ class Engine:
     def _job(self, submission: Submission, prompt: dict[str, Any], outputs: list[str]) -> Job:
         number = submission.number
         if number is None:
-            next_number = self._queue.next_number()
-            number = -next_number if submission.front else next_number
+            queue = self._queue
+            number = queue.front_number() if submission.front else queue.next_number()
         return Job(
             id=submission.id or str(uuid.uuid4()),
             number=number,
@@ -300,10 +308,19 @@ class Engine:
         return bool(hit)
 
     async def delete_pending(self, ids: Sequence[str] | None) -> int:
-        """Take waiting jobs out of the queue by id, or all of them; returns how many."""
-        removed = self._queue.delete_pending(ids)
-        self._emit(None, QueueChanged(self._queue.remaining))
-        return removed
+        """Take waiting jobs out of the queue by id, or all of them; returns how many.
+
+        Their clients get an end; in the history are those that had begun.
+        """
+        deleted = 0
+        async with aclosing(self._queue.delete_pending(ids)) as batches:
+            async for jobs in batches:
+                deleted += len(jobs)
+                for job in jobs:
+                    self._emit(job, JobFinished("interrupted", now_ms()))
+                self._emit(None, QueueChanged(self._queue.remaining))
+        self._scheduler.wake()
+        return deleted
 
     def move_to_front(self, id: str) -> bool:
         """Let a waiting job start before all others that wait; whether it waited."""
@@ -315,11 +332,18 @@ class Engine:
     async def delete_history(self, ids: Sequence[str] | None) -> None:
         """Forget ended jobs by id, or all of them; the gallery remembers the files they made."""
         await self.gallery.refresh()
-        self._queue.delete_history(ids)
+        await self._queue.delete_history(ids)
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """Drop idle weights; with `free_memory` also the results kept in memory."""
         await self._worker.free(unload_models=unload_models, free_memory=free_memory)
+
+    def store_facts(self) -> Mapping[str, Any]:
+        """Whether the disk takes what is to be stored, and how many ended jobs wait for it."""
+        return {
+            "write_error": self._scheduler.write_error,
+            "unwritten_jobs": self._scheduler.unwritten,
+        }
 
     async def worker_facts(self) -> Mapping[str, Any]:
         """Versions, devices and memory as the worker sees them; empty while it is not up."""
@@ -336,7 +360,10 @@ class Engine:
 
     def _emit(self, job: Job | None, event: Event | QueueChanged) -> None:
         for listener in self._listeners:
-            listener(job, event)
+            try:
+                listener(job, event)
+            except Exception:
+                log.exception("a listener failed on %s", type(event).__name__)
 
 
 def _level() -> str:

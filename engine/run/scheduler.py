@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
@@ -25,12 +27,15 @@ from engine.run.events import (
 )
 from engine.run.worker import Worker
 from engine.store.history import Failure, Job, JobResult, Span
-from engine.store.queue import Queue
+from engine.store.queue import NotHeld, Queue
 
 log = logging.getLogger(__name__)
 
 MAX_RUNNING_JOBS = 4
 MAX_ATTEMPTS = 2
+FIRST_RETRY_SECONDS = 0.1
+TICK_SECONDS = 5.0
+"""Between looks for what was missed, and the longest pause between attempts to write."""
 
 
 class QueueChanged(Struct, frozen=True):
@@ -48,6 +53,9 @@ class Scheduler:
     Several jobs run at once, so that lanes never idle and steps of many users are batched. A job
     that was running when a worker died is quarantined: tried once more, exclusively; if the worker
     dies again, the job fails with that reason.
+
+    What the store does not take, on a full disk, is written as soon as it does. Until then its job
+    counts as running, and no other one starts. A periodic tick starts what was missed.
     """
 
     def __init__(self, queue: Queue, worker: Worker, emit: Listener) -> None:
@@ -57,6 +65,71 @@ class Scheduler:
         self._records: dict[str, RunRecord] = {}
         self._quarantined = False
         self._closed = False
+        self._unwritten: deque[_Transition] = deque()
+        self._retry_seconds = FIRST_RETRY_SECONDS
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def unwritten(self) -> int:
+        """How many jobs have ended, or shall wait again, that the store does not know of yet."""
+        return len(self._unwritten)
+
+    @property
+    def write_error(self) -> str | None:
+        """Why the store did not take the last write; None: it did."""
+        return self._queue.write_error
+
+    def start(self) -> None:
+        """Start the jobs that wait, now and whenever one may start."""
+        self._tick()
+
+    def _tick(self) -> None:
+        """Look for what was missed: transitions to write, jobs to start."""
+        self._set_timer(TICK_SECONDS)
+        self._write_transitions()
+        if self._unwritten:
+            return
+        try:
+            self._queue.check()
+        except SoundstageError as error:
+            self._try_again_soon(error)
+        else:
+            self.wake()
+
+    def _set_timer(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._tick)
+
+    def _try_again_soon(self, error: SoundstageError) -> None:
+        """After a failed write, tick after a pause that grows."""
+        log.error("the queue waits until it can be written: %s", error)
+        self._set_timer(self._retry_seconds)
+        self._retry_seconds = min(2 * self._retry_seconds, TICK_SECONDS)
+
+    def _write(self, job: Job, write: Callable[[], None], then: Callable[[], None]) -> None:
+        """Write a transition of a job to the store, now or when it takes it; `then` follows."""
+        self._unwritten.append(_Transition(job, write, then))
+        if len(self._unwritten) == 1:
+            self._write_transitions()
+
+    def _write_transitions(self) -> None:
+        """Write what the store has not taken yet, in order."""
+        while self._unwritten:
+            job, write, then = self._unwritten[0]
+            try:
+                write()
+            except NotHeld:
+                log.exception("job %s is in another state than it should be", job.id)
+            except SoundstageError as error:
+                self._try_again_soon(error)
+                return
+            except Exception:
+                log.exception("the state of job %s cannot be stored", job.id)
+            self._unwritten.popleft()
+            self._retry_seconds = FIRST_RETRY_SECONDS
+            del self._records[job.id]
+            then()
 
     def submit(self, job: Job) -> None:
         """Commit a job; it starts when its turn comes, perhaps at once.
@@ -77,8 +150,8 @@ class Scheduler:
         while self._has_room:
             try:
                 job = self._queue.claim(exclusive=not self._records)
-            except SoundstageError:
-                log.exception("no job can be taken from the queue")
+            except SoundstageError as error:
+                self._try_again_soon(error)
                 return
             if job is None:
                 return
@@ -86,7 +159,8 @@ class Scheduler:
 
     @property
     def _has_room(self) -> bool:
-        return not self._closed and not self._quarantined and len(self._records) < MAX_RUNNING_JOBS
+        held = self._closed or self._quarantined or self._unwritten
+        return not held and len(self._records) < MAX_RUNNING_JOBS
 
     def _start(self, job: Job) -> None:
         self._quarantined = job.attempts > 0
@@ -105,7 +179,11 @@ class Scheduler:
 
     def close(self) -> None:
         """Take no more jobs and leave those that run; they start again with the next engine."""
+        self._write_transitions()
         self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _on_event(self, job: Job, event: Event) -> None:
         """Handle an event of a running job; the last one makes room for the next job."""
@@ -124,7 +202,6 @@ class Scheduler:
         except Exception:
             log.exception("an event of job %s could not be handled", job.id)
         if isinstance(event, JobFinished | JobLost):
-            del self._records[job.id]
             self._quarantined = False
             self.wake()
 
@@ -132,7 +209,7 @@ class Scheduler:
         attempts = job.attempts + 1
         if attempts < MAX_ATTEMPTS:
             log.warning("%s; job %s starts again, exclusively", lost.reason, job.id)
-            self._queue.requeue(job, attempts=attempts)
+            self._write(job, lambda: self._queue.requeue(job, attempts=attempts), lambda: None)
             return
         text = (
             f"the worker process died {attempts} times while it ran this job, so the job is not "
@@ -145,13 +222,21 @@ class Scheduler:
 
     def _finish(self, job: Job, record: RunRecord, ended: JobFinished) -> None:
         """Write the history first: a client that receives the end can read it there."""
-        try:
-            self._queue.finish(job, record.result(ended))
-        except SoundstageError as error:
-            log.exception("the end of job %s could not be written", job.id)
-            ended = self._failed(f"its end could not be written: {error}", "StoreError")
-        self._emit(job, ended)
-        self._emit(job, QueueChanged(self._queue.remaining))
+        outcome = record.result(ended)
+
+        def emit() -> None:
+            self._emit(job, ended)
+            self._emit(job, QueueChanged(self._queue.remaining))
+
+        self._write(job, lambda: self._queue.finish(job, outcome), emit)
+
+
+class _Transition(NamedTuple):
+    """A change of a job's state on its way to the store, and what follows when it is there."""
+
+    job: Job
+    write: Callable[[], None]
+    then: Callable[[], None]
 
 
 class RunRecord:

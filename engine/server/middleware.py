@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import logging
 import re
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -19,6 +21,7 @@ from engine.server import wire
 from engine.server.app_keys import ENGINE
 from engine.server.request_parsing import BadInput
 from engine.server.responses import json_response
+from engine.store.db import NotWritten
 from engine.store.editor_settings import TooLarge
 from engine.store.userdata import Taken
 
@@ -36,6 +39,26 @@ OWN_SITE = ("same-origin", "none")
 """What browsers say in Sec-Fetch-Site of the service's own pages, and of an address typed in."""
 
 
+class _Refusal(NamedTuple):
+    """How clients are answered: the status of HTTP, and the type of the error in the body."""
+
+    status: int
+    type: str
+
+
+NO_ROOM = _Refusal(507, "no_room")
+UNAVAILABLE = _Refusal(503, "unavailable")
+REFUSALS: Mapping[type[Exception], _Refusal] = {
+    BadPath: _Refusal(403, "bad_path"),
+    MissingFile: _Refusal(404, "missing_file"),
+    Taken: _Refusal(409, "taken"),
+    TooLarge: _Refusal(413, "too_large"),
+    QueueFull: _Refusal(429, "queue_full"),
+    NotWritten: NO_ROOM,
+}
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Bad input is answered with a JSON 4xx; an internal error with a 500 without details."""
@@ -47,7 +70,9 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _http_answer(error)
     except (SoundstageError, web.RequestPayloadError, ConnectionError) as error:
         return _answer(request, error)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            return _answer(request, error)
         log.exception("%s %s failed", request.method, request.path)
         payload = wire.error("internal_error", "The service failed; its log has the details.")
         return json_response(payload, status=500)
@@ -59,24 +84,20 @@ def _answer(request: web.Request, error: Exception) -> web.Response:
             return json_response(wire.error(error.type, str(error), **error.facts), status=400)
         case PromptError():
             return json_response(wire.prompt_error(error), status=400)
-        case BadPath():
-            return json_response(wire.error("bad_path", str(error)), status=403)
-        case MissingFile():
-            return json_response(wire.error("missing_file", str(error)), status=404)
-        case Taken():
-            return json_response(wire.error("taken", str(error)), status=409)
-        case QueueFull():
-            return json_response(wire.error("queue_full", str(error)), status=429)
-        case TooLarge():
-            return json_response(wire.error("too_large", str(error)), status=413)
         case web.RequestPayloadError() | ConnectionError():
             log.info("%s %s broke off: %s", request.method, request.path, error)
             payload = wire.error("invalid_body", "The body broke off or is encoded wrongly.")
             return json_response(payload, status=400)
-        case _:
+        case OSError():
             log.error("%s %s failed: %s", request.method, request.path, error)
+            payload = f"The disk does not take the file: {error.strerror}. Make room on it."
+            return json_response(wire.error(NO_ROOM.type, payload), status=NO_ROOM.status)
+        case _:
+            refusal = REFUSALS.get(type(error), UNAVAILABLE)
+            if refusal.status >= 500:
+                log.error("%s %s failed: %s", request.method, request.path, error)
             payload = str(error).replace(str(request.app[ENGINE].folders.home), "HOME")
-            return json_response(wire.error("unavailable", payload), status=503)
+            return json_response(wire.error(refusal.type, payload), status=refusal.status)
 
 
 def _http_answer(error: web.HTTPException) -> web.Response:

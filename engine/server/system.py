@@ -6,7 +6,7 @@ from aiohttp import web
 
 from engine.graph.core_nodes import CORE_NODES
 from engine.server import machine, wire
-from engine.server.app_keys import CATALOG, FACTS, FRONT_END_VERSION, UPLOAD_LIMIT
+from engine.server.app_keys import CATALOG, ENGINE, FACTS, FRONT_END_VERSION, UPLOAD_LIMIT
 from engine.server.responses import json_response
 
 PAGE = """<!doctype html>
@@ -37,10 +37,11 @@ async def page(_request: web.Request) -> web.Response:
 
 
 async def system_stats(request: web.Request) -> web.Response:
-    """GET /system_stats: the machine, its memory and its devices."""
+    """GET /system_stats: the machine, its memory and its devices; what the store waits for."""
     facts = await request.app[FACTS].now()
     front_end = request.app[FRONT_END_VERSION]
-    return json_response(wire.system_stats(machine.look(), facts, front_end))
+    stats = wire.system_stats(machine.look(), facts, front_end)
+    return json_response({**stats, "store": request.app[ENGINE].store_facts()})
 
 
 async def features(request: web.Request) -> web.Response:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,6 +26,12 @@ T = TypeVar("T")
 BUSY_SECONDS = 5
 CHECKPOINT_WRITES = 500
 CHECKPOINT_PAGES = 10_000  # if the thread cannot keep up
+UNWRITABLE = ("SQLITE_IOERR", "SQLITE_READONLY")
+"""What the names of SQLite's errors begin with where the disk does not take a write."""
+
+
+class NotWritten(SoundstageError):
+    """The disk does not take what was to be stored: it is full, or cannot be written to."""
 
 
 class Database:
@@ -33,13 +40,18 @@ class Database:
     A commit is on disk as far as a killed process goes (WAL, synchronous=NORMAL); only a power cut
     can take the last instants. What waits for the disk, moving the log into the file, is done in
     the readers' thread.
+
+    Attributes:
+        write_error: why the last write failed; None: it did not.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.write_error: str | None = None
         self._path = path
         self._connection: sqlite3.Connection | None = connection
         self._reader: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"db {path.name}")
+        self._lock = threading.Lock()  # SQLite's own would let writers sleep for each other
         self._writes = 0
 
     @classmethod
@@ -66,12 +78,39 @@ class Database:
         """Run `function` in a transaction of its own, at once; committed when this returns.
 
         Raises:
+            NotWritten: the disk is full, or cannot be written to.
             SoundstageError: the file cannot be used any more, or was closed.
             sqlite3.IntegrityError: the changes break a rule of the schema.
             Exception: whatever `function` raised.
         """
         with self._writing() as connection:
             return transacted(connection, function)
+
+    async def write_later(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `function` in a transaction in the thread; other writes wait until it is done.
+
+        Raises:
+            NotWritten, SoundstageError, sqlite3.IntegrityError, Exception: as `write`.
+        """
+
+        def run() -> T:
+            with self._writing():
+                answer = transacted(self._reading(), function)
+                self.write_error = None
+                return answer
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, run)
+
+    def probe(self) -> None:
+        """Write something that changes nothing, to see whether the disk takes it.
+
+        Raises:
+            NotWritten: it does not.
+        """
+        with self._writing() as connection:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            connection.execute(f"PRAGMA user_version={version}")
+            self.write_error = None
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> list[Any]:
         """Run one statement, a transaction in itself, at once; its rows.
@@ -88,11 +127,17 @@ class Database:
         if self._connection is None:
             raise SoundstageError(f"{self._path} is closed")
         try:
-            yield self._connection
+            with self._lock:
+                before = self._connection.total_changes
+                yield self._connection
+                if self._connection.total_changes != before:
+                    self.write_error = None
         except sqlite3.IntegrityError:
             raise
         except sqlite3.Error as error:
-            raise failure(self._path, error) from error
+            failed = failure(self._path, error)
+            self.write_error = str(failed)
+            raise failed from error
         self._writes += 1
         if self._writes % CHECKPOINT_WRITES == 0:
             self._thread.submit(self._checkpoint)
@@ -147,6 +192,13 @@ def transacted(connection: sqlite3.Connection, function: Callable[[sqlite3.Conne
 
 def failure(path: Path, error: sqlite3.Error) -> SoundstageError:
     """An error of SQLite itself, with the name of the file."""
+    name = getattr(error, "sqlite_errorname", "")  # Python's own errors have none
+    if name == "SQLITE_FULL":
+        return NotWritten(f"{path} cannot be written: the disk is full; make room on it")
+    if name.startswith(UNWRITABLE):
+        return NotWritten(
+            f"{path} cannot be written ({error}); make room on its disk, or let it be written to"
+        )
     return SoundstageError(f"{path} cannot be used: {error}")
 
 

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from engine.authoring.errors import SoundstageError
-from engine.store.db import Database
+from engine.store.db import Database, NotWritten
 from engine.store.history import Failure, Job, JobResult
 from engine.store.listing import JobQuery
-from engine.store.queue import HISTORY_LIMIT, DuplicateJob, Queue
+from engine.store.queue import HISTORY_LIMIT, DuplicateJob, NotHeld, Queue
 
 
 def job(id: str, number: float = 1) -> Job:
@@ -31,6 +31,10 @@ async def queue(database: Database) -> Queue:
 def claimed(queue: Queue) -> str | None:
     found = queue.claim(exclusive=True)
     return None if found is None else found.id
+
+
+async def deleted(queue: Queue, ids: list[str] | None) -> int:
+    return sum([len(jobs) async for jobs in queue.delete_pending(ids)])
 
 
 async def test_the_smallest_number_is_next_and_the_older_of_equals(queue: Queue):
@@ -197,14 +201,14 @@ async def test_deleting_takes_only_what_waits_or_only_what_ended(queue: Queue):
     queue.finish(ended, DONE)
     queue.claim(exclusive=True)
 
-    assert queue.delete_pending(["waits 2", "runs", "ended", "nobody"]) == 1
-    assert queue.delete_history(["runs", "waits 1", "ended"]) == 1
+    assert await deleted(queue, ["waits 2", "runs", "ended", "nobody"]) == 1
+    assert await queue.delete_history(["runs", "waits 1", "ended"]) == 1
     assert (await queue.history_entry("ended"), queue.remaining) == (None, 3)
-    assert queue.delete_pending(None) == 2
-    assert queue.delete_pending(None) == 0
+    assert await deleted(queue, None) == 2
+    assert await deleted(queue, None) == 0
     assert queue.remaining == 1
     assert [j.id for j in await queue.running()] == ["runs"]
-    assert queue.delete_history(None) == 0
+    assert await queue.delete_history(None) == 0
 
 
 async def test_each_of_many_is_claimed_once(queue: Queue):
@@ -228,3 +232,94 @@ async def test_a_job_put_as_claimed_runs_and_waits_again_after_a_restart(tmp_pat
     again = await Database.open(tmp_path / "a.db")
     assert (Queue.open(again).waiting, claimed(Queue.open(again))) == (2, "runs")
     await again.close()
+
+
+async def test_numbers_that_are_used_up_by_nothing_let_no_new_job_overtake_after_a_restart(
+    tmp_path: Path,
+):
+    first = await Database.open(tmp_path / "a.db")
+    queue = Queue.open(first)
+    queue.put(job("old 1", queue.next_number()))
+    for _ in range(50):
+        with pytest.raises(DuplicateJob):
+            queue.put(job("old 1", queue.next_number()))
+        queue.move_to_front("nobody")
+    queue.put(job("old 2", queue.next_number()))
+    await first.close()
+
+    second = await Database.open(tmp_path / "a.db")
+    queue = Queue.open(second)
+    queue.put(job("new", queue.next_number()))
+    queue.put(job("front", queue.front_number()))
+    assert queue.move_to_front("old 2")
+    queue.put(job("very front", queue.front_number()))
+    order = ["very front", "old 2", "front", "old 1", "new"]
+    assert [waiting.id for waiting in await queue.pending()] == order
+    await second.close()
+
+
+async def test_only_a_running_job_ends_or_waits_again_and_only_under_its_lease(
+    database: Database,
+):
+    holder, other = Queue.open(database), Queue.open(database)
+    waits = job("waits")
+    holder.put(waits)
+    with pytest.raises(NotHeld, match="waits is not running here"):
+        holder.finish(waits, DONE)
+    with pytest.raises(NotHeld):
+        holder.requeue(waits, attempts=1)
+    assert claimed(holder) == "waits"
+    with pytest.raises(NotHeld):
+        other.finish(waits, DONE)
+    with pytest.raises(NotHeld):
+        other.requeue(waits, attempts=1)
+    assert (holder.waiting, holder.running_count) == (0, 1)
+    holder.finish(waits, DONE)
+    with pytest.raises(NotHeld):
+        holder.finish(waits, DONE)
+    assert (holder.waiting, holder.running_count) == (0, 0)
+    assert [entry.job.id for entry in await holder.history(None, None)] == ["waits"]
+
+
+async def test_what_the_disk_does_not_take_changes_no_count_and_no_job(database: Database):
+    queue = Queue.open(database)
+    for id in ("runs", "waits"):
+        queue.put(job(id, queue.next_number()))
+    assert claimed(queue) == "runs"
+    database.execute("PRAGMA query_only=ON")
+    for write in (
+        lambda: queue.put(job("new", queue.next_number())),
+        lambda: queue.claim(exclusive=True),
+        lambda: queue.finish(job("runs"), DONE),
+        lambda: queue.requeue(job("runs"), attempts=1),
+        queue.check,
+    ):
+        with pytest.raises(NotWritten, match="cannot be written"):
+            write()
+        assert (queue.waiting, queue.running_count) == (1, 1)
+        assert queue.write_error is not None
+    database.execute("PRAGMA query_only=OFF")
+    queue.check()
+    assert queue.write_error is None
+    queue.finish(job("runs"), DONE)
+    assert claimed(queue) == "waits"
+    assert queue.next_number() == 3
+
+
+async def test_a_waiting_job_that_had_begun_ends_in_the_history_when_it_is_deleted(queue: Queue):
+    for id in ("begun", "waits"):
+        queue.put(job(id, queue.next_number()))
+    assert claimed(queue) == "begun"
+    queue.requeue(job("begun"), attempts=1)
+    assert await deleted(queue, None) == 2
+    assert queue.remaining == 0
+    history = await queue.history(None, None)
+    assert [(entry.job.id, entry.outcome.status) for entry in history] == [("begun", "interrupted")]
+
+
+async def test_no_job_starts_that_is_about_to_be_deleted(queue: Queue):
+    for number in range(50):
+        queue.put(job(str(number), queue.next_number()))
+    async for _ in queue.delete_pending(None):
+        assert claimed(queue) is None
+    assert queue.remaining == 0

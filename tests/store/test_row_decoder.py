@@ -112,7 +112,7 @@ async def test_one_that_ended_hides_no_other_one(
             (picture,) = (await gallery.page(Files())).files
             assert picture.job == "after"
     assert len([line for line in caplog.messages if "'bad'" in line]) in (1, 2)
-    assert queue.delete_history(["bad"]) == 1
+    assert await queue.delete_history(["bad"]) == 1
     assert (await queue.page(LIST)).total == 2
 
 
@@ -121,7 +121,7 @@ async def test_all_of_them_can_be_cleared(database: Database):
         put(database, f"bad {place}", job, outcome, place)
     queue = Queue.open(database)
     assert await queue.history(None, None) == []
-    assert queue.delete_history(None) == len(BAD_ROWS)
+    assert await queue.delete_history(None) == len(BAD_ROWS)
     assert (await queue.page(LIST)).total == 0
 
 
@@ -149,4 +149,4 @@ async def test_one_that_waits_keeps_no_other_one_from_running(database: Database
     assert queue.remaining == 1
     assert await queue.running() != []
     assert queue.claim(exclusive=True) is None
-    assert queue.delete_history(None) == 1
+    assert await queue.delete_history(None) == 1
