@@ -32,6 +32,9 @@ from engine.run.frames import (
     Free,
     JobEvents,
     NodesRequest,
+    Ping,
+    Pong,
+    Ready,
     Response,
     RunJob,
     ValidateRequest,
@@ -78,12 +81,24 @@ class Child:
             else:
                 asyncio.run_coroutine_threadsafe(self._handle(frame), loop)
 
-        await FrameReader(frames, take, self._worker.flush).serve()
+        reading = asyncio.create_task(FrameReader(frames, take, self._worker.flush).serve())
+        announcing = asyncio.create_task(self._announce())
+        await asyncio.wait({reading, announcing}, return_when=asyncio.FIRST_COMPLETED)
+        if announcing.done():
+            await announcing
+        await reading
+
+    async def _announce(self) -> None:
+        """Report that jobs may come."""
+        await self._worker.wait_until_ready()
+        self._send(Ready())
 
     async def _handle(self, frame: Frame) -> None:
         match frame:
             case CancelJob():
-                await self._worker.cancel(frame.job)
+                self._worker.cancel(frame.job)
+            case Ping():
+                self._send(Pong())
             case Free():
                 await self._worker.free(
                     unload_models=frame.unload_models, free_memory=frame.free_memory

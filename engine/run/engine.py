@@ -24,8 +24,8 @@ from engine.run.events import Event, JobFinished, now_ms
 from engine.run.process import ProcessWorker
 from engine.run.remote_nodes import CustomNodePacks, RemoteCustomNodes
 from engine.run.scheduler import Listener, QueueChanged, RunRecord, Scheduler
-from engine.run.worker import Worker
-from engine.run.worker_settings import WorkerSettings
+from engine.run.worker import Worker, WorkerStatus
+from engine.run.worker_settings import WorkerSettings, WorkerTiming
 from engine.store.assets import Assets
 from engine.store.cache_policy import CachePolicy
 from engine.store.db import Database
@@ -138,6 +138,7 @@ class Engine:
         max_queue: int = MAX_WAITING_JOBS,
         cache_policy: CachePolicy | None = None,
         preload: bool = True,
+        timing: WorkerTiming | None = None,
     ) -> Engine:
         """Open a home and continue its queue.
 
@@ -152,6 +153,7 @@ class Engine:
             max_queue: most jobs that may wait.
             cache_policy: which results of nodes are kept; all that fit by default.
             preload: whether the worker does slow imports before a job needs them.
+            timing: when a worker process that makes no progress is replaced.
 
         Raises:
             SoundstageError: the home is in use, or cannot be written.
@@ -175,13 +177,14 @@ class Engine:
                     _level(),
                     cache_policy or CachePolicy(),
                     preload,
+                    timing or WorkerTiming(),
                 )
             )
             if custom_nodes is not None:
                 registry.custom_nodes = RemoteCustomNodes(registry, worker)
         engine = cls(registry, folders, database, worker, lock)
         engine.max_queue = max_queue
-        await worker.start()
+        await worker.start(engine._scheduler.on_worker_change)
         engine._scheduler.start()
         return engine
 
@@ -304,7 +307,7 @@ class Engine:
         """Interrupt a running job, or all that run; whether there was one."""
         hit = [job for job in self.running() if id in (None, job)]
         for job in hit:
-            await self._worker.cancel(job)
+            self._worker.cancel(job)
         return bool(hit)
 
     async def delete_pending(self, ids: Sequence[str] | None) -> int:
@@ -344,6 +347,10 @@ class Engine:
             "write_error": self._scheduler.write_error,
             "unwritten_jobs": self._scheduler.unwritten,
         }
+
+    def worker_status(self) -> WorkerStatus:
+        """Whether the worker runs jobs now, and why not."""
+        return self._worker.status
 
     async def worker_facts(self) -> Mapping[str, Any]:
         """Versions, devices and memory as the worker sees them; empty while it is not up."""

@@ -123,9 +123,15 @@ class JobFinished(Struct, tag=True, frozen=True):
 
 
 class JobLost(Struct, tag=True, frozen=True):
-    """The worker died; this is the last event of the job. `reason`: a sentence for the log."""
+    """The worker ended; this is the last event of the job.
+
+    Attributes:
+        reason: a sentence for the log.
+        counts: the job may be to blame, so this was one of its attempts.
+    """
 
     reason: str
+    counts: bool = True
 
 
 Event: TypeAlias = (

@@ -46,6 +46,18 @@ class Free(Struct, tag=True, frozen=True):
     free_memory: bool
 
 
+class Ping(Struct, tag=True, frozen=True):
+    """To the worker: are your reader and your event loop alive? Answered with `Pong`."""
+
+
+class Pong(Struct, tag=True, frozen=True):
+    """From the worker, by its event loop."""
+
+
+class Ready(Struct, tag=True, frozen=True):
+    """From the worker, once: node packs are loaded, devices are found, jobs may come."""
+
+
 class FactsRequest(Struct, tag=True, frozen=True):
     """To the worker: describe yourself. Answered with `FactsResponse`."""
 
@@ -99,6 +111,9 @@ Frame: TypeAlias = (
     RunJob
     | CancelJob
     | Free
+    | Ping
+    | Pong
+    | Ready
     | FactsRequest
     | FactsResponse
     | NodesRequest

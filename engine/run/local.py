@@ -9,7 +9,7 @@ import platform
 import shutil
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,7 +22,7 @@ from engine.run.context import WorkerContext
 from engine.run.events import Event, JobFinished, now_ms
 from engine.run.executor import JobRun
 from engine.run.outbox import EventSink
-from engine.run.worker import EventHandler
+from engine.run.worker import EventHandler, WorkerState, WorkerStatus, ignore_change
 from engine.store.anonymous_files import AnonymousFiles
 from engine.store.cache import Cache
 from engine.store.cache_policy import CachePolicy
@@ -87,8 +87,14 @@ class LocalWorker:
         self._runtime: _Runtime | None = None
         self._loop: asyncio.AbstractEventLoop
 
-    async def start(self) -> None:
-        """Find the devices in the background."""
+    @property
+    def status(self) -> WorkerStatus:
+        """Jobs may come at any time; they wait until the devices are found."""
+        return WorkerStatus(WorkerState.READY)
+
+    async def start(self, on_change: Callable[[], None] = ignore_change) -> None:
+        """Find the devices in the background; `status` never changes."""
+        del on_change
         self._loop = asyncio.get_running_loop()
         self._ready = self._loop.create_task(self._initialise())
 
@@ -131,7 +137,7 @@ class LocalWorker:
         run.begin(run_inline)
 
     async def _start_later(self, job: Job, on_events: EventSink) -> None:
-        self._start((await self._wait_until_ready()).context, job, on_events)
+        self._start((await self._initialised()).context, job, on_events)
 
     def _emit_if_not_started(
         self, job: Job, on_events: EventSink, starting: asyncio.Task[None]
@@ -147,14 +153,14 @@ class LocalWorker:
             if isinstance(running, JobRun):
                 running.flush()
 
-    async def cancel(self, job: str) -> None:
+    def cancel(self, job: str) -> None:
         """Interrupt a job."""
         if job in self._jobs:
             self._jobs[job].cancel()
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """Drop idle weights, and the results kept in memory."""
-        runtime = await self._wait_until_ready()
+        runtime = await self._initialised()
         if free_memory:
             runtime.context.cache.clear_memory()
         if unload_models or free_memory:
@@ -189,7 +195,15 @@ class LocalWorker:
             if runtime.preloading is not None:
                 await asyncio.to_thread(runtime.preloading.join)
 
-    async def _wait_until_ready(self) -> _Runtime:
+    async def wait_until_ready(self) -> None:
+        """Wait until the devices are found.
+
+        Raises:
+            Exception: why they are not.
+        """
+        await self._initialised()
+
+    async def _initialised(self) -> _Runtime:
         if self._ready is None:
             await self.start()
         assert self._ready is not None, "start() sets it"

@@ -160,7 +160,13 @@ class Scheduler:
     @property
     def _has_room(self) -> bool:
         held = self._closed or self._quarantined or self._unwritten
-        return not held and len(self._records) < MAX_RUNNING_JOBS
+        if held or self._worker.status.paused is not None:
+            return False
+        return len(self._records) < MAX_RUNNING_JOBS
+
+    def on_worker_change(self) -> None:
+        """The worker's status is another one; if it was paused, the queue goes on."""
+        self.wake()
 
     def _start(self, job: Job) -> None:
         self._quarantined = job.attempts > 0
@@ -206,14 +212,16 @@ class Scheduler:
             self.wake()
 
     def _worker_lost(self, job: Job, lost: JobLost) -> None:
-        attempts = job.attempts + 1
+        attempts = job.attempts + lost.counts
         if attempts < MAX_ATTEMPTS:
-            log.warning("%s; job %s starts again, exclusively", lost.reason, job.id)
+            how = ", exclusively" if attempts else ""
+            log.warning("%s; job %s starts again%s", lost.reason, job.id, how)
             self._write(job, lambda: self._queue.requeue(job, attempts=attempts), lambda: None)
             return
         text = (
             f"the worker process died {attempts} times while it ran this job, so the job is not "
-            "tried again; it may need more memory than there is, or a model file may be broken"
+            "tried again; it may need more memory than there is, or a model file may be broken. "
+            f"The last time {lost.reason}"
         )
         self._finish(job, RunRecord(job), self._failed(text, "WorkerLost"))
 

@@ -9,6 +9,22 @@ from engine.store.cache_policy import CachePolicy
 from engine.store.model_paths import ModelPaths
 
 
+class WorkerTiming(msgspec.Struct, frozen=True):
+    """When a worker process that makes no progress is replaced; all in seconds.
+
+    Attributes:
+        restart: the delay before a process is replaced; doubled each time that one ends soon.
+        ping: the time between two pings.
+        silence: a ready process that answers no ping for so long is killed.
+        start: a process that is not ready after so long is killed.
+    """
+
+    restart: float = 0.2
+    ping: float = 5.0
+    silence: float = 30.0
+    start: float = 300.0
+
+
 class WorkerSettings(msgspec.Struct, frozen=True):
     """What a worker process is started with.
 
@@ -19,6 +35,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
         custom_nodes: node packs that were written for ComfyUI.
         cache_policy: which results are kept.
         preload: do slow imports at once, in place of when a job first needs them.
+        timing: when a process that makes no progress is replaced.
     """
 
     home: str
@@ -29,3 +46,4 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     log_level: str = "INFO"
     cache_policy: CachePolicy = msgspec.field(default_factory=CachePolicy)
     preload: bool = True
+    timing: WorkerTiming = msgspec.field(default_factory=WorkerTiming)

@@ -40,8 +40,9 @@ async def system_stats(request: web.Request) -> web.Response:
     """GET /system_stats: the machine, its memory and its devices; what the store waits for."""
     facts = await request.app[FACTS].now()
     front_end = request.app[FRONT_END_VERSION]
-    stats = wire.system_stats(machine.look(), facts, front_end)
-    return json_response({**stats, "store": request.app[ENGINE].store_facts()})
+    engine = request.app[ENGINE]
+    stats = wire.system_stats(machine.look(), facts, engine.worker_status(), front_end)
+    return json_response({**stats, "store": engine.store_facts()})
 
 
 async def features(request: web.Request) -> web.Response:

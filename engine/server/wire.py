@@ -11,6 +11,7 @@ import msgspec
 from engine.authoring.protocols import FolderKind
 from engine.graph.errors import PromptError
 from engine.run.engine import Receipt
+from engine.run.worker import WorkerStatus
 from engine.server.machine import Machine
 from engine.store.history import Failure, HistoryEntry, Job, JobResult, Partial, RawJob, Span
 
@@ -342,7 +343,9 @@ def features(max_upload_bytes: int) -> dict[str, Any]:
     }
 
 
-def system_stats(machine: Machine, facts: Mapping[str, Any], front_end: str = "") -> dict[str, Any]:
+def system_stats(
+    machine: Machine, facts: Mapping[str, Any], worker: WorkerStatus, front_end: str = ""
+) -> dict[str, Any]:
     """The answer of GET /system_stats.
 
     Clients look at the first device without asking whether there is one, so there always is.
@@ -352,6 +355,7 @@ def system_stats(machine: Machine, facts: Mapping[str, Any], front_end: str = ""
     Args:
         machine: as the server sees it.
         facts: the worker's, empty until it is up.
+        worker: whether it runs jobs now; while it is paused, no job starts.
         front_end: version of somebody else's browser app at /; "" where it is not known.
     """
     cpu = {"name": "cpu", "memory": (machine.memory, machine.memory_free)}
@@ -372,6 +376,7 @@ def system_stats(machine: Machine, facts: Mapping[str, Any], front_end: str = ""
         },
         "devices": [_device(**device) for device in facts.get("devices", [cpu])],
         "failures": facts.get("failures", {}),
+        "worker": msgspec.to_builtins(worker),
     }
 
 

@@ -16,6 +16,7 @@ from engine.run.engine import Engine, Submission
 from engine.run.events import Event, JobFinished
 from engine.run.local import LocalWorker
 from engine.run.scheduler import QueueChanged
+from engine.run.worker_settings import WorkerTiming
 from engine.store.cache_policy import CachePolicy
 from engine.store.folders import Folders
 from engine.store.history import HistoryEntry, Job
@@ -138,9 +139,15 @@ async def process(tmp_path: Path) -> AsyncGenerator[Opener]:
     """Opens engines whose worker is a process of its own."""
     benches: list[Bench] = []
 
-    async def open(home: Path | None = None, keeping: CachePolicy | None = None) -> Bench:
+    async def open(
+        home: Path | None = None,
+        keeping: CachePolicy | None = None,
+        timing: WorkerTiming | None = None,
+    ) -> Bench:
         home = home or tmp_path / "home"
-        engine = await Engine.open(home, packs=["tests.pack"], cache_policy=keeping)
+        engine = await Engine.open(
+            home, packs=["tests.pack"], cache_policy=keeping, preload=False, timing=timing
+        )
         benches.append(Bench(engine))
         return benches[-1]
 
