@@ -9,6 +9,7 @@ import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,8 @@ class Cache:
     On disk go the results that took longer than 20 ms, and everything an output node showed:
     what a crash would cost dearly or would do twice. Small ones are rows, big ones files beside.
     A cache file that cannot be read is replaced by an empty one; a result that cannot be written
-    stays in memory.
+    stays in memory, and so do all where no file can be opened. No failure of the disk raises: what
+    cannot be read is a miss.
 
     Args:
         path: the SQLite file; big results go to the folder of the same stem.
@@ -89,23 +91,21 @@ class Cache:
         self._memory = _Memory()
         self._lock = threading.Lock()
         try:
-            self.connection, sizes = open_index(path)
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError as error:
-            log.warning(
-                "the cache %s cannot be read and is replaced by an empty one: %s", path, error
-            )
-            for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-                path.with_name(name).unlink(missing_ok=True)
-            self.connection, sizes = open_index(path)
-        self._on_disk = sizes
-        self._disk_used = sum(sizes.values())
+            self.connection, self._on_disk = open_or_replace(path)
+            self._remove_files_without_rows()
+        except (sqlite3.Error, OSError) as error:
+            log.warning("results are kept in memory only, %s cannot be used: %s", path, error)
+            self._disk_bytes = 0
+            self.connection, self._on_disk = open_index(Path(":memory:"))
+        self._disk_used = sum(self._on_disk.values())
+        self._shrink()
+
+    def _remove_files_without_rows(self) -> None:
+        """Remove what a worker left that died before its rows were written."""
         self._folder.mkdir(parents=True, exist_ok=True)
         for left in self._folder.iterdir():
-            if left.is_file() and left.name not in sizes:  # the worker died before it was indexed
+            if left.is_file() and left.name not in self._on_disk:
                 left.unlink()
-        self._shrink()
 
     @property
     def is_enabled(self) -> bool:
@@ -146,10 +146,13 @@ class Cache:
             if known is not None:
                 self._memory.results.move_to_end(key)
                 return known[0]
-            result = self._read(key)
-            if result is not None:
-                self._put(key, result)
-            return result
+        result = self._read(key)  # others may use the cache meanwhile
+        if result is not None:
+            with self._lock:
+                if key in self._on_disk:
+                    self._on_disk.move_to_end(key)
+                    self._put(key, result)
+        return result
 
     def put(self, key: str, result: NodeResult) -> None:
         """Keep a result in memory."""
@@ -215,24 +218,31 @@ class Cache:
             memory.nbytes -= freed
 
     def _read(self, key: str) -> NodeResult | None:
-        row: tuple[int, bytes | None] | None = self.connection.execute(
-            "SELECT used, body FROM results WHERE key=?", (key,)
-        ).fetchone()
-        if row is None:
-            return None
-        used, body = row
+        """A result from the disk; None where it is not, or cannot be read."""
         try:
+            row: tuple[int, bytes | None] | None = self.connection.execute(
+                "SELECT used, body FROM results WHERE key=?", (key,)
+            ).fetchone()
+            if row is None:
+                return None
+            used, body = row
             data = self._file(key).read_bytes() if body is None else body
             outputs, shown = loads(data, self._codecs)
         except Exception as error:  # noqa: BLE001 - any codec may notice the damage
             log.warning("a cached result is dropped, it cannot be read: %s", error)
-            self._discard(key)
+            self.discard(key)
             return None
-        self._on_disk.move_to_end(key)
         now = time.time_ns()
         if now - used > TOUCH_NS:
-            self.connection.execute("UPDATE results SET used=? WHERE key=?", (now, key))
+            self._execute("UPDATE results SET used=? WHERE key=?", (now, key))
         return NodeResult(outputs, shown)
+
+    def _execute(self, statement: str, values: tuple[object, ...]) -> None:
+        """Change rows; where the disk does not take that, they are as good as they were."""
+        try:
+            self.connection.execute(statement, values)
+        except sqlite3.Error as error:
+            log.warning("the cache cannot be written: %s", error)
 
     def _write(self, key: str, data: bytes) -> None:
         """Onto the disk; while a big one is written, others may use the cache."""
@@ -251,7 +261,7 @@ class Cache:
                 if not inline:
                     part.replace(self._file(key))
                 self.connection.execute(
-                    "INSERT INTO results VALUES (?, ?, ?, ?)",
+                    "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)",
                     (key, len(data), time.time_ns(), data if inline else None),
                 )
                 self._disk_used += len(data)
@@ -275,9 +285,10 @@ class Cache:
         if size is None:
             return
         self._disk_used -= size
-        self.connection.execute("DELETE FROM results WHERE key=?", (key,))
+        self._execute("DELETE FROM results WHERE key=?", (key,))
         if size > INLINE_BYTES:
-            self._file(key).unlink(missing_ok=True)
+            with suppress(OSError):
+                self._file(key).unlink(missing_ok=True)
 
     def _file(self, key: str) -> Path:
         return self._folder / key
@@ -287,6 +298,23 @@ def is_preview(shown: Mapping[str, list[Any]]) -> bool:
     """Whether all that a node showed are temporary files."""
     items = [item for items in shown.values() for item in items]
     return bool(items) and all(isinstance(item, File) and item.type == "temp" for item in items)
+
+
+def open_or_replace(path: Path) -> tuple[sqlite3.Connection, OrderedDict[str, int]]:
+    """As `open_index`; a damaged file is replaced by an empty one.
+
+    Raises:
+        sqlite3.Error, OSError: neither can be done.
+    """
+    try:
+        return open_index(path)
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        log.warning("the cache %s cannot be read and is replaced by an empty one: %s", path, error)
+        for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+            path.with_name(name).unlink(missing_ok=True)
+        return open_index(path)
 
 
 def open_index(path: Path) -> tuple[sqlite3.Connection, OrderedDict[str, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -18,6 +19,8 @@ from engine.authoring.names import MAX_PATH_BYTES, to_posix
 from engine.authoring.protocols import File, FolderKind
 from engine.store.anonymous_files import AnonymousFiles, link
 from engine.store.folders import Folders, safe_join
+
+log = logging.getLogger(__name__)
 
 MAX_TARGETS = 1000
 
@@ -209,18 +212,20 @@ class FileCounters:
         self._connection = connection
         self._last: dict[str, int] = {}
         self._unwritten: set[str] = set()
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS counters "
-            "(stem TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT ROWID"
-        )
+        with suppress(sqlite3.Error):  # folders are listed instead
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS counters "
+                "(stem TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT ROWID"
+            )
 
     def next(self, folder: str, name: str) -> int:
         """The next number for files called ``{name}_{number:05}_.*`` in `folder`."""
         stem = f"{folder}/{name}"
         last = self._last.get(stem)
         if last is None:
-            row = self._connection.execute("SELECT last FROM counters WHERE stem=?", (stem,))
-            last = (row.fetchone() or (None,))[0]
+            with suppress(sqlite3.Error):  # as above
+                row = self._connection.execute("SELECT last FROM counters WHERE stem=?", (stem,))
+                last = (row.fetchone() or (None,))[0]
         if last is None:
             last = highest_number(Path(folder), name)
         self._last[stem] = last + 1
@@ -234,13 +239,17 @@ class FileCounters:
             self._last[stem] = number - 1
 
     def flush(self) -> None:
-        """Persist the numbers given since the last time."""
-        for stem in self._unwritten:
-            self._connection.execute(
-                "INSERT INTO counters VALUES (?, ?) ON CONFLICT (stem) "
-                "DO UPDATE SET last = max(last, excluded.last)",
-                (stem, self._last[stem]),
-            )
+        """Persist the numbers given since the last time, if the disk takes them."""
+        try:
+            for stem in self._unwritten:
+                self._connection.execute(
+                    "INSERT INTO counters VALUES (?, ?) ON CONFLICT (stem) "
+                    "DO UPDATE SET last = max(last, excluded.last)",
+                    (stem, self._last[stem]),
+                )
+        except sqlite3.Error as error:
+            log.warning("the numbers of files are not stored, for now: %s", error)
+            return
         self._unwritten.clear()
 
     def discard(self, folder: str, name: str) -> None:

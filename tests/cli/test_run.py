@@ -193,6 +193,28 @@ def test_ctrl_c_stops_the_job_too(service: Service, tmp_path: Path):
         assert "Traceback" not in process.stderr.read()
 
 
+def test_a_job_that_somebody_deletes_ends_it_with_words(service: Service, tmp_path: Path):
+    with Blocking(service.url) as client:
+        running = [client.submit(slow()) for _ in range(4)]
+        workflow = written(tmp_path, chain())
+        process = subprocess.Popen(
+            [sys.executable, "-m", "engine.cli", "run", workflow, "--server", service.url],
+            cwd=CHECKOUT,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with process:
+            while not (waiting := client.queue()[1]):
+                assert process.poll() is None
+            client.cancel(waiting[0])
+            assert process.wait(patience.SECONDS) == 1
+            assert process.stderr is not None
+            assert "somebody deleted it" in process.stderr.read()
+        for job in running:
+            client.interrupt(job)
+
+
 def test_a_service_that_cannot_start_says_why(soundstage: Soundstage, tmp_path: Path):
     (tmp_path / "home").write_text("a file where the home should be")
     said = soundstage("run", written(tmp_path, PICTURE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.authoring.protocols import File
-from engine.client import Blocking, Client, Queued, Refused, Result, Unreachable, Update
+from engine.client import Blocking, Client, JobGone, Queued, Refused, Result, Unreachable, Update
 from engine.run.events import (
     JobStarted,
     NodeFinished,
@@ -18,6 +19,7 @@ from engine.run.events import (
     NodeProgress,
     NodeStarted,
 )
+from tests import patience
 from tests.client.cable import cable
 from tests.conftest import ServerFactory, Service, free_port
 from tests.server.conftest import chain, node, slow
@@ -231,3 +233,45 @@ async def test_a_job_that_kills_workers_ends_and_the_next_one_runs(
         harmless = (await all_of(client, chain()))[-1]
         assert isinstance(harmless, Result)
         assert harmless.status == "success"
+
+
+async def test_a_waiting_job_that_another_client_deletes_ends_for_the_one_who_waits(
+    service: Service,
+):
+    async with Client(service.url) as client, Client(service.url) as other:
+        running = [await other.submit(slow()) for _ in range(4)]
+        updates = client.run(chain())
+        queued = await anext(updates)
+        assert isinstance(queued, Queued)
+        await other.cancel(queued.id)
+        with pytest.raises(JobGone, match="somebody deleted it"):
+            await all_left(updates)
+        assert len((await other.queue())[0]) == 4, "the others run on"
+        for job in running:
+            await other.interrupt(job)
+
+
+async def test_a_job_that_is_cancelled_between_two_attempts_ends_in_the_history(
+    service: Service, tmp_path: Path
+):
+    """Both jobs that run when their worker dies start again, one after the other."""
+    deaths = tmp_path / "deaths"
+    die = node("Die", value=["1", 0], marker=str(deaths), times=1)
+    async with Client(service.url) as client, Client(service.url) as other:
+        first = await other.submit(slow())
+        updates: list[Update] = []
+
+        async def cancel(job: str) -> None:
+            while not deaths.exists() or await other.queue() != ([first], [job]):  # noqa: ASYNC110 - it happens elsewhere
+                await asyncio.sleep(0.02)
+            await other.cancel(job)
+
+        async with asyncio.timeout(patience.SECONDS), asyncio.TaskGroup() as tasks:
+            async for update in client.run(chain(die)):
+                updates.append(update)
+                if isinstance(update, Queued):
+                    tasks.create_task(cancel(update.id))
+        result = updates[-1]
+        assert isinstance(result, Result)
+        assert result.status == "interrupted"
+        await other.interrupt(first)
