@@ -81,6 +81,7 @@ OTHERS: tuple[Row, ...] = (
     ("LoRA (use LoraLoader)", "lora_te*"),
     ("ControlNet", "control_model.*"),
     ("ControlNet", "controlnet_cond_embedding.*"),
+    ("GLIGEN model (use GLIGENLoader)", "position_net.*"),
     ("autoencoder (VAE) alone", "decoder.*"),
     ("autoencoder (VAE) alone", "first_stage_model.*", "!model.*"),
     ("text encoder alone", "text_model.*"),

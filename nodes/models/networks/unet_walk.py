@@ -31,6 +31,7 @@ class Place:
         timestep: of the first row.
         cross: whether attention goes to the text.
         module: the attention, of diffusers.
+        layer: number of the transformer block, see `PatchedUNet.layers`.
     """
 
     part: Literal["input", "middle", "output"]
@@ -39,6 +40,7 @@ class Place:
     timestep: float
     cross: bool = False
     module: Any = None
+    layer: int = 0
 
 
 class UNetPatch:
@@ -67,6 +69,10 @@ class UNetPatch:
     def attention(self, attend: Attend, q: Tensor, k: Tensor, v: Tensor, place: Place) -> Tensor:
         """The output of an attention."""
         return attend(q, k, v)
+
+    def self_attended(self, x: Tensor, place: Place) -> Tensor:
+        """Tokens [B, n, width] of the picture between their self-attention and the text."""
+        return x
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,8 +232,9 @@ class PatchedUNet:
         if linear:
             x = transformer.proj_in(x)
         for layer in transformer.transformer_blocks:
-            if not any(patch.skips(self.layers[layer]) for patch in self.patches):
-                x = self._layer(layer, x, text, place)
+            at = replace(place, layer=self.layers[layer])
+            if not any(patch.skips(at.layer) for patch in self.patches):
+                x = self._layer(layer, x, text, at)
         if linear:
             x = transformer.proj_out(x)
         x = x.reshape(len(x), rows, columns, -1).permute(0, 3, 1, 2)
@@ -238,6 +245,8 @@ class PatchedUNet:
         context = text if layer.only_cross_attention else normed
         at = replace(place, cross=layer.only_cross_attention, module=layer.attn1)
         x = x + self._attended(normed, context, at)
+        for patch in self.patches:
+            x = patch.self_attended(x, at)
         if layer.attn2 is not None:
             at = replace(place, cross=True, module=layer.attn2)
             x = x + self._attended(layer.norm2(x), text, at)

@@ -17,6 +17,7 @@ from nodes.models.conditioning.control import (
     control_inputs,
     steered,
 )
+from nodes.models.conditioning.gligen import OPTION as GLIGEN
 from nodes.models.conditioning.inputs import Batch, Inputs, batched, signature, within
 from nodes.models.networks.unet import Model
 from nodes.models.networks.unet_patches import RecordedAttention
@@ -96,6 +97,8 @@ def _row(
     model, place = request.guider.model, region.place
     uncond = model.guidance.uncond_patches if region.cond.negative else ()
     own = [patch for patch in (*model.unet_patches, *uncond) if patch.active(level)]
+    if (grounding := region.cond.options.get(GLIGEN)) is not None:
+        own.append(grounding)
     if place is not None:
         x, inputs = place.area.of(x), within(inputs, place.area)
     controls = active(region.cond, model, request.sigma)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nodes.models.conditioning.areas import Cond, Conditioning, Region, conds, regions
 from nodes.models.conditioning.control import handles_of, shared_with
+from nodes.models.conditioning.gligen import OPTION as GLIGEN
 from nodes.models.conditioning.inputs import Asked, Inputs, signature
 from nodes.models.networks.network import Handle, Network
 from nodes.models.networks.unet import Model
@@ -146,8 +147,10 @@ class Guider:
 
     @property
     def handles(self) -> Sequence[Handle[nn.Module]]:
-        """The control nets of its conditionings."""
-        return handles_of([cond for group in (*self.groups, self.negative) for cond in group])
+        """The control nets and GLIGEN models of its conditionings."""
+        conds = [cond for group in (*self.groups, self.negative) for cond in group]
+        grounded = [cond.options[GLIGEN] for cond in conds if GLIGEN in cond.options]
+        return [*handles_of(conds), *(net for each in grounded for net in each.handles)]
 
     def load(self, device: str) -> Network[nn.Module]:
         """Load its model."""

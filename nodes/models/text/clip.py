@@ -137,6 +137,8 @@ class Clip(Handle[nn.ModuleDict]):
         text: str | Mapping[str, str],
         embeddings: Embeddings = lambda name: None,
         unknown: Callable[[str], object] = lambda name: None,
+        *,
+        projected: bool = True,
     ) -> Conditioning:
         """The conditioning of a prompt: [1, tokens, width] on the CPU, and pooled [1, width].
 
@@ -147,6 +149,7 @@ class Clip(Handle[nn.ModuleDict]):
             text: may name embeddings; or one for each encoder, by its name.
             embeddings: the file of one by its name, None where there is none.
             unknown: is told the name of each that has no file, and is left out.
+            projected: whether the pooled vector is projected where the family has it so.
 
         Raises:
             ModelFileError: an embedding for another kind of model.
@@ -163,7 +166,8 @@ class Clip(Handle[nn.ModuleDict]):
             empty = self.tokenize("", encoder=encoder)
             own = parts[encoder.name]
             own += empty * (longest - len(own))
-            found.append(self._encoded(encoder, own, empty, tables[encoder.name]))
+            asked = encoder if projected else replace(encoder, projected=False)
+            found.append(self._encoded(asked, own, empty, tables[encoder.name]))
         tokens = min(encoded.states.shape[1] for encoded in found)
         joined = torch.cat([encoded.states[:, :tokens] for encoded in found], dim=-1)
         return [(joined, {"pooled_output": found[-1].pooled})]
