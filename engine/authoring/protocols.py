@@ -201,9 +201,8 @@ class Resident(Protocol[LoadedT]):
         """Whose weights it holds; handles of one base cannot be bound differently at once."""
         ...
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes the loaded weights take."""
+    def nbytes(self, device: str) -> int:
+        """Bytes the loaded weights take on a device."""
         ...
 
     def load(self, device: str) -> LoadedT:

@@ -120,7 +120,7 @@ class Residency:
     def _base(self, handle: Resident[Any], device: str) -> _LoadedBase:
         id = (handle.base, device)
         if id not in self._bases:
-            self._bases[id] = _LoadedBase(device, handle.nbytes, handle.key)
+            self._bases[id] = _LoadedBase(device, handle.nbytes(device), handle.key)
         return self._bases[id]
 
     def _loaded_on(self, device: str) -> list[_LoadedBase]:

@@ -35,7 +35,7 @@ class Model:
 
     base: str
     patch: str = ""
-    nbytes: int = 100
+    size: int = 100
     loads: list[str] = field(default_factory=list[str])
     load_fault: Exception | None = None
     bind_fault: Exception | None = None
@@ -44,6 +44,9 @@ class Model:
     @property
     def key(self) -> str:
         return f"{self.base}|{self.patch}"
+
+    def nbytes(self, device: str) -> int:
+        return self.size
 
     def load(self, device: str) -> Weights:
         self.loads.append(device)

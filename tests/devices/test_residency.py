@@ -76,9 +76,9 @@ def test_only_as_many_leave_as_must():
     small = [Model(str(i)) for i in range(3)]
     for model in small:
         used(residency, model)
-    used(residency, Model("big", nbytes=150))
+    used(residency, Model("big", size=150))
     assert residency.nbytes("cpu") == 350
-    used(residency, Model("huge", nbytes=9000))
+    used(residency, Model("huge", size=9000))
     assert residency.nbytes("cpu") == 9000, "what one node needs may exceed the budget"
 
 

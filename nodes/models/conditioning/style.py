@@ -20,7 +20,6 @@ from nodes.models.files.pieces import Part, whole
 from nodes.models.files.tensor_files import ModelFileError, read_header
 from nodes.models.networks.building import built
 from nodes.models.networks.network import Handle, Network
-from nodes.models.networks.precision import compute_dtype
 
 STYLE = "style model"
 HEADS = 8
@@ -102,7 +101,7 @@ class StyleModel(Handle[nn.Module]):
 
     def load(self, device: str) -> Network[nn.Module]:
         """Read the weights to `device`."""
-        return Network(self.part, built(self._module), device, compute_dtype(device))
+        return Network(self.part, built(self._module), device, self.dtype_on(device))
 
     def _module(self) -> nn.Module:
         shapes = self.shapes

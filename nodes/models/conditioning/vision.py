@@ -16,7 +16,6 @@ from nodes.models.files.pieces import Part
 from nodes.models.files.tensor_files import Header, ModelFileError, read_header
 from nodes.models.networks.building import built
 from nodes.models.networks.network import Handle, Network
-from nodes.models.networks.precision import compute_dtype
 
 VISION = "vision encoder"
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -62,7 +61,7 @@ class VisionEncoder(Handle[nn.Module]):
 
     def load(self, device: str) -> Network[nn.Module]:
         """Read the weights to `device`."""
-        return Network(self.part, built(self._module), device, compute_dtype(device))
+        return Network(self.part, built(self._module), device, self.dtype_on(device))
 
     def _module(self) -> nn.Module:
         if self.layout.kind == "siglip":

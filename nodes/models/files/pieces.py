@@ -12,10 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from nodes.models.files.tensor_files import Header, ModelFileError
+from nodes.models.files.packing import kept_packed
+from nodes.models.files.tensor_files import Header, ModelFileError, TensorFile
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from nodes.models.files.packed import Packed
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,11 @@ class Part:
     @property
     def parameters(self) -> int:
         """How many numbers the network holds."""
-        return sum(_count(self.shape(name)) for name in self.pieces)
+        return sum(map(self.count, self.pieces))
+
+    def count(self, name: str) -> int:
+        """How many numbers a weight holds."""
+        return _count(self.shape(name))
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a weight as the file has it; of several pieces, put together."""
@@ -128,6 +135,37 @@ class Part:
         import torch
 
         return torch.cat(taken)
+
+    def packed(self, file: TensorFile, name: str) -> Packed | None:
+        """A weight in the few bits that the file has it in; None: it is read as numbers."""
+        if not self._stays_packed(name):
+            return None
+        (piece,) = self.pieces[name]
+        found = file.packed(piece.name)
+        return found if piece.rows is None else found.rows(piece.start, piece.rows)
+
+    def _stays_packed(self, name: str) -> bool:
+        piece, *others = self.pieces[name]
+        packing = self.header.packings.get(piece.name)
+        if packing is None or others or piece.transposed:
+            return False
+        return kept_packed(name, self.shape(name))
+
+    def nbytes(self, name: str, item: int, *, packed: bool, matrix: int | None = None) -> int:
+        """What a weight takes in memory.
+
+        Args:
+            name: of the weight.
+            item: bytes of a number of the network's format.
+            packed: whether weights that the file has in few bits stay so.
+            matrix: bytes of a number of other matrices and convolutions; None: as `item`.
+        """
+        count = self.count(name)
+        if packed and self._stays_packed(name):
+            (piece,) = self.pieces[name]
+            whole = self.header.packings[piece.name]
+            return whole.nbytes * count // max(1, _count(whole.shape))
+        return count * (matrix if matrix and kept_packed(name, self.shape(name)) else item)
 
     def tensors(self, weights: Callable[[str], Tensor]) -> dict[str, Tensor]:
         """The tensors of a file like this one, by its own names, made of weights of the network.

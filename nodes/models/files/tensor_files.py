@@ -5,21 +5,35 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import mmap
 import os
-import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from nodes.models.files.gguf import PLAIN, gguf_places
+from nodes.models.files.packing import Packing, find_packings
+from nodes.models.files.places import (
+    BITS,
+    TORCH_NAMES,
+    BrokenHeader,
+    Place,
+    Places,
+    safetensors_places,
+)
 from nodes.models.files.torch_files import TorchFileError, TorchTensors, read_torch_file
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from nodes.models.files.packed import Packed
+
 SAFETENSORS = (".safetensors", ".sft")
 TORCH = (".ckpt", ".pt", ".pth", ".bin")
-HEADER_LIMIT = 100 << 20
+GGUF = (".gguf",)
+SMALL = 1 << 20
+"""Bytes of a tensor that says something about others."""
 
 
 class ModelFileError(ValueError):
@@ -35,6 +49,8 @@ class Header:
         metadata: free text entries (safetensors only).
         identity: changes when the file does: path, size, time of change, hash of the header.
         members: of several files that are one model: each by what its names get in front.
+        places: where the tensors lie, those that only help to unpack others too.
+        packings: how the weights are stored that are stored in few bits; `shapes` has their own.
     """
 
     path: Path
@@ -42,6 +58,13 @@ class Header:
     metadata: Mapping[str, str] = field(repr=False)
     identity: str = field(repr=False)
     members: Mapping[str, Header] = field(default_factory=dict[str, "Header"], repr=False)
+    places: Places = field(default_factory=dict[str, Place], repr=False)
+    packings: Mapping[str, Packing] = field(default_factory=dict[str, Packing], repr=False)
+
+    def format(self, name: str) -> str:
+        """The number format of a tensor: "F16", "F8_E4M3", "NF4", "Q4_K", ..."""
+        packing = self.packings.get(name)
+        return self.places[name].format if packing is None else packing.format
 
     @property
     def is_current(self) -> bool:
@@ -66,21 +89,46 @@ def read_header(path: Path) -> Header:
     Raises:
         ModelFileError: no such file, an unknown format, or a broken or truncated file.
     """
-    state = _stat(path)
-    if path.suffix.lower() in SAFETENSORS:
-        raw, shapes, metadata = _safetensors_header(path, state.st_size)
-    elif path.suffix.lower() in TORCH:
-        try:
-            file = read_torch_file(path)
-        except TorchFileError as error:
-            raise ModelFileError(f"{path}: {error}") from None
-        shapes = {name: tensor.shape for name, tensor in file.tensors.items()}
-        raw, metadata = repr(sorted(shapes.items())).encode(), {}
-    else:
-        known = ", ".join((*SAFETENSORS, *TORCH))
+    state, suffix = _stat(path), path.suffix.lower()
+    reader = next((read for endings, read in READERS.items() if suffix in endings), None)
+    if reader is None:
+        known = ", ".join(ending for endings in READERS for ending in endings)
         raise ModelFileError(f"{path}: unknown kind of file; expected one of {known}")
+    try:
+        raw, places, metadata = reader(path)
+        packings, idle = find_packings(places, metadata, lambda place: _bytes(path, place))
+    except (BrokenHeader, TorchFileError) as error:
+        raise ModelFileError(f"{path}: {error}") from None
+    shapes = {name: place.shape for name, place in places.items() if name not in idle}
+    shapes |= {name: packing.shape for name, packing in packings.items()}
     digest = hashlib.sha256(raw).hexdigest()[:16]
-    return Header(path, shapes, metadata, _identity(path, state, digest))
+    identity = _identity(path, state, digest)
+    return Header(path, shapes, metadata, identity, places=places, packings=packings)
+
+
+Found: TypeAlias = tuple[bytes, dict[str, Place], dict[str, str]]
+
+
+def _torch_places(path: Path) -> Found:
+    places: dict[str, Place] = {}
+    for name, tensor in read_torch_file(path).tensors.items():
+        format = TORCH_NAMES.get(tensor.dtype, tensor.dtype)
+        nbytes = math.prod(tensor.shape) * BITS.get(format, 8) // 8
+        places[name] = Place(format, tensor.shape, None, nbytes)
+    shapes = {name: place.shape for name, place in places.items()}
+    return repr(sorted(shapes.items())).encode(), places, {}
+
+
+READERS = {SAFETENSORS: safetensors_places, TORCH: _torch_places, GGUF: gguf_places}
+
+
+def _bytes(path: Path, place: Place) -> bytes:
+    """The bytes of a small tensor."""
+    if place.begin is None or place.nbytes > SMALL:
+        raise BrokenHeader("weights of this kind are not read from it; get the file as safetensors")
+    with path.open("rb") as file:
+        file.seek(place.begin)
+        return file.read(place.nbytes)
 
 
 def _stat(path: Path) -> os.stat_result:
@@ -102,7 +150,20 @@ def joined(members: Mapping[str, Header]) -> Header:
         for name, shape in header.shapes.items()
     }
     identity = "+".join(header.identity for header in members.values())
-    return Header(next(iter(members.values())).path, shapes, {}, identity, members)
+    places = {
+        prefix + name: place
+        for prefix, header in members.items()
+        for name, place in header.places.items()
+    }
+    packings = {
+        prefix + name: replace(
+            packing, tensors={role: prefix + of for role, of in packing.tensors.items()}
+        )
+        for prefix, header in members.items()
+        for name, packing in header.packings.items()
+    }
+    first = next(iter(members.values())).path
+    return Header(first, shapes, {}, identity, members, places, packings)
 
 
 class TensorFile(Mapping[str, "Tensor"]):
@@ -114,54 +175,69 @@ class TensorFile(Mapping[str, "Tensor"]):
 
     def __init__(self, header: Header) -> None:
         self.path = header.path
-        self._names = list(header.shapes)
+        self._header = header
         self._members = {prefix: TensorFile(member) for prefix, member in header.members.items()}
         self._torch: TorchTensors | None = None
-        if not header.members and header.path.suffix.lower() in TORCH:
+        self._memory: mmap.mmap | None = None
+        suffix = header.path.suffix.lower()
+        if not header.members and suffix in TORCH:
             self._torch = _torch_tensors(header.path)
+        elif not header.members and suffix in GGUF:
+            with header.path.open("rb") as opened:
+                # A copy of its own where somebody writes: torch has no memory that is only read.
+                self._memory = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_COPY)
         elif not header.members:
             from safetensors import safe_open
 
             self._file: Any = safe_open(header.path, framework="pt")
 
     def __getitem__(self, name: str) -> Tensor:
+        packing = self._header.packings.get(name)
+        if packing is None or packing.stays:
+            return self._stored(name)
+        import torch
+
+        return self.packed(name).unpacked(torch.float32)
+
+    def packed(self, name: str) -> Packed:
+        """A weight as it is stored in few bits: one that is among the header's `packings`."""
+        from nodes.models.files.packed import packed
+
+        packing = self._header.packings[name]
+        return packed(packing, {role: self._stored(of) for role, of in packing.tensors.items()})
+
+    def _stored(self, name: str) -> Tensor:
+        """A tensor as the file has it."""
         for prefix, member in self._members.items():
             if name.startswith(prefix):
-                return member[name.removeprefix(prefix)]
+                return member._stored(name.removeprefix(prefix))
         if self._torch is not None:
             return self._torch[name]
+        if self._memory is not None:
+            return _viewed(self._memory, self._header.places[name])
         return cast("Tensor", self._file.get_tensor(name))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+        return iter(self._header.shapes)
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._header.shapes)
 
 
-def _safetensors_header(
-    path: Path, size: int
-) -> tuple[bytes, dict[str, tuple[int, ...]], dict[str, str]]:
-    with path.open("rb") as file:
-        start = file.read(8)
-        length: int = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        raw = file.read(length) if length <= HEADER_LIMIT else b""
-    try:
-        content: Any = json.loads(raw)
-        metadata: dict[str, str] = content.pop("__metadata__", {})
-        shapes = {name: tuple(entry["shape"]) for name, entry in content.items()}
-        end = max((entry["data_offsets"][1] for entry in content.values()), default=0)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise ModelFileError(f"{path}: {_no_safetensors(start)}") from None
-    if size < 8 + length + end:
-        raise ModelFileError(f"{path}: truncated, {size} bytes of {8 + length + end}; get it again")
-    return raw, shapes, metadata
+def _viewed(memory: mmap.mmap, place: Place) -> Tensor:
+    """A tensor of a GGUF file, a view of its memory; of blocks their bytes."""
+    import torch
 
-
-def _no_safetensors(start: bytes) -> str:
-    if start.startswith((b"PK", b"\x80")):
-        return "a file of torch by its content; rename it to .ckpt"
-    return "not a safetensors file, or only the beginning of one; get it again"
+    if not place.nbytes:
+        return torch.empty(place.shape)
+    begin = place.begin or 0
+    if place.format not in PLAIN.values():
+        return torch.frombuffer(memory, dtype=torch.uint8, count=place.nbytes, offset=begin)
+    name = next(name for name, format in TORCH_NAMES.items() if format == place.format)
+    dtype: torch.dtype = getattr(torch, name)
+    count = math.prod(place.shape)
+    flat = torch.frombuffer(memory, dtype=dtype, count=count, offset=begin)
+    return flat.view(place.shape)
 
 
 def _torch_tensors(path: Path) -> TorchTensors:

@@ -16,7 +16,6 @@ from nodes.models.images.architectures import INSTALL, Restorer, find_restorer, 
 from nodes.models.images.esrgan import Esrgan, Shape, find_esrgan
 from nodes.models.memory import ask_for, available, readable
 from nodes.models.networks.network import Handle, Network
-from nodes.models.networks.precision import compute_dtype
 from nodes.models.networks.tiles import Walk, finished, tiled
 
 TILES = (512, 256, 128, 64)
@@ -115,7 +114,7 @@ class EsrganUpscaler(Handle[Esrgan], Upscaler):
         """Read the weights to `device`."""
         with torch.device("meta"):
             module = Esrgan(self.shape)
-        return Network(self.part, module, device, compute_dtype(device))
+        return Network(self.part, module, device, self.dtype_on(device))
 
     @torch.no_grad()
     def run(self, planes: Tensor) -> Tensor:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import prod
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from nodes.models.files.packed import Packed
 from nodes.models.files.pieces import Part
 from nodes.models.files.tensor_files import ModelFileError
+from nodes.models.networks.packed_layers import pack, packs
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -51,6 +55,7 @@ def filled(
     device: str,
     dtype: torch.dtype,
     stored: torch.dtype | None = None,
+    packed: Callable[[str], Packed | None] = lambda name: None,
 ) -> ModuleT:
     """The module with the weights and buffers of a file on a device, ready to be asked.
 
@@ -61,6 +66,8 @@ def filled(
         device: where they go.
         dtype: format of the weights there; buffers that no file holds keep theirs.
         stored: format that weights are rounded to before (None: as in the file).
+        packed: a weight that stays in few bits, None where it does not; asked for those of layers
+            that can have such.
 
     Raises:
         ModelFileError: a weight is missing, or of another shape.
@@ -70,12 +77,16 @@ def filled(
     _complete(part, parameters | {name for name, held in wanted.items() if held.is_meta})
     weights: dict[str, Tensor] = {}
     for name in wanted.keys() & part.pieces.keys():
-        weight, shape = part.weight(file, name), wanted[name].shape
-        if weight.numel() != shape.numel():
-            raise ModelFileError(
-                f"{part.header.path}: {part.names[name]} has shape {tuple(weight.shape)}, the "
-                f"{part.title} needs {tuple(shape)} for {name}"
-            )
+        shape = wanted[name].shape
+        place, _, ending = name.rpartition(".")
+        layer = module.get_submodule(place)
+        small = packed(name) if ending == "weight" and packs(layer) else None
+        if small is not None:
+            _check(part, name, small.shape, shape)
+            pack(layer, replace(small.on(device), shape=tuple(shape)))
+            continue
+        weight = part.weight(file, name)
+        _check(part, name, weight.shape, shape)
         if stored is not None:
             weight = weight.to(stored)
         # Always a copy: the file's own memory stays as it is, for unpatching.
@@ -88,6 +99,15 @@ def filled(
         if tensor.device != torch.device(device):
             setattr(holder, name, tensor.to(device))
     return module.eval().requires_grad_(False)
+
+
+def _check(part: Part, name: str, found: Sequence[int], wanted: Sequence[int]) -> None:
+    """Check that a weight has as many numbers as the network wants."""
+    if prod(found) != prod(wanted):
+        raise ModelFileError(
+            f"{part.header.path}: {part.names[name]} has shape {tuple(found)}, the "
+            f"{part.title} needs {tuple(wanted)} for {name}"
+        )
 
 
 def _complete(part: Part, wanted: set[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,6 @@ from nodes.models.files.tensor_files import Header, ModelFileError, TensorFile, 
 from nodes.models.networks.building import built, network_class
 from nodes.models.networks.changes import Change
 from nodes.models.networks.network import Handle, Network
-from nodes.models.networks.precision import compute_dtype
 
 CONTROL = "ControlNet"
 DIFFERENCE = "difference"
@@ -54,12 +53,13 @@ class SteeringNet(Handle[nn.Module]):
 
     layout: ControlLayout = field(repr=False)
     pooled: bool = False
+    packs: ClassVar[bool] = True
 
     def load(self, device: str) -> Network[nn.Module]:
         """Read the weights to `device`."""
         network: Any = network_class(self.layout.network)
         module: nn.Module = built(lambda: network.from_config(self.layout.config))
-        return Network(self.part, module, device, compute_dtype(device))
+        return Network(self.part, module, device, self.dtype_on(device), packs=self.packs)
 
     @torch.no_grad()
     def residuals(

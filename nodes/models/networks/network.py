@@ -11,17 +11,20 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Self, TypeVar
+from typing import ClassVar, Generic, Self, TypeVar
 
 import torch
 from torch import nn
 
+from nodes.models.files.packed import Packed, rounded
+from nodes.models.files.packing import kept_packed
 from nodes.models.files.pieces import Part
 from nodes.models.files.tensor_files import ModelFileError, TensorFile
 from nodes.models.networks.batching import Batches
 from nodes.models.networks.building import filled
 from nodes.models.networks.changes import Patch
 from nodes.models.networks.patching import PatchedWeights
+from nodes.models.networks.precision import compute_dtype
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -35,6 +38,9 @@ class Network(Generic[ModuleT]):
         device: where the weights go.
         dtype: format the network computes in.
         stored: format the weights are rounded to before, patched ones too (None: as in the file).
+        packs: whether weights that the file has in few bits stay so, and are unpacked on each use.
+        matrices: format of eight bits that matrices and convolutions are rounded to and kept in
+            besides (None: they are not).
     """
 
     def __init__(
@@ -44,6 +50,9 @@ class Network(Generic[ModuleT]):
         device: str,
         dtype: torch.dtype,
         stored: torch.dtype | None = None,
+        *,
+        packs: bool = False,
+        matrices: torch.dtype | None = None,
     ) -> None:
         if not part.header.is_current:
             raise ModelFileError(
@@ -54,7 +63,14 @@ class Network(Generic[ModuleT]):
         self.dtype = dtype
         self.batches = Batches(device)
         file = TensorFile(part.header)
-        self.module = filled(module, part, file, device, dtype, stored)
+
+        def packed(name: str) -> Packed | None:
+            kept = part.packed(file, name) if packs else None
+            if kept is None and matrices is not None and kept_packed(name, part.shape(name)):
+                return rounded(part.weight(file, name), matrices)
+            return kept
+
+        self.module = filled(module, part, file, device, dtype, stored, packed)
         self._weights = PatchedWeights(
             part, self.module, lambda name: part.weight(file, name), stored
         )
@@ -88,6 +104,8 @@ class Handle(ABC, Generic[ModuleT]):
     part: Part
     patches: tuple[Patch, ...] = field(default=(), kw_only=True)
     _seat: _Seat[ModuleT] = field(default_factory=_Seat[ModuleT], init=False, repr=False)
+    packs: ClassVar[bool] = False
+    """Whether weights that the file has in few bits stay so in memory."""
 
     @property
     def base(self) -> str:
@@ -100,9 +118,22 @@ class Handle(ABC, Generic[ModuleT]):
         return "|".join((self.base, *(patch.key for patch in self.patches)))
 
     @property
-    def nbytes(self) -> int:
-        """Bytes of the loaded weights in float32; on a GPU it is half of that."""
-        return 4 * self.part.parameters
+    def matrices(self) -> torch.dtype | None:
+        """Eight bits that matrices and convolutions are rounded to; None: they are not."""
+        return None
+
+    def dtype_on(self, device: str) -> torch.dtype:
+        """The number format that the network computes in on a device."""
+        return compute_dtype(device)
+
+    def nbytes(self, device: str) -> int:
+        """Bytes that the loaded weights take on a device, each in the format it has there."""
+        item, small = self.dtype_on(device).itemsize, self.matrices
+        matrix = None if small is None else small.itemsize
+        return sum(
+            self.part.nbytes(name, item, packed=self.packs, matrix=matrix)
+            for name in self.part.pieces
+        )
 
     @abstractmethod
     def load(self, device: str) -> Network[ModuleT]:

@@ -91,4 +91,6 @@ def _shape(layer: Any) -> Sequence[int]:
     """The shape that the weight of a layer has where it is not packed."""
     if hasattr(layer, "out_features"):
         return (layer.out_features, layer.in_features)
+    if hasattr(layer, "packed"):
+        return layer.packed.shape
     return layer.weight.shape

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,8 @@ from nodes.models.latents.formats import LatentFormat
 from nodes.models.latents.latents import blank_for
 from nodes.models.networks.building import built, network_class
 from nodes.models.networks.network import Handle, Network
-from nodes.models.networks.precision import compute_dtype
+from nodes.models.networks.packed_layers import multiply_packed
+from nodes.models.networks.precision import FAST, WEIGHT_DTYPES
 from nodes.models.networks.unet_walk import PatchedUNet, UNetPatch
 from nodes.models.sampling.cfg import Guidance
 from nodes.models.sampling.sigma_space import SigmaSpace
@@ -35,6 +36,7 @@ class Model(Handle[nn.Module]):
         guidance: how it is guided.
         unet_patches: what changes the evaluation of its UNet.
         differential: whether masks tell when a place begins to change: how much so, 0..1.
+        weight_dtype: one of `WEIGHT_DTYPES`. Weights that the file has in few bits stay so.
     """
 
     family: Family
@@ -43,11 +45,23 @@ class Model(Handle[nn.Module]):
     guidance: Guidance = field(default=Guidance(), repr=False, kw_only=True)
     differential: float = field(default=0.0, kw_only=True)
     unet_patches: tuple[UNetPatch, ...] = field(default=(), repr=False, kw_only=True)
+    weight_dtype: str = field(default="default", kw_only=True)
+    packs: ClassVar[bool] = True
 
     @classmethod
     def of(cls, found: Denoiser) -> Model:
         """The handle on what a file holds."""
         return cls(found.part, found.family, found.space, found.latent)
+
+    @property
+    def base(self) -> str:
+        """Whose weights it needs, and in which format."""
+        return f"{super().base}~{self.weight_dtype}"
+
+    @property
+    def matrices(self) -> torch.dtype | None:
+        """What the weights are rounded to."""
+        return WEIGHT_DTYPES[self.weight_dtype]
 
     @cached_property
     def terms(self) -> str:
@@ -88,9 +102,13 @@ class Model(Handle[nn.Module]):
 
     def load(self, device: str) -> Network[nn.Module]:
         """Read the network's weights to `device`."""
-        network: Any = network_class(self.family.network)
-        module: nn.Module = built(lambda: network.from_config(self.part.config))
-        return Network(self.part, module, device, compute_dtype(device))
+        kind: Any = network_class(self.family.network)
+        module: nn.Module = built(lambda: kind.from_config(self.part.config))
+        dtype, matrices = self.dtype_on(device), self.matrices
+        network = Network(self.part, module, device, dtype, packs=self.packs, matrices=matrices)
+        if self.weight_dtype.endswith(FAST):
+            multiply_packed(module)
+        return network
 
     @torch.no_grad()
     def denoised(

@@ -140,10 +140,9 @@ class Guider:
         """Of its model."""
         return self.model.base
 
-    @property
-    def nbytes(self) -> int:
+    def nbytes(self, device: str) -> int:
         """Of its model."""
-        return self.model.nbytes
+        return self.model.nbytes(device)
 
     @property
     def handles(self) -> Sequence[Handle[nn.Module]]:

@@ -221,8 +221,7 @@ class VoiceModel:
         """The same as `key`: speech has no patches."""
         return self.key
 
-    @property
-    def nbytes(self) -> int:
+    def nbytes(self, device: str) -> int:
         """Bytes the loaded weights take, about."""
         return self.model.stat().st_size
 

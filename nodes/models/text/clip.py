@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +34,9 @@ class TextNetwork(Network[nn.ModuleDict]):
     def __init__(
         self, part: Part, module: nn.ModuleDict, device: str, tokenizers: Mapping[str, Path]
     ) -> None:
-        super().__init__(part, module, device, compute_dtype(device), stored=torch.float16)
+        super().__init__(
+            part, module, device, compute_dtype(device), stored=torch.float16, packs=True
+        )
         self.tokenizers = {name: read_clip_tokenizer(folder) for name, folder in tokenizers.items()}
 
 
@@ -64,6 +66,7 @@ class Clip(Handle[nn.ModuleDict]):
     encoders: tuple[Encoder, ...]
     tokenizers: Mapping[str, Path] = field(repr=False)
     layer: int | None = field(default=None, kw_only=True)
+    packs: ClassVar[bool] = True
 
     @classmethod
     def of(cls, text: Text) -> Clip:

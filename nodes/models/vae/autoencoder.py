@@ -236,6 +236,10 @@ class Vae(Handle["AutoencoderKL"], Autoencoder):
         """Where its weights are."""
         return self.network.device
 
+    def dtype_on(self, device: str) -> torch.dtype:
+        """As its `dtype` says, or else what autoencoders bear there."""
+        return self.dtype or _wide_dtype(device)
+
     def need(self, pixels: int, *, decoding: bool) -> int:
         """As `Autoencoder.need`."""
         widths = self.part.config.get("block_out_channels", (64, 64))
@@ -249,7 +253,7 @@ class Vae(Handle["AutoencoderKL"], Autoencoder):
         network: Any = AutoencoderKL
         with torch.device("meta"):
             module: AutoencoderKL = network.from_config(self.part.config)
-        return Network(self.part, module, device, self.dtype or _wide_dtype(device))
+        return Network(self.part, module, device, self.dtype_on(device))
 
     def raw_pictures(self, latents: Tensor) -> Tensor:
         """As `Autoencoder.raw_pictures`."""
@@ -304,6 +308,10 @@ class TinyVae(Vae):
         """Pixels along one side of a latent pixel: 8."""
         return 8
 
+    def dtype_on(self, device: str) -> torch.dtype:
+        """As its `dtype` says, or else halves where the device does them well."""
+        return self.dtype or compute_dtype(device)
+
     def load(self, device: str) -> Network[Any]:
         """Read the weights to `device`."""
         from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
@@ -311,7 +319,7 @@ class TinyVae(Vae):
         network: Any = AutoencoderTiny
         with torch.device("meta"):
             module = network(**self.part.config)
-        return Network(self.part, module, device, self.dtype or compute_dtype(device))
+        return Network(self.part, module, device, self.dtype_on(device))
 
     def _decoded(self, module: Any, latent: Tensor) -> Tensor:
         return module.decode((latent - self.shift) * self.scale, return_dict=False)[0]

@@ -1,0 +1,193 @@
+"""Weights that are stored in few bits, in memory: what they are and their values."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from nodes.models.files import blocks
+from nodes.models.files.gguf import BLOCK_SIZES
+from nodes.models.files.packing import Packing
+
+
+@dataclass(frozen=True, eq=False)
+class Packed(ABC):
+    """A weight in few bits.
+
+    Attributes:
+        shape: that it has for its network.
+        data: the numbers as they are stored.
+    """
+
+    shape: tuple[int, ...]
+    data: Tensor = field(repr=False)
+
+    @abstractmethod
+    def unpacked(self, dtype: torch.dtype) -> Tensor:
+        """The weight in an ordinary format, of its shape; scaled in float32."""
+
+    @abstractmethod
+    def rows(self, start: int, count: int) -> Packed | None:
+        """Some rows of it, sharing memory; None where they are not stored apart from others."""
+
+    @abstractmethod
+    def on(self, device: str) -> Self:
+        """A copy of it on a device."""
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes in memory."""
+        return sum(v.nbytes for v in vars(self).values() if isinstance(v, Tensor))
+
+    @property
+    def _row(self) -> int:
+        """How many numbers a row has."""
+        return prod(self.shape[1:])
+
+
+@dataclass(frozen=True, eq=False)
+class Scaled(Packed):
+    """Eight bits, fp8 or whole numbers, and a scale: of all, of each row, or of each block.
+
+    Attributes:
+        scale: float32; None: the numbers are the weight.
+    """
+
+    scale: Tensor | None = field(default=None, repr=False)
+
+    def unpacked(self, dtype: torch.dtype) -> Tensor:
+        """Each number times its scale."""
+        if self.scale is None:
+            return self.data.to(dtype).view(self.shape)
+        wide = self.data.to(torch.float32, copy=True).contiguous()
+        if self.scale.numel() == (1 if self.scale.dim() == 0 else self.scale.shape[0]):
+            wide.mul_(self.scale.reshape(-1, *[1] * (wide.dim() - 1)))
+        else:
+            high, across = self.scale.shape
+            cut = wide.view(high, wide.shape[0] // high, across, wide.shape[1] // across)
+            cut.mul_(self.scale[:, None, :, None])
+        return wide.view(self.shape).to(dtype)
+
+    def rows(self, start: int, count: int) -> Scaled | None:
+        """Some rows, with their scales."""
+        shape, data = (count, *self.shape[1:]), self.data[start : start + count]
+        if self.scale is None or self.scale.numel() == 1:
+            return Scaled(shape, data, self.scale)
+        size = self.shape[0] // self.scale.shape[0]
+        if start % size or count % size:
+            return None
+        return Scaled(shape, data, self.scale[start // size : (start + count) // size])
+
+    def on(self, device: str) -> Scaled:
+        """A copy of it on a device."""
+        scale = None if self.scale is None else self.scale.to(device, copy=True)
+        return replace(self, data=self.data.to(device, copy=True), scale=scale)
+
+
+@dataclass(frozen=True, eq=False)
+class ByTable(Packed):
+    """Four bits, which are places in a table of values in -1..1, and the largest of each block.
+
+    Attributes:
+        absmax: of each block, float32.
+        table: sixteen values, float32.
+        blocksize: how many numbers a block has.
+    """
+
+    absmax: Tensor = field(repr=False)
+    table: Tensor = field(repr=False)
+    blocksize: int
+
+    def unpacked(self, dtype: torch.dtype) -> Tensor:
+        """The values of the table, times the largest of their block."""
+        flat = self.data.flatten()
+        places = torch.stack([flat >> 4, flat & 15], dim=1).flatten()[: prod(self.shape)]
+        values = self.table[places.to(torch.int32)]
+        values = values * self.absmax.repeat_interleave(self.blocksize)[: len(values)]
+        return values.view(self.shape).to(dtype)
+
+    def rows(self, start: int, count: int) -> ByTable | None:
+        """Some rows, if blocks begin with the first and end with the last."""
+        first, last = start * self._row, (start + count) * self._row
+        if first % self.blocksize or last % self.blocksize or first % 2 or last % 2:
+            return None
+        flat, size = self.data.flatten(), self.blocksize
+        return replace(
+            self,
+            shape=(count, *self.shape[1:]),
+            data=flat[first // 2 : last // 2],
+            absmax=self.absmax[first // size : last // size],
+        )
+
+    def on(self, device: str) -> ByTable:
+        """A copy of it on a device."""
+        data, absmax, table = (
+            tensor.to(device, copy=True) for tensor in (self.data, self.absmax, self.table)
+        )
+        return replace(self, data=data, absmax=absmax, table=table)
+
+
+@dataclass(frozen=True, eq=False)
+class InBlocks(Packed):
+    """Blocks of a GGUF file, as bytes.
+
+    Attributes:
+        format: "Q8_0", "Q4_K", ...
+    """
+
+    format: str
+
+    def unpacked(self, dtype: torch.dtype) -> Tensor:
+        """What the blocks hold."""
+        _, nbytes = BLOCK_SIZES[self.format]
+        found = blocks.DECODERS[self.format](self.data.view(-1, nbytes))
+        return found.reshape(self.shape).to(dtype)
+
+    def rows(self, start: int, count: int) -> InBlocks | None:
+        """Some rows, if blocks begin with the first and end with the last."""
+        size, nbytes = BLOCK_SIZES[self.format]
+        first, last = start * self._row, (start + count) * self._row
+        if first % size or last % size:
+            return None
+        data = self.data[first // size * nbytes : last // size * nbytes]
+        return replace(self, shape=(count, *self.shape[1:]), data=data)
+
+    def on(self, device: str) -> InBlocks:
+        """A copy of it on a device."""
+        return replace(self, data=self.data.to(device, copy=True))
+
+
+def packed(packing: Packing, tensors: Mapping[str, Tensor]) -> Packed:
+    """A weight of a file, of its tensors by what they are in it."""
+    shape, data = packing.shape, tensors["data"]
+    if packing.kind == "blocks":
+        return InBlocks(shape, data, packing.format)
+    if packing.kind == "scaled":
+        scale = tensors.get("scale")
+        if scale is not None:
+            scale = scale.to(torch.float32) / packing.facts.get("divisor", 1.0)
+        return Scaled(shape, data, scale)
+    absmax = tensors["absmax"]
+    if "nested" in tensors:
+        size, table = int(packing.facts["nested_blocksize"]), tensors["nested_table"].float()
+        scales = tensors["nested"].float().flatten().repeat_interleave(size)[: absmax.numel()]
+        absmax = table[absmax.flatten().to(torch.int32)] * scales + packing.facts["offset"]
+    return ByTable(
+        shape,
+        data,
+        absmax.flatten().to(torch.float32),
+        tensors["table"].flatten().to(torch.float32),
+        int(packing.facts["blocksize"]),
+    )
+
+
+def rounded(weight: Tensor, dtype: torch.dtype) -> Scaled:
+    """A weight rounded to eight bits, without a scale; what is too large becomes the largest."""
+    limit = torch.finfo(dtype).max
+    return Scaled(tuple(weight.shape), weight.clamp(-limit, limit).to(dtype))

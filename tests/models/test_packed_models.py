@@ -1,0 +1,150 @@
+"""Whole models in few bits: fp8, int8, nf4 and GGUF files of UNets and text encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from nodes.models.files.checkpoints import read_checkpoint, read_denoiser
+from nodes.models.files.tensor_files import TensorFile, read_header
+from nodes.models.networks.network import Handle, Network
+from nodes.models.networks.packed_layers import PackedConv2d, PackedLinear
+from nodes.models.networks.unet import Model
+from tests.models.conftest import Loaded, handles, make_tiny_folder, read_tensors, write_tensors
+from tests.models.test_gguf import written
+from tests.models.test_packed_files import int8_of_bitsandbytes, nf4, scaled_fp8
+from tests.models.test_unet_families import KINDS, denoiser_tensors, made
+
+PREFIX = "model.diffusion_model."
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
+    """The weights of a tiny UNet of SD1 in the original names."""
+    return denoiser_tensors(made(KINDS["SD1"]))
+
+
+def is_packed(name: str, tensor: Tensor) -> bool:
+    return name.endswith("weight") and tensor.dim() in (2, 4)
+
+
+def plain(path: Path, tensors: dict[str, Tensor]) -> Path:
+    return write_tensors(path, {n: t.to(torch.float8_e4m3fn) for n, t in tensors.items()})
+
+
+def by(pack: Callable[[Tensor], tuple[dict[str, Tensor], Tensor]]) -> Any:
+    def write(path: Path, tensors: dict[str, Tensor]) -> Path:
+        found: dict[str, Tensor] = {}
+        for name, tensor in tensors.items():
+            flat = tensor.dim() == 2 and tensor.numel() % 64 == 0
+            if not (is_packed(name, tensor) and flat):
+                found[name] = tensor.half()
+                continue
+            stem = name.removesuffix(".weight")
+            for part, value in pack(tensor)[0].items():
+                found[part.replace("x.", f"{stem}.", 1)] = value
+        return write_tensors(path, found)
+
+    return write
+
+
+def as_gguf(path: Path, tensors: dict[str, Tensor]) -> Path:
+    """As people have it: matrices in blocks, all else in halves, no prefix."""
+    named: dict[str, Any] = {}
+    for name, tensor in tensors.items():
+        form = "Q8_0" if tensor.dim() == 2 and tensor.shape[1] % 32 == 0 else "F16"
+        form = "F32" if tensor.dim() == 1 else form
+        named[name.removeprefix(PREFIX).replace(".", "__")] = (tensor.float().numpy(), form)
+    return written(path.with_suffix(".gguf"), **named)
+
+
+WAYS = {
+    "fp8": plain, "scaled fp8": by(scaled_fp8), "int8": by(int8_of_bitsandbytes), "nf4": by(nf4),
+    "GGUF": as_gguf,
+}  # fmt: skip
+
+
+def taken(network: Network[Any]) -> int:
+    """Bytes of a loaded network's weights."""
+    total = sum(weight.nbytes for weight in network.module.parameters())
+    return total + sum(
+        layer.packed.nbytes
+        for layer in network.module.modules()
+        if isinstance(layer, PackedLinear | PackedConv2d)
+    )
+
+
+def unpacked(path: Path, to: Path) -> Path:
+    """The same file with every weight in float32."""
+    file = TensorFile(read_header(path))
+    return write_tensors(to, {name: file[name].float() for name in file})
+
+
+def answer(model: Model) -> Tensor:
+    x = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    text = torch.randn(2, 5, 64, generator=torch.Generator().manual_seed(2))
+    return model.denoised(x, torch.tensor([1.0, 3.0]), {"text": text})
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_packed_unet_answers_as_its_numbers_do_and_takes_what_it_says(
+    tmp_path: Path, original: dict[str, Tensor], way: str
+):
+    path = WAYS[way](tmp_path / "small.safetensors", original)
+    model = Model.of(read_denoiser(path))
+    assert model.family.name == "Stable Diffusion 1.x"
+    network = model.ready().network
+    kinds = {type(layer) for layer in network.module.modules()}
+    assert PackedLinear in kinds
+    assert taken(network) == model.nbytes("cpu") < 4 * model.part.parameters * 0.9
+    exact = Model.of(read_denoiser(unpacked(path, tmp_path / "wide.safetensors"))).ready()
+    assert torch.allclose(answer(model), answer(exact), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["fp8_e4m3fn", "fp8_e4m3fn_fast", "fp8_e5m2"])
+def test_a_weight_dtype_halves_what_fp16_takes(
+    tmp_path: Path, original: dict[str, Tensor], dtype: str
+):
+    path = write_tensors(tmp_path / "a.safetensors", {n: t.half() for n, t in original.items()})
+    model = Model.of(read_denoiser(path))
+    small = replace(model, weight_dtype=dtype)
+    assert small.base != model.base, "both may be loaded at once"
+    assert taken(small.ready().network) == small.nbytes("cpu")
+    assert small.nbytes("cpu") < 0.3 * model.nbytes("cpu")
+    eight = torch.float8_e5m2 if dtype.endswith("e5m2") else torch.float8_e4m3fn
+    rounded = {
+        name: (tensor.half().to(eight) if is_packed(name, tensor) else tensor).float()
+        for name, tensor in original.items()
+    }
+    exact = Model.of(read_denoiser(write_tensors(tmp_path / "b.safetensors", rounded))).ready()
+    assert torch.allclose(answer(small), answer(exact), rtol=1e-3, atol=1e-3)
+
+
+def test_every_network_takes_what_it_says(tiny: Loaded):
+    handles: list[Handle[Any]] = [tiny.model, tiny.clip, tiny.vae]
+    for handle in handles:
+        assert taken(handle.network) == handle.nbytes("cpu")
+
+
+def test_a_whole_model_in_fp8_encodes_draws_and_decodes(tmp_path: Path):
+    folder = make_tiny_folder(tmp_path / "model")
+    for network in ("unet", "text_encoder", "vae"):
+        (path,) = (folder / network).glob("*.safetensors")
+        plain(path, {n: t for n, t in read_tensors(path).items() if t.is_floating_point()})
+    found = handles(folder)
+    assert read_checkpoint(folder).vae.header.format("decoder.conv_in.weight") == "F8_E4M3"
+    text = found.clip.ready().encode("a cat")
+    assert text[0][0].isfinite().all()
+    words: Any = found.clip.network.module["clip_l"]
+    assert type(words.encoder.layers[0].self_attn.q_proj) is PackedLinear
+    assert words.embeddings.token_embedding.weight.dtype is torch.float32
+    assert taken(found.clip.network) == found.clip.nbytes("cpu")
+    vae = found.vae.ready()
+    assert {weight.dtype for weight in vae.network.module.parameters()} == {torch.float32}
+    assert vae.decode(torch.zeros(1, 4, 4, 4)).isfinite().all()
