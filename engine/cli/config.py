@@ -50,6 +50,7 @@ class Serve:
         idle: lines on flags that change nothing.
         front_end_root: folder of a browser app that stands at / instead of our own page.
         preload: import at once what the first picture needs.
+        grace: seconds that a node may go on after its job was interrupted.
     """
 
     home: Path
@@ -75,6 +76,7 @@ class Serve:
     front_end_root: Path | None = None
     level: str = "INFO"
     preload: bool = True
+    grace: float = 5.0
 
 
 @dataclass(frozen=True)
@@ -203,6 +205,7 @@ def _serve(given: argparse.Namespace) -> Serve:
         front_end_root=given.front_end_root,
         level=given.verbose,
         preload=not given.no_preload,
+        grace=given.grace,
     )
 
 
@@ -331,6 +334,14 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--no-preload", action="store_true", help="import slow libraries only when a job needs them"
+    )
+    parser.add_argument(
+        "--grace",
+        type=values.seconds,
+        default=5.0,
+        metavar="SECONDS",
+        help="how long a node may go on after its job was interrupted; then the worker is "
+        "started anew, and other jobs go on from their results (default: 5)",
     )
     parser.add_argument(
         "--verbose",

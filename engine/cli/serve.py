@@ -22,6 +22,7 @@ from engine.cli.config import Serve
 from engine.devices.malloc import tune_allocator
 from engine.run.engine import Engine
 from engine.run.remote_nodes import CustomNodePacks
+from engine.run.worker_settings import WorkerTiming
 from engine.server.app import init_app
 from engine.store import model_paths
 from engine.store.model_paths import ModelPaths
@@ -64,6 +65,7 @@ async def serve(command: Serve) -> int:
         max_queue=command.max_queue,
         cache_policy=command.keeping,
         preload=command.preload,
+        timing=WorkerTiming(grace=command.grace),
     )
     try:
         app = init_app(

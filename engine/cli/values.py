@@ -50,6 +50,17 @@ def size(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r} is no size in MB")
 
 
+def seconds(text: str) -> float:
+    """A time in seconds, up to a day."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if 0 <= found <= 24 * 3600:
+        return found
+    raise argparse.ArgumentTypeError(f"{text!r} is no time in seconds, 0 to 86400")
+
+
 def count(text: str) -> int:
     """How many, at least one."""
     if text.isascii() and text.isdigit() and 0 < int(text) < 10**9:

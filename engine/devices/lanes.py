@@ -58,6 +58,7 @@ class Lane:
     _waiting: deque[Task] = field(default_factory=deque[Task])
     _active: list[Task] = field(default_factory=list[Task])
     _wake: threading.Condition = field(default_factory=threading.Condition)
+    _current: Sequence[Task] = ()
     _closing: bool = False
     _thread: threading.Thread | None = None
 
@@ -71,6 +72,12 @@ class Lane:
     def load(self) -> int:
         """Tasks that wait or run here."""
         return len(self._waiting) + len(self._active)
+
+    def is_held_by(self, cancelled: threading.Event) -> bool:
+        """Whether its thread runs code of the job with this event, and of no job that goes on."""
+        current = self._current
+        ended = all(task.cancelled.is_set() for task in current)
+        return ended and any(task.cancelled is cancelled for task in current)
 
     def submit(self, task: Task) -> None:
         """Run the task when its turn comes."""
@@ -114,6 +121,7 @@ class Lane:
                     return task
                 if self._active:
                     return None
+                self._current = ()
                 self._wake.wait()
         return None
 
@@ -138,6 +146,7 @@ class Lane:
         if task.error is not None:
             self._end(task, error=task.error)
             return
+        self._current = (task,)
         try:
             task.on_start()
             if task.lease is not None and task.handles:
@@ -175,6 +184,7 @@ class Lane:
         ask = steps[0].answer
         if ask is None:
             return
+        self._current = tasks
         try:
             answers = list(ask([step.inputs for step in steps]))
             if len(answers) != len(steps):
@@ -203,6 +213,7 @@ class Lane:
 
     def _resume(self, task: Task, resume: Callable[[], object]) -> None:
         """Let a generator run to its next Step, to its result, or to its failure."""
+        self._current = (task,)
         try:
             step = resume()
         except StopIteration as stop:
@@ -223,6 +234,7 @@ class Lane:
         if task in self._active:
             self._active.remove(task)
         if task.generator is not None:
+            self._current = (task,)
             close(task.generator)
         if task.lease is not None:
             self.residency.release(task.lease)
@@ -267,6 +279,10 @@ class Lanes:
         on_cpu = [lane for lane in self._lanes if lane.device == "cpu"]
         allowed = (accelerated if gpu else []) or (on_cpu if cpu or not accelerated else [])
         return min(allowed or on_cpu, key=lambda lane: lane.load)
+
+    def are_held_by(self, cancelled: threading.Event) -> bool:
+        """Whether one of them is held by the ended job with this event (see `Lane.is_held_by`)."""
+        return any(lane.is_held_by(cancelled) for lane in self._lanes)
 
     @property
     def residency(self) -> Residency:

@@ -31,6 +31,7 @@ from engine.run.frames import (
     Frame,
     Free,
     JobEvents,
+    NodeHeld,
     NodesRequest,
     Ping,
     Pong,
@@ -167,7 +168,12 @@ async def main(descriptor: int, settings: WorkerSettings) -> None:
         None if settings.custom_nodes is None else load(settings.custom_nodes, registry, folders)
     )
     worker = LocalWorker(
-        registry, folders, cache_policy=settings.cache_policy, preload=settings.preload
+        registry,
+        folders,
+        cache_policy=settings.cache_policy,
+        preload=settings.preload,
+        grace_seconds=settings.timing.grace,
+        on_held=lambda job: send(NodeHeld(job)),
     )
     try:
         await Child(worker, send, custom_nodes).serve(connection.makefile("rb"))

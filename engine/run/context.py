@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from engine.authoring.protocols import File, FolderKind
@@ -144,16 +145,16 @@ class JobContext(Struct, frozen=True):
 
     Attributes:
         emit: sends an event, from any thread.
-        cancelled: set when the job is cancelled or over.
         nodes, parents: see `NodeContext`.
+        cancelled: set when the job is cancelled or over.
     """
 
     worker: WorkerContext
     job: Job
     emit: Callable[[Event], object]
-    cancelled: threading.Event
     nodes: Mapping[str, GraphNode]
     parents: Mapping[str, str]
+    cancelled: threading.Event = msgspec.field(default_factory=threading.Event)
 
     @property
     def previews(self) -> bool:

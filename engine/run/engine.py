@@ -23,7 +23,8 @@ from engine.graph.validate import InputConfig, validate
 from engine.run.events import Event, JobFinished, now_ms
 from engine.run.process import ProcessWorker
 from engine.run.remote_nodes import CustomNodePacks, RemoteCustomNodes
-from engine.run.scheduler import Listener, QueueChanged, RunRecord, Scheduler
+from engine.run.run_record import RunRecord
+from engine.run.scheduler import Listener, QueueChanged, Scheduler
 from engine.run.worker import Worker, WorkerStatus
 from engine.run.worker_settings import WorkerSettings, WorkerTiming
 from engine.store.assets import Assets

@@ -278,15 +278,17 @@ class ExecutionGraph:
         if state.consumers == 0:
             state.result = None
 
-    def find_cycle(self) -> list[NodeState]:
-        """Nodes that wait for each other, first and last the same; empty if there are none."""
+    def find_cycle(self) -> tuple[list[str], NodeState]:
+        """Nodes that wait for each other, first and last the same, and whose expansion did it."""
         requested = [
             state.node.id for state in self.states.values() if state.status is NodeStatus.REQUESTED
         ]
         search = TopologicalSort(
             requested, lambda id: [source.node.id for source in self.states[id].waiting_for]
         )
-        return [self.states[id] for id in search.cycles[0]] if search.cycles else []
+        ids = search.cycles[0]
+        cycle = [self.states[id] for id in ids]
+        return [*ids], next(state for state in cycle if state.pending_result is not None)
 
     def _sources(self, state: NodeState) -> list[NodeState]:
         sources = [link.node for link in state.node.links.values()]

@@ -23,7 +23,7 @@ from engine.run.inputs import Inputs, SourceFailed, link_items, unrequested_inpu
 from engine.run.invocation import NodeInvocation
 from engine.run.job_results import JobResultCache
 from engine.run.list_mapping import map_over_lists, merge_results, placeholders, resolve
-from engine.run.outbox import EventOutbox, EventSink
+from engine.run.outbox import ClosedHandler, EventOutbox, EventSink
 from engine.store.cache import NodeResult
 from engine.store.history import Failure, Job, Partial, Status
 
@@ -42,11 +42,11 @@ class JobRun:
         worker: what all jobs of the worker share.
         job: the job.
         on_events: receives its events; the last one is always `JobFinished`.
-        on_closed: called after that, in any thread.
+        on_closed: called after that.
     """
 
     def __init__(
-        self, worker: WorkerContext, job: Job, on_events: EventSink, on_closed: Callable[[], object]
+        self, worker: WorkerContext, job: Job, on_events: EventSink, on_closed: ClosedHandler
     ) -> None:
         self._worker = worker
         self._job = job
@@ -54,11 +54,9 @@ class JobRun:
         self.flush = self._outbox.flush
         self._on_closed = on_closed
         self._ended: events.JobFinished | None = None
-        cancelled = self._cancelled = threading.Event()
         self._nodes: dict[str, GraphNode] = {}
         self._parents: dict[str, str] = {}
-        emit = self._outbox.emit
-        self._context = JobContext(worker, job, emit, cancelled, self._nodes, self._parents)
+        self._context = JobContext(worker, job, self._outbox.emit, self._nodes, self._parents)
         self._continues_on_failure = job.extra.get("node_failure_policy") == CONTINUE
         self._lock = threading.Lock()
         self._graph = Graph({})
@@ -92,6 +90,10 @@ class JobRun:
             running = [self._execution.states[id] for id in self._calls]
             self._end("interrupted", failures.of_interrupt(running, self._executed))
         self._close()
+
+    def holds_thread(self) -> bool:
+        """Whether code of a node still runs in a lane, or in the thread that reads frames."""
+        return self._inline.is_running or self._worker.lanes.are_held_by(self._context.cancelled)
 
     async def _begin_with_fingerprints(self, nodes: list[GraphNode]) -> None:
         self._begin(nodes, await fingerprints(nodes))
@@ -351,9 +353,7 @@ class JobRun:
 
     def _fail_cycle(self) -> None:
         """Nodes wait for each other in a cycle, made by an expansion."""
-        cycle = self._execution.find_cycle()
-        ids = [state.node.id for state in cycle]
-        blamed = next(state for state in cycle if state.pending_result is not None)
+        ids, blamed = self._execution.find_cycle()
         self._fail_node(blamed, failures.of_cycle(ids, blamed, self._executed))
 
     def _fail_node(self, state: NodeState, failure: Failure) -> None:
@@ -396,5 +396,5 @@ class JobRun:
     def _close(self) -> None:
         """If the job has ended, emit that and close the outbox."""
         if self._ended is not None and self._outbox.close(self._ended):
-            self._cancelled.set()
-            self._on_closed()
+            self._context.cancelled.set()
+            self._on_closed(bool(self._calls))

@@ -58,6 +58,12 @@ class Ready(Struct, tag=True, frozen=True):
     """From the worker, once: node packs are loaded, devices are found, jobs may come."""
 
 
+class NodeHeld(Struct, tag=True, frozen=True):
+    """From the worker: a node of an ended job did not return within the grace time."""
+
+    job: str
+
+
 class FactsRequest(Struct, tag=True, frozen=True):
     """To the worker: describe yourself. Answered with `FactsResponse`."""
 
@@ -114,6 +120,7 @@ Frame: TypeAlias = (
     | Ping
     | Pong
     | Ready
+    | NodeHeld
     | FactsRequest
     | FactsResponse
     | NodesRequest

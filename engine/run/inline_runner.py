@@ -32,6 +32,7 @@ class InlineRunner:
 
     Attributes:
         thread: id of a thread that runs the queue itself when it adds the first call.
+        is_running: whether a call runs now, in whichever thread.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class InlineRunner:
         self._waiting: deque[tuple[NodeState, NodeInvocation]] = deque()
         self._has_lane = False
         self.thread: int | None = None
+        self.is_running = False
 
     def accepts(self, call: NodeInvocation) -> bool:
         """Whether a call is known to be quick and may run inline."""
@@ -81,7 +83,9 @@ class InlineRunner:
                     self._has_lane = False
                     break
                 state, call = self._waiting.popleft()
+            self.is_running = True
             self._run(device, state, call)
+            self.is_running = False
         else:
             self._submit()
         self._on_idle()

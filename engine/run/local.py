@@ -10,6 +10,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -23,6 +24,7 @@ from engine.run.events import Event, JobFinished, now_ms
 from engine.run.executor import JobRun
 from engine.run.outbox import EventSink
 from engine.run.worker import EventHandler, WorkerState, WorkerStatus, ignore_change
+from engine.run.worker_settings import GRACE_SECONDS
 from engine.store.anonymous_files import AnonymousFiles
 from engine.store.cache import Cache
 from engine.store.cache_policy import CachePolicy
@@ -57,6 +59,11 @@ class Budgets:
         return cls(total // 10, min(free_disk // 10, 20 * 2**30), total // 2)
 
 
+def log_held(job: str) -> None:
+    """Log that a thread is lost, where no process can be replaced."""
+    log.error("a node of job %s has not returned since the job ended; its lane is lost", job)
+
+
 class LocalWorker:
     """Runs jobs in this process: lanes in threads, everything else in the event loop.
 
@@ -66,6 +73,8 @@ class LocalWorker:
         budgets: what it may keep; shares of the machine by default.
         cache_policy: which results it keeps of those.
         preload: do slow imports at once, in place of when a job first needs them.
+        grace_seconds: how long a node may go on after its job has ended.
+        on_held: called in the loop with the id of a job of which a node went on for longer.
     """
 
     def __init__(
@@ -76,12 +85,16 @@ class LocalWorker:
         cache_policy: CachePolicy | None = None,
         *,
         preload: bool = True,
+        grace_seconds: float = GRACE_SECONDS,
+        on_held: Callable[[str], None] = log_held,
     ) -> None:
         self._registry = registry
         self._folders = folders
         self._budgets = budgets
         self._cache_policy = cache_policy or CachePolicy()
         self._preload = preload
+        self._grace_seconds = grace_seconds
+        self._on_held = on_held
         self._jobs: dict[str, JobRun | asyncio.Task[None]] = {}
         self._ready: asyncio.Task[_Runtime] | None = None
         self._runtime: _Runtime | None = None
@@ -132,9 +145,20 @@ class LocalWorker:
         on_events: EventSink,
         run_inline: bool = False,
     ) -> None:
-        run = JobRun(context, job, on_events, on_closed=partial(self._jobs.pop, job.id, None))
+        run = JobRun(context, job, on_events, on_closed=partial(self._on_closed, job.id))
         self._jobs[job.id] = run
         run.begin(run_inline)
+
+    def _on_closed(self, job: str, nodes_may_run: bool) -> None:
+        run = self._jobs.pop(job, None)
+        if nodes_may_run and isinstance(run, JobRun):
+            check = partial(self._check_released, job, run)
+            with suppress(RuntimeError):  # the event loop is closed
+                self._loop.call_soon_threadsafe(self._loop.call_later, self._grace_seconds, check)
+
+    def _check_released(self, job: str, run: JobRun) -> None:
+        if run.holds_thread():
+            self._on_held(job)
 
     async def _start_later(self, job: Job, on_events: EventSink) -> None:
         self._start((await self._initialised()).context, job, on_events)

@@ -20,6 +20,9 @@ FLUSH_INTERVAL_SECONDS = 0.002
 EventSink: TypeAlias = Callable[[list[Event]], None]
 """Receives the next events of a job, in the thread that emits them; never two calls at once."""
 
+ClosedHandler: TypeAlias = Callable[[bool], object]
+"""Called in any thread when a job is over; the flag: whether nodes of it may still run."""
+
 
 class EventOutbox:
     """Batches a job's events and runs its coroutines.

@@ -19,6 +19,7 @@ from engine.run.frames import (
     Free,
     JobEvents,
     LogLine,
+    NodeHeld,
     NodesRequest,
     Ping,
     Pong,
@@ -37,6 +38,7 @@ from engine.store.history import Job
 log = logging.getLogger(__name__)
 
 FACTS_SECONDS = 2.0
+ANSWER_SECONDS = 1.0
 MAX_RESTART_SECONDS = 30.0
 HEALTHY_SECONDS = 10.0
 MAX_FAILED_STARTS = 5
@@ -66,7 +68,8 @@ class ProcessWorker:
 
     A process that does not start is no job's fault: jobs wait until one is ready. After five such
     in a row the worker is paused: it returns its jobs, and takes new ones when a process is ready.
-    A process that answers no ping is killed.
+    A process that answers no ping is killed, and so is one with a node that does not return after
+    its job has ended.
 
     Args:
         settings: what the process is started with.
@@ -83,6 +86,8 @@ class ProcessWorker:
         self._failed_starts = 0
         self._pause_reason: str | None = None
         self._recycle_reason: str | None = None
+        self._blames_jobs = True
+        self._unanswered: set[str] = set()
         self._last_error = ""
         self._supervisor: asyncio.Task[None] | None = None
         self._rpc = RpcClient(self._send)
@@ -114,16 +119,29 @@ class ProcessWorker:
             self._send_job(running)
 
     def cancel(self, job: str) -> None:
-        """Interrupt a job."""
+        """Interrupt a job; it ends within a second, whatever its nodes do."""
         running = self._jobs.get(job)
-        if running is None:
+        if running is None or running.cancelled:
             return
         running.cancelled = True
-        if running.sent:
-            self._send(CancelJob(job))
-        else:
-            del self._jobs[job]
+        if not running.sent or self._process is None:
+            self._end_interrupted(running)
+            return
+        self._unanswered.add(job)
+        self._send(CancelJob(job))
+        later, process = asyncio.get_running_loop().call_later, self._process
+        later(ANSWER_SECONDS, self._end_interrupted, running)
+        later(self._settings.timing.grace, self._recycle_unanswered, process, job)
+
+    def _end_interrupted(self, running: _Running) -> None:
+        if self._jobs.get(running.job.id) is running:
+            del self._jobs[running.job.id]
             running.on_event(JobFinished("interrupted", now_ms()))
+
+    def _recycle_unanswered(self, process: WorkerProcess, job: str) -> None:
+        if self._process is process and job in self._unanswered:
+            grace = self._settings.timing.grace
+            self._recycle(f"did not answer the interrupt of job {job} for {grace:g} s", blame=False)
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """Drop idle weights, and the results kept in memory."""
@@ -175,6 +193,8 @@ class ProcessWorker:
         """Run one process until it ends; returns why it did."""
         self._set_state(WorkerState.STARTING)
         self._silent_ticks, self._recycle_reason, self._last_error = 0, None, ""
+        self._blames_jobs = True
+        self._unanswered.clear()
         process: WorkerProcess | None = None
         reason = "was stopped"
         try:
@@ -206,10 +226,16 @@ class ProcessWorker:
                 self._recycle(f"was not ready after {timing.start:g} s")
             self._silent_ticks += 1
 
-    def _recycle(self, reason: str) -> None:
-        """Kill the process, so that another one takes its place."""
+    def _recycle(self, reason: str, *, blame: bool = True) -> None:
+        """Kill the process, so that another one takes its place.
+
+        Args:
+            reason: what follows "the worker process".
+            blame: one of the jobs that run may be the cause.
+        """
         if self._process is not None and self._recycle_reason is None:
             self._recycle_reason = f"{reason} and was ended"
+            self._blames_jobs = blame
             self._state = WorkerState.DRAINING
             self._process.kill()
 
@@ -244,8 +270,8 @@ class ProcessWorker:
             return JobFinished("interrupted", now_ms())
         text = f"the worker process {reason} while it ran job {running.job.id}"
         if running.began:
-            return JobLost(text)
-        running.deaths += running.sent
+            return JobLost(text, counts=self._blames_jobs)
+        running.deaths += running.sent and self._blames_jobs
         running.sent = False
         if running.deaths >= MAX_UNBEGUN_DEATHS:
             return JobLost(text)
@@ -269,6 +295,9 @@ class ProcessWorker:
                 self._rpc.on_response(frame)
             case Ready():
                 self._on_ready()
+            case NodeHeld(job):
+                grace = self._settings.timing.grace
+                self._recycle(f"had a node of job {job} for {grace:g} s after its end", blame=False)
             case _:
                 log.error("a worker does not send %s", type(frame).__name__)
 
@@ -295,9 +324,11 @@ class ProcessWorker:
 
     def _dispatch(self, job: str, events: list[Event]) -> None:
         for event in events:
+            if isinstance(event, JobFinished):
+                self._unanswered.discard(job)
             running = self._jobs.get(job)
             if running is None:
-                return
+                continue
             if isinstance(event, JobStarted):
                 running.began = True
             elif isinstance(event, JobFinished):

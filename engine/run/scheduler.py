@@ -7,26 +7,16 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from engine.authoring.errors import SoundstageError
-from engine.run.events import (
-    Event,
-    JobFinished,
-    JobLost,
-    JobStarted,
-    NodeExpanded,
-    NodeFinished,
-    NodeLoaded,
-    NodeOutput,
-    NodeStarted,
-    now_ms,
-)
+from engine.run.events import Event, JobFinished, JobLost, now_ms
+from engine.run.run_record import RunRecord
 from engine.run.worker import Worker
-from engine.store.history import Failure, Job, JobResult, Span
+from engine.store.history import Failure, Job
 from engine.store.queue import NotHeld, Queue
 
 log = logging.getLogger(__name__)
@@ -230,6 +220,8 @@ class Scheduler:
 
     def _finish(self, job: Job, record: RunRecord, ended: JobFinished) -> None:
         """Write the history first: a client that receives the end can read it there."""
+        if ended.status == "interrupted" and ended.failure is None:
+            ended = msgspec.structs.replace(ended, failure=record.interrupted(job))
         outcome = record.result(ended)
 
         def emit() -> None:
@@ -245,54 +237,3 @@ class _Transition(NamedTuple):
     job: Job
     write: Callable[[], None]
     then: Callable[[], None]
-
-
-class RunRecord:
-    """Collects from a job's events what the history keeps.
-
-    Attributes:
-        started: when it began, and what was cached.
-        spans: when each node ran that did.
-        shown: by output node what it shows.
-    """
-
-    def __init__(self, job: Job) -> None:
-        self.started = JobStarted([], now_ms())
-        self.spans: dict[str, Span] = {}
-        self.shown: dict[str, dict[str, list[Any]]] = {}
-        self._display: dict[str, str] = {}
-
-    def add(self, event: Event) -> None:
-        """Record an event."""
-        match event:
-            case JobStarted():
-                self.started = event
-            case NodeStarted(node, lane, at):
-                self.spans[node] = Span(lane, at)
-            case NodeFinished(node, seconds=seconds) if node in self.spans:
-                self.spans[node].seconds = seconds
-            case NodeLoaded(node, seconds) if node in self.spans:
-                self.spans[node].loading += seconds
-            case NodeOutput():
-                self.shown[event.node] = event.shown
-            case NodeExpanded():
-                self._display |= event.display
-            case _:
-                pass
-
-    def result(self, ended: JobFinished) -> JobResult:
-        """The result of the job; nodes that still run end with it."""
-        for span in self.spans.values():
-            if span.seconds is None:
-                span.seconds = max(0.0, (ended.at - span.began) / 1000)
-        return JobResult(
-            status=ended.status,
-            started=self.started.at,
-            ended=ended.at,
-            cached=self.started.cached,
-            shown=self.shown,
-            failure=ended.failure,
-            display={id: self._display[id] for id in self.shown if id in self._display},
-            partial=ended.partial,
-            spans=Raw(msgspec.json.encode(self.spans)),
-        )

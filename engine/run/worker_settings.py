@@ -8,6 +8,8 @@ from engine.run.remote_nodes import CustomNodePacks
 from engine.store.cache_policy import CachePolicy
 from engine.store.model_paths import ModelPaths
 
+GRACE_SECONDS = 5.0
+
 
 class WorkerTiming(msgspec.Struct, frozen=True):
     """When a worker process that makes no progress is replaced; all in seconds.
@@ -17,12 +19,14 @@ class WorkerTiming(msgspec.Struct, frozen=True):
         ping: the time between two pings.
         silence: a ready process that answers no ping for so long is killed.
         start: a process that is not ready after so long is killed.
+        grace: how long a node may go on after its job has ended, before the process is killed.
     """
 
     restart: float = 0.2
     ping: float = 5.0
     silence: float = 30.0
     start: float = 300.0
+    grace: float = GRACE_SECONDS
 
 
 class WorkerSettings(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from engine.authoring.protocols import WARNINGS
-from engine.run.scheduler import RunRecord
+from engine.run.run_record import RunRecord
 from engine.server import wire
 from engine.server.request_parsing import BadInput, is_job_id, whole
 from engine.store.history import HistoryEntry, Job, JobInfo, JobResult, Status

@@ -53,9 +53,10 @@ def test_serve_with_the_flags_of_comfyui():
 
 
 def test_slow_imports_can_be_left_until_they_are_needed():
-    command = parse(["serve", "--no-preload"], {})
+    command = parse(["serve", "--no-preload", "--grace", "0.5"], {})
     assert isinstance(command, Serve)
     assert not command.preload
+    assert command.grace == 0.5
 
 
 def test_more_flags_of_comfyui():
