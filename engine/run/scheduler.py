@@ -15,7 +15,7 @@ from msgspec import Struct
 from engine.authoring.errors import SoundstageError
 from engine.run.events import Event, JobFinished, JobLost, now_ms
 from engine.run.run_record import RunRecord
-from engine.run.worker import Worker
+from engine.run.worker import Worker, WorkerState
 from engine.store.history import Failure, Job
 from engine.store.queue import NotHeld, Queue
 
@@ -128,7 +128,7 @@ class Scheduler:
             DuplicateJob: its id is taken.
         """
         at_once = self._has_room and not self._queue.waiting
-        self._queue.put(job, claimed=at_once)
+        self._queue.put(job, claimed=at_once, begun=self._is_ready)
         self._emit(job, QueueChanged(self._queue.remaining))
         if at_once:
             self._start(job)
@@ -139,7 +139,7 @@ class Scheduler:
         """Start the jobs that may start."""
         while self._has_room:
             try:
-                job = self._queue.claim(exclusive=not self._records)
+                job = self._queue.claim(exclusive=not self._records, begun=self._is_ready)
             except SoundstageError as error:
                 self._try_again_soon(error)
                 return
@@ -154,14 +154,34 @@ class Scheduler:
             return False
         return len(self._records) < MAX_RUNNING_JOBS
 
+    @property
+    def _is_ready(self) -> bool:
+        return self._worker.status.state is WorkerState.READY
+
     def on_worker_change(self) -> None:
-        """The worker's status is another one; if it was paused, the queue goes on."""
+        """The worker's status is another one: jobs that waited for it begin, the queue goes on."""
+        if self._is_ready and self._records:
+            self._set_begun(begun=True)
         self.wake()
+
+    def _set_begun(self, *, begun: bool) -> None:
+        try:
+            self._queue.set_begun(begun=begun)
+        except SoundstageError as error:
+            log.warning("attempts of jobs that run now may be counted wrongly: %s", error)
 
     def _start(self, job: Job) -> None:
         self._quarantined = job.attempts > 0
-        self._records[job.id] = RunRecord(job)
+        record = self._records[job.id] = RunRecord(job)
         self._emit(job, QueueChanged(self._queue.remaining))
+        if job.attempts >= MAX_ATTEMPTS:
+            text = (
+                f"the worker process, or the whole service, died {job.attempts} times while it ran "
+                "this job, so the job is not tried again"
+            )
+            self._quarantined = False
+            self._finish(job, record, self._failed(text, "WorkerLost"))
+            return
         self._worker.run(job, partial(self._on_event, job))
 
     @property
@@ -177,6 +197,7 @@ class Scheduler:
         """Take no more jobs and leave those that run; they start again with the next engine."""
         self._write_transitions()
         self._closed = True
+        self._set_begun(begun=False)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -73,11 +73,16 @@ class Queue:
 
     @classmethod
     def open(cls, database: Database) -> Queue:
-        """The queue as it was left; jobs that ran when it died wait again."""
+        """The queue as it was left; jobs that ran when it died wait again.
+
+        For those that had begun, that death is one of their attempts: one of them may have taken
+        the service down.
+        """
 
         def recover(connection: sqlite3.Connection) -> tuple[int, int, int]:
             connection.execute(
-                "UPDATE jobs SET status='pending', lease=NULL WHERE status='running'"
+                "UPDATE jobs SET status='pending', lease=NULL, attempts=attempts+begun, begun=0 "
+                "WHERE status='running'"
             )
             last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name='jobs'")
             # The gallery counts by it, and outlives a history that was cleared.
@@ -107,19 +112,24 @@ class Queue:
             else min(-self.next_number(), first[0][0] - 1)
         )
 
-    def put(self, job: Job, *, claimed: bool = False) -> None:
+    def put(self, job: Job, *, claimed: bool = False, begun: bool = False) -> None:
         """Commit a job; one that is `claimed` runs at once, as nothing waits before it.
+
+        Args:
+            job: the job.
+            claimed: it runs under this instance's lease.
+            begun: see `claim`.
 
         Raises:
             DuplicateJob: its id is taken.
             NotWritten: the disk does not take it.
         """
         status, lease = ("running", self._lease) if claimed else ("pending", None)
-        row = (job.id, job.number, job.workflow, msgspec.json.encode(job), status, lease)
+        row = (job.id, job.number, job.workflow, msgspec.json.encode(job), status, lease, begun)
         try:
             stored = self._database.execute(
-                "INSERT INTO jobs (id, number, workflow, job, status, lease) "
-                "VALUES (?, ?, ?, ?, ?, ?) RETURNING seq",
+                "INSERT INTO jobs (id, number, workflow, job, status, lease, begun) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING seq",
                 row,
             )
         except sqlite3.IntegrityError as error:
@@ -130,7 +140,7 @@ class Queue:
         else:
             self.waiting += 1
 
-    def claim(self, *, exclusive: bool) -> Job | None:
+    def claim(self, *, exclusive: bool, begun: bool = False) -> Job | None:
         """Claim the next job under this instance's lease; None if none may start now.
 
         A job that cannot be read fails at once, and the one behind it is taken.
@@ -138,6 +148,8 @@ class Queue:
         Args:
             exclusive: no other job runs. A job that was running when a worker died starts only
                 then, so that a second crash is attributed to it alone.
+            begun: the worker is ready, so that from now on its death, or this process's, is one of
+                the job's attempts.
 
         Raises:
             NotWritten: the disk does not take it; the job still waits.
@@ -158,8 +170,8 @@ class Queue:
                 id, blob, attempts = row
                 job = self._rows.decode(id, blob, JOB)
                 if job is not None:
-                    take = "UPDATE jobs SET status='running', lease=? WHERE id=?"
-                    connection.execute(take, (self._lease, id))
+                    take = "UPDATE jobs SET status='running', lease=?, begun=? WHERE id=?"
+                    connection.execute(take, (self._lease, begun, id))
                     return msgspec.structs.replace(job, attempts=attempts), unreadable
                 unreadable += 1
                 self._end(connection, id, "pending", self._ended + unreadable, UNREADABLE)
@@ -172,6 +184,16 @@ class Queue:
             self.running_count += 1
         return job
 
+    def set_begun(self, *, begun: bool) -> None:
+        """Whether all running jobs have begun (see `claim`): False before an end in good order.
+
+        Raises:
+            NotWritten: the disk does not take it.
+        """
+        self._database.execute(
+            "UPDATE jobs SET begun=? WHERE status='running' AND lease=?", (begun, self._lease)
+        )
+
     def requeue(self, job: Job, *, attempts: int) -> None:
         """Put a running job back to pending, after its worker died.
 
@@ -180,7 +202,7 @@ class Queue:
             NotWritten: the disk does not take it.
         """
         moved = self._database.execute(
-            "UPDATE jobs SET status='pending', lease=NULL, attempts=? "
+            "UPDATE jobs SET status='pending', lease=NULL, begun=0, attempts=? "
             "WHERE id=? AND status='running' AND lease=? RETURNING 1",
             (attempts, job.id, self._lease),
         )

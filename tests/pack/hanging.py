@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import signal
 import time
 from pathlib import Path
 from typing import TypeVar
@@ -62,4 +64,14 @@ def hangs_in_step(*, value: T, how: str, log: str = "") -> Steps[T]:
     finally:
         if how == "close":
             time.sleep(3600)
+    return value
+
+
+@node("KillsService", category="test")
+def kills_service(*, value: T, marker: str, log: str = "") -> T:
+    """Kill the service and the worker; `marker` is a file that counts."""
+    note(marker, "killed")
+    if Path(marker).is_absolute():
+        os.kill(os.getppid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
     return value
