@@ -86,6 +86,36 @@ def apply(
 
 
 @node(
+    "ControlNetApplySD3",
+    category="conditioning/controlnet",
+    display_name="Apply Controlnet with VAE",
+    deprecated=True,
+)
+def apply_with_vae(
+    *,
+    positive: Conditioning,
+    negative: Conditioning,
+    control_net: ControlNet,
+    vae: Annotated[Vae, Tooltip("For networks that see latents.")],
+    image: Hint,
+    strength: Strength = 1.0,
+    start_percent: Start = 0.0,
+    end_percent: End = 1.0,
+) -> Pair:
+    """As Apply ControlNet, by an older name."""
+    return apply(
+        positive=positive,
+        negative=negative,
+        control_net=control_net,
+        image=image,
+        strength=strength,
+        start_percent=start_percent,
+        end_percent=end_percent,
+        vae=vae,
+    )
+
+
+@node(
     "ControlNetApply",
     category="conditioning/controlnet",
     display_name="Apply ControlNet (OLD)",

@@ -14,6 +14,7 @@ from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
+from nodes import control as nodes
 from nodes.models.conditioning.control import Control, ControlNet, shared_with, with_control
 from nodes.models.files.tensor_files import ModelFileError, TensorFile
 from nodes.models.networks.control_net import SteeringNet, read_control_net, union_kind
@@ -203,6 +204,19 @@ def test_the_old_node_steers_a_negative_that_nothing_steers_as_well(
     assert shared_with(old, area) is area
     more = shared_with([*old, *old], negative)
     assert [options["control"] for _, options in more] == [old[0][1]["control"]] * 2
+
+
+def test_nodes_with_a_vae_steer_as_the_one_without(tiny_model: Loaded, tmp_path: Path):
+    make(tmp_path, **TINY)
+    net = ControlNet(read_control_net(tmp_path / "net.safetensors"))
+    picture = torch.rand(1, 16, 16, 3)
+    given: dict[str, Any] = {"control_net": net, "image": picture, "strength": 0.5}
+    given |= {"positive": [(text(), {})], "negative": []}
+    with_vae = nodes.apply_with_vae(vae=tiny_model.vae, **given)
+    masked = nodes.apply_inpainting(vae=tiny_model.vae, mask=torch.ones(1, 16, 16), **given)
+    for (_, options), *_rest in (with_vae.positive, masked.positive):
+        control = options["control"]
+        assert (control.control_net, control.hint, control.strength) == (net, picture, 0.5)
 
 
 @pytest.mark.parametrize(("name", "number"), [("auto", None), ("depth", 1)])

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from transformers.models.clip.modeling_clip import CLIPTextModel
 
 Embeddings: TypeAlias = Callable[[str], Path | None]
+Change: TypeAlias = Callable[[Encoder, Sequence[Chunk]], list[Chunk]]
 
 
 class TextNetwork(Network[nn.ModuleDict]):
@@ -142,6 +143,7 @@ class Clip(Handle[nn.ModuleDict]):
         unknown: Callable[[str], object] = lambda name: None,
         *,
         projected: bool = True,
+        change: Change = lambda _, parts: [*parts],
     ) -> Conditioning:
         """The conditioning of a prompt: [1, tokens, width] on the CPU, and pooled [1, width].
 
@@ -153,6 +155,7 @@ class Clip(Handle[nn.ModuleDict]):
             embeddings: the file of one by its name, None where there is none.
             unknown: is told the name of each that has no file, and is left out.
             projected: whether the pooled vector is projected where the family has it so.
+            change: gets the chunks of each encoder, and gives those that are encoded.
 
         Raises:
             ModelFileError: an embedding for another kind of model.
@@ -160,7 +163,7 @@ class Clip(Handle[nn.ModuleDict]):
         named = {e.name: text if isinstance(text, str) else text[e.name] for e in self.encoders}
         tables = {e.name: _Table(embeddings, self._width(e), e.name) for e in self.encoders}
         parts = {
-            e.name: self.tokenize(named[e.name], tables[e.name].vectors, unknown, e)
+            e.name: change(e, self.tokenize(named[e.name], tables[e.name].vectors, unknown, e))
             for e in self.encoders
         }
         longest = max(len(of_one) for of_one in parts.values())
