@@ -33,3 +33,12 @@ def match_ignoring_case(name: str, names: Iterable[str]) -> str | None:
 
 def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", to_posix(name)).casefold()
+
+
+def is_utf8(name: str) -> bool:
+    """Whether a file's name can be said in UTF-8, as JSON must."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

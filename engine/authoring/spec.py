@@ -203,6 +203,8 @@ class NodeSpec:
     """Whether its inputs depend on what a prompt gives."""
     judged: tuple[Input, ...] = field(init=False, repr=False, compare=False, hash=False)
     """The choices that say why an option cannot be used (`Choice.judge`)."""
+    lists_files: bool = field(init=False, repr=False, compare=False, hash=False)
+    """Whether it has choices over the files of folders."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {input.name: input for input in self.inputs})
@@ -215,6 +217,9 @@ class NodeSpec:
         object.__setattr__(self, "is_dynamic", any(input.is_dynamic for input in self.inputs))
         judged = tuple(i for i in self.inputs if i.choice is not None and i.choice.judge)
         object.__setattr__(self, "judged", judged)
+        choices = (i.choice.options for i in self.inputs if i.choice is not None)
+        lists_files = any(isinstance(options, Files) for options in choices)
+        object.__setattr__(self, "lists_files", lists_files)
 
     @property
     def is_custom(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from engine.authoring.errors import SoundstageError
+from engine.authoring.spec import Input
 
 
 class InputError(Struct, frozen=True):
@@ -49,3 +50,33 @@ class PromptError(SoundstageError):
         self.details = details
         self.extra_info: dict[str, Any] = extra_info or {}
         self.node_errors: dict[str, NodeErrors] = node_errors or {}
+
+
+def missing_input(input: Input) -> InputError:
+    """A required input was not given."""
+    return InputError(
+        "required_input_missing",
+        "Required input is missing",
+        input.name,
+        {"input_name": input.name},
+    )
+
+
+def refused_input(name: str, details: str) -> InputError:
+    """A node, or a choice of it, does not take a value."""
+    return InputError(
+        "custom_validation_failed",
+        "Custom validation failed for node",
+        details,
+        {"input_name": name},
+    )
+
+
+def failed_validation(details: str, kind: str, text: str) -> InputError:
+    """A node could not be validated; `kind` and `text` say why, as of an exception."""
+    return InputError(
+        "exception_during_validation",
+        "Exception when validating node",
+        details,
+        {"exception_type": kind, "exception_message": text},
+    )

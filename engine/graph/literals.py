@@ -42,6 +42,22 @@ class FileLists(Protocol):
         ...
 
 
+class ListedOnce:
+    """The home's folders during the validation of one prompt: each choice is listed once."""
+
+    def __init__(self, folders: FileLists) -> None:
+        self._listed: dict[Files, list[str]] = {}
+        self.has_input = folders.has_input
+        self.model_path = folders.model_path
+        self._files = folders.files
+
+    def files(self, files: Files) -> list[str]:
+        """Names that a choice over these files offers."""
+        if files not in self._listed:
+            self._listed[files] = self._files(files)
+        return self._listed[files]
+
+
 class InvalidValue(Exception):
     """A literal does not fit; `error` says why."""
 

@@ -15,15 +15,24 @@ from engine.authoring.registry import Registry
 from engine.authoring.sockets import is_compatible
 from engine.authoring.spec import Input, NodeSpec
 from engine.graph.core_nodes import CORE_NODES
-from engine.graph.errors import InputError, NodeErrors, PromptError
+from engine.graph.errors import (
+    InputError,
+    NodeErrors,
+    PromptError,
+    failed_validation,
+    missing_input,
+    refused_input,
+)
 from engine.graph.literals import (
     SHOWN_CHARACTERS,
     FileLists,
     InvalidValue,
+    ListedOnce,
     coerce,
     complaint,
     short,
 )
+from engine.graph.off_loop import in_thread_if, takes_long
 from engine.graph.prompt import MOST_NODES, as_link, filled, literal, normal, written
 from engine.graph.topological_sort import TopologicalSort
 
@@ -72,28 +81,29 @@ async def validate(
     if len(prompt) > MOST_NODES:
         over = f"The prompt has {len(prompt)} nodes, over the limit of {MOST_NODES}."
         raise PromptError("invalid_prompt", over)
+    long = takes_long(prompt, registry)
+    check = await in_thread_if(
+        long, lambda: _examined(prompt, registry, folders, input_config, targets)
+    )
+    await check.ask()
+    return await in_thread_if(long, check.verdict)
+
+
+def _examined(
+    prompt: Mapping[str, Any],
+    registry: Registry,
+    folders: FileLists,
+    input_config: InputConfig,
+    targets: Sequence[str] | None,
+) -> _Check:
     specs = _specs(prompt, registry)
     wanted = specs.keys() if targets is None else frozenset(targets)
     outputs = [id for id, spec in specs.items() if spec.is_output and id in wanted]
     if not outputs:
         raise PromptError("prompt_no_outputs", "Prompt has no outputs")
-    check = _Check(prompt, specs, folders, input_config)
-    walk = check.examine(outputs)
-    await check.ask()
-    good, errors = check.verdict(outputs, walk)
-    if not good:
-        details = [
-            f"{error.message}: {error.details}"
-            for output in outputs[:WRONG_NODES]
-            for error in check.errors.get(output, ())
-        ]
-        raise PromptError(
-            "prompt_outputs_failed_validation",
-            "Prompt outputs failed validation",
-            "\n".join(details),
-            errors,
-        )
-    return Valid(check.coerced(), good, errors)
+    check = _Check(prompt, specs, outputs, ListedOnce(folders), input_config)
+    check.examine()
+    return check
 
 
 def _specs(prompt: Mapping[str, Any], registry: Registry) -> dict[str, NodeSpec]:
@@ -134,32 +144,34 @@ class _Check:
         self,
         prompt: Mapping[str, Any],
         specs: Mapping[str, NodeSpec],
+        outputs: Sequence[str],
         folders: FileLists,
         input_config: InputConfig,
     ) -> None:
         self.prompt = {id: filled(entry, specs[id]) for id, entry in prompt.items()}
         self.specs = specs
+        self.outputs = outputs
         self.folders = folders
         self.input_config = input_config
         self.errors: dict[str, list[InputError]] = {}
         self.values: dict[str, dict[str, Any]] = {}
         self.received: dict[str, dict[str, str]] = {}
         self.sources: dict[str, list[str]] = {}
+        self.walk = TopologicalSort((), self.sources.__getitem__)
         self.entered: dict[str, tuple[Input, int]] = {}  # where a node was first linked from
 
-    def examine(self, outputs: Sequence[str]) -> TopologicalSort:
+    def examine(self) -> None:
         """Look at every node that the outputs need."""
-        frontier = list(reversed(outputs))
+        frontier = list(reversed(self.outputs))
         while frontier:
             id = frontier.pop()
             if id in self.sources:
                 continue
             self._look_at(id)
             frontier.extend(self.sources[id])
-        walk = TopologicalSort(outputs, self.sources.__getitem__)
-        for cycle in walk.cycles:
+        self.walk = TopologicalSort(self.outputs, self.sources.__getitem__)
+        for cycle in self.walk.cycles:
             self._report_cycle(cycle)
-        return walk
 
     async def ask(self) -> None:
         """Ask the nodes that judge their literals themselves, where nothing else is wrong."""
@@ -182,12 +194,32 @@ class _Check:
         value = self.prompt[id]["inputs"].get(input.name)
         why = await asyncio.to_thread(complaint, input, value, self.folders)
         if why is not None:
-            self.errors[id].append(_refused(input.name, f"{input.name} - {why}"))
+            self.errors[id].append(refused_input(input.name, f"{input.name} - {why}"))
 
-    def verdict(
-        self, outputs: Sequence[str], walk: TopologicalSort
-    ) -> tuple[list[str], dict[str, NodeErrors]]:
+    def verdict(self) -> Valid:
+        """What of the prompt can run.
+
+        Raises:
+            PromptError: nothing.
+        """
+        good, errors = self._good_outputs()
+        if good:
+            return Valid(self.coerced(), good, errors)
+        details = [
+            f"{error.message}: {error.details}"
+            for output in self.outputs[:WRONG_NODES]
+            for error in self.errors.get(output, ())
+        ]
+        raise PromptError(
+            "prompt_outputs_failed_validation",
+            "Prompt outputs failed validation",
+            "\n".join(details),
+            errors,
+        )
+
+    def _good_outputs(self) -> tuple[list[str], dict[str, NodeErrors]]:
         """The outputs that can run; of each node with errors what is wrong and what hangs on it."""
+        outputs, walk = self.outputs, self.walk
         wrong = [id for id in walk.order if self.errors[id]]
         reported = wrong[:WRONG_NODES]
         made = {id: NodeErrors(self.errors[id], [], self.specs[id].id) for id in reported}
@@ -240,7 +272,7 @@ class _Check:
                 continue
             if input.name not in given:
                 if not input.later:
-                    yield _missing(input)
+                    yield missing_input(input)
                 continue
             if isinstance(value, list):
                 yield from self._link_problems(id, input, value)  # pyright: ignore[reportUnknownArgumentType] - JSON
@@ -277,12 +309,12 @@ class _Check:
         source = self.specs.get(link.node)
         if source is None:
             text = f"input {input.name!r} links to node {link.node!r}, which is not in the prompt"
-            yield _exception(f"'{link.node}'", "KeyError", text)
+            yield failed_validation(f"'{link.node}'", "KeyError", text)
             return
         if not 0 <= link.slot < len(source.outputs):
             text = f"input {input.name!r} links to output {link.slot} of node {link.node!r} "
             text += f"({source.id}), which has {len(source.outputs)}"
-            yield _exception("tuple index out of range", "IndexError", text)
+            yield failed_validation("tuple index out of range", "IndexError", text)
             return
         self.sources[id].append(link.node)
         self.entered.setdefault(link.node, (input, link.slot))
@@ -321,19 +353,19 @@ class _Check:
             raise
         except Exception as error:  # noqa: BLE001 - a node may raise anything
             name, text = type(error).__name__, short(error)
-            self.errors[id].append(_exception(text, name, text))
+            self.errors[id].append(failed_validation(text, name, text))
             return
         if said is not True:
             why = "" if said is False else f" - {short(said)}"
             judged = [
                 name for name in spec.by_name if name in spec.validated_inputs and name in given
             ]
-            self.errors[id] += [_refused(name, f"{name}{why}") for name in judged or [spec.id]]
+            self.errors[id] += [refused_input(name, f"{name}{why}") for name in judged or [spec.id]]
 
     def _without_inputs(self, id: str, spec: NodeSpec) -> InputError:
         text = f"node {id!r} ({spec.id}) has no 'inputs' object; give it one, {{}} if it needs none"
         if id not in self.entered:
-            return _exception("'inputs'", "KeyError", text)
+            return failed_validation("'inputs'", "KeyError", text)
         input, slot = self.entered[id]
         return InputError(
             "exception_during_inner_validation",
@@ -349,33 +381,6 @@ class _Check:
 
     def _facts(self, input: Input, **more: Any) -> dict[str, Any]:
         return {"input_name": input.name, "input_config": self.input_config(input), **more}
-
-
-def _missing(input: Input) -> InputError:
-    return InputError(
-        "required_input_missing",
-        "Required input is missing",
-        input.name,
-        {"input_name": input.name},
-    )
-
-
-def _refused(name: str, details: str) -> InputError:
-    return InputError(
-        "custom_validation_failed",
-        "Custom validation failed for node",
-        details,
-        {"input_name": name},
-    )
-
-
-def _exception(details: str, kind: str, text: str) -> InputError:
-    return InputError(
-        "exception_during_validation",
-        "Exception when validating node",
-        details,
-        {"exception_type": kind, "exception_message": text},
-    )
 
 
 def _enters(received: str, expected: str, taker: NodeSpec) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import math
 import uuid
@@ -18,6 +17,7 @@ from engine.authoring.errors import SoundstageError
 from engine.authoring.registry import Registry
 from engine.authoring.spec import Input
 from engine.graph.errors import NodeErrors, PromptError
+from engine.graph.off_loop import in_thread_if, takes_long
 from engine.graph.settling import normalize
 from engine.graph.validate import InputConfig, validate
 from engine.run.events import Event, JobFinished, now_ms
@@ -33,6 +33,7 @@ from engine.store.db import Database
 from engine.store.folders import Folders
 from engine.store.gallery import Gallery
 from engine.store.history import HistoryEntry, Job, JobInfo, RawJob
+from engine.store.home_lock import lock_home
 from engine.store.listing import JobPage, JobQuery
 from engine.store.model_paths import ModelPaths
 from engine.store.queue import DuplicateJob, Queue
@@ -209,11 +210,14 @@ class Engine:
         if submission.number is not None and not math.isfinite(submission.number):
             raise PromptError("invalid_number", "number must be a finite number")
         await self._refresh_custom_nodes(submission.prompt)
-        prompt = normalize(
-            submission.prompt,
-            self.registry,
-            submission.workflow,
-            choose=submission.resolves_dynamic_prompts,
+        prompt = await in_thread_if(
+            takes_long(submission.prompt, self.registry),
+            lambda: normalize(
+                submission.prompt,
+                self.registry,
+                submission.workflow,
+                choose=submission.resolves_dynamic_prompts,
+            ),
         )
         valid = await validate(
             prompt, self.registry, self.folders, self.describe, submission.targets
@@ -377,24 +381,3 @@ class Engine:
 def _level() -> str:
     """How much this process logs, so that the worker logs as much."""
     return logging.getLevelName(logging.getLogger().getEffectiveLevel())
-
-
-def lock_home(home: Path) -> TextIO:
-    """The home's lock file, held by this process alone.
-
-    Raises:
-        SoundstageError: another process serves this home, or the home cannot be written.
-    """
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        file = (home / "soundstage.lock").open("w")
-    except OSError as error:
-        raise SoundstageError(f"the home {home} cannot be written: {error}") from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        raise SoundstageError(
-            f"another soundstage already serves {home}; stop it, or use another --home"
-        ) from error
-    return file

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from engine.authoring.errors import BadPath
-from engine.authoring.names import CONTROL, MAX_PATH_BYTES, to_posix
+from engine.authoring.names import CONTROL, MAX_PATH_BYTES, is_utf8, to_posix
 from engine.server.request_parsing import BadInput
 from engine.store.content_hash import PATTERN, ContentHash, hash_file
-from engine.store.folders import ANNOTATED, is_utf8, safe_join
+from engine.store.folders import ANNOTATED, safe_join
 from engine.store.outputs import move
 
 LONGEST_NAME = 200

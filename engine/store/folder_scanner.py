@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, get_args
 
+from engine.authoring.names import is_utf8
 from engine.authoring.protocols import FolderKind
-from engine.store.folders import MODEL_SUFFIXES, Folders, is_utf8
+from engine.store.folder_index import FolderListing
+from engine.store.folders import MODEL_SUFFIXES, Folders
 
 MARKER = "model_index.json"
-FRESH_NS = 2 * 10**9
-"""A folder that changed so lately may change again within the tick of its file system's clock."""
 
 
 class FileStat(NamedTuple):
@@ -31,10 +30,9 @@ class FileEntry(NamedTuple):
 
 
 class FolderSnapshot(NamedTuple):
-    """A folder as it was at the last scan; `settled`: it had not changed just before."""
+    """A folder as it was at the last scan, and what of it is indexed."""
 
-    modified: int
-    settled: bool
+    listing: FolderListing
     subfolders: list[str]
     files: dict[str, FileEntry]
 
@@ -92,15 +90,19 @@ class FolderScanner:
         """The folder now; the last snapshot if unchanged, None if it cannot be scanned."""
         before = self._snapshots.get((folder, path))
         try:
-            now, modified = time.time_ns(), path.stat().st_mtime_ns
-            if before is not None and before.settled and before.modified == modified:
-                return before
-            known = before.files if before is not None else {}
-            listed = _list(path, known, models=models)
+            listing = self._folders.index.listing(str(path))
         except OSError:
             return None
-        return (
-            None if listed is None else FolderSnapshot(modified, now - modified > FRESH_NS, *listed)
+        if before is not None and before.listing is listing:
+            return before
+        if models and (MARKER in listing.files or MARKER in listing.file_links):
+            return None
+        subfolders = [*listing.folders, *(listing.folder_links if models else ())]
+        known = before.files if before is not None else {}
+        return FolderSnapshot(
+            listing,
+            [name for name in subfolders if _is_indexed(name)],
+            _files_of(path, listing, known, models=models),
         )
 
     def _files(self, folder: str) -> Files:
@@ -113,32 +115,22 @@ class FolderScanner:
         return files
 
 
-def _list(
-    path: Path, known: dict[str, FileEntry], *, models: bool
-) -> tuple[list[str], dict[str, FileEntry]] | None:
-    """Folders and files in a folder; only files that are new are asked for their size."""
-    subfolders: list[str] = []
+def _files_of(
+    path: Path, listing: FolderListing, known: dict[str, FileEntry], *, models: bool
+) -> dict[str, FileEntry]:
+    """The files of a folder that are indexed; only new ones are asked for their size."""
     files: dict[str, FileEntry] = {}
-    with os.scandir(path) as entries:
-        for entry in entries:
-            name = entry.name
-            before = known.get(name)
-            if before is not None and before.inode == entry.inode():
-                files[name] = before
-            elif models and name == MARKER:
-                return None
-            elif name.startswith(".") or not is_utf8(name):
-                continue
-            elif entry.is_dir(follow_symlinks=models):
-                subfolders.append(name)
-            elif _is_indexed(entry, models=models):
-                with suppress(OSError):
-                    stat = entry.stat()
-                    files[name] = FileEntry(entry.inode(), FileStat(stat.st_size, stat.st_mtime_ns))
-    return subfolders, files
+    inodes = {**listing.files, **listing.file_links} if models else listing.files
+    for name, inode in inodes.items():
+        before = known.get(name)
+        if before is not None and before.inode == inode:
+            files[name] = before
+        elif _is_indexed(name) and (not models or name.lower().endswith(MODEL_SUFFIXES)):
+            with suppress(OSError):
+                stat = (path / name).stat()
+                files[name] = FileEntry(inode, FileStat(stat.st_size, stat.st_mtime_ns))
+    return files
 
 
-def _is_indexed(entry: os.DirEntry[str], *, models: bool) -> bool:
-    if models and not entry.name.lower().endswith(MODEL_SUFFIXES):
-        return False
-    return entry.is_file(follow_symlinks=models)
+def _is_indexed(name: str) -> bool:
+    return not name.startswith(".") and is_utf8(name)

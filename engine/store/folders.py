@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
@@ -22,6 +22,7 @@ from engine.authoring.errors import BadPath, MissingFile
 from engine.authoring.markers import Files, FileSet
 from engine.authoring.names import has_parent_part, match_ignoring_case, to_posix
 from engine.authoring.protocols import File, FolderKind
+from engine.store.folder_index import FolderIndex
 from engine.store.model_paths import ALIASES, ModelPaths
 
 MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".onnx", ".gguf")
@@ -46,12 +47,14 @@ class Folders:
         bundled: models that ship with node packs: folder -> name -> path.
         overrides: paths of "input", "output", "temp", "user" or "models" outside of the home.
         models: further folders of models.
+        index: what these folders hold.
     """
 
     home: Path
     bundled: Mapping[str, Mapping[str, Path]] = field(default_factory=dict[str, Mapping[str, Path]])
     overrides: Mapping[str, Path] = field(default_factory=dict[str, Path])
     models: ModelPaths = field(default_factory=ModelPaths)
+    index: FolderIndex = field(default_factory=FolderIndex, compare=False, repr=False)
 
     def create(self) -> None:
         """Make the folders that are not there yet."""
@@ -112,7 +115,8 @@ class Folders:
     def files(self, files: Files) -> list[str]:
         """Names that a choice over these files offers: sorted, relative, subfolders included."""
         if files.folder == "output":
-            names = _walk_names(self.root("output"), files.suffixes, files.marker, links=False)
+            root = str(self.root("output"))
+            names = self.index.names(root, files.suffixes, files.marker, links=False)
             return sorted(f"{name} [output]" for name in names)
         is_input = files.folder == "input"
         roots = [self.root("input")] if is_input else self.model_roots(files.folder)
@@ -120,7 +124,7 @@ class Folders:
         suffixes = files.suffixes or (() if is_input else MODEL_SUFFIXES)
         found = [name for name, path in bundled.items() if path.exists()]
         for root in roots:
-            found += _walk_names(root, suffixes, files.marker, links=not is_input)
+            found += self.index.names(str(root), suffixes, files.marker, links=not is_input)
         offered = (option.name for option in files.sets if self._members(option) is not None)
         return [*sorted(set(found)), *offered]
 
@@ -203,33 +207,6 @@ class Folders:
         return "\n".join(f"{name} {self.identity(files, name)}" for name in self.files(files))
 
 
-def _walk_names(
-    root: Path, suffixes: tuple[str, ...], marker: str | None, *, links: bool
-) -> Iterator[str]:
-    """Files with one of these endings, and folders that hold the marker, relative to `root`.
-
-    Paths are strings here: there may be tens of thousands.
-    """
-    seen: set[str] = set()
-    top = str(root)
-    for place, below, files in os.walk(top, followlinks=links):
-        real = os.path.realpath(place)
-        if real in seen:  # a link that leads back
-            below.clear()
-            continue
-        seen.add(real)
-        inner = place[len(top) + 1 :]
-        if marker in files and inner:
-            below.clear()
-            found = [inner]
-        else:
-            begin = f"{inner}/" if inner else ""
-            found = [begin + name for name in files if name.lower().endswith(suffixes or "")]
-        for name in found:
-            if is_utf8(name) and os.path.exists(f"{top}/{name}"):  # noqa: PTH110 - as above
-                yield name
-
-
 def match_spelling(root: Path, name: str) -> str:
     r"""The spelling in `root` of the file or folder that a name means.
 
@@ -259,15 +236,6 @@ def match_spelling(root: Path, name: str) -> str:
 
 def _exists(path: str) -> bool:
     return os.path.exists(path)  # noqa: PTH110 - False for what no path can be, Path's raises
-
-
-def is_utf8(name: str) -> bool:
-    """Whether a file's name can be said in UTF-8, as JSON must."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def safe_join(root: Path, name: str, *, links: bool = False) -> Path:

@@ -13,9 +13,10 @@ import msgspec
 from msgspec import Struct
 
 from engine.authoring.errors import BadPath, MissingFile
+from engine.authoring.names import is_utf8
 from engine.authoring.protocols import FolderKind
 from engine.store.db import Database
-from engine.store.folders import Folders, is_utf8
+from engine.store.folders import Folders
 from engine.store.history import JobResult
 from engine.store.listing import OUTCOME
 from engine.store.row_decoder import RowDecoder

@@ -334,7 +334,7 @@ class Queue:
         None of them starts any more once this began. A job that was begun before a worker died
         is not removed: it ends as "interrupted" and stays in the history.
         """
-        last = self._last_seq
+        last = self._newest("seq")
         none_starts_up_to = last if ids is None else 0
         self._deletions.append(none_starts_up_to)
         try:
@@ -366,8 +366,11 @@ class Queue:
 
     async def delete_history(self, ids: Sequence[str] | None) -> int:
         """Remove ended jobs by id, or all of them; returns how many there were."""
-        deleted = self._deleted("ended<=?", self._ended, ids)
+        deleted = self._deleted("ended<=?", self._newest("ended"), ids)
         return sum([len(rows) async for rows in deleted])
+
+    def _newest(self, column: Literal["seq", "ended"]) -> int:
+        return self._database.execute(f"SELECT max({column}) FROM jobs")[0][0] or 0
 
     async def _deleted(
         self, condition: str, up_to: int, ids: Sequence[str] | None

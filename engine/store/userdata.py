@@ -10,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from engine.authoring.errors import BadPath, MissingFile, SoundstageError
-from engine.store.folders import is_utf8, safe_join
+from engine.authoring.names import is_utf8
+from engine.store.folders import safe_join
 from engine.store.outputs import move
 
 PART = re.compile(r"\.[0-9a-f]{32}\.part")

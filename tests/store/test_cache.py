@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,55 +11,9 @@ from typing import Any
 import pytest
 
 from engine.authoring.protocols import File
-from engine.store.cache import INLINE_BYTES, Cache, NodeResult
 from engine.store.cache_policy import CachePolicy
-from tests import patience
-from tests.store.test_codecs import CODECS, Fraction
-
-SLOW, QUICK = 1.0, 0.0
-BIG = b"b" * (INLINE_BYTES + 1)
-
-Opener = Callable[..., Cache]
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Iterator[Opener]:
-    """Opens one cache after the other over the same file, as restarts do."""
-    opened: list[Cache] = []
-
-    def open(
-        memory: int = 10**6,
-        disk: int = 10**6,
-        codecs: Any = CODECS,
-        keeping: CachePolicy | None = None,
-    ) -> Cache:
-        if opened:
-            opened[-1].close()
-        path = tmp_path / "cache.db"
-        kept = Cache(
-            path, codecs, memory_bytes=memory, disk_bytes=disk, policy=keeping or CachePolicy()
-        )
-        opened.append(kept)
-        return kept
-
-    yield open
-    for used in opened:
-        used.close()
-
-
-def result(value: Any, **shown: list[Any]) -> NodeResult:
-    return NodeResult([[value]], shown or None)
-
-
-def put(cache: Cache, key: str, result: NodeResult, seconds: float) -> None:
-    """Keep a result as an executor does."""
-    cache.put(key, result)
-    if cache.should_save(result, seconds):
-        cache.save(key, result)
-
-
-def files(folder: Path) -> list[str]:
-    return sorted(path.name for path in (folder / "cache").iterdir())
+from tests.store.caching import BIG, QUICK, SLOW, Opener, files, put, result
+from tests.store.test_codecs import Fraction
 
 
 def test_a_result_is_found_by_its_key(cache: Opener):
@@ -282,76 +234,6 @@ def test_a_file_that_is_no_database_is_made_anew(
     assert files(tmp_path) == [], "its files went with it"
     put(again, "a", result(1), SLOW)
     assert cache().get("a") == result(1)
-
-
-def test_a_cache_that_cannot_be_opened_is_not_thrown_away_and_keeps_results_in_memory(
-    cache: Opener, tmp_path: Path, caplog: pytest.LogCaptureFixture
-):
-    (tmp_path / "cache.db").mkdir()
-    kept = cache()
-    assert "kept in memory only" in caplog.text
-    put(kept, "a", result(1), SLOW)
-    assert kept.get("a") == result(1)
-    kept.clear_memory()
-    assert kept.get("a") is None
-    assert (tmp_path / "cache.db").is_dir()
-
-
-def test_a_disk_that_takes_nothing_raises_nothing_and_loses_no_result(
-    cache: Opener, caplog: pytest.LogCaptureFixture
-):
-    put(cache(), "a", result(1), SLOW)
-    kept = cache()
-    kept.connection.execute("UPDATE results SET used=0")
-    kept.connection.execute("PRAGMA query_only=ON")
-    assert kept.get("a") == result(1), "its time of use is not written"
-    put(kept, "b", result(2), SLOW)
-    assert kept.get("b") == result(2)
-    assert "cannot be written" in caplog.text
-    kept.discard("a")
-    assert kept.get("a") is None
-    kept.clear()
-    kept.connection.execute("PRAGMA query_only=OFF")
-    put(kept, "a", result(3), SLOW)
-    kept.clear_memory()
-    assert kept.get("a") == result(3), "its row was not deleted, and is replaced"
-
-
-def test_rows_that_cannot_be_read_are_misses(cache: Opener, tmp_path: Path):
-    kept = cache()
-    put(kept, "a", result(1), SLOW)
-    kept.clear_memory()
-    kept.connection.execute("DROP TABLE results")
-    assert kept.get("a") is None
-    put(kept, "a", result(2), SLOW)
-    assert kept.get("a") == result(2)
-
-
-def test_a_result_that_is_slow_to_read_keeps_no_other_waiting(cache: Opener):
-    reading, go_on = threading.Event(), threading.Event()
-
-    class Slow:
-        type_name = "fractions.Fraction"
-
-        def dump(self, value: Any) -> bytes:
-            return b"1"
-
-        def load(self, data: bytes) -> Any:
-            reading.set()
-            assert go_on.wait(patience.SECONDS)
-            return Fraction(1, 3)
-
-    kept = cache(codecs={"fractions.Fraction": Slow()})
-    put(kept, "a", result(Fraction(1, 3)), SLOW)
-    kept.clear_memory()
-    with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(kept.get, "a")
-        assert reading.wait(patience.SECONDS)
-        put(kept, "b", result(2), SLOW)
-        assert kept.get("b") == result(2)
-        assert not slow.done()
-        go_on.set()
-        assert slow.result() == result(Fraction(1, 3))
 
 
 def test_threads_put_and_get_side_by_side(cache: Opener, tmp_path: Path):
