@@ -3,6 +3,9 @@
 from pathlib import Path
 
 from nodes.models.files.tensor_files import TensorCodec
+from nodes.models.networks.precision import setting
+
+__all__ = ["BACKENDS", "BUNDLED", "CODECS", "TOKENS", "setting"]
 
 BUNDLED = {"checkpoints": {"demo": Path(__file__).parent / "models" / "demo"}}
 CODECS = [TensorCodec()]

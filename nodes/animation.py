@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from engine import Artifact, Choice, Range, Run, Tooltip, node
+from nodes.metadata import made_by
 from nodes.sockets import Image
 from nodes.widgets import Prefix
 
@@ -29,7 +30,7 @@ def save_webp(
     """Keep a batch as the frames of one WebP file, the workflow inside."""
     from nodes.models.images.animations import EFFORTS, webp
 
-    texts = {"prompt": run.prompt, **run.extra_pnginfo}
+    texts = made_by(run)
     effort = EFFORTS[method]
     data = webp(images, texts, fps=fps, lossless=lossless, quality=quality, effort=effort)
     return _saved(run, images, filename_prefix, "webp", data)
@@ -47,7 +48,7 @@ def save_png(
     """Keep a batch as the frames of one PNG file, the workflow inside."""
     from nodes.models.images.animations import apng
 
-    texts = {"prompt": run.prompt, **run.extra_pnginfo}
+    texts = made_by(run)
     data = apng(images, texts, fps=fps, compression=compress_level)
     return _saved(run, images, filename_prefix, "png", data)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, NamedTuple
 
 from engine import Artifact, Choice, Files, FolderKind, Run, Tooltip, Upload, node
+from nodes.metadata import made_by
 from nodes.sockets import Image, Mask
 from nodes.widgets import BatchSize, ColorNumber, Crop, FreeSide, Length, Prefix, ScaleMethod
 
@@ -36,7 +37,7 @@ def _saved(
     from nodes.models.images.pictures import to_bytes
     from nodes.models.images.png import png
 
-    texts = {"prompt": run.prompt, **run.extra_pnginfo}
+    texts = made_by(run)
     files = [
         run.save(
             prefix,

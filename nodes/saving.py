@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from engine import Artifact, Choice, File, Mark, Option, Range, Run, Tooltip, Widget, node
 from nodes.image import preview_image
+from nodes.metadata import made_by
 from nodes.sockets import Image
 from nodes.widgets import Prefix
 
@@ -99,7 +100,7 @@ def _written(run: Run, picture: Tensor, format: Png | Exr | Avif) -> bytes:
     from nodes.models.images.pictures import to_bytes, to_words
     from nodes.models.images.png import png
 
-    texts = _texts(run)
+    texts = made_by(run)
     match format:
         case Png(bit_depth="16-bit"):
             return png(to_words(picture), texts, compression=4)
@@ -120,7 +121,7 @@ def _avif(run: Run, pictures: list[Tensor], format: Avif, pace: Animated) -> byt
             "format: AVIF of 10 bits or in HDR cannot be written here; choose 8-bit YUV420 and "
             "sRGB, or the format exr"
         )
-    return avif(pictures, _texts(run), crf=format.crf, fps=pace.fps, loops=pace.loop_count)
+    return avif(pictures, made_by(run), crf=format.crf, fps=pace.fps, loops=pace.loop_count)
 
 
 @node("SaveImageWebsocket", category="api/image", pure=False)
@@ -148,7 +149,3 @@ def compare(
         for name, images in (("a_images", image_a), ("b_images", image_b))
     }
     return Artifact(**shown)
-
-
-def _texts(run: Run) -> dict[str, Any]:
-    return {"prompt": run.prompt, **run.extra_pnginfo}

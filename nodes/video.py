@@ -6,6 +6,7 @@ import json
 from typing import Annotated, NamedTuple
 
 from engine import Artifact, Choice, Files, Range, Run, Tooltip, Upload, node
+from nodes.metadata import made_by
 from nodes.sockets import Audio, Image, Video
 from nodes.widgets import Prefix
 
@@ -116,12 +117,8 @@ def save_webm(
 def _saved(run: Run, film: Video, prefix: str, container: str, crf: float) -> Artifact:
     from nodes.models.video import written
 
-    texts = {name: json.dumps(text) for name, text in _texts(run).items()}
+    texts = {name: json.dumps(text) for name, text in made_by(run).items()}
     height, width = film["images"].shape[1:3]
     data = written(film, container, texts, crf, run.warn)
     file = run.save(prefix, container, data, width=width, height=height)
     return Artifact(images=[file], animated=[True])
-
-
-def _texts(run: Run) -> dict[str, object]:
-    return {"prompt": run.prompt, **run.extra_pnginfo}

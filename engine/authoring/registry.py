@@ -6,7 +6,7 @@ import hashlib
 import importlib
 import logging
 import pkgutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -70,13 +70,15 @@ class Registry:
         A pack is a package whose modules define nodes; it may also define `CODECS`, a list of
         Codec, `BUNDLED`, folder -> name -> path, and as names ("package.module:Class") `BACKENDS`,
         Backend classes, and `TOKENS`, Tokens classes. The versions of its nodes change with any
-        of its files, as nodes are thin and what they call is elsewhere in the pack.
+        of its files, as nodes are thin and what they call is elsewhere in the pack; and with what
+        its function `setting()` returns, a text on which results depend besides.
         """
         modules = [package]
         for found in pkgutil.iter_modules(getattr(package, "__path__", [])):
             if not found.ispkg:
                 modules.append(importlib.import_module(f"{package.__name__}.{found.name}"))
-        version = files_version(package)
+        setting: Callable[[], str] = getattr(package, "setting", str)
+        version = files_version(package, setting())
         self.add_nodes(
             replace(spec, version=f"{spec.version}-{version}")
             for module in modules
@@ -147,10 +149,10 @@ def _instantiate(name: str) -> Any:
     return getattr(importlib.import_module(module), named)()
 
 
-def files_version(package: ModuleType) -> str:
-    """Changes with the name, size or time of change of any file of a package or module."""
+def files_version(package: ModuleType, setting: str = "") -> str:
+    """Changes with a setting, and the name, size or time of change of any file of a package."""
     places: Iterable[str | None] = getattr(package, "__path__", [package.__file__])
-    found: list[object] = []
+    found: list[object] = [setting] if setting else []
     for place in [Path(place) for place in places if place]:
         for path in (place, *sorted(place.rglob("*"))):
             if path.is_file() and path.suffix != ".pyc":

@@ -14,6 +14,14 @@ from engine.cli import values
 from engine.cli.caching import ALL_THAT_FITS, CachePolicy, add_caching, keeping
 from engine.cli.custom_nodes import add_custom_nodes, custom_nodes
 from engine.cli.flags import add_foreign
+from engine.cli.model_commands import (
+    InspectModel,
+    ListModels,
+    PullModel,
+    add_models,
+    models_command,
+)
+from engine.cli.precision import AUTO, add_precision
 
 DEFAULT_PORT = 8188
 EVERYWHERE = "0.0.0.0,::"
@@ -51,6 +59,7 @@ class Serve:
         front_end_root: folder of a browser app that stands at / instead of our own page.
         preload: import at once what the first picture needs.
         grace: seconds that a node may go on after its job was interrupted.
+        precision: number format of models: "auto", "fp32", "bf16" or "fp16".
     """
 
     home: Path
@@ -77,6 +86,7 @@ class Serve:
     level: str = "INFO"
     preload: bool = True
     grace: float = 5.0
+    precision: str = AUTO
 
 
 @dataclass(frozen=True)
@@ -121,21 +131,6 @@ class Demo:
 
 
 @dataclass(frozen=True)
-class ListModels:
-    """`soundstage models list`."""
-
-    home: Path
-
-
-@dataclass(frozen=True)
-class PullModel:
-    """`soundstage models pull NAME`."""
-
-    home: Path
-    name: str
-
-
-@dataclass(frozen=True)
 class Nodes:
     """`soundstage nodes [NAME]`: all nodes, or one in detail."""
 
@@ -151,7 +146,7 @@ class Doctor:
     port: int
 
 
-Command = Serve | Run | Convert | Demo | ListModels | PullModel | Nodes | Doctor
+Command = Serve | Run | Convert | Demo | ListModels | PullModel | InspectModel | Nodes | Doctor
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Command:
@@ -169,10 +164,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
             return Convert(given.home, given.file, given.editor, given.out, given.server)
         case "demo":
             return Demo(given.home)
-        case "models" if given.action == "pull":
-            return PullModel(given.home, given.name)
         case "models":
-            return ListModels(given.home)
+            return models_command(given)
         case "nodes":
             return Nodes(given.name, tuple(given.nodes))
         case _:
@@ -206,6 +199,7 @@ def _serve(given: argparse.Namespace) -> Serve:
         level=given.verbose,
         preload=not given.no_preload,
         grace=given.grace,
+        precision=given.precision,
     )
 
 
@@ -233,20 +227,18 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         "--nodes", action="append", default=[], metavar="MODULE", help="import more nodes; repeat"
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_serve(commands.add_parser("serve", parents=[home, nodes], help="run the service"))
+    serve = commands.add_parser("serve", parents=[home, nodes], help="run the service")
+    _add_serve(serve)
+    add_precision(serve, environment)
     _add_run(commands.add_parser("run", parents=[home], help="run one workflow"))
     _add_convert(commands.add_parser("convert", parents=[home], help="show the graph in a file"))
     commands.add_parser("demo", parents=[home], help="make a first picture and a first voice")
-    models = commands.add_parser("models", help="list and fetch models")
-    actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("list", parents=[home], help="what there is and what is here")
-    pull = actions.add_parser("pull", parents=[home], help="fetch a model")
-    pull.add_argument("name", metavar="NAME", help="as 'models list' shows it")
+    actions = add_models(commands.add_parser("models", help="list and fetch models"), home)
     listed = commands.add_parser("nodes", parents=[nodes], help="list the nodes, or explain one")
     listed.add_argument("name", nargs="?", metavar="NAME", help="of one node")
     doctor = commands.add_parser("doctor", parents=[home], help="check this machine")
     doctor.add_argument("--port", type=values.port, default=DEFAULT_PORT, help="of the service")
-    for command in (*commands.choices.values(), *actions.choices.values()):
+    for command in (*commands.choices.values(), *actions):
         command.allow_abbrev = False
     return parser
 

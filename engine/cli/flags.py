@@ -11,9 +11,9 @@ IDLE = {
         "gpu-only highvram normalvram lowvram novram disable-smart-memory disable-async-offload "
         "disable-pinned-memory disable-dynamic-vram reserve-vram= async-offload? vram-headroom="
     ),
-    "a model runs in the number format that its file and device call for": (
-        "force-fp32 force-fp16 fp32-unet fp64-unet bf16-unet fp16-unet fp8_e4m3fn-unet "
-        "fp8_e5m2-unet fp8_e8m0fnu-unet fp16-vae fp32-vae bf16-vae cpu-vae fp8_e4m3fn-text-enc "
+    "a model runs in the number format that --precision, its file and its loader say": (
+        "fp64-unet fp8_e4m3fn-unet fp8_e5m2-unet fp8_e8m0fnu-unet fp16-vae fp32-vae bf16-vae "
+        "cpu-vae fp8_e4m3fn-text-enc "
         "fp8_e5m2-text-enc fp16-text-enc fp32-text-enc bf16-text-enc force-upcast-attention "
         "dont-upcast-attention force-channels-last supports-fp8-compute force-non-blocking"
     ),

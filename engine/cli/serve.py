@@ -19,6 +19,7 @@ from aiohttp import web
 
 from engine.authoring.errors import SoundstageError
 from engine.cli.config import Serve
+from engine.cli.precision import VARIABLE
 from engine.devices.malloc import tune_allocator
 from engine.run.engine import Engine
 from engine.run.remote_nodes import CustomNodePacks
@@ -50,6 +51,7 @@ async def serve(command: Serve) -> int:
         log.warning("%s", line)
     if command.cpu or command.devices is not None:  # the worker process inherits it
         os.environ["CUDA_VISIBLE_DEVICES"] = "" if command.cpu else command.devices or ""
+    os.environ[VARIABLE] = command.precision
     models, tls = _model_paths(command), _tls(command)
     _allow_many_clients()
     tune_allocator(FREED_BYTES, LARGE_BYTES)

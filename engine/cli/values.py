@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
@@ -30,6 +31,17 @@ def addresses(text: str) -> tuple[str, ...]:
     if all(found):
         return found
     raise argparse.ArgumentTypeError(f"{text!r} is no address, nor several with commas")
+
+
+def one_of(words: Sequence[str]) -> Callable[[str], str]:
+    """One of some words, also where the environment says it."""
+
+    def word(text: str) -> str:
+        if text.lower() in words:
+            return text.lower()
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(words)}")
+
+    return word
 
 
 def port(text: str) -> int:

@@ -75,6 +75,24 @@ def test_more_flags_of_comfyui():
     )
 
 
+def test_the_precision_comes_from_flag_then_environment(capsys: pytest.CaptureFixture[str]):
+    def precision(*flags: str, **environment: str) -> str:
+        command = parse(["serve", *flags], environment)
+        assert isinstance(command, Serve)
+        return command.precision
+
+    assert precision() == "auto"
+    assert precision(SOUNDSTAGE_PRECISION="BF16") == "bf16"
+    assert precision("--precision", "fp32", SOUNDSTAGE_PRECISION="bf16") == "fp32"
+    assert precision("--force-fp32") == precision("--fp32-unet") == "fp32"
+    assert precision("--force-fp16", SOUNDSTAGE_PRECISION="bf16") == "fp16"
+    assert precision("--bf16-unet") == "bf16"
+    for flags, environment in ((["--precision", "fp8"], {}), ([], {"SOUNDSTAGE_PRECISION": "x"})):
+        with pytest.raises(SystemExit):
+            parse(["serve", *flags], environment)
+        assert "is none of auto, fp32, bf16, fp16" in capsys.readouterr().err
+
+
 def test_flags_that_change_nothing_say_so():
     flags = ["--lowvram", "--reserve-vram", "2", "--fast", "a", "b", "--fast", "--async-offload"]
     command = parse(["serve", *flags, "--dont-print-server", "--cache-ram", "4", "8"], {})

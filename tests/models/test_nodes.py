@@ -56,6 +56,7 @@ async def test_a_sentence_becomes_a_file(bench: Bench):
         assert file.size == (64, 64)
         assert json.loads(file.info["prompt"])["5"]["inputs"]["steps"] == 3
         assert json.loads(file.info["workflow"]) == {"nodes": []}
+        assert json.loads(file.info["precision"]).split()[0] == "fp32", "as the tests choose"
 
 
 async def test_jobs_side_by_side_draw_what_each_draws_alone(bench: Bench):

@@ -10,12 +10,16 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from transformers import CLIPTextConfig, CLIPTextModel
 
-from nodes.models.files.checkpoints import read_checkpoint, read_denoiser
+from nodes.models.files.checkpoints import read_checkpoint, read_denoiser, read_text_encoders
 from nodes.models.files.tensor_files import TensorFile, read_header
+from nodes.models.files.writing import NewFile
 from nodes.models.networks.network import Handle, Network
 from nodes.models.networks.packed_layers import PackedConv2d, PackedLinear
+from nodes.models.networks.saving import entries
 from nodes.models.networks.unet import Model
+from nodes.models.text.clip import Clip
 from tests.models.conftest import Loaded, handles, make_tiny_folder, read_tensors, write_tensors
 from tests.models.test_gguf import written
 from tests.models.test_packed_files import int8_of_bitsandbytes, nf4, scaled_fp8
@@ -130,6 +134,43 @@ def test_every_network_takes_what_it_says(tiny: Loaded):
     handles: list[Handle[Any]] = [tiny.model, tiny.clip, tiny.vae]
     for handle in handles:
         assert taken(handle.network) == handle.nbytes("cpu")
+
+
+def test_a_text_encoder_in_a_gguf_file_encodes_as_its_numbers_do(tmp_path: Path):
+    torch.default_generator.manual_seed(3)
+    kind: Any = CLIPTextModel
+    config = CLIPTextConfig(
+        vocab_size=49408, hidden_size=768, intermediate_size=64, num_hidden_layers=1,
+        num_attention_heads=12,
+    )  # fmt: skip
+    weights: dict[str, Tensor] = kind(config).state_dict()
+    named = {
+        (name if name.startswith("text_model.") else f"text_model.{name}"): tensor
+        for name, tensor in weights.items()
+    }
+    path = as_gguf(tmp_path / "clip.gguf", named)
+    clip = Clip.of(read_text_encoders([path])).ready()
+    assert clip.encoders[0].name == "clip_l"
+    assert taken(clip.network) == clip.nbytes("cpu")
+    exact = Clip.of(read_text_encoders([unpacked(path, tmp_path / "wide.safetensors")])).ready()
+    found, expected = (one.encode("a (cat:1.2)")[0][0] for one in (clip, exact))
+    # Weights in halves are rounded to them when they are read; those in blocks are not.
+    assert torch.allclose(found, expected, rtol=1e-2, atol=1e-2)
+
+
+def test_what_is_saved_of_a_model_in_few_bits_computes_the_same(
+    tmp_path: Path, original: dict[str, Tensor]
+):
+    """Blocks and scales become halves; plain fp8 stays as it is."""
+    for way, stored in (("GGUF", torch.float16), ("fp8", torch.float8_e4m3fn)):
+        model = Model.of(read_denoiser(WAYS[way](tmp_path / f"{way}.safetensors", original)))
+        parts = [*entries(model, "cpu", prefixed=True)]
+        path = tmp_path / f"{way} saved.safetensors"
+        path.write_bytes(b"".join(NewFile(parts)))
+        matrix = f"{PREFIX}input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
+        assert read_tensors(path)[matrix].dtype is stored
+        again = Model.of(read_denoiser(path)).ready()
+        assert torch.allclose(answer(again), answer(model.ready()), rtol=1e-2, atol=1e-2)
 
 
 def test_a_whole_model_in_fp8_encodes_draws_and_decodes(tmp_path: Path):

@@ -20,6 +20,7 @@ from nodes.models.files.pieces import Part, whole
 from nodes.models.files.tensor_files import ModelFileError, read_header
 from nodes.models.networks.building import built
 from nodes.models.networks.network import Handle, Network
+from nodes.models.networks.precision import compute_dtype
 
 STYLE = "style model"
 HEADS = 8
@@ -98,6 +99,10 @@ class StyleModel(Handle[nn.Module]):
     """
 
     shapes: dict[str, tuple[int, ...]] = field(repr=False)
+
+    def dtype_on(self, device: str) -> torch.dtype:
+        """float16 where the device does it well: bfloat16 has too few steps for this."""
+        return compute_dtype(device, ("fp16",))
 
     def load(self, device: str) -> Network[nn.Module]:
         """Read the weights to `device`."""

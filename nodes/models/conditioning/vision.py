@@ -16,6 +16,7 @@ from nodes.models.files.pieces import Part
 from nodes.models.files.tensor_files import Header, ModelFileError, read_header
 from nodes.models.networks.building import built
 from nodes.models.networks.network import Handle, Network
+from nodes.models.networks.precision import compute_dtype
 
 VISION = "vision encoder"
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -58,6 +59,10 @@ class VisionEncoder(Handle[nn.Module]):
     def side(self) -> int:
         """Of the pictures that it is given, in pixels."""
         return int(self.layout.config["image_size"])
+
+    def dtype_on(self, device: str) -> torch.dtype:
+        """float16 where the device does it well: bfloat16 has too few steps for this."""
+        return compute_dtype(device, ("fp16",))
 
     def load(self, device: str) -> Network[nn.Module]:
         """Read the weights to `device`."""

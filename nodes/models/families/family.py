@@ -120,6 +120,8 @@ class Family:
         inputs: what the network is given for a conditioning.
         call: asks the network: (module, its input [B, C, ...], timesteps [B], inputs) -> output.
             Whatever is packed for the network is packed here: all else sees spatial latents.
+        safe: the halves ("bf16", "fp16") whose range and steps its denoisers bear, the better one
+            first.
     """
 
     name: str
@@ -130,3 +132,4 @@ class Family:
     sampling: Callable[[Found], tuple[SigmaSpace, LatentFormat]]
     inputs: Callable[[Asked, Facts], Inputs]
     call: Callable[[Any, Tensor, Tensor, Mapping[str, Tensor]], Tensor]
+    safe: tuple[str, ...] = ("bf16", "fp16")

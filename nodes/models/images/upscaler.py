@@ -16,6 +16,7 @@ from nodes.models.images.architectures import INSTALL, Restorer, find_restorer, 
 from nodes.models.images.esrgan import Esrgan, Shape, find_esrgan
 from nodes.models.memory import ask_for, available, readable
 from nodes.models.networks.network import Handle, Network
+from nodes.models.networks.precision import compute_dtype
 from nodes.models.networks.tiles import Walk, finished, tiled
 
 TILES = (512, 256, 128, 64)
@@ -109,6 +110,10 @@ class EsrganUpscaler(Handle[Esrgan], Upscaler):
     def device(self) -> str:
         """Where its weights are."""
         return self.network.device
+
+    def dtype_on(self, device: str) -> torch.dtype:
+        """float16 where the device does it well: bfloat16 has too few steps for this."""
+        return compute_dtype(device, ("fp16",))
 
     def load(self, device: str) -> Network[Esrgan]:
         """Read the weights to `device`."""

@@ -15,7 +15,6 @@ from nodes.models.files.pieces import Part, whole
 from nodes.models.files.tensor_files import ModelFileError, read_header
 from nodes.models.networks.building import built, network_class
 from nodes.models.networks.network import Handle, Network
-from nodes.models.networks.precision import compute_dtype
 
 GLIGEN = "GLIGEN model"
 POSITION_NET = "diffusers.models.embeddings:GLIGENTextBoundingboxProjection"
@@ -53,7 +52,7 @@ class Gligen(Handle[nn.Module]):
     def load(self, device: str) -> Network[nn.Module]:
         """Read the weights to `device`."""
         module: nn.Module = built(lambda: GligenModule(self.layout))
-        return Network(self.part, module, device, compute_dtype(device))
+        return Network(self.part, module, device, self.dtype_on(device))
 
     @torch.no_grad()
     def fused(self, x: Tensor, layer: int, texts: Tensor, boxes: Tensor) -> Tensor:

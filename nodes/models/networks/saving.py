@@ -23,7 +23,6 @@ from nodes.models.files.tensor_files import ModelFileError
 from nodes.models.files.writing import Entry, entry
 from nodes.models.networks.network import Handle
 from nodes.models.networks.patched_files import PatchedFile
-from nodes.models.networks.precision import compute_dtype
 from nodes.models.networks.unet import Model
 from nodes.models.sampling.sigma_space import Discrete
 from nodes.models.text.clip import Clip
@@ -71,9 +70,9 @@ def entries(handle: Handle[Any], device: str, *, prefixed: bool) -> Iterator[Ent
     prefix = PREFIXES[part.title] if prefixed else ""
     for ours, theirs in original_names.of(part).items():
         weight = file.original(ours)
-        dtype, value = weight.dtype, partial(file.original, ours)
+        dtype, value = _written(part, ours, weight), partial(file.original, ours)
         if ours in file.changes:
-            dtype, value = _changed(part, file, ours, dtype, device)
+            dtype, value = _changed(part, file, ours, dtype, handle.dtype_on(device))
         shape = tuple(weight.shape)
         if ".mid.attn_1." in theirs and len(shape) == 2:
             shape = (*shape, 1, 1)  # they are convolutions in the original code
@@ -115,8 +114,9 @@ def _text_entries(handle: Clip, device: str, prefixed: bool) -> Iterator[Entry]:
                 theirs, place = checkpoint_name(name.removeprefix(begin), encoder.name)
                 tensors.setdefault(theirs, {})[place] = name
         for theirs, parts in tensors.items():
-            weights = [_text_weight(part, file, parts[place], device) for place in sorted(parts)]
-            dtype = reduce(torch.promote_types, [dtype for dtype, _ in weights])
+            dtype = handle.dtype_on(device)
+            weights = [_text_weight(part, file, parts[place], dtype) for place in sorted(parts)]
+            dtype = reduce(_common, [dtype for dtype, _ in weights])
             values = [value for _, value in weights]
             shape = part.shape(parts[0])
             turned = theirs == "text_projection"
@@ -125,11 +125,11 @@ def _text_entries(handle: Clip, device: str, prefixed: bool) -> Iterator[Entry]:
 
 
 def _text_weight(
-    part: Part, file: PatchedFile, name: str, device: str
+    part: Part, file: PatchedFile, name: str, computed: torch.dtype
 ) -> tuple[torch.dtype, Callable[[], Tensor]]:
-    dtype = file.original(name).dtype
+    dtype = _written(part, name, file.original(name))
     if name in file.changes:
-        return _changed(part, file, name, dtype, device)
+        return _changed(part, file, name, dtype, computed)
     return dtype, partial(file.original, name)
 
 
@@ -139,12 +139,26 @@ def _together(values: Sequence[Callable[[], Tensor]], turned: bool) -> Tensor:
 
 
 def _changed(
-    part: Part, file: PatchedFile, name: str, dtype: torch.dtype, device: str
+    part: Part, file: PatchedFile, name: str, dtype: torch.dtype, computed: torch.dtype
 ) -> tuple[torch.dtype, Callable[[], Tensor]]:
     """Format and value of a weight with patches: as the network computes with it."""
     if part.title == TEXT_ENCODER:  # rounded to halves, before and after, see `TextNetwork`
         return torch.float16, partial(file.patched, name, rounded=torch.float16)
-    return torch.promote_types(dtype, compute_dtype(device)), partial(file.patched, name)
+    return _common(dtype, computed), partial(file.patched, name)
+
+
+def _written(part: Part, name: str, weight: Tensor) -> torch.dtype:
+    """Format of a weight as it is: the file's own; halves where that has it scaled in few bits."""
+    stored = part.header.packings.get(part.names[name])
+    return weight.dtype if stored is None or stored.stays else torch.float16
+
+
+def _common(one: torch.dtype, other: torch.dtype) -> torch.dtype:
+    """A format for numbers of two formats; torch has none for fp8 and another one."""
+    wide = [dtype for dtype in (one, other) if dtype.itemsize > 1]
+    if len(wide) == 2:
+        return torch.promote_types(one, other)
+    return one if one is other else (*wide, torch.float16)[0]
 
 
 def facts(model: Model, title: str) -> dict[str, str]:

@@ -16,10 +16,10 @@ from nodes.models.files.checkpoints import Denoiser
 from nodes.models.files.tensor_files import TensorFile
 from nodes.models.latents.formats import LatentFormat
 from nodes.models.latents.latents import blank_for
-from nodes.models.networks.building import built, network_class
+from nodes.models.networks.building import built, channels_last, network_class
 from nodes.models.networks.network import Handle, Network
 from nodes.models.networks.packed_layers import multiply_packed
-from nodes.models.networks.precision import FAST, WEIGHT_DTYPES
+from nodes.models.networks.precision import FAST, WEIGHT_DTYPES, compute_dtype
 from nodes.models.networks.unet_walk import PatchedUNet, UNetPatch
 from nodes.models.sampling.cfg import Guidance
 from nodes.models.sampling.sigma_space import SigmaSpace
@@ -61,7 +61,12 @@ class Model(Handle[nn.Module]):
     @property
     def matrices(self) -> torch.dtype | None:
         """What the weights are rounded to."""
-        return WEIGHT_DTYPES[self.weight_dtype]
+        name = WEIGHT_DTYPES[self.weight_dtype]
+        return None if name is None else getattr(torch, name)
+
+    def dtype_on(self, device: str) -> torch.dtype:
+        """The best that its family bears."""
+        return compute_dtype(device, self.family.safe)
 
     @cached_property
     def terms(self) -> str:
@@ -106,6 +111,8 @@ class Model(Handle[nn.Module]):
         module: nn.Module = built(lambda: kind.from_config(self.part.config))
         dtype, matrices = self.dtype_on(device), self.matrices
         network = Network(self.part, module, device, dtype, packs=self.packs, matrices=matrices)
+        if dtype is not torch.float32:
+            channels_last(module)
         if self.weight_dtype.endswith(FAST):
             multiply_packed(module)
         return network

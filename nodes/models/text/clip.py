@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Embeddings: TypeAlias = Callable[[str], Path | None]
 Change: TypeAlias = Callable[[Encoder, Sequence[Chunk]], list[Chunk]]
+ENCODER_HALVES = ("fp16",)
+"""Their weights are published in these, and bfloat16 has an eighth of the steps."""
 
 
 class TextNetwork(Network[nn.ModuleDict]):
@@ -36,7 +38,12 @@ class TextNetwork(Network[nn.ModuleDict]):
         self, part: Part, module: nn.ModuleDict, device: str, tokenizers: Mapping[str, Path]
     ) -> None:
         super().__init__(
-            part, module, device, compute_dtype(device), stored=torch.float16, packs=True
+            part,
+            module,
+            device,
+            compute_dtype(device, ENCODER_HALVES),
+            stored=torch.float16,
+            packs=True,
         )
         self.tokenizers = {name: read_clip_tokenizer(folder) for name, folder in tokenizers.items()}
 
@@ -78,6 +85,10 @@ class Clip(Handle[nn.ModuleDict]):
     def key(self) -> str:
         """What it computes: base, patches and layer."""
         return f"{super().key}@{self.layer}"
+
+    def dtype_on(self, device: str) -> torch.dtype:
+        """The format of text encoders."""
+        return compute_dtype(device, ENCODER_HALVES)
 
     def at_layer(self, layer: int) -> Clip:
         """The same encoders, their text taken at another layer ("clip skip").

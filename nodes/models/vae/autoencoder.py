@@ -31,6 +31,8 @@ DECODING, ENCODING = 6, 4
 Measured on a CPU: 3.7 and 2.5; kernels on GPUs take room for themselves.
 """
 SAMPLED = "the model, a LoRA on it or the sampler's settings made them so"
+VAE_HALVES = ("bf16",)
+"""It has the range of float32, which autoencoders need."""
 OTHER_VAE = "its weights do not bear these numbers; take another file of this VAE"
 
 
@@ -238,7 +240,7 @@ class Vae(Handle["AutoencoderKL"], Autoencoder):
 
     def dtype_on(self, device: str) -> torch.dtype:
         """As its `dtype` says, or else what autoencoders bear there."""
-        return self.dtype or _wide_dtype(device)
+        return self.dtype or compute_dtype(device, VAE_HALVES)
 
     def need(self, pixels: int, *, decoding: bool) -> int:
         """As `Autoencoder.need`."""
@@ -283,13 +285,6 @@ class Vae(Handle["AutoencoderKL"], Autoencoder):
 
     def _encoded(self, module: Any, pixels: Tensor) -> Tensor:
         return module.encode(pixels, return_dict=False)[0].mode()
-
-
-def _wide_dtype(device: str) -> torch.dtype:
-    """bfloat16, which has the range of float32, where a GPU computes in it; float32 elsewhere."""
-    if torch.device(device).type == "cuda" and torch.cuda.is_bf16_supported():
-        return torch.bfloat16
-    return torch.float32
 
 
 @dataclass(frozen=True, eq=False)
