@@ -28,17 +28,26 @@ CHECKOUT = Path(__file__).parent.parent
 # Begun first, the longest first, so that no process works on one of them when all others are done.
 SLOW_MODULES = (
     "tests/models/test_reference_pictures.py",
-    "tests/clients/test_front_end_nodes.py",
-    "tests/speech/test_transcribed.py",
     "tests/clients/test_front_end.py",
-    "tests/models/test_demo_model.py",
-    "tests/clients/test_comfy_cli.py",
+    "tests/speech/test_transcribed.py",
     "tests/web/test_access.py",
-    "tests/web/test_by_hand.py",
-    "tests/web/test_speech.py",
+    "tests/web/test_runs.py",
+    "tests/web/test_form.py",
+    "tests/clients/test_comfy_cli.py",
+    "tests/clients/test_front_end_nodes.py",
     "tests/web/test_results.py",
     "tests/speech/test_kokoro.py",
-    "tests/cli/test_run.py",
+    "tests/web/test_by_hand.py",
+    "tests/models/test_demo_model.py",
+    "tests/web/test_canvas.py",
+    "tests/web/test_prompts.py",
+    "tests/web/test_service_away.py",
+    "tests/compat/test_flow.py",
+    "tests/web/test_trust.py",
+    "tests/server/test_any_graph.py",
+    "tests/web/test_adding.py",
+    "tests/web/test_editing.py",
+    "tests/web/test_queue.py",
 )
 READY = "Soundstage listens on "
 
