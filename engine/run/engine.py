@@ -32,7 +32,7 @@ from engine.store.cache_policy import CachePolicy
 from engine.store.db import Database
 from engine.store.folders import Folders
 from engine.store.gallery import Gallery
-from engine.store.history import HistoryEntry, Job, JobInfo, RawJob
+from engine.store.history import HistoryEntry, Job, JobInfo, RawJob, is_deadline
 from engine.store.home_lock import lock_home
 from engine.store.listing import JobPage, JobQuery
 from engine.store.model_paths import ModelPaths
@@ -209,6 +209,13 @@ class Engine:
         self._check_room()
         if submission.number is not None and not math.isfinite(submission.number):
             raise PromptError("invalid_number", "number must be a finite number")
+        deadline = submission.extra.get("deadline_s")
+        if deadline is not None and not is_deadline(deadline):
+            raise PromptError(
+                "invalid_deadline",
+                "deadline_s must be the seconds that the job may run, over 0 and up to 1e9; leave "
+                "it out for a job that may run as long as it takes",
+            )
         await self._refresh_custom_nodes(submission.prompt)
         prompt = await in_thread_if(
             takes_long(submission.prompt, self.registry),

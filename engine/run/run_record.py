@@ -29,12 +29,17 @@ class RunRecord:
         started: when it began, and what was cached.
         spans: when each node ran that did.
         shown: by output node what it shows.
+        deadline: seconds that it may run; None: as long as it takes.
+        expired: it was interrupted as it ran for longer.
     """
 
     def __init__(self, job: Job) -> None:
         self.started = JobStarted([], now_ms())
         self.spans: dict[str, Span] = {}
         self.shown: dict[str, dict[str, list[Any]]] = {}
+        self.deadline = job.deadline
+        self.expired = False
+        self._prompt = job.prompt
         self._display: dict[str, str] = {}
 
     def add(self, event: Event) -> None:
@@ -55,11 +60,22 @@ class RunRecord:
             case _:
                 pass
 
-    def interrupted(self, job: Job) -> Failure:
-        """Where a job was interrupted whose worker does not say so: at a node that runs."""
+    def completed(self, ended: JobFinished) -> JobFinished:
+        """The end of the job with what the worker does not know: where it was, its deadline."""
+        if ended.status != "interrupted":
+            return ended
+        failure = ended.failure or self._interrupted()
+        if not self.expired:
+            return msgspec.structs.replace(ended, failure=failure)
+        text = f"the job was interrupted: it ran for over {self.deadline:g} s, its deadline_s"
+        failure = msgspec.structs.replace(failure, message=text, exception="DeadlineExceeded")
+        return msgspec.structs.replace(ended, status="error", failure=failure)
+
+    def _interrupted(self) -> Failure:
+        """The failure of a job whose worker does not answer: at a node that runs."""
         running = (id for id, span in self.spans.items() if span.seconds is None)
         node = next((self._display.get(id, id) for id in running), "")
-        kind = str(job.prompt[node]["class_type"]) if node in job.prompt else ""
+        kind = str(self._prompt[node]["class_type"]) if node in self._prompt else ""
         done = [id for id, span in self.spans.items() if span.seconds is not None]
         return Failure(node, kind, "interrupted", Interrupted.__name__, executed=done)
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
-import msgspec
 from msgspec import Struct
 
 from engine.authoring.errors import SoundstageError
@@ -58,6 +57,7 @@ class Scheduler:
         self._unwritten: deque[_Transition] = deque()
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._timer: asyncio.TimerHandle | None = None
+        self._deadlines: dict[str, asyncio.TimerHandle] = {}
 
     @property
     def unwritten(self) -> int:
@@ -162,6 +162,8 @@ class Scheduler:
         """The worker's status is another one: jobs that waited for it begin, the queue goes on."""
         if self._is_ready and self._records:
             self._set_begun(begun=True)
+            for id, record in self._records.items():
+                self._set_deadline(id, record)
         self.wake()
 
     def _set_begun(self, *, begun: bool) -> None:
@@ -182,7 +184,19 @@ class Scheduler:
             self._quarantined = False
             self._finish(job, record, self._failed(text, "WorkerLost"))
             return
+        if self._is_ready:
+            self._set_deadline(job.id, record)
         self._worker.run(job, partial(self._on_event, job))
+
+    def _set_deadline(self, id: str, record: RunRecord) -> None:
+        """From now on the job runs; it may not run for longer than its deadline."""
+        if record.deadline is not None and id not in self._deadlines:
+            later = asyncio.get_running_loop().call_later
+            self._deadlines[id] = later(record.deadline, self._expire, id, record)
+
+    def _expire(self, id: str, record: RunRecord) -> None:
+        record.expired = True
+        self._worker.cancel(id)
 
     @property
     def running(self) -> dict[str, int]:
@@ -219,6 +233,8 @@ class Scheduler:
         except Exception:
             log.exception("an event of job %s could not be handled", job.id)
         if isinstance(event, JobFinished | JobLost):
+            if (deadline := self._deadlines.pop(job.id, None)) is not None:
+                deadline.cancel()
             self._quarantined = False
             self.wake()
 
@@ -241,8 +257,7 @@ class Scheduler:
 
     def _finish(self, job: Job, record: RunRecord, ended: JobFinished) -> None:
         """Write the history first: a client that receives the end can read it there."""
-        if ended.status == "interrupted" and ended.failure is None:
-            ended = msgspec.structs.replace(ended, failure=record.interrupted(job))
+        ended = record.completed(ended)
         outcome = record.result(ended)
 
         def emit() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, TypeGuard
 
 from msgspec import Meta, Raw, Struct, field
 
@@ -35,6 +35,12 @@ class Job(Struct, frozen=True):
     attempts: int = 0
 
     @property
+    def deadline(self) -> float | None:
+        """Seconds that it may run ("deadline_s" of its extra); None: as long as it takes."""
+        found = self.extra.get("deadline_s")
+        return float(found) if is_deadline(found) else None
+
+    @property
     def workflow(self) -> str | None:
         """Id of the editor's document that the prompt was made of, where it has one."""
         match self.extra:
@@ -42,6 +48,16 @@ class Job(Struct, frozen=True):
                 return id
             case _:
                 return None
+
+
+LONGEST_DEADLINE = 10**9
+
+
+def is_deadline(value: Any) -> TypeGuard[int | float]:
+    """Whether a value of JSON is a time that a job may run: over 0 seconds, up to 30 years."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return 0 < value <= LONGEST_DEADLINE
 
 
 class RawJob(Struct, frozen=True):

@@ -16,6 +16,7 @@ from engine.store import listing
 from engine.store.db import Database
 from engine.store.history import Failure, HistoryEntry, Job, JobInfo, JobResult, RawJob
 from engine.store.listing import JOB, OUTCOME, JobPage, JobQuery
+from engine.store.recovery import recover
 from engine.store.row_decoder import RowDecoder
 
 log = logging.getLogger(__name__)
@@ -73,27 +74,7 @@ class Queue:
 
     @classmethod
     def open(cls, database: Database) -> Queue:
-        """The queue as it was left; jobs that ran when it died wait again.
-
-        For those that had begun, that death is one of their attempts: one of them may have taken
-        the service down.
-        """
-
-        def recover(connection: sqlite3.Connection) -> tuple[int, int, int]:
-            connection.execute(
-                "UPDATE jobs SET status='pending', lease=NULL, attempts=attempts+begun, begun=0 "
-                "WHERE status='running'"
-            )
-            last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name='jobs'")
-            # The gallery counts by it, and outlives a history that was cleared.
-            shown = "SELECT ended FROM gallery ORDER BY seq DESC LIMIT 1"
-            ended = connection.execute(
-                "SELECT max(ended) FROM (SELECT max(ended) AS ended FROM jobs "
-                f"WHERE ended IS NOT NULL UNION ALL SELECT * FROM ({shown}))"
-            )
-            count = connection.execute("SELECT count(*) FROM jobs WHERE status='pending'")
-            return (last.fetchone() or (0,))[0], ended.fetchone()[0] or 0, count.fetchone()[0]
-
+        """The queue as it was left (see `recover`)."""
         return cls(database, *database.write(recover))
 
     def next_number(self) -> int:

@@ -61,6 +61,7 @@ async def test_a_body_that_is_no_json_object(call: Caller, path: str, body: str 
         ({"number": float("nan")}, "invalid_number"),
         ({"number": float("inf")}, "invalid_number"),
         ({"number": []}, "invalid_number"),
+        ({"extra_data": {"deadline_s": "5"}}, "invalid_deadline"),
         ({"extra_data": []}, "invalid_extra_data"),
         ({"partial_execution_targets": "3"}, "invalid_partial_execution_targets"),
         ({"partial_execution_targets": [3]}, "invalid_partial_execution_targets"),
