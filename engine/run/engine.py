@@ -7,7 +7,7 @@ import logging
 import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -29,7 +29,7 @@ from engine.run.worker import Worker, WorkerStatus
 from engine.run.worker_settings import WorkerSettings, WorkerTiming
 from engine.store.assets import Assets
 from engine.store.cache_policy import CachePolicy
-from engine.store.db import Database
+from engine.store.db import Database, NotWritten
 from engine.store.folders import Folders
 from engine.store.gallery import Gallery
 from engine.store.history import HistoryEntry, Job, JobInfo, RawJob, is_deadline
@@ -186,6 +186,8 @@ class Engine:
                 registry.custom_nodes = RemoteCustomNodes(registry, worker)
         engine = cls(registry, folders, database, worker, lock)
         engine.max_queue = max_queue
+        with suppress(NotWritten):  # the gallery tries again
+            await engine.gallery.catch_up()
         await worker.start(engine._scheduler.on_worker_change)
         engine._scheduler.start()
         return engine
@@ -346,7 +348,6 @@ class Engine:
 
     async def delete_history(self, ids: Sequence[str] | None) -> None:
         """Forget ended jobs by id, or all of them; the gallery remembers the files they made."""
-        await self.gallery.refresh()
         await self._queue.delete_history(ids)
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:

@@ -38,6 +38,7 @@ from engine.server.app_keys import (
     FACTS,
     FRONT_END_VERSION,
     LOGS,
+    LOOP_LAG,
     PREVIEW_METHOD,
     PULLS,
     SETTINGS,
@@ -47,6 +48,7 @@ from engine.server.app_keys import (
 )
 from engine.server.catalog import Catalog
 from engine.server.logs import Logs
+from engine.server.loop_lag import LoopLag
 from engine.server.machine import WorkerFacts
 from engine.server.middleware import compressed, errors, guard, headers
 from engine.server.prompt_tokens import PromptTokenCounter
@@ -193,6 +195,7 @@ def init_app(
     app[SETTINGS] = EditorSettings(app[USERDATA])
     app[LOGS] = Logs(engine.folders.home, app[SOCKETS])
     app[ASSET_INDEXER] = AssetIndexer(engine.assets, FolderScanner(engine.folders))
+    app[LOOP_LAG] = LoopLag()
     app[UPLOAD_LIMIT] = upload_limit
     app[PREVIEW_METHOD] = preview_method
     app[FRONT_END_VERSION] = "" if front_end_root is None else front_end.version(front_end_root)
@@ -204,6 +207,7 @@ def init_app(
     app.add_routes(web.RouteDef(r.method, "/api" + r.path, r.handler, r.kwargs) for r in ROUTES)
     app.on_response_prepare.append(headers(cors))
     app.cleanup_ctx.append(_keep_log)
+    app.cleanup_ctx.append(_watch_loop)
     app.on_shutdown.append(_close_sockets)
     app.on_shutdown.append(_stop_pulls)
     app.on_cleanup.append(_stop_asset_indexer)
@@ -214,6 +218,12 @@ async def _keep_log(app: web.Application) -> AsyncGenerator[None]:
     app[LOGS].attach()
     yield
     app[LOGS].detach()
+
+
+async def _watch_loop(app: web.Application) -> AsyncGenerator[None]:
+    app[LOOP_LAG].start()
+    yield
+    app[LOOP_LAG].stop()
 
 
 async def _close_sockets(app: web.Application) -> None:

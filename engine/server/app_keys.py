@@ -8,6 +8,7 @@ from engine.models.pulls import Pulls
 from engine.run.engine import Engine
 from engine.server.catalog import Catalog
 from engine.server.logs import Logs
+from engine.server.loop_lag import LoopLag
 from engine.server.machine import WorkerFacts
 from engine.server.prompt_tokens import PromptTokenCounter
 from engine.server.sockets import Sockets
@@ -29,3 +30,4 @@ USERDATA = web.AppKey("userdata", UserData)
 SETTINGS = web.AppKey("settings", EditorSettings)
 ASSET_INDEXER = web.AppKey("asset_indexer", AssetIndexer)
 LOGS = web.AppKey("logs", Logs)
+LOOP_LAG = web.AppKey("loop_lag", LoopLag)

@@ -9,7 +9,8 @@ from aiohttp import web
 from engine.server.app_keys import ENGINE
 from engine.server.request_parsing import BadInput, whole
 from engine.server.responses import json_response
-from engine.store.gallery import GalleryFile, GalleryPage, GalleryQuery, MediaKind
+from engine.store.gallery import GalleryFile, GalleryPage, GalleryQuery
+from engine.store.gallery_rows import MediaKind
 
 LONGEST_PAGE = 500
 USUAL_PAGE = 60

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from engine.graph.core_nodes import CORE_NODES
 from engine.server import machine, wire
-from engine.server.app_keys import CATALOG, ENGINE, FACTS, FRONT_END_VERSION, UPLOAD_LIMIT
+from engine.server.app_keys import CATALOG, ENGINE, FACTS, FRONT_END_VERSION, LOOP_LAG, UPLOAD_LIMIT
 from engine.server.responses import json_response
 
 PAGE = """<!doctype html>
@@ -42,7 +42,8 @@ async def system_stats(request: web.Request) -> web.Response:
     front_end = request.app[FRONT_END_VERSION]
     engine = request.app[ENGINE]
     stats = wire.system_stats(machine.look(), facts, engine.worker_status(), front_end)
-    return json_response({**stats, "store": engine.store_facts()})
+    loop = request.app[LOOP_LAG].facts()
+    return json_response({**stats, "store": engine.store_facts(), "loop": loop})
 
 
 async def features(request: web.Request) -> web.Response:

@@ -12,12 +12,12 @@ from typing import Literal
 import msgspec
 
 from engine.authoring.errors import SoundstageError
-from engine.store import listing
 from engine.store.db import Database
-from engine.store.history import Failure, HistoryEntry, Job, JobInfo, JobResult, RawJob
-from engine.store.listing import JOB, OUTCOME, JobPage, JobQuery
+from engine.store.gallery_rows import EndedJob, gallery_rows, put_gallery_rows
+from engine.store.history import Failure, Job, JobResult
+from engine.store.job_reader import RAW_JOB, JobReader
+from engine.store.listing import JOB
 from engine.store.recovery import recover
-from engine.store.row_decoder import RowDecoder
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,6 @@ HISTORY_LIMIT = 10_000
 Open = Literal["pending", "running"]
 DELETED_AT_ONCE = 20
 """Jobs that one transaction deletes: prompts are large, and other writes wait for it."""
-RAW_JOB = msgspec.json.Decoder(RawJob)
 UNREADABLE = JobResult(
     "error",
     started=0,
@@ -42,8 +41,8 @@ class NotHeld(SoundstageError):
     """A job is not in the state, or not under the lease, that a transition of it expects."""
 
 
-class Queue:
-    """The jobs of one home.
+class Queue(JobReader):
+    """The jobs of one home, and every change of their states.
 
     A running job is held by a lease in the name of this instance: only its holder ends it or puts
     it back. There is one instance for a home at a time (the engine locks it), so leases of other
@@ -58,8 +57,7 @@ class Queue:
     """
 
     def __init__(self, database: Database, last_seq: int, ended: int, waiting: int) -> None:
-        self._database = database
-        self._rows = RowDecoder()
+        super().__init__(database)
         self._lease = uuid.uuid4().hex
         self._last_seq = last_seq
         self._ended = ended
@@ -203,9 +201,12 @@ class Queue:
 
     def _finish(self, job: Job, outcome: JobResult, status: Open) -> None:
         ended = self._ended + 1
+        files = gallery_rows(EndedJob(job.id, ended, job.workflow, job.prompt, outcome))
 
         def finish(connection: sqlite3.Connection) -> None:
             self._end(connection, job.id, status, ended, outcome)
+            if files:
+                put_gallery_rows(connection, files)
             if ended > HISTORY_LIMIT:
                 connection.execute("DELETE FROM jobs WHERE ended <= ?", (ended - HISTORY_LIMIT,))
 
@@ -283,32 +284,6 @@ class Queue:
             log.error("the queue holds %d waiting and %d running jobs, not as counted", *found)
             self.waiting, self.running_count = found[0], found[1]
 
-    async def pending(self) -> list[RawJob]:
-        """The waiting jobs, next one first."""
-        return await self._jobs("status='pending' ORDER BY number, seq")
-
-    async def running(self) -> list[RawJob]:
-        """The running jobs."""
-        return await self._jobs("status='running' ORDER BY seq")
-
-    async def _jobs(self, condition: str) -> list[RawJob]:
-        def select(connection: sqlite3.Connection) -> list[RawJob]:
-            rows = connection.execute(f"SELECT id, job FROM jobs WHERE {condition}")
-            found = (self._rows.decode(id, job, RAW_JOB) for id, job in rows)
-            return [job for job in found if job is not None]
-
-        return await self._database.read(select)
-
-    async def page(self, query: JobQuery) -> JobPage:
-        """Some of the jobs there are, in whatever state."""
-        return await self._database.read(
-            lambda connection: listing.select_page(connection, query, self._rows)
-        )
-
-    async def info(self, id: str) -> JobInfo | None:
-        """A job in whatever state; None when unknown."""
-        return await self._database.read(lambda db: listing.select_job(db, id, self._rows))
-
     async def delete_pending(self, ids: Sequence[str] | None) -> AsyncGenerator[list[Job], None]:
         """Remove waiting jobs by id, or all of them; yields those removed, without their prompts.
 
@@ -372,32 +347,3 @@ class Queue:
                 ).fetchall()
             ):
                 yield rows
-
-    async def history_entry(self, id: str) -> HistoryEntry | None:
-        """The history entry of one job; None while it waits or runs, or when unknown."""
-        found = await self._entries("id=?", (id,))
-        return found[0] if found else None
-
-    async def history(self, newest: int | None, offset: int | None) -> list[HistoryEntry]:
-        """Ended jobs, oldest first: `newest` of them counted from the end, or from `offset`."""
-        limit = -1 if newest is None else newest
-        if offset is not None:
-            return await self._entries("1 ORDER BY ended LIMIT ? OFFSET ?", (limit, offset))
-        found = await self._entries("1 ORDER BY ended DESC LIMIT ?", (limit,))
-        return found[::-1]
-
-    async def _entries(self, condition: str, values: tuple[object, ...]) -> list[HistoryEntry]:
-        def select(connection: sqlite3.Connection) -> list[HistoryEntry]:
-            rows = connection.execute(
-                f"SELECT id, job, outcome FROM jobs WHERE ended IS NOT NULL AND {condition}",
-                values,
-            )
-            found: list[HistoryEntry] = []
-            for id, stored, ending in rows:
-                job = self._rows.decode(id, stored, RAW_JOB)
-                outcome = None if job is None else self._rows.decode(id, ending, OUTCOME)
-                if job is not None and outcome is not None:
-                    found.append(HistoryEntry(job, outcome))
-            return found
-
-        return await self._database.read(select)
