@@ -37,6 +37,7 @@ class Registry:
         codecs: by full type name.
         backends: names of the classes that know accelerators; imported only in workers.
         counters: names of the classes that count tokens; imported when somebody asks.
+        inspectors: names of the functions that say what a model file is.
         custom_nodes: nodes of packs written for ComfyUI, if there are any.
     """
 
@@ -47,6 +48,7 @@ class Registry:
     codecs: dict[str, Codec] = field(default_factory=dict[str, Codec])
     backends: list[str] = field(default_factory=list[str])
     token_counters: list[str] = field(default_factory=list[str])
+    inspectors: list[str] = field(default_factory=list[str])
     custom_nodes: CustomNodes | None = None
 
     @classmethod
@@ -69,7 +71,8 @@ class Registry:
 
         A pack is a package whose modules define nodes; it may also define `CODECS`, a list of
         Codec, `BUNDLED`, folder -> name -> path, and as names ("package.module:Class") `BACKENDS`,
-        Backend classes, and `TOKENS`, Tokens classes. The versions of its nodes change with any
+        Backend classes, `TOKENS`, Tokens classes, and `INSPECTORS`, functions that say what a model
+        file is (see `inspect`). The versions of its nodes change with any
         of its files, as nodes are thin and what they call is elsewhere in the pack; and with what
         its function `setting()` returns, a text on which results depend besides.
         """
@@ -90,6 +93,7 @@ class Registry:
         self.codecs.update({codec.type_name: codec for codec in codecs})
         self.backends.extend(getattr(package, "BACKENDS", ()))
         self.token_counters.extend(getattr(package, "TOKENS", ()))
+        self.inspectors.extend(getattr(package, "INSPECTORS", ()))
         bundled: Mapping[str, Mapping[str, Path]] = getattr(package, "BUNDLED", {})
         for folder, files in bundled.items():
             self.bundled.setdefault(folder, {}).update(files)
@@ -130,6 +134,16 @@ class Registry:
         """What counts tokens in the first pack that can, imported now."""
         return _instantiate(self.token_counters[0]) if self.token_counters else None
 
+    def inspect(self, path: Path) -> Mapping[str, Any] | None:
+        """What a model file is, by the first pack that can say it, as values for JSON.
+
+        Returns:
+            "type", "family", "parameters", "dtypes" and "bytes" of the file, "networks" with their
+            bytes in memory on each device, "needs", their sum, "details", and "complaint": why it
+            cannot be loaded, None where it can.
+        """
+        return _named(self.inspectors[0])(path) if self.inspectors else None
+
     def missing_node_message(self, id: str, message: str) -> str:
         """A message about a missing node, with the reason where one is known."""
         why = self.left_out.get(id)
@@ -145,8 +159,13 @@ class Registry:
 
 def _instantiate(name: str) -> Any:
     """A new instance of the class that "package.module:Class" names."""
+    return _named(name)()
+
+
+def _named(name: str) -> Any:
+    """What "package.module:name" names, imported now."""
     module, _, named = name.partition(":")
-    return getattr(importlib.import_module(module), named)()
+    return getattr(importlib.import_module(module), named)
 
 
 def files_version(package: ModuleType, setting: str = "") -> str:

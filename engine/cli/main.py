@@ -12,6 +12,7 @@ from engine.cli.config import (
     Convert,
     Demo,
     Doctor,
+    InspectModel,
     ListModels,
     Nodes,
     PullModel,
@@ -58,6 +59,10 @@ def _do(command: Command) -> int:
             from engine.cli.models import list_models
 
             return list_models(command)
+        case InspectModel():
+            from engine.cli.inspect_model import inspect_model
+
+            return inspect_model(command)
         case PullModel():
             from engine.cli.models import pull_model
 
