@@ -9,6 +9,7 @@ from typing import Annotated, NamedTuple
 
 from engine import Choice, Files, FileSet, Mark, MissingFile, Run, Tooltip, node
 from nodes.models.files.unfit import unfit_checkpoint, unfit_encoder, unfit_vae
+from nodes.models.latents.formats import TINY
 from nodes.sockets import Clip, Model, Vae
 
 CONFIGS = (
@@ -195,13 +196,6 @@ def _text_encoders(run: Run, *names: str) -> Clip:
     return Clip.of(read_text_encoders(paths))
 
 
-# Tiny autoencoders: by name, what latents of other autoencoders are multiplied by, after a shift.
-TINY = {
-    "taesd": (0.18215, 0.0),
-    "taesdxl": (0.13025, 0.0),
-    "taesd3": (1.5305, 0.0609),
-    "taef1": (0.3611, 0.1159),
-}
 PIXEL_SPACE = "pixel_space"
 VAES = Files(
     "vae",
@@ -234,12 +228,16 @@ def load_vae(
     if vae_name not in TINY:
         return Vae(read_vae(run.model_path("vae", vae_name)))
     scale, shift = TINY[vae_name]
-    files = (_with_any_ending(run, f"{vae_name}_{side}") for side in ("encoder", "decoder"))
+    files = (tiny_file(run, f"{vae_name}_{side}") for side in ("encoder", "decoder"))
     return TinyVae(read_tiny_vae(*files), scale=scale, shift=shift)
 
 
-def _with_any_ending(run: Run, stem: str) -> Path:
-    """A file of models/vae_approx by its name without ending."""
+def tiny_file(run: Run, stem: str) -> Path:
+    """A file of models/vae_approx by its name without ending.
+
+    Raises:
+        MissingFile: no such file.
+    """
     for ending in (".safetensors", ".sft", ".pth", ".pt", ".ckpt"):
         with contextlib.suppress(MissingFile):
             return run.model_path("vae_approx", stem + ending)

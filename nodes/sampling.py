@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from engine import CPU, GPU, Choice, Range, Seed, Step, Steps, Tooltip, node
+from engine import CPU, GPU, Choice, Range, Run, Seed, Step, Steps, Tooltip, node
+from nodes.previews import previewer
 from nodes.sockets import Conditioning, Guider, Latent, Model, Noise, Sampler, Sigmas
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ StepNumber = Annotated[int, Range(0, 10000)]
 
 @node("KSampler", category="sampling", display_name="KSampler", on=GPU | CPU)
 def k_sampler(
+    run: Run,
     *,
     model: Annotated[Model, Tooltip("The denoiser.")],
     seed: NoiseSeed = 0,
@@ -71,12 +73,13 @@ def k_sampler(
     discard_penultimate = sampler_name in DISCARD_PENULTIMATE
     down = sigmas(model.space, scheduler, steps, denoise, discard_penultimate=discard_penultimate)
     asked = guiders.cfg_guider(model, positive, negative, cfg)
-    finished = yield from _denoised(asked, latent_image, sampler_name, down, seed)
+    finished = yield from _denoised(run, asked, latent_image, sampler_name, down, seed)
     return {**latent_image, "samples": finished.latents}
 
 
 @node("KSamplerAdvanced", category="sampling", display_name="KSampler (Advanced)", on=GPU | CPU)
 def k_sampler_advanced(
+    run: Run,
     *,
     model: Model,
     add_noise: Annotated[
@@ -106,6 +109,7 @@ def k_sampler_advanced(
     )
     down = part(whole, start_at_step, end_at_step, leftover=return_with_leftover_noise == "enable")
     finished = yield from _denoised(
+        run,
         guiders.cfg_guider(model, positive, negative, cfg),
         latent_image,
         sampler_name,
@@ -125,6 +129,7 @@ class Sampled(NamedTuple):
 
 @node("SamplerCustom", category="sampling/custom_sampling", on=GPU | CPU)
 def sampler_custom(
+    run: Run,
     *,
     model: Model,
     add_noise: Annotated[bool, Tooltip("Off: the latents bring the noise along.")] = True,
@@ -140,6 +145,7 @@ def sampler_custom(
     from nodes.models.sampling import guiders
 
     finished = yield from _denoised(
+        run,
         guiders.cfg_guider(model, positive, negative, cfg),
         latent_image,
         sampler,
@@ -152,11 +158,17 @@ def sampler_custom(
 
 @node("SamplerCustomAdvanced", category="sampling/custom_sampling", on=GPU | CPU)
 def sampler_custom_advanced(
-    *, noise: Noise, guider: Guider, sampler: Sampler, sigmas: Sigmas, latent_image: Start
+    run: Run,
+    *,
+    noise: Noise,
+    guider: Guider,
+    sampler: Sampler,
+    sigmas: Sigmas,
+    latent_image: Start,
 ) -> Steps[Sampled]:
     """Denoise latents by any sampler and guider, from any noise, down any levels."""
     finished = yield from _denoised(
-        guider, latent_image, sampler, sigmas, noise.seed, later_noise=noise.seed or 0
+        run, guider, latent_image, sampler, sigmas, noise.seed, later_noise=noise.seed or 0
     )
     return _both(latent_image, finished)
 
@@ -166,6 +178,7 @@ def _both(start: Latent, finished: Finished) -> Sampled:
 
 
 def _denoised(
+    run: Run,
     guider: Guider,
     start: Latent,
     sampler: Any,
@@ -187,20 +200,19 @@ def _denoised(
         mask=start.get("noise_mask"),
         noisy=seed is not None,
     )
-    total = max(1, len(sigmas) - 1)
+    total, drawn = max(1, len(sigmas) - 1), previewer(run, guider.model)
     try:
         request = next(steps)
         while True:
-            request = steps.send((yield _step(request, guider)))
+            request = steps.send((yield _step(request, drawn)))
     except StopIteration as end:
         yield Step(total, total)
         return end.value
 
 
-def _step(request: StepRequest, guider: Guider) -> Step:
-    from nodes.models.latents.previews import preview
+def _step(request: StepRequest, draw: Callable[[Tensor], bytes] | None) -> Step:
     from nodes.models.sampling.evaluation import answer
 
-    colors, seen = guider.model.latent.colors, request.denoised
-    drawn = partial(preview, seen, colors) if colors and seen is not None else None
+    seen = request.denoised
+    drawn = partial(draw, seen) if draw is not None and seen is not None else None
     return Step(request.index, request.total, request.key, request, answer, drawn)

@@ -130,6 +130,11 @@ class Run(Protocol):
         """What the client wants kept in pictures beside the prompt ("workflow", ...)."""
         ...
 
+    @property
+    def preview_method(self) -> str:
+        """How previews are drawn: "auto", "latent2rgb" or "taesd"; "none": nobody wants any."""
+        ...
+
     def model_path(self, folder: str, name: str) -> Path:
         """Path of a model file of the home, or of one that ships with a node pack.
 

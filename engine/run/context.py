@@ -91,6 +91,11 @@ class NodeContext(Struct, frozen=True):
         extra = self.job_record.extra.get("extra_pnginfo")
         return extra if isinstance(extra, dict) else {}  # pyright: ignore[reportUnknownVariableType] - JSON
 
+    @property
+    def preview_method(self) -> str:
+        """How previews are drawn, as `Run.preview_method`."""
+        return str(self.job_record.extra.get("preview_method", "none"))
+
     def model_path(self, folder: str, name: str) -> Path:
         """Path of a model file."""
         return self.worker.folders.model_path(folder, name)

@@ -31,8 +31,8 @@ class Bench:
     engine: Engine
     home: Path
 
-    async def run(self, *prompts: Prompt) -> list[HistoryEntry]:
-        """Run prompts at the same time; how each ended."""
+    async def run(self, *prompts: Prompt, **more: Any) -> list[HistoryEntry]:
+        """Run prompts at the same time, with `more` beside each; how each ended."""
         ended: set[str] = set()
         changed = asyncio.Event()
 
@@ -42,7 +42,7 @@ class Bench:
                 changed.set()
 
         stop = self.engine.add_listener(hear)
-        extra: dict[str, Any] = {"extra_pnginfo": {"workflow": {"nodes": []}}}
+        extra: dict[str, Any] = {"extra_pnginfo": {"workflow": {"nodes": []}}, **more}
         ids = [(await self.engine.submit(Submission(p, extra=extra))).id for p in prompts]
         while not ended.issuperset(ids):
             await changed.wait()

@@ -13,6 +13,15 @@ Colors: TypeAlias = Sequence[Sequence[float]]
 """A row of red, green and blue for each channel, and one to begin with; see `previews`."""
 
 
+TINY = {
+    "taesd": (0.18215, 0.0),
+    "taesdxl": (0.13025, 0.0),
+    "taesd3": (1.5305, 0.0609),
+    "taef1": (0.3611, 0.1159),
+}
+"""Tiny autoencoders: what other autoencoders' latents are multiplied by, after a shift."""
+
+
 @dataclass(frozen=True)
 class LatentFormat:
     """Between the latents of an autoencoder, as nodes pass them, and those of a denoiser.

@@ -45,9 +45,13 @@ def colored(latents: Tensor, colors: Colors) -> Tensor:
 
 def preview(latents: Tensor, colors: Colors) -> bytes:
     """A JPEG of the first of some latents, as large as its picture but at most 512 pixels."""
-    pixels = (colored(latents[:1], colors)[0] * 255).to(torch.uint8)
-    image = Image.fromarray(pixels.numpy())
-    factor = min(8.0, LARGEST / max(image.size))
+    picture = colored(latents[:1], colors)[0]
+    return jpeg(picture, min(8.0, LARGEST / max(picture.shape[:2])))
+
+
+def jpeg(picture: Tensor, factor: float = 1.0) -> bytes:
+    """A picture [H, W, 3] of 0..1 as a JPEG, so many times as large along each side."""
+    image = Image.fromarray((picture * 255).to(torch.uint8).numpy())
     sides = max(1, round(image.width * factor)), max(1, round(image.height * factor))
     file = io.BytesIO()
     image.resize(sides, Image.Resampling.BICUBIC).save(file, "JPEG", quality=QUALITY)
