@@ -12,6 +12,7 @@ import signal
 import socket
 import ssl
 import webbrowser
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -87,13 +88,26 @@ async def serve(command: Serve) -> int:
         _announce(command.home, urls)
         if command.browse:
             await asyncio.to_thread(webbrowser.open, urls[0])
-        await stop.wait()
+        failed = await _first_failed(stop, engine.background)
         log.info("stopping; jobs that wait or run go on when the service starts again")
         (command.home / ADDRESS_FILE).unlink(missing_ok=True)
         await runner.cleanup()
+        if failed is not None:
+            log.critical("no job can run any more", exc_info=failed)
+            raise SoundstageError(f"the service ends as no job can run any more: {failed}")
     finally:
         await engine.close()
     return 0
+
+
+async def _first_failed(
+    stop: asyncio.Event, background: Iterable[asyncio.Task[None]]
+) -> BaseException | None:
+    """Wait until the user stops the service, or a task fails that must not; its error."""
+    stopping = asyncio.create_task(stop.wait())
+    ended, _ = await asyncio.wait({stopping, *background}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    return next((task.exception() for task in ended if task is not stopping), None)
 
 
 def _model_paths(command: Serve) -> ModelPaths:

@@ -108,6 +108,7 @@ class Engine:
         assets: its files by name, tag and content.
         gallery: what jobs made.
         max_queue: most jobs that may wait.
+        background: tasks that never end by themselves: when one does, no job can run any more.
     """
 
     def __init__(
@@ -124,6 +125,7 @@ class Engine:
         self._worker = worker
         self._scheduler = Scheduler(self._queue, worker, self._emit)
         self._lock = lock
+        self.background: list[asyncio.Task[None]] = []
         self._listeners: tuple[Listener, ...] = ()
 
     @classmethod
@@ -188,7 +190,8 @@ class Engine:
         engine.max_queue = max_queue
         with suppress(NotWritten):  # the gallery tries again
             await engine.gallery.catch_up()
-        await worker.start(engine._scheduler.on_worker_change)
+        supervisor = await worker.start(engine._scheduler.on_worker_change)
+        engine.background += [supervisor] if supervisor is not None else []
         engine._scheduler.start()
         return engine
 

@@ -52,12 +52,13 @@ class FrameReader:
         """Read until the other side is gone.
 
         Raises:
-            Exception: what `on_frame` raised.
+            Exception: what `on_frame` raised, or the watchdog did.
         """
         self._start()
         watch = asyncio.create_task(self._watch())
         try:
-            await self._closed
+            await asyncio.wait({self._closed, watch}, return_when=asyncio.FIRST_COMPLETED)
+            await (self._closed if self._closed.done() else watch)
         finally:
             watch.cancel()
 

@@ -9,6 +9,7 @@ import pytest
 
 from engine.graph.errors import PromptError
 from engine.run.events import (
+    Event,
     JobFinished,
     JobStarted,
     NodeFinished,
@@ -18,6 +19,7 @@ from engine.run.events import (
     NodeStarted,
 )
 from engine.run.scheduler import QueueChanged
+from engine.store.history import Job
 from tests.run.conftest import Opener, n, value_shown
 
 
@@ -305,3 +307,20 @@ async def test_front_and_number_decide_who_is_next(local: Opener):
     assert await bench.engine.history_entry("first") is None
     await bench.engine.delete_history(None)
     assert await bench.engine.history() == []
+
+
+async def test_a_listener_that_raises_harms_no_job(local: Opener, caplog: pytest.LogCaptureFixture):
+    bench = await local()
+
+    def broken(_job: Job | None, _event: Event | QueueChanged) -> None:
+        raise ValueError("a listener's own fault")
+
+    bench.engine.add_listener(broken)
+    heard: list[Event | QueueChanged] = []
+    bench.engine.add_listener(lambda _job, event: heard.append(event))
+    for value in range(6):
+        entry = await bench.run({"1": n("Show", value=value, log="")})
+        assert entry.outcome.status == "success"
+    assert "a listener's own fault" in caplog.text
+    assert heard, "the next listener gets them all the same"
+    assert bench.engine.remaining() == 0
