@@ -50,7 +50,7 @@ def _q8_0(data: Tensor) -> Tensor:
 
 def _q4_0(data: Tensor) -> Tensor:
     scale, numbers = _cut(data, 2)
-    return _half(scale) * (_fours(numbers).float() - 8)
+    return _half(scale) * _fours(numbers).view(torch.int8).sub_(8)
 
 
 def _q4_1(data: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ def _q4_1(data: Tensor) -> Tensor:
 
 def _q5_0(data: Tensor) -> Tensor:
     scale, fifth, numbers = _cut(data, 2, 4)
-    return _half(scale) * ((_fours(numbers) | _fifth_bits(fifth)).float() - 16)
+    return _half(scale) * (_fours(numbers) | _fifth_bits(fifth)).view(torch.int8).sub_(16)
 
 
 def _q5_1(data: Tensor) -> Tensor:
@@ -80,9 +80,9 @@ def _q3_k(data: Tensor) -> Tensor:
     lows = _shifted(scales[:, :8], [0, 4], 15).flatten(1)
     highs = _shifted(scales[:, 8:], [0, 2, 4, 6], 3).flatten(1)
     factor = _half(scale) * ((lows | (highs << 4)).float() - 32)
-    values = _shifted(low.reshape(-1, 32), [0, 2, 4, 6], 3).view(len(data), 16, 16).float()
-    absent = 1 - _shifted(high, list(range(8)), 1).view(len(data), 16, 16).float()
-    return (factor[:, :, None] * (values - 4 * absent)).flatten(1)
+    values = _shifted(low.reshape(-1, 32), [0, 2, 4, 6], 3).view(len(data), 16, 16)
+    values |= (_shifted(high, list(range(8)), 1) << 2).view(len(data), 16, 16)
+    return (factor[:, :, None] * values.view(torch.int8).sub_(4)).flatten(1)
 
 
 def _scales_and_leasts(data: Tensor) -> tuple[Tensor, Tensor]:
@@ -116,7 +116,7 @@ def _q6_k(data: Tensor) -> Tensor:
     low, high, scales, scale = _cut(data, 128, 64, 16)
     lows = _shifted(low.reshape(-1, 64), [0, 4], 15).view(len(data), SUB, 32)
     highs = _shifted(high.reshape(-1, 32), [0, 2, 4, 6], 3).view(len(data), SUB, 32)
-    values = (lows | (highs << 4)).view(len(data), 16, 16).float() - 32
+    values = (lows | (highs << 4)).view(len(data), 16, 16).view(torch.int8).sub_(32)
     factor = _half(scale) * scales.contiguous().view(torch.int8)
     return (factor[:, :, None] * values).flatten(1)
 

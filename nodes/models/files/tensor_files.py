@@ -187,9 +187,15 @@ class TensorFile(Mapping[str, "Tensor"]):
                 # A copy of its own where somebody writes: torch has no memory that is only read.
                 self._memory = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_COPY)
         elif not header.members:
-            from safetensors import safe_open
+            from safetensors import SafetensorError, safe_open
 
-            self._file: Any = safe_open(header.path, framework="pt")
+            try:
+                self._file: Any = safe_open(header.path, framework="pt")
+            except SafetensorError as error:
+                raise ModelFileError(
+                    f"{header.path}: its header and its size do not go together "
+                    f"({_first_line(error)}); get it again"
+                ) from None
 
     def __getitem__(self, name: str) -> Tensor:
         packing = self._header.packings.get(name)
@@ -215,6 +221,12 @@ class TensorFile(Mapping[str, "Tensor"]):
             return self._torch[name]
         if self._memory is not None:
             return _viewed(self._memory, self._header.places[name])
+        place = self._header.places.get(name)
+        if place is not None and place.format not in TORCH_NAMES.values():
+            raise ModelFileError(
+                f"{self.path}: {name} is in the number format {place.format}, which is not "
+                "calculated with here; get the file in another precision"
+            )
         return cast("Tensor", self._file.get_tensor(name))
 
     def __iter__(self) -> Iterator[str]:
@@ -238,6 +250,10 @@ def _viewed(memory: mmap.mmap, place: Place) -> Tensor:
     count = math.prod(place.shape)
     flat = torch.frombuffer(memory, dtype=dtype, count=count, offset=begin)
     return flat.view(place.shape)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _torch_tensors(path: Path) -> TorchTensors:
