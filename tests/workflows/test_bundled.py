@@ -19,6 +19,7 @@ from engine.graph.canvas import to_workflow
 from engine.graph.workflow import to_prompt
 from tests import bundled
 from tests.conftest import Service, start_service
+from tests.models.tiny_files import write_lora, write_sd1
 
 CATEGORIES = {"picture", "voice", "compare", "blocks"}
 LARGEST_PICTURE = 25_000
@@ -27,6 +28,8 @@ SOUNDS = {".wav", ".mp3"}
 soundfile: Any = import_module("soundfile")  # has no type stubs
 FEW_STEPS = 2
 QUIET = 0.01
+MADE = {"checkpoints": write_sd1, "loras": write_lora}
+"""What stands in a test for models that are pulled, by their folder."""
 
 
 def about(name: str) -> dict[str, Any]:
@@ -77,6 +80,25 @@ def test_its_prompt_laid_out_anew_is_the_same_prompt(name: str, registry: Regist
     assert numbered(to_prompt(to_workflow(prompt, registry), registry)) == numbered(prompt)
 
 
+def sources(document: dict[str, Any]) -> list[dict[str, str]]:
+    """Where the models come from that a workflow names and that do not ship with the package."""
+    nodes: list[dict[str, Any]] = document["nodes"]
+    return [source for node in nodes for source in node["properties"].get("models", ())]
+
+
+def test_models_that_do_not_ship_can_be_pulled_and_their_licences_are_told():
+    documents = {name: bundled.document(name) for name in bundled.NAMES}
+    assert {name for name, document in documents.items() if sources(document)} == {"lcm"}
+    for source in sources(documents["lcm"]):
+        assert source["url"].startswith("https://huggingface.co/")
+        assert source["url"].endswith(".safetensors")
+        used = [node["inputs"].values() for node in bundled.prompt("lcm").values()]
+        assert any(source["name"] in values for values in used)
+    (note,) = [node for node in documents["lcm"]["nodes"] if node["type"] == "Note"]
+    (line,) = [line for line in note["widgets_values"][0].splitlines() if "Licences" in line]
+    assert line.count("RAIL") == 2
+
+
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service in a fresh home; the voice's models are linked into it where a test has them."""
@@ -94,6 +116,8 @@ async def test_it_runs_as_it_is(name: str, quick: Service, request: pytest.Fixtu
             place.rmdir()
             place.symlink_to(models / "kokoro")
     document, prompt = bundled.document(name), bundled.prompt(name)
+    for source in sources(document):
+        MADE[source["directory"]](quick.home / "models" / source["directory"] / source["name"])
     for node in prompt.values():
         if isinstance(node["inputs"].get("steps"), int):
             node["inputs"]["steps"] = FEW_STEPS
