@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from engine.authoring.errors import Interrupted
 from engine.authoring.protocols import Resident, Step
+from engine.devices.memory import is_out_of_memory
 from engine.devices.residency import Lease, Residency
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Lane:
     _active: list[Task] = field(default_factory=list[Task])
     _wake: threading.Condition = field(default_factory=threading.Condition)
     _current: Sequence[Task] = ()
+    _batch_limits: dict[Hashable, int] = field(default_factory=dict[Hashable, int])
     _closing: bool = False
     _thread: threading.Thread | None = None
 
@@ -122,6 +124,7 @@ class Lane:
                 if self._active:
                     return None
                 self._current = ()
+                self._batch_limits.clear()  # the next jobs may find more memory
                 self._wake.wait()
         return None
 
@@ -176,14 +179,25 @@ class Lane:
                     groups.setdefault(task if step.key is None else step.key, []).append(task)
                 except Exception as error:  # noqa: BLE001 - a key that is not hashable
                     self._fail(task, error)
-        for tasks in groups.values():
-            self._evaluate_batch(tasks)
+        for key, tasks in groups.items():
+            self._evaluate(key, tasks)
 
-    def _evaluate_batch(self, tasks: list[Task]) -> None:
+    def _evaluate(self, key: Hashable, tasks: list[Task]) -> None:
+        """Answer steps of equal key by as few calls as the memory allows."""
+        left = deque(tasks)
+        while left:
+            limit = self._batch_limits.get(key, len(left))
+            batch = [left.popleft() for _ in range(min(limit, len(left)))]
+            if not self._evaluate_batch(batch):
+                self._batch_limits[key] = (len(batch) + 1) // 2
+                left.extendleft(reversed(batch))
+
+    def _evaluate_batch(self, tasks: list[Task]) -> bool:
+        """Answer the steps by one call; False if the memory is too small for so many."""
         steps = [task.step for task in tasks if task.step is not None]
         ask = steps[0].answer
         if ask is None:
-            return
+            return True
         self._current = tasks
         try:
             answers = list(ask([step.inputs for step in steps]))
@@ -192,13 +206,16 @@ class Lane:
         except BaseException as error:  # noqa: BLE001 - a model may raise anything
             if len(tasks) == 1:
                 self._fail(tasks[0], error)
-                return
-            log.warning("a batch of %d steps failed, one by one now: %s", len(tasks), error)
+                return True
+            log.warning("a batch of %d steps failed, fewer at once now: %s", len(tasks), error)
+            if is_out_of_memory(error):
+                return False
             for task in tasks:
                 self._evaluate_batch([task])
-            return
+            return True
         for task, answer in zip(tasks, answers, strict=True):
             self._advance(task, answer)
+        return True
 
     def _advance(self, task: Task, answer: Any) -> None:
         generator = task.generator

@@ -20,6 +20,7 @@ class _LoadedBase:
     key: str
     leases: int = 0
     loaded: Any = None
+    is_loading: bool = False
     used: float = 0.0
     loading: threading.Lock = field(default_factory=threading.Lock)
 
@@ -86,8 +87,11 @@ class Residency:
         for handle, place in zip(lease.handles, lease.bases, strict=True):
             with place.loading:
                 if place.loaded is None:
-                    self._evict(lease.device, place.nbytes)
-                    place.loaded = handle.load(lease.device)
+                    self._make_room(place)
+                    try:
+                        place.loaded = handle.load(lease.device)
+                    finally:
+                        place.is_loading = False
                 try:
                     handle.bind(place.loaded)
                 except BaseException:
@@ -115,7 +119,7 @@ class Residency:
     def nbytes(self, device: str) -> int:
         """Bytes of loaded weights on a device."""
         with self._lock:
-            return sum(place.nbytes for place in self._loaded_on(device))
+            return sum(place.nbytes for place in self._on(device) if not place.is_loading)
 
     def _base(self, handle: Resident[Any], device: str) -> _LoadedBase:
         id = (handle.base, device)
@@ -123,21 +127,27 @@ class Residency:
             self._bases[id] = _LoadedBase(device, handle.nbytes(device), handle.key)
         return self._bases[id]
 
-    def _loaded_on(self, device: str) -> list[_LoadedBase]:
+    def _on(self, device: str) -> list[_LoadedBase]:
+        """What takes memory there, or will in a moment."""
         return [
             place
             for place in self._bases.values()
-            if place.device == device and place.loaded is not None
+            if place.device == device and (place.is_loading or place.loaded is not None)
         ]
 
-    def _evict(self, device: str, nbytes: int) -> None:
-        budget = self._budgets.get(device)
-        if budget is None:
-            return
+    def _make_room(self, wanted: _LoadedBase) -> None:
+        """Drop idle weights until a base fits that is about to be loaded.
+
+        It counts from now on, so that another lane that loads at the same time makes its own room.
+        """
         with self._lock:
-            loaded = self._loaded_on(device)
-            over = sum(place.nbytes for place in loaded) + nbytes - budget
-            for place in sorted(loaded, key=lambda place: place.used):
+            wanted.is_loading = True
+            budget = self._budgets.get(wanted.device)
+            if budget is None:
+                return
+            there = self._on(wanted.device)
+            over = sum(place.nbytes for place in there) - budget
+            for place in sorted(there, key=lambda place: place.used):
                 if over <= 0:
                     return
                 if not place.leases:

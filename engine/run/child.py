@@ -6,6 +6,7 @@ It ends when the other end of the socket closes, so it never outlives its server
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import os
 import signal
@@ -49,6 +50,7 @@ from engine.store.folders import Folders
 
 log = logging.getLogger(__name__)
 
+PR_SET_PDEATHSIG = 1
 FREED_BYTES, LARGE_BYTES = 128 * 2**20, 32 * 2**20
 
 
@@ -183,7 +185,17 @@ async def main(descriptor: int, settings: WorkerSettings) -> None:
     os._exit(0)  # at once: lanes may sit in a long native call
 
 
+def die_with_parent() -> None:
+    """Let the system kill this process when its parent ends, where it can.
+
+    A native call that holds the interpreter keeps it from seeing the end of the connection.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 if __name__ == "__main__":
+    die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server; it closes the socket
     os.dup2(2, 1)  # what packs print is log; standard output is the server's
     given = msgspec.json.decode(sys.argv[2], type=WorkerSettings)

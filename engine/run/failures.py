@@ -10,6 +10,7 @@ import msgspec
 
 from engine.authoring.errors import Interrupted
 from engine.authoring.protocols import Blocked
+from engine.devices.memory import is_out_of_memory
 from engine.run.execution_graph import ExecutionGraph, NodeState, NodeStatus
 from engine.store.folders import Folders
 from engine.store.history import Failure, Partial
@@ -56,13 +57,6 @@ def of_node(
         },
         executed=[*executed],
     )
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether Python, an array library or a device has no memory left."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
 
 
 def _too_large(node_type: str, text: str) -> str:

@@ -108,6 +108,24 @@ async def test_a_batch_that_fails_is_answered_one_by_one(jobs: Jobs):
     assert jobs.lane.load == 0
 
 
+async def test_a_batch_that_the_memory_is_too_small_for_is_not_tried_again(jobs: Jobs):
+    sizes: list[int] = []
+
+    def answer(questions: list[str]) -> list[str]:
+        sizes.append(len(questions))
+        if len(questions) > 2:
+            raise MemoryError("too many")
+        return [question.upper() for question in questions]
+
+    free = await held(jobs)
+    tasks = [jobs.start(steps(10, name=name, key=1, answer=answer)) for name in "abcdefghijkl"]
+    free.set()
+    for task, name in zip(tasks, "ABCDEFGHIJKL", strict=True):
+        assert await result(task) == [f"{name}{index}" for index in range(10)]
+    assert sum(size > 2 for size in sizes) == 1, "as soon as a third one joined"
+    assert sum(size == 2 for size in sizes) > 40, "two at once from then on"
+
+
 @pytest.mark.parametrize("answers", [[], ["one"], ["one", "two", "three"], None, 5])
 async def test_a_model_that_answers_wrongly_fails_its_node_only(jobs: Jobs, answers: Any):
     free = await held(jobs)

@@ -97,6 +97,27 @@ def test_what_is_in_use_stays_over_budget():
     assert len(b.loads) == 1
 
 
+def test_weights_that_two_lanes_load_at_once_make_room_for_both():
+    residency = Residency({"cpu": 1000})
+    used(residency, Model("idle", size=400))
+    begun, free = threading.Event(), threading.Event()
+
+    class Slow(Model):
+        def load(self, device: str) -> Weights:
+            begun.set()
+            assert free.wait(patience.SECONDS)
+            return super().load(device)
+
+    with ThreadPoolExecutor() as lane:
+        first = lane.submit(held, residency, Slow("a", size=600))
+        assert begun.wait(patience.SECONDS)
+        second = held(residency, Model("b", size=600))
+        free.set()
+        residency.release(first.result())
+        residency.release(second)
+    assert residency.nbytes("cpu") == 1200, "the idle ones left"
+
+
 def test_weights_that_left_are_freed():
     residency, model = Residency({"cpu": 100}), Model("a")
     used(residency, model)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
 from tests import patience
@@ -53,6 +55,35 @@ def test_a_job_that_takes_the_service_down_twice_is_failed_and_the_next_one_runs
     assert entry["status"]["status_str"] == "error"
     assert "died 2 times while it ran" in messages(entry)["execution_error"]["exception_message"]
     assert marker.read_text().splitlines() == ["killed", "killed"]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system cannot kill it")
+def test_a_worker_that_hears_nothing_does_not_outlive_its_service(
+    server: ServerFactory, tmp_path: Path
+):
+    log = tmp_path / "log"
+    service = server(*PACK)
+    hung = {"how": "call", "marker": "/nowhere", "log": str(log)}
+    post(service, chain(node("Hangs", value=["1", 0], **hung)))
+    until = time.monotonic() + patience.SECONDS
+    while not log.exists():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    stats = requests.get(f"{service.url}/system_stats", timeout=patience.SECONDS).json()
+    assert is_alive(stats["worker"]["pid"])
+    service.process.kill()
+    service.process.wait(patience.SECONDS)
+    while is_alive(stats["worker"]["pid"]):
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 def test_a_service_that_is_stopped_in_good_order_blames_no_job(
