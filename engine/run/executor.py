@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from engine.authoring.errors import Interrupted
 from engine.authoring.protocols import Blocked, Expansion
@@ -30,6 +30,7 @@ from engine.store.history import Failure, Job, Partial, Status
 log = logging.getLogger(__name__)
 
 CONTINUE = "continue_independent"
+Shown: TypeAlias = dict[str, list[Any]]
 
 
 class JobRun:
@@ -222,6 +223,7 @@ class JobRun:
             self._process_call(state, call)
         except Exception as error:  # noqa: BLE001 - a job must not hang
             self._fail_job(error)
+        self._results.release_if_ended(state)
 
     def _process_call(self, state: NodeState, call: NodeInvocation) -> None:
         state.seconds += call.seconds
@@ -247,9 +249,7 @@ class JobRun:
         else:
             self._outbox.spawn(partial(self._save, state, result, shown))
 
-    async def _save(
-        self, state: NodeState, result: NodeResult, shown: dict[str, list[Any]]
-    ) -> None:
+    async def _save(self, state: NodeState, result: NodeResult, shown: Shown) -> None:
         await self._results.save(state, result)
         with self._lock:
             self._complete(state, result, shown)
@@ -260,7 +260,7 @@ class JobRun:
         self._calls.pop(state.node.id, None)
         self._results.release(state)
 
-    def _complete(self, state: NodeState, result: NodeResult, shown: dict[str, list[Any]]) -> None:
+    def _complete(self, state: NodeState, result: NodeResult, shown: Shown) -> None:
         """The node is done; the job's lock is held."""
         id = state.node.id
         self._release(state)
@@ -391,7 +391,7 @@ class JobRun:
         """Set how the job ended, once; the job's lock is held."""
         if self._ended is None:
             self._ended = events.JobFinished(status, events.now_ms(), failure, partial)
-            self._results.end_job(self._job.id)
+            self._results.end_job(self._job.id, self._calls)
 
     def _close(self) -> None:
         """If the job has ended, emit that and close the outbox."""

@@ -66,6 +66,7 @@ class NodeInvocation:
         self.warnings: list[str] = []
         self.error: Exception | None = None
         self.seconds = 0.0
+        self.is_running = False  # in a lane, or waits for one
         self.handles = [
             handle
             for arguments in calls
@@ -103,6 +104,7 @@ class NodeInvocation:
 
     def submit(self) -> None:
         """Run in a lane."""
+        self.is_running = True
         on = self.node.spec.on
         task = Task(
             call=self._run_all if self.is_plain else self._run_one,
@@ -127,10 +129,12 @@ class NodeInvocation:
     def run_inline(self, device: str) -> None:
         """Run in this thread, a lane's of that device; `on_done` is not called."""
         self._on_start(False)
+        self.is_running = True
         try:
             self._run_all(device)
         except BaseException as error:  # noqa: BLE001 - a node may raise anything
             self.error = as_exception(error)
+        self.is_running = False
 
     async def run_in_loop(self) -> None:
         """Run in the event loop, all calls concurrently."""
@@ -192,6 +196,7 @@ class NodeInvocation:
             if self._remaining_calls and error is None:
                 self.submit()
                 return
+        self.is_running = False
         self._on_done(self)
 
     def _call(self, device: str, number: int, arguments: dict[str, Any]) -> Any:

@@ -14,6 +14,7 @@ from engine.run.context import WorkerContext
 from engine.run.events import NodeExpanded, NodeFinished, NodeOutput
 from engine.run.execution_graph import NodeState
 from engine.run.failures import to_plain_data
+from engine.run.invocation import NodeInvocation
 from engine.run.outbox import EventOutbox
 from engine.store.cache import MIN_SAVE_SECONDS, NodeResult
 
@@ -40,6 +41,7 @@ class JobResultCache:
         self._outputs = worker.outputs
         self._single_flight = worker.single_flight
         self._acquired: dict[str, NodeState] = {}
+        self._ended = False
         self._outbox = outbox
         self._unsaved: deque[tuple[str, NodeResult]] = deque()
         self._expanded: list[tuple[NodeState, NodeResult]] = []
@@ -53,11 +55,26 @@ class JobResultCache:
         """A node expanded into nodes of these keys."""
         self._cache.add_expansion(job, parent, with_expansion_keys(keys))
 
-    def end_job(self, job: str) -> None:
-        """The job is over; release what it acquired."""
+    def end_job(self, job: str, calls: Mapping[str, NodeInvocation]) -> None:
+        """The job is over; release what it acquired, but not what its nodes still compute.
+
+        An interrupted node runs on for a while: an equal one of the next job waits until then.
+
+        Args:
+            job: its id.
+            calls: of its nodes, by id.
+        """
+        self._ended = True
         self._cache.end_job(job)
-        self._single_flight.release([*self._acquired])
-        self._acquired.clear()
+        for state in [*self._acquired.values()]:
+            call = calls.get(state.node.id)
+            if call is None or not call.is_running:
+                self.release(state)
+
+    def release_if_ended(self, state: NodeState) -> None:
+        """A call of the node returned; if the job had ended before, release its key."""
+        if self._ended:
+            self.release(state)
 
     def acquire(self, state: NodeState, on_release: Callable[[], object]) -> bool:
         """Acquire the key of a node; False if an equal node of any job computes it now.
@@ -73,8 +90,8 @@ class JobResultCache:
 
     def release(self, state: NodeState) -> None:
         """Release the key of a node: its result is computed, or will not be."""
-        if self._acquired.get(state.key) is state:
-            del self._acquired[state.key]
+        mine = self._acquired.get(state.key) is state
+        if mine and self._acquired.pop(state.key, None):  # two threads may, when the job ends
             self._single_flight.release([state.key])
 
     def has(self, key: str, *, shows: bool) -> bool:

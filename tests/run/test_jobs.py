@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import msgspec
@@ -253,6 +254,23 @@ async def test_interrupting_one_job_leaves_the_other(local: Opener):
     assert (await bench.ended(first)).outcome.status == "interrupted"
     assert (await bench.ended(second)).outcome.status == "success"
     assert not await bench.engine.interrupt("nobody")
+
+
+@pytest.mark.parametrize("seconds", [2.0, 0.0])
+async def test_what_is_interrupted_and_submitted_again_runs_once_at_a_time(
+    local: Opener, tmp_path: Path, seconds: float
+):
+    bench, log = await local(), tmp_path / "log"
+    prompt = value_shown(n("Sleeps", value=1, seconds=seconds, log=str(log)))
+    for _ in range(3):
+        id = await bench.submit(prompt)
+        if seconds:
+            while not log.exists():  # noqa: ASYNC110 - a lane will write it
+                await asyncio.sleep(0.01)
+        await bench.engine.interrupt(id)
+        await bench.until(id, JobFinished)
+    assert (await bench.run(prompt)).outcome.status == "success"
+    assert log.read_text().splitlines() == ["sleeps", "slept"]
 
 
 async def test_waiting_steps_of_equal_key_are_answered_together(local: Opener, tmp_path: Path):
