@@ -15,6 +15,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from nodes.models.files.checkpoints import read_checkpoint, read_denoiser, read_text_encoders
 from nodes.models.files.tensor_files import TensorFile, read_header
 from nodes.models.files.writing import NewFile
+from nodes.models.networks.lora import read_lora, with_lora
 from nodes.models.networks.network import Handle, Network
 from nodes.models.networks.packed_layers import PackedConv2d, PackedLinear
 from nodes.models.networks.saving import entries
@@ -134,6 +135,33 @@ def test_every_network_takes_what_it_says(tiny: Loaded):
     handles: list[Handle[Any]] = [tiny.model, tiny.clip, tiny.vae]
     for handle in handles:
         assert taken(handle.network) == handle.nbytes("cpu")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_lora_over_a_packed_unet_changes_it_as_a_merged_one_and_goes_without_a_trace(
+    tmp_path: Path, original: dict[str, Tensor], way: str
+):
+    path = WAYS[way](tmp_path / "small.safetensors", original)
+    attention = "lora_unet_input_blocks_1_1_transformer_blocks_0_attn1_to_q"
+    tensors: dict[str, Tensor] = {}
+    for place in ("input_blocks.1.1.transformer_blocks.0.attn1.to_q", "input_blocks.0.0", "out.2"):
+        rows, *columns = original[f"{PREFIX}{place}.weight"].shape
+        module = f"lora_unet_{place.replace('.', '_')}"
+        tensors[f"{module}.lora_down.weight"] = torch.randn(2, *columns)
+        tensors[f"{module}.lora_up.weight"] = torch.randn(rows, 2, *[1] * (len(columns) - 1))
+    tensors[f"{attention}.dora_scale"] = torch.ones(64, 1)
+    lora = read_lora(read_header(write_tensors(tmp_path / "lora.safetensors", tensors)), 0.3)
+    model = Model.of(read_denoiser(path)).ready()
+    wide = Model.of(read_denoiser(unpacked(path, tmp_path / "wide.safetensors"))).ready()
+    before = answer(model)
+    found: list[Tensor] = []
+    for base in (model, wide):
+        patched = with_lora(base, lora)
+        patched.bind(base.network)
+        found.append(answer(patched))
+    assert torch.allclose(found[0], found[1], rtol=1e-3, atol=1e-3)
+    assert not torch.allclose(found[0], before, atol=1e-2)
+    assert torch.equal(answer(model), before)
 
 
 def test_a_text_encoder_in_a_gguf_file_encodes_as_its_numbers_do(tmp_path: Path):

@@ -11,6 +11,7 @@ import torch
 
 import nodes
 from engine.authoring.registry import Registry
+from nodes.model_precision import compute_in
 from nodes.models.files.tensor_files import read_header
 from nodes.models.networks.lora import Lora, read_adapters
 from nodes.models.networks.precision import VARIABLE, compute_dtype, cpu_has_bf16, what_ran
@@ -64,6 +65,16 @@ def test_what_is_chosen_is_taken_where_the_network_bears_it(chosen: Any, name: s
     others = tuple({"bf16", "fp16"} - {name})
     expected = torch.float32 if name == "fp32" else compute_dtype("cpu", others)
     assert expected in (torch.float32, torch.bfloat16)
+
+
+def test_a_model_may_have_a_precision_of_its_own(chosen: Any, tiny_folder: Path):
+    chosen("fp32")
+    model = handles(tiny_folder).model
+    half: Any = compute_in(model=model, dtype="bf16")
+    assert half.base != model.base, "both may be loaded at once"
+    assert half.ready().network.dtype is torch.bfloat16
+    assert half.nbytes("cpu") == model.nbytes("cpu") / 2
+    assert compute_in(model=half, dtype="default").dtype_on("cpu") is torch.float32
 
 
 def test_results_in_one_precision_are_not_those_of_another(chosen: Any):

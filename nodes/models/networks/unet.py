@@ -19,7 +19,7 @@ from nodes.models.latents.latents import blank_for
 from nodes.models.networks.building import built, channels_last, network_class
 from nodes.models.networks.network import Handle, Network
 from nodes.models.networks.packed_layers import multiply_packed
-from nodes.models.networks.precision import FAST, WEIGHT_DTYPES, compute_dtype
+from nodes.models.networks.precision import FAST, FORMATS, WEIGHT_DTYPES, compute_dtype
 from nodes.models.networks.unet_walk import PatchedUNet, UNetPatch
 from nodes.models.sampling.cfg import Guidance
 from nodes.models.sampling.sigma_space import SigmaSpace
@@ -37,6 +37,8 @@ class Model(Handle[nn.Module]):
         unet_patches: what changes the evaluation of its UNet.
         differential: whether masks tell when a place begins to change: how much so, 0..1.
         weight_dtype: one of `WEIGHT_DTYPES`. Weights that the file has in few bits stay so.
+        computes_in: one of `FORMATS`, instead of what the service was started with and what the
+            device does well; "default": not.
     """
 
     family: Family
@@ -46,6 +48,7 @@ class Model(Handle[nn.Module]):
     differential: float = field(default=0.0, kw_only=True)
     unet_patches: tuple[UNetPatch, ...] = field(default=(), repr=False, kw_only=True)
     weight_dtype: str = field(default="default", kw_only=True)
+    computes_in: str = field(default="default", kw_only=True)
     packs: ClassVar[bool] = True
 
     @classmethod
@@ -56,7 +59,7 @@ class Model(Handle[nn.Module]):
     @property
     def base(self) -> str:
         """Whose weights it needs, and in which format."""
-        return f"{super().base}~{self.weight_dtype}"
+        return f"{super().base}~{self.weight_dtype}~{self.computes_in}"
 
     @property
     def matrices(self) -> torch.dtype | None:
@@ -65,7 +68,9 @@ class Model(Handle[nn.Module]):
         return None if name is None else getattr(torch, name)
 
     def dtype_on(self, device: str) -> torch.dtype:
-        """The best that its family bears."""
+        """What was chosen for it, or else the best that its family bears."""
+        if self.computes_in in FORMATS:
+            return getattr(torch, FORMATS[self.computes_in])
         return compute_dtype(device, self.family.safe)
 
     @cached_property
