@@ -82,6 +82,8 @@ KINDS = {
     "SD1 inpainting": Kind(SD1, "Stable Diffusion 1.x", 5),
     "InstructPix2Pix": Kind(SD1, "Stable Diffusion 1.x", 4),
     "SD2": Kind(SD2, "Stable Diffusion 2.x"),
+    "SD2 inpainting": Kind(SD2, "Stable Diffusion 2.x", 5),
+    "SD2 editing": Kind(SD2, "Stable Diffusion 2.x", 4),
     "SDXL": Kind(XL | {"transformer_layers_per_block": [1, 2, 3]}, "SDXL"),
     "SDXL inpainting": Kind(XL, "SDXL", 5),
     "SDXL editing": Kind(XL, "SDXL", 4),

@@ -27,6 +27,8 @@ DENOISERS: tuple[Row, ...] = (
     ("SDXL", "label_emb.0.0.weight[1]=2816"),
     ("SDXL refiner", "label_emb.0.0.weight[1]=2560"),
     ("SDXL", "!input_blocks.1.1.*", "input_blocks.4.1.transformer_blocks.1.*"),
+    ("upscaler (x4, Stable Diffusion 2.x)", "label_emb.weight", "input_blocks.0.0.weight[1]=7"),
+    ("depth-to-image (Stable Diffusion 2.x)", f"{TO_TEXT}[1]=1024", "input_blocks.0.0.weight[1]=5"),
     ("Stable Diffusion 2.x unCLIP", f"{TO_TEXT}[1]=1024", "label_emb.*"),
     ("Stable Diffusion 2.x", f"{TO_TEXT}[1]=1024"),
     ("Stable Diffusion 1.x inpainting", f"{TO_TEXT}[1]=768", "input_blocks.0.0.weight[1]=9"),
