@@ -18,11 +18,15 @@ import requests
 from hypothesis import HealthCheck, settings
 from playwright.async_api import Page, async_playwright
 
+from engine.cli.precision import VARIABLE as PRECISION
 from engine.models.pull import PullError, pull
 from tests import browser, patience
 
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")  # a busy machine is no failure
+
+# Numbers are compared with those of float32, also on CPUs that are fast in halves.
+os.environ.setdefault(PRECISION, "fp32")
 
 CHECKOUT = Path(__file__).parent.parent
 # Begun first, the longest first, so that no process works on one of them when all others are done.

@@ -22,7 +22,6 @@ from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from nodes.models.files.checkpoints import read_checkpoint
-from nodes.models.networks.precision import VARIABLE
 from nodes.models.networks.unet import Model
 from nodes.models.text.clip import Clip
 from nodes.models.text.tokenizers import END, PUBLISHED, START, read_clip_tokenizer
@@ -137,17 +136,6 @@ def make_tokenizer(folder: Path) -> int:
         json.dumps({"model_max_length": 24, "bos_token": START, "eos_token": END, "pad_token": END})
     )
     return len(words)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def exact_numbers() -> Iterator[None]:
-    """Numbers are compared with those of float32, also on CPUs that are fast in halves."""
-    before = os.environ.get(VARIABLE)
-    os.environ[VARIABLE] = "fp32"
-    yield
-    os.environ.pop(VARIABLE)
-    if before is not None:
-        os.environ[VARIABLE] = before
 
 
 @pytest.fixture(autouse=True, scope="session")

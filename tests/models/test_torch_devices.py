@@ -11,7 +11,6 @@ import torch
 
 from engine.authoring.backend import Backend
 from engine.authoring.registry import Registry
-from nodes.models.networks.precision import compute_dtype
 from nodes.models.networks.torch_devices import SLOW_IMPORTS, TorchDevices, has_driver
 from tests.conftest import CHECKOUT
 
@@ -59,11 +58,6 @@ def test_torch_is_not_imported_where_there_is_no_accelerator():
 def test_warming_imports_what_pictures_need():
     TorchDevices().warm()
     assert set(SLOW_IMPORTS) <= sys.modules.keys()
-
-
-def test_networks_run_in_halves_on_a_gpu_only():
-    assert compute_dtype("cpu") == compute_dtype("cuda:0", delicate=True) == torch.float32
-    assert compute_dtype("cuda:0") == torch.float16
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
