@@ -57,6 +57,7 @@ class Scheduler:
         self._unwritten: deque[_Transition] = deque()
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._timer: asyncio.TimerHandle | None = None
+        self._was_paused = False
         self._deadlines: dict[str, asyncio.TimerHandle] = {}
 
     @property
@@ -164,6 +165,9 @@ class Scheduler:
             self._set_begun(begun=True)
             for id, record in self._records.items():
                 self._set_deadline(id, record)
+        if (paused := self._worker.status.paused is not None) != self._was_paused:
+            self._was_paused = paused
+            self._emit(None, QueueChanged(self._queue.remaining))
         self.wake()
 
     def _set_begun(self, *, begun: bool) -> None:

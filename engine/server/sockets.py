@@ -49,7 +49,7 @@ class Sockets:
         self._heartbeat = heartbeat
         self._features = encode_ws_frame(TEXT, wire.message("feature_flags", features))
         self._by_sid: dict[str, set[ClientSocket]] = defaultdict(set)
-        self._status = StatusBroadcaster(self._everyone)
+        self._status = StatusBroadcaster(self._everyone, lambda: engine.worker_status().paused)
         self._replay = ReplayBuffer()
         self._translators: dict[str, JobEventTranslator] = {}
         self._over: list[Job] = []
@@ -97,7 +97,8 @@ class Sockets:
         self._by_sid[sid].add(socket)
         self._status.add(socket)
         self._replay.connect(sid)
-        _push([socket], wire.status(self._engine.remaining(), sid))
+        paused = self._engine.worker_status().paused
+        _push([socket], wire.status(self._engine.remaining(), sid, paused))
         if since is not None:
             frames, complete = self._replay.since(sid, since)
             for frame in frames:

@@ -19,10 +19,17 @@ class StatusBroadcaster:
 
     The others get the newest length only, some of them in each turn of the event loop: a prompt
     of one client must not wait until it was sent to thousands of clients.
+
+    Args:
+        everyone: all connections.
+        paused: why the queue is paused; None: it is not.
     """
 
-    def __init__(self, everyone: Callable[[], Iterable[ClientSocket]]) -> None:
+    def __init__(
+        self, everyone: Callable[[], Iterable[ClientSocket]], paused: Callable[[], str | None]
+    ) -> None:
         self._everyone = everyone
+        self._paused = paused
         self._remaining = 0
         self._changes = 0
         self._broadcast_change = 0
@@ -61,7 +68,8 @@ class StatusBroadcaster:
     def _send(self, sockets: Collection[ClientSocket]) -> None:
         if not sockets:
             return
-        frame = encode_ws_frame(TEXT, wire.message(*wire.status(self._remaining)))
+        status = wire.status(self._remaining, paused=self._paused())
+        frame = encode_ws_frame(TEXT, wire.message(*status))
         for socket in sockets:
             socket.push(frame)
             socket.seen_change = self._changes

@@ -218,9 +218,12 @@ def replayed(since: int, complete: bool) -> tuple[str, dict[str, Any]]:
     return "replayed", {"since": since, "complete": complete}
 
 
-def status(remaining: int, sid: str | None = None) -> tuple[str, dict[str, Any]]:
-    """The queue's length, to everyone; the first one a socket gets also has its `sid`."""
-    data: dict[str, Any] = {"status": exec_info(remaining)}
+def status(
+    remaining: int, sid: str | None = None, paused: str | None = None
+) -> tuple[str, dict[str, Any]]:
+    """The queue's length, why it is paused; the first one a socket gets also has its `sid`."""
+    held = {} if paused is None else {"worker_paused": paused}
+    data: dict[str, Any] = {"status": {**exec_info(remaining), **held}}
     if sid is not None:
         data["sid"] = sid
     return "status", data

@@ -26,7 +26,10 @@ const Message = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("status"),
     data: z.looseObject({
-      status: z.looseObject({ exec_info: z.looseObject({ queue_remaining: z.number() }) }),
+      status: z.looseObject({
+        exec_info: z.looseObject({ queue_remaining: z.number() }),
+        worker_paused: z.string().optional(),
+      }),
     }),
   }),
   z.object({

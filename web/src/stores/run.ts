@@ -18,6 +18,7 @@ import {
 import type { NodeErrors } from "../server/http";
 import { fetchJob, fetchJobLists, fetchLastJobs, type Job } from "../server/service";
 import { listen, type Message } from "../server/socket";
+import { t } from "../strings";
 import type { Refusals } from "./complaints";
 import { useSpeech } from "./speech";
 import { useUi } from "./ui";
@@ -115,9 +116,18 @@ export const useRun = create<Run>()((set, get) => {
     set({ jobs: { ...get().jobs, [id]: job } });
     freePreviews(known, job);
   };
+  /** The reason of the notice that is shown, and stays away once somebody has read it. */
+  let paused: string | undefined;
+  const showPaused = (reason: string | undefined): void => {
+    if (reason === paused) return;
+    paused = reason;
+    useUi.getState().settle("paused");
+    if (reason) useUi.getState().say(t.queuePaused(reason), "error", { cause: "paused" });
+  };
   const hear = (message: Message): void => {
     if (message.type === "status") {
       set({ remaining: message.data.status.exec_info.queue_remaining });
+      showPaused(message.data.status.worker_paused);
       void get().refresh();
       return;
     }

@@ -45,8 +45,8 @@ export interface Notice {
   cause?: Cause | undefined;
 }
 
-/** What lasts for a while: the service is away. */
-export type Cause = "away";
+/** What lasts for a while: the service is away, or its queue is paused. */
+export type Cause = "away" | "paused";
 
 /** Results looked at in full, one of several at a time. */
 export interface Lightbox {

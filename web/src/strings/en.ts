@@ -34,6 +34,7 @@ export const en = {
   dropHint: "Drop a workflow, or a picture, sound or film that was made of one, to open its graph",
   tooLarge: (name: string) =>
     `${name} is too large to be looked into: over 1 GB. Open the workflow's own file instead.`,
+  queuePaused: (reason: string) => `The queue is paused: ${reason}.`,
   notTaken: (notes: string[]) => `Not everything could be taken over: ${notes.join(" ")}`,
   nodes: (number: number) => count(number, "node", "nodes"),
   seconds: (seconds: number) =>
