@@ -13,6 +13,7 @@ from torch import Tensor
 from nodes.models.files.writing import NewFile, entry
 from nodes.models.networks.inspecting import inspect
 from tests.models.conftest import handles, write_tensors
+from tests.models.test_control import TINY, make
 from tests.models.test_packed_models import WAYS, original
 from tests.models.test_unet_families import KINDS, denoiser_tensors, made
 
@@ -122,3 +123,23 @@ def test_a_broken_file_says_what_is_wrong(tmp_path: Path):
     assert "truncated" in found["complaint"]
     (tmp_path / "empty").mkdir()
     assert "without model_index.json" in inspect(tmp_path / "empty")["complaint"]
+
+
+def test_what_steers_a_model_says_which_kind_it_is(tmp_path: Path):
+    net = make(tmp_path, **TINY)
+    found = inspect(tmp_path / "net.safetensors")
+    assert (found["type"], found["complaint"]) == ("ControlNet", None)
+    assert found["needs"]["cpu"] == 4 * sum(weight.numel() for weight in net.parameters())
+    differences = {**net.state_dict(), "difference": torch.ones(1)}
+    other = inspect(write_tensors(tmp_path / "b.safetensors", differences))
+    assert other["details"] == {"load it with": "DiffControlNetLoader"}
+    refused = one(tmp_path / "c.safetensors", controlnet_x_embedder__weight=torch.ones(4, 4))
+    assert refused["type"] == "ControlNet"
+    assert "a ControlNet of FLUX" in refused["complaint"]
+
+
+def test_a_hypernetwork_is_known_by_the_widths_it_is_for(tmp_path: Path):
+    weights = {"linear.0.weight": torch.ones(4, 768), "linear.0.bias": torch.ones(4)}
+    torch.save({768: (weights, weights), "name": "mine"}, tmp_path / "a.pt")
+    found = inspect(tmp_path / "a.pt")
+    assert (found["type"], found["details"]) == ("hypernetwork", {"widths": ["768"]})

@@ -11,6 +11,7 @@ from typing import Any
 from nodes.models.conditioning.photomaker import read_photomaker
 from nodes.models.conditioning.style import read_style_model
 from nodes.models.conditioning.vision import read_vision_encoder
+from nodes.models.families.control_layout import control_layout
 from nodes.models.families.detection import (
     denoiser_family,
     encoder_family,
@@ -28,8 +29,9 @@ from nodes.models.files.checkpoints import (
 from nodes.models.files.tensor_files import Header, ModelFileError, read_header
 from nodes.models.files.unfit import REASONS
 from nodes.models.images.upscaler import read_upscaler
-from nodes.models.networks.control_net import read_control_net
+from nodes.models.networks.control_net import DIFFERENCE, OTHERS, read_control_net
 from nodes.models.networks.gligen import read_gligen
+from nodes.models.networks.hypernetworks import WEIGHT
 from nodes.models.networks.lora import read_adapters
 from nodes.models.networks.lora_names import is_of_text
 from nodes.models.networks.network import Handle
@@ -55,6 +57,8 @@ KINDS = {
 LORA_WIDTHS = {768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 2048: "SDXL"}
 """Whose text a LoRA's attention reads, by its width."""
 EMBEDDING = {768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 1280: "SDXL"}
+NOT_STEERING = tuple(sign for sign, _ in OTHERS)
+"""How names begin in files that steer models, and cannot be loaded."""
 LARGEST_EMBEDDING = 1 << 20
 
 
@@ -204,9 +208,32 @@ def _vae(header: Header) -> Inspected | None:
 
 
 def _control(header: Header) -> Inspected | None:
+    layout = control_layout(header.shapes)
+    if layout is not None and DIFFERENCE in header.shapes:
+        return Inspected("ControlNet", None, {}, {"load it with": "DiffControlNetLoader"})
+    if layout is None and any(name.startswith(NOT_STEERING) for name in header.shapes):
+        complaint = _complaint(read_control_net, header.path)
+        return Inspected("ControlNet", None, complaint=complaint)
     net = read_control_net(header.path)
     kind = {"adapter": "T2I adapter", "union": "union ControlNet"}.get(net.layout.kind)
     return Inspected(kind or "ControlNet", None, {"ControlNet": net})
+
+
+def _complaint(read: Callable[[Path], Any], path: Path) -> str | None:
+    """What a reader says against a file."""
+    try:
+        read(path)
+    except ModelFileError as error:
+        return str(error)
+    return None
+
+
+def _hypernetwork(header: Header) -> Inspected | None:
+    found = [match for name in header.shapes if (match := WEIGHT.fullmatch(name))]
+    widths = sorted({int(match[1]) for match in found})
+    if not found or len(found) * 3 < len(header.shapes):
+        return None
+    return Inspected("hypernetwork", None, {}, {"widths": [str(width) for width in widths]})
 
 
 def _upscaler(header: Header) -> Inspected | None:
@@ -259,6 +286,7 @@ READERS: Mapping[str, Callable[[Header], Inspected | None]] = {
     "model": _denoiser,
     "ControlNet": _control,
     "embedding": _embedding,
+    "hypernetwork": _hypernetwork,
     "GLIGEN": _reading("GLIGEN", read_gligen),
     "PhotoMaker": _reading("PhotoMaker", read_photomaker),
     "style model": _reading("style model", read_style_model),
