@@ -12,7 +12,7 @@ import hashlib
 import inspect
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from engine.authoring.markers import Files
 from engine.authoring.spec import MISSING, Input
@@ -76,7 +76,7 @@ class CacheKeys:
             found.append((self._job, node.id))
         elif spec.not_idempotent:
             found.append(node.id)
-        fingerprint = fingerprints.get(node.id, node.changed)
+        fingerprint = comparable(fingerprints.get(node.id, node.changed))
         if fingerprint is not MISSING:
             found.append((self._job, node.id) if is_never_equal(fingerprint) else fingerprint)
         for name, value in sorted(node.literals.items()):
@@ -117,6 +117,37 @@ def names_files(input: Input) -> Files | None:
     """The files that an input chooses among, if it does."""
     options = input.choice.options if input.choice is not None else None
     return options if isinstance(options, Files) else None
+
+
+def comparable(fingerprint: object) -> object:
+    """A fingerprint whose repr differs whenever it does; NaN for what cannot be compared.
+
+    The repr of an array leaves out what is in its middle, so its bytes are hashed; that of an
+    object that says nothing of itself is its address, which another one may have later.
+    """
+    if isinstance(fingerprint, list):
+        return [comparable(item) for item in cast("list[object]", fingerprint)]
+    if type(fingerprint) is tuple:
+        return tuple(comparable(item) for item in cast("tuple[object, ...]", fingerprint))
+    if isinstance(fingerprint, dict):
+        items = cast("dict[object, object]", fingerprint).items()
+        return [(comparable(key), comparable(value)) for key, value in items]
+    if hasattr(type(fingerprint), "__array__"):
+        return _content_of_array(fingerprint)
+    says_nothing = type(fingerprint).__repr__ is object.__repr__ and fingerprint is not MISSING
+    return float("nan") if says_nothing else fingerprint
+
+
+def _content_of_array(array: Any) -> object:
+    try:
+        plain = array.__array__()
+        if plain.dtype.hasobject:
+            return comparable(plain.tolist())
+        content = hashlib.blake2b(plain.tobytes(), digest_size=20).hexdigest()
+        return (str(plain.dtype), plain.shape, content)
+    except Exception:
+        log.exception("a fingerprint that is an array cannot be read, its node runs")
+        return float("nan")
 
 
 def is_never_equal(fingerprint: object) -> bool:

@@ -16,7 +16,9 @@ from engine.server.responses import json_response
 
 async def get_text(request: web.Request) -> web.Response:
     """GET /internal/logs: the last lines as one text."""
-    return json_response("".join(f"{line['t']} - {line['m']}" for line in request.app[LOGS].lines))
+    return json_response(
+        "".join(f"{line['t']} - {line['m']}" for line in list(request.app[LOGS].lines))
+    )
 
 
 async def get_lines(request: web.Request) -> web.Response:

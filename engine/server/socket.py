@@ -13,6 +13,7 @@ log = logging.getLogger(__name__)
 SLOW_AFTER = 256
 GONE_AFTER = 4096
 LAG_SECONDS = 0.005
+MAX_LAG_SECONDS = 0.25
 
 
 class ClientSocket:
@@ -31,6 +32,7 @@ class ClientSocket:
         self._outbox: deque[tuple[bytes, bool]] = deque()
         self._loop = asyncio.get_running_loop()
         self._flushing = False
+        self._lag = LAG_SECONDS
 
     def push(self, frame: bytes, *, passing: bool = False) -> None:
         """Queue a frame as `framed` makes it.
@@ -55,8 +57,10 @@ class ClientSocket:
         if transport is None or transport.is_closing() or self._ws.closed:
             return
         if transport.get_write_buffer_size():
-            self._loop.call_later(LAG_SECONDS, self._flush)
+            self._loop.call_later(self._lag, self._flush)
+            self._lag = min(2 * self._lag, MAX_LAG_SECONDS)  # there may be many that stall
             return
+        self._lag = LAG_SECONDS
         transport.write(b"".join(frame for frame, _ in self._outbox))
         self._outbox.clear()
         self._flushing = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sqlite3
 import time
@@ -20,7 +19,6 @@ from engine.store.folder_scanner import Files, FileStat
 from engine.store.folders import Folders
 
 Sort = Literal["name", "created", "updated", "size", "accessed"]
-WRITES_AT_ONCE = 100
 METADATA = msgspec.json.Decoder(dict[str, Any])
 COLUMNS = (
     "seq, id, folder, file, name, size, modified, hash, metadata, preview, created, updated, "
@@ -291,30 +289,24 @@ class Assets:
         """Bring the assets of a folder in line with its files; returns how many are new."""
         changed, gone, new = await self._database.read(lambda db: _diff(db, folder, files))
 
-        def write(connection: sqlite3.Connection, part: Sequence[str]) -> None:
-            for file in part:
-                _upsert(connection, folder, file, files[file])
-
-        for begin in range(0, len(changed), WRITES_AT_ONCE):
-            part = changed[begin : begin + WRITES_AT_ONCE]
-            self._database.write(lambda db, part=part: write(db, part))
-            await asyncio.sleep(0)  # others go first
-        if gone:
-            self._database.write(lambda db: db.executemany("DELETE FROM assets WHERE seq=?", gone))
+        await self._database.write_each(
+            changed, lambda db, file: _upsert(db, folder, file, files[file])
+        )
+        await self._database.write_each(gone, _delete)
         return new
 
     async def keep_only(self, folders: Iterable[str]) -> int:
         """Forget the assets of all other folders; returns how many there were."""
         there = set(folders)
-        rows = await self._database.read(
-            lambda db: db.execute("SELECT DISTINCT folder FROM assets").fetchall()
-        )
-        gone = [(folder,) for (folder,) in rows if folder not in there]
-        if not gone:
-            return 0
-        return self._database.write(
-            lambda db: db.executemany("DELETE FROM assets WHERE folder=?", gone).rowcount
-        )
+
+        def find(db: sqlite3.Connection) -> list[tuple[int]]:
+            folders = db.execute("SELECT DISTINCT folder FROM assets").fetchall()
+            select = "SELECT seq FROM assets WHERE folder=?"
+            return [row for f in folders if f[0] not in there for row in db.execute(select, f)]
+
+        gone = await self._database.read(find)
+        await self._database.write_each(gone, _delete)
+        return len(gone)
 
     def _stat(self, folder: str, file: str) -> Any:
         kept = Asset(0, "", folder, file, file, 0, 0, None, {}, None, 0, 0, 0, [])
@@ -337,6 +329,10 @@ def location_tags(folder: str) -> list[str]:
     """Tags for the folder of an asset: "output", or "models" and "loras"."""
     root, _, rest = folder.partition("/")
     return [root, rest.partition("/")[0]] if root == "models" else [root]
+
+
+def _delete(connection: sqlite3.Connection, row: tuple[int]) -> None:
+    connection.execute("DELETE FROM assets WHERE seq=?", row)
 
 
 def _upsert(connection: sqlite3.Connection, folder: str, file: str, found: FileStat) -> None:

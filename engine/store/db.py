@@ -1,4 +1,4 @@
-"""One SQLite file: small writes at once, reads in a thread beside.
+"""One SQLite file: small writes at once, reads in threads beside.
 
 A write of a job takes about 50 microseconds on an idle machine, handing it to a thread and waiting
 for the answer about 80 more. So writes are made where they are asked for, in the event loop.
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BUSY_SECONDS = 5
+READERS = 3  # so that a long list keeps no short answer waiting
+WRITES_AT_ONCE = 100
 CHECKPOINT_WRITES = 500
 CHECKPOINT_PAGES = 10_000  # if the thread cannot keep up
 UNWRITABLE = ("SQLITE_IOERR", "SQLITE_READONLY")
@@ -39,7 +41,7 @@ class Database:
 
     A commit is on disk as far as a killed process goes (WAL, synchronous=NORMAL); only a power cut
     can take the last instants. What waits for the disk, moving the log into the file, is done in
-    the readers' thread.
+    one of the readers' threads.
 
     Attributes:
         write_error: why the last write failed; None: it did not.
@@ -49,8 +51,9 @@ class Database:
         self.write_error: str | None = None
         self._path = path
         self._connection: sqlite3.Connection | None = connection
-        self._reader: sqlite3.Connection | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"db {path.name}")
+        self._readers: list[sqlite3.Connection] = []
+        self._of_thread = threading.local()
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix=f"db {path.name}")
         self._lock = threading.Lock()  # SQLite's own would let writers sleep for each other
         self._writes = 0
 
@@ -99,7 +102,20 @@ class Database:
                 self.write_error = None
                 return answer
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, run)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+
+    async def write_each(
+        self, items: Sequence[T], write: Callable[[sqlite3.Connection, T], object]
+    ) -> None:
+        """Write many items, some in each transaction; the event loop serves others between them.
+
+        Raises:
+            NotWritten, SoundstageError, sqlite3.IntegrityError, Exception: as `write`.
+        """
+        for begin in range(0, len(items), WRITES_AT_ONCE):
+            part = items[begin : begin + WRITES_AT_ONCE]
+            self.write(lambda db, part=part: [write(db, item) for item in part])
+            await asyncio.sleep(0)
 
     def probe(self) -> None:
         """Write something that changes nothing, to see whether the disk takes it.
@@ -140,7 +156,7 @@ class Database:
             raise failed from error
         self._writes += 1
         if self._writes % CHECKPOINT_WRITES == 0:
-            self._thread.submit(self._checkpoint)
+            self._threads.submit(self._checkpoint)
 
     async def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run `function`, which may only read, in the thread: what takes long delays no write.
@@ -153,22 +169,26 @@ class Database:
             raise SoundstageError(f"{self._path} is closed")
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._thread, lambda: function(self._reading()))
+            return await loop.run_in_executor(self._threads, lambda: function(self._reading()))
         except sqlite3.Error as error:
             raise failure(self._path, error) from error
 
     async def close(self) -> None:
         """Finish what runs, then close the file."""
         connection, self._connection = self._connection, None
-        await asyncio.to_thread(self._thread.shutdown)
-        for open_one in (self._reader, connection):
-            if open_one is not None:
-                open_one.close()
+        await asyncio.to_thread(self._threads.shutdown)
+        for reader in self._readers:
+            reader.close()
+        if connection is not None:
+            connection.close()
 
     def _reading(self) -> sqlite3.Connection:
-        if self._reader is None:
-            self._reader = connect(self._path)
-        return self._reader
+        """The connection of this thread, one of the readers'."""
+        reader: sqlite3.Connection | None = getattr(self._of_thread, "connection", None)
+        if reader is None:
+            reader = self._of_thread.connection = connect(self._path)
+            self._readers.append(reader)
+        return reader
 
     def _checkpoint(self) -> None:
         try:
@@ -249,4 +269,6 @@ def statements(script: str) -> list[str]:
         if sqlite3.complete_statement(statement):
             found.append(statement)
             statement = ""
+    if statement.strip():
+        raise ValueError(f"a statement without an end: {statement.strip()[:200]}")
     return found

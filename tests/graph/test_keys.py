@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from engine import node
@@ -168,6 +169,41 @@ def test_a_fingerprint_matters(check: Checker):
     clock = n("Clock", zone="UTC", shift=1)
     assert key(check, clock) != key(check, clock)
     assert seen == [("UTC", 1), ("UTC", 1)]
+
+
+def test_arrays_are_fingerprints_by_all_that_they_hold(check: Checker):
+    def array(at: int) -> Any:
+        made = np.zeros(5000)
+        made[at] = 1
+        return made
+
+    given: list[object] = []
+
+    def fingerprint(zone: str, shift: int) -> object:
+        return given[-1]
+
+    with_fingerprint(check, fingerprint)
+
+    def of(value: object) -> str:
+        given.append(value)
+        return key(check, n("Clock", zone="x", shift=1))
+
+    assert of(array(2500)) == of(array(2500))
+    assert of(array(2500)) != of(array(2501))
+    assert of([{"a": array(2500)}]) == of([{"a": array(2500)}])
+    assert of([{"a": array(2500)}]) != of([{"a": array(2501)}])
+    assert of(np.zeros(4)) != of(np.zeros((2, 2))) != of(np.zeros((2, 2), "f4"))
+
+
+def test_a_fingerprint_that_says_nothing_of_itself_is_never_equal(check: Checker):
+    known = object()
+
+    def fingerprint(zone: str, shift: int) -> object:
+        return [known]
+
+    with_fingerprint(check, fingerprint)
+    node = n("Clock", zone="x", shift=1)
+    assert key(check, node, "one job") != key(check, node, "another")
 
 
 def test_a_fingerprint_gets_none_for_what_is_linked(check: Checker):

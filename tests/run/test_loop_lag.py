@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from engine.run.engine import Engine
+from engine.run.engine import Engine, QueueFull, Receipt, Submission
 from engine.store.history import Job, JobResult
 from tests.run.conftest import Bench, Opener, n
 
@@ -72,6 +72,22 @@ async def test_fifty_thousand_nodes(process: Opener):
         job = await bench.submit(prompt)
         assert (await bench.ended(job)).outcome.status == "success"
     assert lag.longest < 2 * LIMIT
+
+
+async def test_no_more_jobs_wait_than_may_whoever_submits_at_once(local: Opener):
+    bench: Bench = await local()
+    loras = bench.engine.folders.root("models") / "loras"
+    (loras / "a.safetensors").touch()
+    bench.engine.max_queue = 2
+
+    def submission(number: int) -> Submission:
+        named = {"1": n("NameOfLora", lora="a.safetensors"), "2": n("Show", value=["1", 0], log="")}
+        return Submission({**named, "3": n("Number", value=number, log="")})
+
+    submitted = [bench.engine.submit(submission(number)) for number in range(50)]
+    answers = await asyncio.gather(*submitted, return_exceptions=True)
+    assert bench.engine.waiting() <= 2
+    assert {type(answer) for answer in answers} == {Receipt, QueueFull}
 
 
 async def test_four_thousand_jobs_are_cleared(local: Opener):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.authoring.errors import SoundstageError
-from engine.store.db import Database, statements
+from engine.store.db import Database, statements, statements
 from engine.store.queue import Queue
 from tests import patience
 
@@ -136,6 +136,12 @@ async def test_a_database_of_an_older_version_is_brought_up_to_date(schema: Path
     assert ended.outcome.failure is not None
     assert [job.attempts for _ in "ab" if (job := queue.claim(exclusive=True))] == [0, 1]
     await database.close()
+
+
+def test_a_migration_ends_its_last_statement():
+    assert len(statements("CREATE TABLE a (b);\nDROP TABLE a;\n")) == 2
+    with pytest.raises(ValueError, match="without an end: DROP TABLE a"):
+        statements("CREATE TABLE a (b);\nDROP TABLE a\n")
 
 
 async def test_opening_again_changes_nothing(tmp_path: Path):
