@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.authoring.errors import SoundstageError
-from engine.store.db import Database, statements, statements
+from engine.store.db import Database, statements
 from engine.store.queue import Queue
 from tests import patience
 
