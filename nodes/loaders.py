@@ -83,6 +83,20 @@ def opened_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(MODEL=Model.of(found.denoiser), CLIP=Clip.of(found.text), VAE=Vae(found.vae))
 
 
+@node("DiffusersLoader", category="advanced/loaders/deprecated", deprecated=True)
+def load_diffusers(
+    run: Run,
+    *,
+    model_path: Annotated[
+        str,
+        Choice(Files("diffusers", marker="model_index.json"), judge=unfit_checkpoint),
+        Tooltip("A diffusers folder in models/diffusers."),
+    ],
+) -> Checkpoint:
+    """Take the parts out of a diffusers folder; Load Checkpoint does the same."""
+    return opened_checkpoint(run.model_path("diffusers", model_path))
+
+
 @node(
     "CheckpointLoader",
     category="advanced/loaders",

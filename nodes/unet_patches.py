@@ -19,6 +19,7 @@ Middle = Annotated[Factor, Tooltip("What the blocks above them count.")]
 DeepSkip = Annotated[Factor, Tooltip("What comes past the deepest blocks counts.")]
 MiddleSkip = Annotated[Factor, Tooltip("What comes past the blocks above them counts.")]
 Part = Annotated[float, Range(0.0, 1.0, 0.001)]
+Times = Annotated[Factor, Tooltip("So many times as large.")]
 
 
 @node("FreeU", category="model_patches/unet")
@@ -144,6 +145,30 @@ def self_attention(
     _channels(model, "SelfAttentionGuidance")
     passes = (*model.guidance.post_cfg, by_attention(scale, blur_sigma))
     return replace(model, guidance=replace(model.guidance, post_cfg=passes))
+
+
+@node("UNetSelfAttentionMultiply", category="_for_testing/attention_experiments", experimental=True)
+def scale_self_attention(
+    *, model: Model, q: Times = 1.0, k: Times = 1.0, v: Times = 1.0, out: Times = 1.0
+) -> Model:
+    """Let the attention of a picture to itself count more or less."""
+    from nodes.models.networks.unet_patches import ScaledAttention
+
+    _channels(model, "UNetSelfAttentionMultiply")
+    return _patched(model, ScaledAttention(False, q, k, v, out))
+
+
+@node(
+    "UNetCrossAttentionMultiply", category="_for_testing/attention_experiments", experimental=True
+)
+def scale_cross_attention(
+    *, model: Model, q: Times = 1.0, k: Times = 1.0, v: Times = 1.0, out: Times = 1.0
+) -> Model:
+    """Let the attention of a picture to the text count more or less."""
+    from nodes.models.networks.unet_patches import ScaledAttention
+
+    _channels(model, "UNetCrossAttentionMultiply")
+    return _patched(model, ScaledAttention(True, q, k, v, out))
 
 
 @node("HypernetworkLoader", category="loaders", display_name="Load Hypernetwork")

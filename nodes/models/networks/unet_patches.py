@@ -269,6 +269,28 @@ class PerturbedAttention(UNetPatch):
         return place.module.to_out[0](place.module.to_v(v))
 
 
+@dataclass(frozen=True)
+class ScaledAttention(UNetPatch):
+    """Attention whose queries, keys, values and output are so many times as large.
+
+    Attributes:
+        cross: whether it is the attention to the text, else that to the picture itself.
+        query, key, value, out: the factors.
+    """
+
+    cross: bool
+    query: float
+    key: float
+    value: float
+    out: float
+
+    def attention(self, attend: Attend, q: Tensor, k: Tensor, v: Tensor, place: Place) -> Tensor:
+        """As with layers of so much larger weights."""
+        if place.cross != self.cross:
+            return attend(q, k, v)
+        return attend(q * self.query, k * self.key, v * self.value) * self.out
+
+
 @dataclass(eq=False)
 class RecordedAttention(UNetPatch):
     """Keeps how much the tokens of the middle block's self-attention are attended to.
