@@ -164,7 +164,8 @@ def test_a_lora_over_a_packed_unet_changes_it_as_a_merged_one_and_goes_without_a
     assert torch.equal(answer(model), before)
 
 
-def test_a_text_encoder_in_a_gguf_file_encodes_as_its_numbers_do(tmp_path: Path):
+def encoder_tensors() -> dict[str, Tensor]:
+    """The weights of a CLIP-L with one layer."""
     torch.default_generator.manual_seed(3)
     kind: Any = CLIPTextModel
     config = CLIPTextConfig(
@@ -172,11 +173,14 @@ def test_a_text_encoder_in_a_gguf_file_encodes_as_its_numbers_do(tmp_path: Path)
         num_attention_heads=12,
     )  # fmt: skip
     weights: dict[str, Tensor] = kind(config).state_dict()
-    named = {
+    return {
         (name if name.startswith("text_model.") else f"text_model.{name}"): tensor
         for name, tensor in weights.items()
     }
-    path = as_gguf(tmp_path / "clip.gguf", named)
+
+
+def test_a_text_encoder_in_a_gguf_file_encodes_as_its_numbers_do(tmp_path: Path):
+    path = as_gguf(tmp_path / "clip.gguf", encoder_tensors())
     clip = Clip.of(read_text_encoders([path])).ready()
     assert clip.encoders[0].name == "clip_l"
     assert taken(clip.network) == clip.nbytes("cpu")
