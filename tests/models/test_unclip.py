@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -133,6 +134,28 @@ def test_several_pictures_steer_together_with_noise_of_their_mean(path: Path, th
     label = by_diffusers(path, torch.stack(parts).sum(dim=0)[:, :WIDTH], 50)
     ours = found(path, options, x, text)
     assert torch.allclose(ours, expected(theirs, label, x, text, timestep), atol=1e-4)
+
+
+def test_a_diffusers_folder_brings_what_it_was_trained_on(
+    path: Path, theirs: Any, tiny_folder: Path, tmp_path: Path
+):
+    folder = tmp_path / "unclip"
+    shutil.copytree(tiny_folder, folder)
+    shutil.rmtree(folder / "unet")
+    theirs.save_pretrained(folder / "unet")
+    tensors = read_tensors(path)
+    normalizer = PARTS[0](WIDTH)
+    normalizer.mean.data = tensors["noise_augmentor.data_mean"]
+    normalizer.std.data = tensors["noise_augmentor.data_std"]
+    normalizer.save_pretrained(folder / "image_normalizer")
+    given = {"clip_vision_output": seen(1, 1), "strength": 1.0, "noise_augmentation": 0.5}
+    text, x = torch.zeros(1, 7, CONTEXT), torch.randn(1, 4, 8, 8)
+    asked = Asked(text, {"unclip_conditioning": [given]}, x, seed=SEED)
+    models = [Model.of(read_denoiser(path)), Model.of(read_checkpoint(folder).denoiser)]
+    labels = [model.inputs(asked)["label"].tensor for model in models]
+    assert torch.equal(labels[0], labels[1])
+    weights = models[1].ready().network.module.state_dict()
+    assert all(torch.equal(weights[n], t) for n, t in theirs.state_dict().items())
 
 
 def test_what_another_vision_encoder_saw_is_refused_in_words(path: Path):

@@ -13,7 +13,8 @@ from nodes.models.latents.formats import SD
 if TYPE_CHECKING:
     from nodes.models.conditioning.inputs import Asked, Inputs
 
-MEAN, STD = "noise_augmentor.data_mean", "noise_augmentor.data_std"
+STATISTICS = "noise_augmentor.data_"
+MEAN, STD = f"{STATISTICS}mean", f"{STATISTICS}std"
 """Tensors of the file: of the embeddings that the model was trained on."""
 VISION_PREFIX = "embedder."
 """What the names of the vision encoder have in front in a checkpoint."""

@@ -24,6 +24,7 @@ from nodes.models.families.family import (
     Shapes,
 )
 from nodes.models.families.registry import FAMILIES, detected
+from nodes.models.families.sd2_unclip import STATISTICS
 from nodes.models.families.vae_layout import tiny_vae, vae_layout
 from nodes.models.files.pieces import Part, Pieces, checked, placed, whole
 from nodes.models.files.tensor_files import (
@@ -265,7 +266,7 @@ def _folder(path: Path) -> Checkpoint:
     if found is None:
         raise ModelFileError(model_complaint(header.path, header.shapes))
     family = found[0]
-    unet = Part(header, whole({name: name for name in header.shapes}), "", config, UNET)
+    unet = _folder_unet(path / "image_normalizer", config, header)
     vae_config, vae_header = _folder_part(path / "vae", VAE, "AutoencoderKL")
     layout = vae_layout(vae_header.shapes)
     names = {} if layout is None else layout[0]
@@ -273,6 +274,16 @@ def _folder(path: Path) -> Checkpoint:
     latent = _folder_latent(path / "vae", vae, family.latent)
     denoiser = Denoiser(unet, family, _space(path / "scheduler"), latent)
     return Checkpoint(denoiser, _folder_text(path, family.encoders), vae)
+
+
+def _folder_unet(folder: Path, config: Mapping[str, Any], header: Header) -> Part:
+    """A folder's denoiser; unCLIP's lies beside a `folder` with the statistics of embeddings."""
+    pieces = whole({name: name for name in header.shapes})
+    if not folder.is_dir():
+        return Part(header, pieces, "", config, UNET)
+    _, statistics = _folder_part(folder, "image normalizer", "StableUnCLIPImageNormalizer")
+    both = joined({"unet/": header, STATISTICS: statistics})
+    return Part(both, placed(pieces, "", "unet/"), "unet/", config, UNET)
 
 
 def _folder_latent(folder: Path, vae: Part, latent: LatentFormat) -> LatentFormat:
