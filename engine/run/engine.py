@@ -121,7 +121,7 @@ class Engine:
         self.describe: InputConfig = plain_config
         self.max_queue = MAX_WAITING_JOBS
         self._database = database
-        self._queue = Queue.open(database)
+        self._queue = Queue.open(database, self.gallery.add)
         self._worker = worker
         self._scheduler = Scheduler(self._queue, worker, self._emit)
         self._lock = lock
@@ -199,6 +199,8 @@ class Engine:
         """Stop; jobs that wait or run are there again when the home is opened next."""
         self._scheduler.close()
         await self._worker.close()
+        with suppress(SoundstageError):  # the next engine catches up
+            self.gallery.write_added()
         await self._database.close()
         self._lock.close()
 
@@ -351,6 +353,7 @@ class Engine:
 
     async def delete_history(self, ids: Sequence[str] | None) -> None:
         """Forget ended jobs by id, or all of them; the gallery remembers the files they made."""
+        await self.gallery.catch_up()
         await self._queue.delete_history(ids)
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from contextlib import suppress
 from typing import Any
@@ -10,15 +11,18 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from engine.authoring.errors import BadPath, MissingFile
+from engine.authoring.errors import BadPath, MissingFile, SoundstageError
 from engine.authoring.protocols import FolderKind
-from engine.store.db import Database
+from engine.store.db import Database, NotWritten
 from engine.store.folders import Folders
 from engine.store.gallery_rows import EndedJob, MediaKind, Row, gallery_rows, put_gallery_rows
 from engine.store.listing import OUTCOME
 from engine.store.row_decoder import RowDecoder
 
+log = logging.getLogger(__name__)
+
 JOBS_AT_ONCE = 50
+SOON_SECONDS = 0.05
 
 
 class GalleryFile(Struct, frozen=True):
@@ -94,10 +98,13 @@ class Gallery:
         self._rows = RowDecoder()
         self._catching_up = asyncio.Lock()
         self._is_complete = False
+        self._added: list[EndedJob] = []
 
     async def page(self, query: GalleryQuery) -> GalleryPage:
         """Files, newest first; those that somebody removed are left out."""
-        await self.catch_up()
+        with suppress(NotWritten):  # what is known is shown
+            self.write_added()
+            await self.catch_up()
         return await self._database.read(lambda connection: self._select(connection, query))
 
     async def remove(self, id: int) -> None:
@@ -144,12 +151,38 @@ class Gallery:
         except (OSError, ValueError):
             return None
 
+    def add(self, job: EndedJob) -> None:
+        """Index the files of a job that ended: soon, together with those of others."""
+        if not self._added:
+            asyncio.get_running_loop().call_later(SOON_SECONDS, self._write_added_soon)
+        self._added.append(job)
+
+    def _write_added_soon(self) -> None:
+        try:
+            self.write_added()
+        except SoundstageError as error:
+            log.warning("files are in the gallery later: %s", error)
+
+    def write_added(self) -> None:
+        """Index the files of the jobs that were added.
+
+        Raises:
+            NotWritten: the disk does not take it; `catch_up` finds them in the history.
+        """
+        added, self._added = self._added, []
+        if not added or not self._is_complete:
+            return
+        self._is_complete = False
+        rows = [row for job in added for row in gallery_rows(job)]
+        self._database.write(lambda db: _put(db, [job.ended for job in added], rows))
+        self._is_complete = True
+
     async def catch_up(self) -> None:
-        """Index the files of jobs that ended before files were indexed at the end of their job."""
+        """Index the files of jobs that ended and were not indexed then."""
         async with self._catching_up:
             while not self._is_complete:
                 jobs, rows = await self._database.read(self._read_backlog)
-                self._database.write(lambda db, jobs=jobs, rows=rows: _put_backlog(db, jobs, rows))
+                self._database.write(lambda db, jobs=jobs, rows=rows: _put(db, jobs, rows))
                 self._is_complete = not jobs
 
     def _read_backlog(self, connection: sqlite3.Connection) -> tuple[list[int], list[Row]]:
@@ -169,12 +202,12 @@ class Gallery:
         return [ended for _, ended, *_ in found], rows
 
 
-def _put_backlog(connection: sqlite3.Connection, jobs: list[int], rows: list[Row]) -> None:
-    if jobs:
+def _put(connection: sqlite3.Connection, jobs: list[int], rows: list[Row]) -> None:
+    """Put rows, and the newest of the jobs that were looked at."""
+    if rows:
         put_gallery_rows(connection, rows)
-        connection.execute("UPDATE gallery_backlog SET after=?", (jobs[-1],))
-    else:
-        connection.execute("DELETE FROM gallery_backlog")
+    if jobs:
+        connection.execute("UPDATE gallery_backlog SET after=?", (max(jobs),))
 
 
 def _where(query: GalleryQuery) -> tuple[str, list[Any]]:

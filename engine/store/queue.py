@@ -6,14 +6,14 @@ import logging
 import sqlite3
 import time
 import uuid
-from collections.abc import AsyncGenerator, Sequence
-from typing import Literal
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from engine.authoring.errors import SoundstageError
 from engine.store.db import Database
-from engine.store.gallery_rows import EndedJob, gallery_rows, put_gallery_rows
+from engine.store.gallery_rows import EndedJob
 from engine.store.history import Failure, Job, JobResult
 from engine.store.job_reader import RAW_JOB, JobReader
 from engine.store.listing import JOB
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 HISTORY_LIMIT = 10_000
 Open = Literal["pending", "running"]
+EndedHandler: TypeAlias = Callable[[EndedJob], None]
 DELETED_AT_ONCE = 20
 """Jobs that one transaction deletes: prompts are large, and other writes wait for it."""
 UNREADABLE = JobResult(
@@ -56,8 +57,11 @@ class Queue(JobReader):
         running_count: how many jobs run.
     """
 
-    def __init__(self, database: Database, last_seq: int, ended: int, waiting: int) -> None:
+    def __init__(
+        self, database: Database, last_seq: int, ended: int, waiting: int, on_ended: EndedHandler
+    ) -> None:
         super().__init__(database)
+        self._on_ended = on_ended
         self._lease = uuid.uuid4().hex
         self._last_seq = last_seq
         self._ended = ended
@@ -71,9 +75,9 @@ class Queue(JobReader):
         return self.waiting + self.running_count
 
     @classmethod
-    def open(cls, database: Database) -> Queue:
-        """The queue as it was left (see `recover`)."""
-        return cls(database, *database.write(recover))
+    def open(cls, database: Database, on_ended: EndedHandler = lambda job: None) -> Queue:
+        """The queue as it was left (see `recover`); `on_ended` is given each job that ends."""
+        return cls(database, *database.write(recover), on_ended)
 
     def next_number(self) -> int:
         """The number of the next job, if it is put behind all others.
@@ -201,12 +205,9 @@ class Queue(JobReader):
 
     def _finish(self, job: Job, outcome: JobResult, status: Open) -> None:
         ended = self._ended + 1
-        files = gallery_rows(EndedJob(job.id, ended, job.workflow, job.prompt, outcome))
 
         def finish(connection: sqlite3.Connection) -> None:
             self._end(connection, job.id, status, ended, outcome)
-            if files:
-                put_gallery_rows(connection, files)
             if ended > HISTORY_LIMIT:
                 connection.execute("DELETE FROM jobs WHERE ended <= ?", (ended - HISTORY_LIMIT,))
 
@@ -216,6 +217,7 @@ class Queue(JobReader):
             self.running_count -= 1
         else:
             self.waiting -= 1
+        self._on_ended(EndedJob(job.id, ended, job.workflow, job.prompt, outcome))
 
     def _end(
         self,

@@ -23,7 +23,9 @@ def folders(tmp_path: Path) -> Folders:
 async def test_files_stay_in_the_gallery_though_nobody_looked_before_their_job_was_forgotten(
     database: Database, folders: Folders
 ):
-    queue, gallery = Queue.open(database), Gallery(database, folders)
+    gallery = Gallery(database, folders)
+    await gallery.catch_up()
+    queue = Queue.open(database, gallery.add)
     for number in range(3):
         (folders.root("output") / f"{number}.png").touch()
         made = Job(str(number), queue.next_number(), {}, {}, ["1"], None, 1)
@@ -38,7 +40,7 @@ async def test_files_stay_in_the_gallery_though_nobody_looked_before_their_job_w
     ]
 
 
-async def test_files_of_an_older_version_are_caught_up_with_once(
+async def test_files_that_a_service_did_not_index_before_it_died_are_indexed_by_the_next_one(
     database: Database, folders: Folders
 ):
     queue = Queue.open(database)
@@ -48,8 +50,7 @@ async def test_files_of_an_older_version_are_caught_up_with_once(
         queue.put(made, claimed=True)
         shown = {"1": {"images": [{"filename": f"{number}.png", "type": "output"}]}}
         queue.finish(made, JobResult("success", 1, 2, shown=shown))
-    database.execute("DELETE FROM gallery")
     found = (await Gallery(database, folders).page(GalleryQuery(limit=500))).files
     assert [file.filename for file in found] == [f"{number}.png" for number in range(119, -1, -1)]
-    database.execute("DELETE FROM gallery")
+    database.execute("DELETE FROM gallery")  # were they indexed again, they came back
     assert (await Gallery(database, folders).page(GalleryQuery())).files == []
