@@ -7,7 +7,7 @@ import logging
 import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -165,34 +165,37 @@ class Engine:
         registry = registry or Registry.installed(packs)
         models = models or ModelPaths()
         folders = Folders(home, registry.bundled, folder_overrides or {}, models)
-        lock = lock_home(home)
-        folders.create()
-        await asyncio.to_thread(folders.clear_temp, TEMP_SECONDS)
-        database = await Database.open(home / "soundstage.db")
-        paths = {name: str(path) for name, path in (folder_overrides or {}).items()}
-        if worker is None:
-            worker = ProcessWorker(
-                WorkerSettings(
-                    str(home),
-                    paths,
-                    list(packs),
-                    models,
-                    custom_nodes,
-                    _level(),
-                    cache_policy or CachePolicy(),
-                    preload,
-                    timing or WorkerTiming(),
+        async with AsyncExitStack() as opened:  # closed again if a later step fails
+            lock = opened.enter_context(lock_home(home))
+            folders.create()
+            await asyncio.to_thread(folders.clear_temp, TEMP_SECONDS)
+            database = await Database.open(home / "soundstage.db")
+            opened.push_async_callback(database.close)
+            paths = {name: str(path) for name, path in (folder_overrides or {}).items()}
+            if worker is None:
+                worker = ProcessWorker(
+                    WorkerSettings(
+                        str(home),
+                        paths,
+                        list(packs),
+                        models,
+                        custom_nodes,
+                        _level(),
+                        cache_policy or CachePolicy(),
+                        preload,
+                        timing or WorkerTiming(),
+                    )
                 )
-            )
-            if custom_nodes is not None:
-                registry.custom_nodes = RemoteCustomNodes(registry, worker)
-        engine = cls(registry, folders, database, worker, lock)
-        engine.max_queue = max_queue
-        with suppress(NotWritten):  # the gallery tries again
-            await engine.gallery.catch_up()
-        supervisor = await worker.start(engine._scheduler.on_worker_change)
-        engine.background += [supervisor] if supervisor is not None else []
-        engine._scheduler.start()
+                if custom_nodes is not None:
+                    registry.custom_nodes = RemoteCustomNodes(registry, worker)
+            engine = cls(registry, folders, database, worker, lock)
+            engine.max_queue = max_queue
+            with suppress(NotWritten):  # the gallery tries again
+                await engine.gallery.catch_up()
+            supervisor = await worker.start(engine._scheduler.on_worker_change)
+            engine.background += [supervisor] if supervisor is not None else []
+            engine._scheduler.start()
+            opened.pop_all()
         return engine
 
     async def close(self) -> None:

@@ -48,8 +48,10 @@ class JobResultCache:
         self._replayed: set[str] = set()
 
     def begin_job(self, job: str, keys: Iterable[str]) -> None:
-        """The job needs the results of these keys."""
+        """The job needs the results of these keys, unless it was interrupted meanwhile."""
         self._cache.begin_job(job, with_expansion_keys(keys))
+        if self._ended:
+            self._cache.end_job(job)
 
     def add_expansion(self, job: str, parent: str, keys: Iterable[str]) -> None:
         """A node expanded into nodes of these keys."""

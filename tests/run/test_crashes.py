@@ -91,6 +91,17 @@ async def test_a_home_has_one_engine(process: Opener, tmp_path: Path):
         await Engine.open(tmp_path / "home")
 
 
+async def test_a_home_that_could_not_be_opened_is_free(tmp_path: Path):
+    database = tmp_path / "soundstage.db"
+    database.write_bytes(b"no database" * 1000)
+    with pytest.raises(SoundstageError, match="cannot be used") as refused:
+        await Engine.open(tmp_path)
+    database.unlink()
+    engine = await Engine.open(tmp_path)
+    await engine.close()
+    assert refused.value
+
+
 async def test_the_worker_tells_what_it_is(process: Opener):
     bench = await process()
     await bench.run({"1": n("Show", value=3, log="")})
