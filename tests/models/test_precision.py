@@ -12,10 +12,14 @@ import torch
 import nodes
 from engine.authoring.registry import Registry
 from nodes.model_precision import compute_in
+from nodes.models.families.sdxl import SDXL
+from nodes.models.files.checkpoints import read_denoiser
 from nodes.models.files.tensor_files import read_header
 from nodes.models.networks.lora import Lora, read_adapters
 from nodes.models.networks.precision import VARIABLE, compute_dtype, cpu_has_bf16, what_ran
+from nodes.models.networks.unet import Model
 from tests.models.conftest import handles, write_tensors
+from tests.models.test_unet_families import KINDS, denoiser_tensors, made
 
 Environment = pytest.MonkeyPatch
 
@@ -75,6 +79,40 @@ def test_a_model_may_have_a_precision_of_its_own(chosen: Any, tiny_folder: Path)
     assert half.ready().network.dtype is torch.bfloat16
     assert half.nbytes("cpu") == model.nbytes("cpu") / 2
     assert compute_in(model=half, dtype="default").dtype_on("cpu") is torch.float32
+
+
+def test_sizes_that_sdxl_is_told_are_not_rounded():
+    sizes = torch.tensor([[1023.0, 1001.0, 3.0, 0.0, 1023.0, 1001.0]])
+    seen: dict[str, Any] = {}
+
+    def network(x: torch.Tensor, timestep: torch.Tensor, **given: Any) -> tuple[torch.Tensor]:
+        seen.update(given)
+        return (x,)
+
+    x = torch.zeros(1, 4, 8, 8, dtype=torch.bfloat16)
+    inputs = {"text": torch.zeros(1, 2, 8), "pooled": torch.zeros(1, 8), "sizes": sizes}
+    SDXL.call(network, x, torch.ones(1), inputs)
+    assert torch.equal(seen["added_cond_kwargs"]["time_ids"], sizes)
+    assert seen["encoder_hidden_states"].dtype is torch.bfloat16
+
+
+@pytest.mark.parametrize("name", ["SDXL", "refiner", "SD2"])
+def test_a_unet_answers_in_bfloat16_nearly_as_in_float32(chosen: Any, tmp_path: Path, name: str):
+    path = write_tensors(tmp_path / "a.safetensors", denoiser_tensors(made(KINDS[name])))
+    x = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(1))
+    given = {"text": torch.randn(1, 5, 64, generator=torch.Generator().manual_seed(2))}
+    label = KINDS[name].settings.get("projection_class_embeddings_input_dim")
+    if label is not None:
+        count = 5 if name == "refiner" else 6
+        given["sizes"] = torch.full((1, count), 1023.0)
+        given["pooled"] = torch.randn(1, label - 256 * count)
+    found: list[torch.Tensor] = []
+    for precision in ("fp32", "bf16"):
+        chosen(precision)
+        model = Model.of(read_denoiser(path)).ready()
+        found.append(model.denoised(x, torch.tensor([2.0]), given))
+    assert torch.allclose(found[0], found[1], atol=0.1)
+    assert not torch.equal(found[0], found[1])
 
 
 def test_results_in_one_precision_are_not_those_of_another(chosen: Any):

@@ -50,7 +50,9 @@ def call(module: Any, x: Tensor, timestep: Tensor, inputs: Mapping[str, Tensor])
         x = torch.cat([x, more.to(x)], dim=1)
     added = None
     if "sizes" in inputs:
-        added = {"text_embeds": inputs["pooled"].to(x), "time_ids": inputs["sizes"].to(x)}
+        # Sizes stay in float32: bfloat16 would round 1023 to 1024.
+        sizes = inputs["sizes"].to(x.device)
+        added = {"text_embeds": inputs["pooled"].to(x), "time_ids": sizes}
     return module(
         x,
         timestep,

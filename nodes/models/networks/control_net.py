@@ -93,7 +93,7 @@ class SteeringNet(Handle[nn.Module]):
         if "addition_embed_type" in self.layout.config:
             given["added_cond_kwargs"] = {
                 "text_embeds": inputs["pooled"].to(x.device, network.dtype),
-                "time_ids": inputs["sizes"].to(x.device, network.dtype),
+                "time_ids": inputs["sizes"].to(x.device),
             }
         if self.layout.kind == "union":
             down, mid = self._union(module, given, hints, kind)
