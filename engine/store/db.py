@@ -44,7 +44,7 @@ class Database:
     one of the readers' threads.
 
     Attributes:
-        write_error: why the last write failed; None: it did not.
+        write_error: why the last write failed, without the path; None: it did not.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
@@ -152,7 +152,7 @@ class Database:
             raise
         except sqlite3.Error as error:
             failed = failure(self._path, error)
-            self.write_error = str(failed)
+            self.write_error = str(failed).replace(str(self._path), self._path.name)
             raise failed from error
         self._writes += 1
         if self._writes % CHECKPOINT_WRITES == 0:

@@ -78,7 +78,7 @@ async def test_jobs_on_a_full_disk_end_once_there_is_room_and_none_runs_twice(
             assert "cannot be written" in answer["error"]["message"]
             assert str(own_service.home) not in str(answer)
         store = await unwritten(call, 4)
-        assert "cannot be written" in str(store["write_error"])
+        assert str(store["write_error"]).startswith("soundstage.db cannot be written")
         assert (await call.get("/prompt"))[1]["exec_info"]["queue_remaining"] == 6
         assert [len(part) for part in (await call.get("/queue"))[1].values()] == [4, 2]
     for job in jobs:
