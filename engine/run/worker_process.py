@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import msgspec
 
@@ -85,7 +87,9 @@ class WorkerProcess:
     def kill(self) -> None:
         """End it; frames that it sent before are still received."""
         if self._process.returncode is None:
-            self._process.kill()
+            # Popen.kill() polls first, and may take the exit status from asyncio's waiting thread.
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
 
     async def wait(self, seconds: float) -> bool:
         """Wait until it is gone and its last frame is handled, or so long; whether it is gone."""
