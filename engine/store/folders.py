@@ -8,6 +8,7 @@ home/
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import time
@@ -33,6 +34,8 @@ MODEL_FOLDERS = ("checkpoints", "configs", "loras", "vae", "text_encoders", "dif
 SAVED_MODELS = ("checkpoints", "loras", "vae", "text_encoders", "diffusion_models")
 """Kinds that nodes save, below the output folder."""
 MAX_NAME_LENGTH = 4096
+MAX_PART_BYTES = 255
+"""Of the name of one folder or file, on most file systems."""
 NOT_MODELS = ("custom_nodes",)
 """Kinds that are named as if they were models: folders of code."""
 ANNOTATED = re.compile(r"^(?P<name>.*) \[(?P<kind>input|output|temp)\]$", re.DOTALL)
@@ -249,6 +252,8 @@ def safe_join(root: Path, name: str, *, links: bool = False) -> Path:
     plain = without_dots if links else os.path.realpath
     try:
         top, path = plain(root), Path(plain(root / name))
+        if any(len(os.fsencode(part)) > MAX_PART_BYTES for part in path.parts):
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
         with suppress(FileNotFoundError, NotADirectoryError):
             path.lstat()  # fails for names that the file system cannot have
     except (OSError, ValueError) as error:

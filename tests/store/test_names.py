@@ -62,6 +62,14 @@ def test_whatever_a_prefix_writes_is_read_again(
         assert folders.resolve(file.type, on_windows, file.filename) == path
 
 
+@pytest.mark.parametrize("prefix", ["new/" + 256 * "x" + "/a", "new\\" + 300 * "x"])
+def test_a_part_that_no_file_system_takes_is_refused_though_its_folder_is_not_there(
+    home: tuple[Folders, Outputs], prefix: str
+):
+    with pytest.raises(BadPath, match="File name too long"):
+        home[1].save(prefix, "png", b"", "output")
+
+
 @settings(max_examples=50)
 @given(name=NAMES)
 def test_no_name_reads_what_lies_outside(home: tuple[Folders, Outputs], name: str):
