@@ -45,9 +45,10 @@ async def test_a_moved_job_stays_in_front_when_the_service_is_killed(server: Ser
         service.process.wait()
 
         call = Caller(begun(), session)
-        while set(running) != await at_work(call):  # noqa: ASYNC110 - a test may look again
+        while await at_work(call) != {running[0]}:  # noqa: ASYNC110 - a test may look again
             await asyncio.sleep(0.05)
-        assert await waiting(call) == [a, b], "what ran goes on first"
+        # One at a time, as one of them may be what killed the service.
+        assert await waiting(call) == [*running[1:], a, b], "what ran goes on first"
         _, job = await call.get(f"/api/jobs/{c}")
         assert job["status"] == "completed", "it was before those that ran"
         await call.post("/queue", {"clear": True})
