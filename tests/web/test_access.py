@@ -16,11 +16,13 @@ from tests.web.graphs import drop, opened, picture, rest
 AXE = CHECKOUT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 TWICE: ViewportSize = {"width": 720, "height": 450}
 
-# Done when no transition runs; what runs without an end, such as the sign of work, is no reason to
-# wait. (The page's policy lets `wait_for_function` look once, and no second time.)
+# Done when no transition runs; what runs without an end, such as the sign of work, or begins again
+# with each step of a job, is no reason to wait. (The page's policy lets `wait_for_function` look
+# once, and no second time.)
 STILL = """async () => {
   const ends = ({ playState, effect }) =>
-    playState === "running" && Number.isFinite(effect?.getComputedTiming().endTime);
+    playState === "running" && Number.isFinite(effect?.getComputedTiming().endTime) &&
+    !effect.target?.closest(".node-progress, .queue-progress");
   while (document.getAnimations().some(ends)) await new Promise(requestAnimationFrame);
 }"""
 
