@@ -166,7 +166,10 @@ def apply_inpainting(
     start_percent: Start = 0.0,
     end_percent: End = 1.0,
 ) -> Pair:
-    """As Apply ControlNet; networks that know masks are also given where something is painted."""
+    """As Apply ControlNet.
+
+    The mask is for networks of FLUX and SD3 that take one; the loader takes none of these yet.
+    """
     return apply(
         positive=positive,
         negative=negative,
