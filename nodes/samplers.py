@@ -9,6 +9,8 @@ from engine import Choice, Range, Tooltip, node
 from nodes.sampling import SamplerName
 from nodes.sockets import Model, Sampler
 
+# As nodes.models.latents.latents.SCALE_METHODS, which needs torch.
+LATENT_METHODS = ("bislerp", "nearest-exact", "bilinear", "area", "bicubic")
 LcmNoise = Annotated[float, Range(0.0, 64.0, 0.01)]
 Number = Annotated[float, Range(0.0, 100.0, 0.01, False)]
 Eta = Annotated[Number, Tooltip("How much fresh noise; 0 is none.")]
@@ -234,3 +236,49 @@ def sa_solver(
             "simple_order_2": simple_order_2,
         },
     )
+
+
+@node("SamplerEulerCFGpp", category="_for_testing", display_name="Sampler Euler CFG++")
+def euler_cfg_pp(
+    *,
+    version: Annotated[
+        str,
+        Choice(("regular", "alternative")),
+        Tooltip("regular: that of the paper; alternative: Euler with twice the guidance."),
+    ],
+) -> Sampler:
+    """Euler's steps with guidance of the CFG++ kind, for a cfg about 1.
+
+    The alternative is no paper's: it goes as far beyond the guided answer as that lies beyond the
+    one without guidance.
+    """
+    from nodes.models.sampling.samplers import Sampler
+    from nodes.models.sampling.samplers.beyond import euler_beyond_cfg_pp
+
+    if version == "regular":
+        return Sampler("euler_cfg_pp")
+    return Sampler("euler_beyond_cfg_pp", function=euler_beyond_cfg_pp)
+
+
+@node("SamplerLCMUpscale", category="sampling/custom_sampling/samplers")
+def lcm_upscale(
+    *,
+    scale_ratio: Annotated[
+        float, Range(0.1, 20.0, 0.01), Tooltip("So many times larger is each side in the end.")
+    ] = 1.0,
+    scale_steps: Annotated[
+        int, Range(-1, 1000, 1), Tooltip("After so many steps; -1 for half of them.")
+    ] = -1,
+    upscale_method: Annotated[str, Choice(LATENT_METHODS), Tooltip("How latents get larger.")],
+) -> Sampler:
+    """For models of few steps (LCM): the first steps on small latents, which then grow.
+
+    The sizes on the way are evenly spaced, and the last step is taken at the last size.
+    """
+    from nodes.models.sampling.samplers import Sampler
+    from nodes.models.sampling.samplers.growing import lcm_upscale as growing
+
+    numbers: dict[str, object] = {
+        "scale_ratio": scale_ratio, "scale_steps": scale_steps, "upscale_method": upscale_method,
+    }  # fmt: skip
+    return Sampler("lcm_upscale", numbers, growing)

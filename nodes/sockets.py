@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from nodes.models.audio.waveforms import Sound as Audio
     from nodes.models.conditioning.conditionings import Conditioning
+    from nodes.models.conditioning.hooks import Hooks, Keyframe
     from nodes.models.latents.latents import Latents as Latent
     from nodes.models.networks.unet import Model
     from nodes.models.sampling.guiders import Guider
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
     from nodes.models.vae.autoencoder import Autoencoder as Vae
     from nodes.models.video import Film as Video
 
+    HookKeyframes: TypeAlias = tuple[Keyframe, ...]
     Image: TypeAlias = Tensor
     LoraModel: TypeAlias = Mapping[str, Tensor]
     Mask: TypeAlias = Tensor
     Sigmas: TypeAlias = Tensor
+    TimestepsRange: TypeAlias = tuple[float, float]
 else:
     Image = Socket("IMAGE", "A picture, or a batch of pictures of one size.")
     Mask = Socket("MASK", "How much of each pixel is meant: 0 is nothing, 1 is all of it.")
@@ -40,6 +43,9 @@ else:
     Model = Socket("MODEL", "The denoiser of a checkpoint.")
     Clip = Socket("CLIP", "The text encoder of a checkpoint.")
     LoraModel = Socket("LORA_MODEL", "The tensors of a LoRA, by the names that files give them.")
+    Hooks = Socket("HOOKS", "Changes of weights that conditionings bring.")
+    HookKeyframes = Socket("HOOK_KEYFRAMES", "When hooks count, and how much.")
+    TimestepsRange = Socket("TIMESTEPS_RANGE", "A part of the sampling.")
     Vae = Socket("VAE", "The autoencoder between pictures and latents.")
     VoiceModel = Socket("VOICE_MODEL", "A model that speaks.")
     Guider = Socket("GUIDER", "A model, and which way it is guided.")
@@ -53,6 +59,8 @@ __all__ = [
     "Clip",
     "Conditioning",
     "Guider",
+    "HookKeyframes",
+    "Hooks",
     "Image",
     "Latent",
     "LoraModel",
@@ -61,6 +69,7 @@ __all__ = [
     "Noise",
     "Sampler",
     "Sigmas",
+    "TimestepsRange",
     "Vae",
     "Video",
     "VoiceModel",

@@ -16,8 +16,8 @@ from torch import Tensor
 from nodes import samplers as nodes
 from nodes.models.sampling.brownian import Brownian
 from nodes.models.sampling.flows import Flow
-from nodes.models.sampling.noise import initial_noise, step_noise
-from nodes.models.sampling.samplers import BROWNIAN, CFG_PP, SAMPLERS, ModelCall, Noise, Sampler
+from nodes.models.sampling.noise import StepNoise, initial_noise
+from nodes.models.sampling.samplers import BROWNIAN, SAMPLERS, ModelCall, Noise, Sampler
 from nodes.models.sampling.samplers.stochastic import reverse_scale
 from nodes.models.sampling.schedules import sigmas
 from nodes.models.sampling.sigma_space import SigmaSpace, sigma_space
@@ -41,7 +41,7 @@ def driven(asking: Generator[CallT, Tensor, FoundT], reply: Callable[[CallT], Te
 def fresh(name: str, noise: Tensor, down: Tensor, seed: int = 42) -> Noise:
     if name in BROWNIAN:
         return Brownian(noise, seed, float(down[down > 0].min()), float(down.max()))
-    return step_noise(noise, seed)
+    return StepNoise(noise, seed)
 
 
 def walked(name: str, down: Tensor, start: Tensor, **numbers: Any) -> Tensor:
@@ -49,7 +49,7 @@ def walked(name: str, down: Tensor, start: Tensor, **numbers: Any) -> Tensor:
 
     def reply(call: ModelCall) -> Tensor:
         denoised = call.x * SPREAD**2 / (SPREAD**2 + call.sigma**2)
-        return torch.stack([denoised, denoised]) if name in CFG_PP else denoised
+        return torch.stack([denoised, denoised]) if Sampler(name).cfg_pp else denoised
 
     steps = Sampler(name, numbers).steps(start, down, fresh(name, start, down), sigma_space({}))
     return driven(steps, reply)
@@ -110,7 +110,7 @@ def compared(
     def reply(call: ModelCall) -> Tensor:
         asked.append(call.sigma)
         cond, uncond = denoised(call.x, call.sigma)
-        return torch.stack([cond, uncond]) if name in CFG_PP else cond
+        return torch.stack([cond, uncond]) if Sampler(name).cfg_pp else cond
 
     start = space.noised(torch.zeros_like(noise), noise, down[0], first=True)
     found = driven(Sampler(name).steps(start, down, fresh(name, noise, down), space), reply)
@@ -170,7 +170,7 @@ def test_fresh_noise_keeps_as_much_spread_as_pictures_have(name: str):
     assert abs(together) < 0.7, "much of the noise at the end is fresh"
 
 
-@pytest.mark.parametrize("name", sorted(CFG_PP))
+@pytest.mark.parametrize("name", [name for name in SAMPLERS if Sampler(name).cfg_pp])
 def test_guidance_apart_is_the_plain_sampler_where_guidance_does_nothing(name: str):
     down = sigmas(sigma_space({}), "karras", 8)
     start = initial_noise(torch.zeros(1, 1, 4, 4), 5) * down[0]

@@ -16,8 +16,8 @@ from nodes.models.sampling.denoise import denoise, fitted_mask
 from nodes.models.sampling.evaluation import StepRequest, answer
 from nodes.models.sampling.flows import Flow
 from nodes.models.sampling.guiders import cfg_guider
-from nodes.models.sampling.noise import initial_noise, step_noise
-from nodes.models.sampling.samplers import CFG_PP, SAMPLERS, ModelCall, Sampler
+from nodes.models.sampling.noise import StepNoise, initial_noise
+from nodes.models.sampling.samplers import SAMPLERS, ModelCall, Sampler
 from nodes.models.sampling.samplers.multistep import ipndm_v
 from nodes.models.sampling.schedules import sigmas
 from nodes.models.sampling.sigma_space import SigmaSpace, sigma_space
@@ -36,7 +36,7 @@ def of_normal_pictures(name: str, down: Tensor, start: Tensor, space: SigmaSpace
         alpha = space.alpha(call.sigma)
         signal = alpha * SPREAD**2
         denoised = call.x * signal / (alpha * signal + call.sigma**2)
-        return torch.stack([denoised, denoised]) if name in CFG_PP else denoised
+        return torch.stack([denoised, denoised]) if Sampler(name).cfg_pp else denoised
 
     return driven(Sampler(name).steps(start, down, fresh(name, start, down), space), reply)
 
@@ -87,7 +87,7 @@ def test_ipndm_v_is_the_published_rule():
         + (one * b / c + (b / c + q * (1 + c / e)) * two) * d[1]
         - two * q * b / c * d[0]
     )
-    walk = ipndm_v(torch.zeros(1).double(), torch.tensor(t).double(), step_noise(torch.zeros(1), 0))
+    walk = ipndm_v(torch.zeros(1).double(), torch.tensor(t).double(), StepNoise(torch.zeros(1), 0))
     found = driven(walk, lambda call: call.x - call.sigma**4)
     assert float(found) == pytest.approx(expected, rel=1e-9)
 
@@ -102,9 +102,7 @@ def test_heunpp2_asks_at_no_sigma_where_it_ends():
         return torch.zeros_like(call.x)
 
     space = sigma_space({})
-    driven(
-        Sampler("heunpp2").steps(torch.ones(1), down, step_noise(torch.ones(1), 1), space), reply
-    )
+    driven(Sampler("heunpp2").steps(torch.ones(1), down, StepNoise(torch.ones(1), 1), space), reply)
     assert asked == [4, 2, 1, 2, 1, 1]
 
 
@@ -130,10 +128,10 @@ def test_the_noise_of_an_ancestral_step_counts_every_step():
     """The noise after a repeated sigma is the second that is drawn, not the first."""
     space = sigma_space({})
     start = torch.zeros(1, 1, 2, 2)
-    drawn = step_noise(start, 7)
+    drawn = StepNoise(start, 7)
     _, second = (drawn(torch.ones(()), torch.ones(())) for _ in range(2))
     down = torch.tensor([2.0, 2.0, 1.0])
-    walk = Sampler("euler_ancestral").steps(start, down, step_noise(start, 7), space)
+    walk = Sampler("euler_ancestral").steps(start, down, StepNoise(start, 7), space)
     found = driven(walk, lambda call: call.x)
     assert torch.allclose(found, second * 0.75**0.5)
 
@@ -169,7 +167,7 @@ def test_a_path_of_noise_draws_nothing_twice_that_it_drew_lately():
     assert torch.equal(one(down[3], middle), path()(down[3], middle))
 
 
-@pytest.mark.parametrize("name", [name for name in SAMPLERS if name not in CFG_PP])
+@pytest.mark.parametrize("name", [name for name in SAMPLERS if not Sampler(name).cfg_pp])
 def test_samplers_keep_the_last_answers_alone(name: str):
     space = sigma_space({})
     down = sigmas(space, "karras", 20)

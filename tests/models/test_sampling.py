@@ -21,7 +21,7 @@ from nodes.models.sampling.denoise import completed, denoise
 from nodes.models.sampling.evaluation import StepRequest, answer
 from nodes.models.sampling.flows import Flow, FluxFlow
 from nodes.models.sampling.guiders import Guider
-from nodes.models.sampling.noise import initial_noise, step_noise
+from nodes.models.sampling.noise import StepNoise, initial_noise
 from nodes.models.sampling.samplers import SAMPLERS
 from nodes.models.sampling.schedules import SCHEDULES, sigmas
 from nodes.models.sampling.sigma_space import SigmaSpace, sigma_space
@@ -125,7 +125,7 @@ def test_a_picture_of_a_batch_can_be_drawn_again_alone():
     assert torch.equal(first, initial_noise(like, 7))
     several = initial_noise(torch.zeros(2, 4, 2, 2), 7, batch_index=[0, 2])
     assert torch.equal(several[1:], initial_noise(like, 7, batch_index=[2]))
-    fresh = step_noise(like, 7)(torch.tensor(2.0), torch.tensor(1.0))
+    fresh = StepNoise(like, 7)(torch.tensor(2.0), torch.tensor(1.0))
     assert torch.equal(fresh, first), "the first step's noise is the initial one"
 
 

@@ -153,6 +153,8 @@ def differences(place: str, said: re.Match[str], input: Input) -> list[str]:
         found.append(f"default {input.default}, not {said['default']}")
     limits = [said["min"], said["max"], said["step"]]
     ours = [input.range.min, input.range.max, input.range.step] if input.range else [None] * 3
+    if input.custom:
+        ours = [input.custom.options.get(limit) for limit in ("min", "max", "step")]
     if said["max"] == "":
         limits[1] = ours[1] = None
     if [value(limit) for limit in limits] != ours:

@@ -27,6 +27,9 @@ PLACING = (
 )  # fmt: skip
 """Options that say where and when, not what."""
 
+TEXT_SPAN = ("clip_start_percent", "clip_end_percent")
+"""Options that say for which part of the sampling a text was encoded; it counts in no other."""
+
 Conditioning: TypeAlias = Sequence[Sequence[Any]]
 
 
@@ -52,7 +55,9 @@ class Cond:
     @property
     def span(self) -> tuple[float, float]:
         """From which part of the sampling to which it counts, 0..1."""
-        return self.options.get("start_percent", 0.0), self.options.get("end_percent", 1.0)
+        starts = (self.options.get(start, 0.0) for start in ("start_percent", TEXT_SPAN[0]))
+        ends = (self.options.get(end, 1.0) for end in ("end_percent", TEXT_SPAN[1]))
+        return max(starts), min(ends)
 
     def area(self, sides: Sequence[int]) -> Area | None:
         """The area that it names, in latents of such sides; None: it names none."""
@@ -149,15 +154,21 @@ class Region:
         cond: the text and its options.
         named: the area that it names; None: it names none.
         shape: of the latents.
+        rest: how much of each place it counts for, [1 or B, 1, ...], where other texts leave it
+            that; None: where it says.
     """
 
     cond: Cond
     named: Area | None
     shape: tuple[int, ...]
+    rest: Tensor | None = None
 
     @cached_property
     def place(self) -> WeightedArea | None:
         """Where it counts, and how much; None: everywhere, fully."""
+        if self.rest is not None:
+            sides = self.shape[2:]
+            return WeightedArea(Area(tuple(sides), (0,) * len(sides)), self.rest)
         return None if self.cond.is_plain else self.cond.weighted_area(self.shape)
 
 

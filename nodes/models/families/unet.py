@@ -106,13 +106,13 @@ def _inpainting(asked: Asked, facts: Facts) -> Tensor:
     if picture is not None:
         picture = _fitted(facts.latent.enter(picture.float()), asked.x)
     elif asked.latents is not None:
-        picture = asked.latents
+        picture = _fitted(asked.latents, asked.x)
     else:
         picture = torch.zeros_like(asked.x)
     if mask is not None:
         mask = _fitted(mask.float().reshape(-1, 1, *mask.shape[-2:]), asked.x).round()
     elif asked.mask is not None:
-        mask = asked.mask.round()
+        mask = _fitted(asked.mask, asked.x).round()
     else:
         mask = torch.ones_like(asked.x[:, :1])
     count = max(len(picture), len(mask))

@@ -10,8 +10,8 @@ from __future__ import annotations
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar, Generic, Self, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import torch
 from torch import nn
@@ -147,6 +147,15 @@ class Handle(ABC, Generic[ModuleT]):
         """Use `loaded` from now on, and make it wear this handle's patches."""
         loaded.wear(self.patches)
         self._seat.network = weakref.ref(loaded)
+
+    def patched(self, *more: Patch, **changed: Any) -> Self:
+        """The same loaded network with further patches, and other attributes.
+
+        Whichever of the handles on a network is used has its weights as it wants them.
+        """
+        made = replace(self, patches=(*self.patches, *more), **changed)
+        made._seat.network = self._seat.network
+        return made
 
     def ready(self, device: str = "cpu") -> Self:
         """Load and bind in one, and keep the weights as long as this handle: for notebooks."""

@@ -56,6 +56,7 @@ class PatchedWeights:
         self._stored = stored
         self._keys: tuple[str, ...] = ()
         self._changed: set[str] = set()
+        self._merged: set[str] = set()
         self._kept: dict[str, Tensor] = {}
         self._branches: list[RemovableHandle] = []
 
@@ -97,10 +98,13 @@ class PatchedWeights:
             layer = self._module.get_submodule(place)
             weight: Tensor = getattr(layer, ending)
             merged, aside = _divided(changes.get(name, ()), layer, weight)
-            if weight.dtype in MERGED:
+            if weight.dtype in MERGED and (merged or name in self._merged):
+                self._merged.add(name)
                 original, more = self._kept_original(name, bool(merged), room)
                 room -= more
                 self._merge(weight, original.view(weight.shape), merged)
+                if not merged:
+                    self._merged.remove(name)
             if aside:
                 self._branches.append(layer.register_forward_hook(SideBranch(layer, aside)))
 

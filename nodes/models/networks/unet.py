@@ -23,6 +23,7 @@ from nodes.models.networks.precision import FAST, FORMATS, WEIGHT_DTYPES, comput
 from nodes.models.networks.unet_walk import PatchedUNet, UNetPatch
 from nodes.models.sampling.cfg import Guidance
 from nodes.models.sampling.sigma_space import SigmaSpace
+from nodes.models.sampling.step_cache import StepCache
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,7 @@ class Model(Handle[nn.Module]):
         latent: its latents.
         guidance: how it is guided.
         unet_patches: what changes the evaluation of its UNet.
+        caches: what answers in place of the network where little changes.
         differential: whether masks tell when a place begins to change: how much so, 0..1.
         weight_dtype: one of `WEIGHT_DTYPES`. Weights that the file has in few bits stay so.
         computes_in: one of `FORMATS`, instead of what the service was started with and what the
@@ -45,6 +47,7 @@ class Model(Handle[nn.Module]):
     space: SigmaSpace = field(repr=False)
     latent: LatentFormat
     guidance: Guidance = field(default=Guidance(), repr=False, kw_only=True)
+    caches: tuple[StepCache, ...] = field(default=(), repr=False, kw_only=True)
     differential: float = field(default=0.0, kw_only=True)
     unet_patches: tuple[UNetPatch, ...] = field(default=(), repr=False, kw_only=True)
     weight_dtype: str = field(default="default", kw_only=True)
@@ -60,6 +63,11 @@ class Model(Handle[nn.Module]):
     def base(self) -> str:
         """Whose weights it needs, and in which format."""
         return f"{super().base}~{self.weight_dtype}~{self.computes_in}"
+
+    @property
+    def handles(self) -> list[Any]:
+        """What its guidance needs besides."""
+        return self.guidance.handles
 
     @property
     def matrices(self) -> torch.dtype | None:

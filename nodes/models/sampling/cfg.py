@@ -6,8 +6,8 @@ what lies between those and the latent that it was asked about.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import torch
@@ -32,6 +32,9 @@ class CfgInput:
         uncond: the denoised latents by the negative conditioning.
         scale: of the guidance, 1 for none.
         extras: what the extra passes of the model's guidance gave, in their order.
+        others: the answers to `Guidance.conditionings`, in their order.
+        memory: of the sampling, empty when it begins: what a rule keeps from step to step, by an
+            object of its own.
     """
 
     x: Tensor
@@ -40,9 +43,13 @@ class CfgInput:
     uncond: Tensor
     scale: float | Tensor
     extras: Sequence[Extra | None] = ()
+    others: Sequence[Tensor] = ()
+    memory: Memory = field(default_factory=dict[object, Any])
 
 
+Memory: TypeAlias = MutableMapping[object, Any]
 CfgFunction: TypeAlias = Callable[[CfgInput], Tensor]
+PreCfg: TypeAlias = Callable[[CfgInput], CfgInput]
 PostCfg: TypeAlias = Callable[[CfgInput, Tensor], Tensor]
 
 
@@ -74,6 +81,19 @@ class ExtraPass:
     active: Callable[[float], bool] = lambda _: True
 
 
+@dataclass(frozen=True, eq=False)
+class ConditionedChange:
+    """A change before CFG by the answer to a conditioning of its own.
+
+    Attributes:
+        conditioning: what the network is asked besides.
+        change: gets the input of CFG, and the denoised latents by that conditioning.
+    """
+
+    conditioning: Sequence[Sequence[Any]]
+    change: Callable[[CfgInput, Tensor], CfgInput]
+
+
 def plain_cfg(given: CfgInput) -> Tensor:
     """Ho & Salimans 2022, https://arxiv.org/abs/2207.12598."""
     return given.uncond + (given.cond - given.uncond) * given.scale
@@ -92,7 +112,7 @@ class Guidance:
     """
 
     scale_overrides: tuple[tuple[float, float, float], ...] = ()
-    pre_cfg: tuple[Callable[[CfgInput], CfgInput], ...] = ()
+    pre_cfg: tuple[PreCfg | ConditionedChange, ...] = ()
     cfg_function: CfgFunction = plain_cfg
     post_cfg: tuple[PostCfg | ExtraPass, ...] = ()
     uncond_patches: tuple[UNetPatch, ...] = ()
@@ -103,9 +123,24 @@ class Guidance:
         return [change for change in self.post_cfg if isinstance(change, ExtraPass)]
 
     @property
+    def conditionings(self) -> list[Sequence[Sequence[Any]]]:
+        """What the network is asked beside the positive and the negative conditioning."""
+        return [
+            change.conditioning for change in self.pre_cfg if isinstance(change, ConditionedChange)
+        ]
+
+    @property
+    def handles(self) -> list[Any]:
+        """The networks that those conditionings need, control nets say."""
+        pairs = [pair for conditioning in self.conditionings for pair in conditioning]
+        options = [option for _, named in pairs for option in named.values()]
+        return [net for option in options for net in getattr(option, "handles", ())]
+
+    @property
     def needs_uncond(self) -> bool:
         """Whether the negative conditioning counts even where the scale is 1."""
-        return bool(self.scale_overrides) or any(each.of_uncond for each in self.passes)
+        asked = self.scale_overrides or self.conditionings
+        return bool(asked) or any(each.of_uncond for each in self.passes)
 
     def scale(self, sigma: Tensor, asked: float) -> float:
         """How strong guidance is at a level."""
@@ -116,8 +151,12 @@ class Guidance:
 
     def combine(self, given: CfgInput) -> Tensor:
         """One answer of two."""
+        others = iter(given.others)
         for change in self.pre_cfg:
-            given = change(given)
+            if not isinstance(change, ConditionedChange):
+                given = change(given)
+            elif (answer := next(others, None)) is not None:
+                given = change.change(given, answer)
         return self.apply_post_cfg(given, self.cfg_function(given))
 
     def apply_post_cfg(self, given: CfgInput, answer: Tensor) -> Tensor:
@@ -139,6 +178,16 @@ def perp_neg(given: CfgInput, empty: Tensor, strength: float) -> Tensor:
     cond, uncond = given.cond - empty, given.uncond - empty
     along = (uncond * cond).sum() / (cond**2).sum().clamp(min=1e-12)
     return empty + given.scale * (cond - strength * (uncond - along * cond))
+
+
+def across(strength: float) -> Callable[[CfgInput, Tensor], CfgInput]:
+    """Cond and uncond from which plain CFG makes what `perp_neg` does."""
+
+    def change(given: CfgInput, empty: Tensor) -> CfgInput:
+        cond = perp_neg(replace(given, scale=1.0), empty, strength)
+        return replace(given, cond=cond, uncond=empty)
+
+    return change
 
 
 def rescale_cfg(share: float) -> CfgFunction:
@@ -168,6 +217,16 @@ def _spread(latents: Tensor) -> Tensor:
 def _dot(first: Tensor, second: Tensor) -> Tensor:
     """The inner product of each of a batch, with axes of length 1 for the others."""
     return (first * second).sum(tuple(range(1, first.ndim)), keepdim=True)
+
+
+def length_of(latents: Tensor) -> Tensor:
+    """The length of each of a batch, above 0, with axes of length 1 for the others."""
+    return _dot(latents, latents).sqrt().clamp(min=1e-12)
+
+
+def projected(latents: Tensor, onto: Tensor) -> Tensor:
+    """What of each of a batch is parallel to another."""
+    return onto * (_dot(latents, onto) / _dot(onto, onto).clamp(min=1e-12))
 
 
 def cfg_zero_star(given: CfgInput, answer: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -14,8 +14,8 @@ from nodes.models.networks.unet import Model
 from nodes.models.sampling.brownian import Brownian
 from nodes.models.sampling.evaluation import StepRequest, answer
 from nodes.models.sampling.guiders import Guider
-from nodes.models.sampling.noise import initial_noise, step_noise
-from nodes.models.sampling.samplers import BROWNIAN, CFG_PP, Noise, Sampler, SamplerSteps
+from nodes.models.sampling.noise import StepNoise, initial_noise
+from nodes.models.sampling.samplers import BROWNIAN, Noise, Sampler, SamplerSteps
 
 OTHER_NOISE = frozenset({"ddim"})
 """Samplers that keep what is outside of a mask under the noise of the next seed."""
@@ -76,7 +76,7 @@ def denoise(
         noise = initial_noise(latents, seed + 1, batch_index).to(device)
     keep = None if mask is None else _Keep(clean, noise, fitted_mask(mask, clean), model, sigmas)
     guider = guider.starting(clean, None if keep is None else keep.mask, seed)
-    end, last = yield from _run(guider, steps, sigmas, keep, cfg_pp=chosen.name in CFG_PP)
+    end, last = yield from _run(guider, steps, sigmas, keep, cfg_pp=chosen.cfg_pp)
     end = model.space.finished(end, sigmas[-1])
     return Finished(model.latent.leave(end).cpu(), model.latent.leave(last).cpu())
 
@@ -113,6 +113,15 @@ class _Keep:
     model: Model
     sigmas: Tensor
 
+    def of(self, x: Tensor) -> _Keep:
+        """The same for latents of another size."""
+        if x.shape[2:] == self.clean.shape[2:]:
+            return self
+        size, mode = x.shape[2:], INTERPOLATION[x.ndim - 2]
+        clean, mask = (interpolate(each, size=size, mode=mode) for each in (self.clean, self.mask))
+        noise = interpolate(self.noise, size=size, mode="nearest-exact")
+        return replace(self, clean=clean, noise=noise, mask=mask)
+
     def before(self, x: Tensor, sigma: Tensor) -> Tensor:
         """`x` inside, the clean latents with as much noise outside."""
         mask = self._mask(sigma)
@@ -142,7 +151,7 @@ class _Keep:
 def _fresh(sampler: Sampler, noise: Tensor, sigmas: Tensor, seed: int) -> Noise:
     """What a sampler puts on between two levels."""
     if sampler.name not in BROWNIAN:
-        return step_noise(noise, seed)
+        return StepNoise(noise, seed)
     return Brownian(noise, seed, float(sigmas[sigmas > 0].min()), float(sigmas.max()))
 
 
@@ -165,13 +174,14 @@ def _run(
     while True:
         x, sigma = call.x, call.sigma
         index = min(int((sigmas > sigma * ALMOST_THERE).sum()), total - 1)
-        if keep is not None:
-            x = keep.before(x, sigma)
+        kept = None if keep is None else keep.of(x)
+        if kept is not None:
+            x = kept.before(x, sigma)
         answered = yield StepRequest(asked, x, sigma, index, total, denoised)
-        if keep is not None and cfg_pp:
-            answered = torch.stack([keep.after(answered[0], sigma), answered[1]])
-        elif keep is not None:
-            answered = keep.after(answered, sigma)
+        if kept is not None and cfg_pp:
+            answered = torch.stack([kept.after(answered[0], sigma), answered[1]])
+        elif kept is not None:
+            answered = kept.after(answered, sigma)
         if denoised is None or not call.inner:
             denoised = answered[0] if cfg_pp else answered
         try:

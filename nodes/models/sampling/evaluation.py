@@ -18,12 +18,16 @@ from nodes.models.conditioning.control import (
     steered,
 )
 from nodes.models.conditioning.gligen import OPTION as GLIGEN
+from nodes.models.conditioning.hooks import OPTION as HOOKS
+from nodes.models.conditioning.hooks import Hooks, denoiser_patches
 from nodes.models.conditioning.inputs import Batch, Inputs, batched, signature, within
+from nodes.models.networks.changes import Patch
 from nodes.models.networks.unet import Model
 from nodes.models.networks.unet_patches import RecordedAttention
 from nodes.models.networks.unet_walk import UNetPatch
 from nodes.models.sampling.cfg import Extra, ExtraPass
-from nodes.models.sampling.guiders import Guider
+from nodes.models.sampling.guiders import Answered, Guider
+from nodes.models.sampling.recall import Answers, Recall
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,35 +53,78 @@ class StepRequest:
 
 @dataclass(frozen=True, eq=False)
 class _Row:
-    """One text for one request, on the part of the picture where it counts."""
+    """One text for one request, on the part of the picture where it counts.
 
+    `text` tells it from the other texts of the request.
+    """
+
+    text: int
     x: Tensor
     sigma: Tensor
     inputs: Inputs
     place: WeightedArea | None
     patches: tuple[UNetPatch, ...]
     controls: tuple[Control, ...]
+    weights: tuple[Patch, ...]
 
     @cached_property
     def kind(self) -> Hashable:
         """Rows of one kind can be evaluated together."""
         controls = tuple(control.kind for control in self.controls)
-        return self.x.shape[1:], signature(self.inputs), self.patches, controls
+        weights = tuple(patch.key for patch in self.weights)
+        return self.x.shape[1:], signature(self.inputs), self.patches, controls, weights
 
 
 def answer(requests: Sequence[StepRequest]) -> list[Tensor]:
     """The denoised latents that each of `requests`, all of equal key, asks for, in their order."""
-    model = requests[0].guider.model
+    recalls = [Recall(request.guider, request.x, request.sigma) for request in requests]
+    known = [recall.guided() for recall in recalls]
+    open_ = [n for n, found in enumerate(known) if found is None]
+    made = _answers([requests[n] for n in open_], [recalls[n] for n in open_])
+    for n, answers in zip(open_, made, strict=True):
+        guider, x, sigma = requests[n].guider, requests[n].x, requests[n].sigma
+        given = Answered(answers.groups, x, sigma, answers.extras, guider.memory)
+        known[n] = guided = guider.combine(given)
+        recalls[n].keep_guided(guided)
+    return [found for found in known if found is not None]
+
+
+def _answers(requests: Sequence[StepRequest], recalls: Sequence[Recall]) -> list[Answers]:
+    """What each request's guider combines, from the network where no cache has it."""
     rows = [
         [[_row(request, region) for region in group] for group in _groups(request)]
         for request in requests
     ]
+    contexts = [_context(*each) for each in zip(requests, rows, strict=True)]
+    known = [
+        recall.answers(context, len(of_one))
+        for recall, context, of_one in zip(recalls, contexts, rows, strict=True)
+    ]
+    open_ = [n for n, found in enumerate(known) if found is None]
+    made = _by_network([requests[n] for n in open_], [rows[n] for n in open_])
+    for n, answers in zip(open_, made, strict=True):
+        known[n] = answers
+        recalls[n].keep_answers(contexts[n], answers)
+    return [found for found in known if found is not None]
+
+
+def _context(request: StepRequest, rows: Sequence[Sequence[_Row]]) -> Hashable:
+    """What the answers depend on beside the latents."""
+    level = float(request.sigma)
+    passes = tuple(extra.active(level) for extra in request.guider.model.guidance.passes)
+    asked = tuple(tuple((row.text, row.kind) for row in group) for group in rows)
+    return asked, passes
+
+
+def _by_network(
+    requests: Sequence[StepRequest], rows: Sequence[Sequence[Sequence[_Row]]]
+) -> list[Answers]:
+    if not requests:
+        return []
+    model = requests[0].guider.model
     groups = _denoised(model, [request.x for request in requests], rows)
     extras = _extras(model, requests, groups)
-    return [
-        request.guider.combine(of_one, request.x, request.sigma, more)
-        for request, of_one, more in zip(requests, groups, extras, strict=True)
-    ]
+    return [Answers(*of_one) for of_one in zip(groups, extras, strict=True)]
 
 
 def _groups(request: StepRequest) -> list[list[Region]]:
@@ -101,9 +148,11 @@ def _row(
         own.append(grounding)
     if place is not None:
         x, inputs = place.area.of(x), within(inputs, place.area)
+    hooks: Hooks = region.cond.options.get(HOOKS, ())
+    weights = denoiser_patches(hooks, model.part, model.space, level)
     controls = active(region.cond, model, request.sigma)
     inputs = {**inputs, **control_inputs(controls, x, model.latent.factor)}
-    return _Row(x, sigma, inputs, place, (*own, *more), controls)
+    return _Row(id(region.cond), x, sigma, inputs, place, (*own, *more), controls, weights)
 
 
 def _denoised(
@@ -173,12 +222,13 @@ def _evaluated(model: Model, rows: Sequence[_Row]) -> Iterator[Tensor]:
     for kind in dict.fromkeys(row.kind for row in rows):
         chosen = [index for index, row in enumerate(rows) if row.kind == kind]
         patches = rows[chosen[0]].patches
+        asked = model.patched(*weights) if (weights := rows[chosen[0]].weights) else model
         nets = [control.control_net for control in rows[chosen[0]].controls]
         x = torch.cat([rows[index].x for index in chosen])
         sigma = torch.cat([rows[index].sigma for index in chosen])
         given = batched([(rows[index].inputs, len(rows[index].x)) for index in chosen])
-        evaluate = partial(_some, model, nets, x, sigma, given, patches)
-        together = model.network.batches.evaluated(evaluate, len(x), x.shape[1:])
+        evaluate = partial(_some, asked, nets, x, sigma, given, patches)
+        together = asked.network.batches.evaluated(evaluate, len(x), x.shape[1:])
         parts = torch.split(together, [len(rows[index].x) for index in chosen])
         answers.update(zip(chosen, parts, strict=True))
     return (answers[index] for index in range(len(rows)))

@@ -6,25 +6,44 @@ import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from nodes.models.conditioning.areas import Cond, Conditioning, Region, conds, regions
 from nodes.models.conditioning.control import handles_of, shared_with
+from nodes.models.conditioning.defaults import with_defaults
 from nodes.models.conditioning.gligen import OPTION as GLIGEN
 from nodes.models.conditioning.inputs import Asked, Inputs, signature
 from nodes.models.networks.network import Handle, Network
 from nodes.models.networks.unet import Model
-from nodes.models.sampling.cfg import CfgInput, Extra, ExtraPass, perp_neg
+from nodes.models.sampling.cfg import CfgInput, Extra, ExtraPass, Memory, perp_neg
 
 REPEATS = 4  # a shorter text may be repeated so often to be as long as the other
 
 Extras: TypeAlias = Sequence[Extra | None]
-Combine: TypeAlias = Callable[[Sequence[Tensor], Tensor, Tensor, Extras], Tensor]
-"""Gets the answers to the groups, the latents that they are about, their level, and what extra
-passes gave."""
+
+
+class Answered(NamedTuple):
+    """What a guider makes one answer of.
+
+    Attributes:
+        answers: to its groups.
+        x: the latents that they are about.
+        sigma: their level.
+        extras: what extra passes gave.
+        memory: see `CfgInput`.
+    """
+
+    answers: Sequence[Tensor]
+    x: Tensor
+    sigma: Tensor
+    extras: Extras
+    memory: Memory
+
+
+Combine: TypeAlias = Callable[[Answered], Tensor]
 
 
 class _Timed(NamedTuple):
@@ -48,6 +67,7 @@ class Guider:
         latents: where sampling begins, in the unit of the network; None: not known.
         mask: 1 where they change, [B, 1, ...]; None: everywhere.
         seed: of the sampling.
+        memory: see `CfgInput`; another one for each sampling.
     """
 
     model: Model
@@ -58,6 +78,7 @@ class Guider:
     latents: Tensor | None = None
     mask: Tensor | None = None
     seed: int = 0
+    memory: Memory = field(default_factory=dict[object, Any], repr=False)
     _inputs: dict[tuple[int, torch.Size], Inputs] = field(
         default_factory=dict[tuple[int, torch.Size], Inputs], init=False, repr=False
     )
@@ -82,7 +103,7 @@ class Guider:
 
     def starting(self, latents: Tensor, mask: Tensor | None, seed: int) -> Guider:
         """The same, told where sampling begins, and its seed."""
-        return replace(self, latents=latents, mask=mask, seed=seed)
+        return replace(self, latents=latents, mask=mask, seed=seed, memory={})
 
     def inputs(self, cond: Cond, x: Tensor) -> Inputs:
         """What the network is given for a conditioning, beside latents like `x`.
@@ -108,7 +129,7 @@ class Guider:
             self._regions[key] = self._resolved(key)
         level = float(sigma)
         return [
-            [region for region, start, end in group if end <= level <= start]
+            with_defaults([region for region, start, end in group if end <= level <= start])
             for group in self._regions[key]
         ]
 
@@ -124,9 +145,9 @@ class Guider:
         groups = self.groups if places else [*self.groups, negative]
         count, place = len(self.groups), places[0] if places else -1
 
-        def both(answers: Sequence[Tensor], x: Tensor, sigma: Tensor, extras: Extras) -> Tensor:
-            guided = self.combine(answers[:count], x, sigma, extras)
-            return torch.stack([guided, answers[place]])
+        def both(given: Answered) -> Tensor:
+            guided = self.combine(given._replace(answers=given.answers[:count]))
+            return torch.stack([guided, given.answers[place]])
 
         return replace(self, groups=groups, combine=both)
 
@@ -184,12 +205,16 @@ def cfg_guider(
     guidance, cond = model.guidance, conds(positive)
     uncond = conds(shared_with(positive, negative), negative=True)
 
-    def combine(answers: Sequence[Tensor], x: Tensor, sigma: Tensor, extras: Extras) -> Tensor:
-        strength = guidance.scale(sigma, scale)
-        return guidance.combine(CfgInput(x, sigma, answers[-1], answers[0], strength, extras))
+    both = [cond] if scale == 1 and not guidance.needs_uncond else [uncond, cond]
+    others = [conds(conditioning) for conditioning in guidance.conditionings]
 
-    groups = [cond] if scale == 1 and not guidance.needs_uncond else [uncond, cond]
-    return Guider(model, groups, combine, uncond, cond)
+    def combine(given: Answered) -> Tensor:
+        answers, more = given.answers[: len(both)], given.answers[len(both) :]
+        strength = guidance.scale(given.sigma, scale)
+        about = given.x, given.sigma, answers[-1], answers[0], strength
+        return guidance.combine(CfgInput(*about, given.extras, more, given.memory))
+
+    return Guider(model, [*both, *others], combine, uncond, cond)
 
 
 def dual_cfg_guider(
@@ -208,11 +233,12 @@ def dual_cfg_guider(
     """
     upper, lower = scales
 
-    def combine(answers: Sequence[Tensor], x: Tensor, sigma: Tensor, extras: Extras) -> Tensor:
-        none, one, two = answers
+    def combine(given: Answered) -> Tensor:
+        none, one, two = given.answers
         guided = none + (two - none) * lower
         guided = guided + (one - (guided if nested else two)) * upper
-        return model.guidance.apply_post_cfg(CfgInput(x, sigma, one, none, upper, extras), guided)
+        about = CfgInput(given.x, given.sigma, one, none, upper, given.extras, (), given.memory)
+        return model.guidance.apply_post_cfg(about, guided)
 
     uncond, cond = conds(shared_with(first, negative), negative=True), conds(first)
     return Guider(model, [uncond, cond, conds(second)], combine, uncond, cond)
@@ -229,9 +255,9 @@ def perp_neg_guider(
     """Away from the negative, but only across the way to the positive; `strength` of that."""
     uncond, cond = conds(shared_with(positive, negative), negative=True), conds(positive)
 
-    def combine(answers: Sequence[Tensor], x: Tensor, sigma: Tensor, extras: Extras) -> Tensor:
-        none, one, nothing = answers
-        given = CfgInput(x, sigma, one, none, scale, extras)
-        return model.guidance.apply_post_cfg(given, perp_neg(given, nothing, strength))
+    def combine(given: Answered) -> Tensor:
+        none, one, nothing = given.answers
+        about = CfgInput(given.x, given.sigma, one, none, scale, given.extras, (), given.memory)
+        return model.guidance.apply_post_cfg(about, perp_neg(about, nothing, strength))
 
     return Guider(model, [uncond, cond, conds(empty)], combine, uncond, cond)

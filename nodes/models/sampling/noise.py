@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -32,13 +32,23 @@ def initial_noise(like: Tensor, seed: int, batch_index: Sequence[int] | None = N
     return torch.cat([drawn[index] for index in batch_index])
 
 
-def step_noise(like: Tensor, seed: int) -> Callable[[Tensor, Tensor], Tensor]:
+class StepNoise:
     """Fresh noise for the way between any two levels, where and as `like` is.
 
     Its generator starts from the same seed as the initial noise, so the first draw equals it.
     """
-    generator = _generator(seed)
-    return lambda sigma, to: torch.randn(like.shape, generator=generator).to(like.device)
+
+    def __init__(self, like: Tensor, seed: int) -> None:
+        self._shape, self._device = like.shape, like.device
+        self._generator = _generator(seed)
+
+    def __call__(self, sigma: Tensor, to: Tensor) -> Tensor:
+        """Noise of that shape."""
+        return self.of(self._shape)
+
+    def of(self, shape: Sequence[int]) -> Tensor:
+        """Noise of another shape, for latents that grow on the way."""
+        return torch.randn(tuple(shape), generator=self._generator).to(self._device)
 
 
 def _generator(seed: int) -> torch.Generator:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nodes.models.conditioning.conditionings import Conditioning
+from nodes.models.conditioning.hooks import TextHooks
 from nodes.models.families.family import Encoder
 from nodes.models.files.checkpoints import ENCODER_TITLES, Text
 from nodes.models.files.pieces import Part
@@ -69,11 +70,13 @@ class Clip(Handle[nn.ModuleDict]):
         tokenizers: folder of each one's vocabulary, by its name.
         layer: whose output is taken of all, counted from the end: -1 the last, -2 the one before,
             ...; None: as the family has it.
+        hooks: what changes it for what it encodes; None: nothing.
     """
 
     encoders: tuple[Encoder, ...]
     tokenizers: Mapping[str, Path] = field(repr=False)
     layer: int | None = field(default=None, kw_only=True)
+    hooks: TextHooks | None = field(default=None, repr=False, kw_only=True)
     packs: ClassVar[bool] = True
 
     @classmethod
@@ -171,6 +174,11 @@ class Clip(Handle[nn.ModuleDict]):
         Raises:
             ModelFileError: an embedding for another kind of model.
         """
+        if self.hooks is not None:
+            more: dict[str, Any] = {"projected": projected, "change": change}
+            return self.hooks.encoded(
+                self, lambda clip: clip.encode(text, embeddings, unknown, **more)
+            )
         named = {e.name: text if isinstance(text, str) else text[e.name] for e in self.encoders}
         tables = {e.name: _Table(embeddings, self._width(e), e.name) for e in self.encoders}
         parts = {

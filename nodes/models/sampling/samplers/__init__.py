@@ -39,7 +39,6 @@ from nodes.models.sampling.sigma_space import EXPLODING, SigmaSpace
 
 __all__ = [
     "BROWNIAN",
-    "CFG_PP",
     "DISCARD_PENULTIMATE",
     "SAMPLERS",
     "ModelCall",
@@ -101,18 +100,26 @@ SAMPLERS: Mapping[str, SamplerFunction] = {
 """Those on the device of the model (`_gpu`) draw their noise as the others do: on the CPU."""
 DISCARD_PENULTIMATE = frozenset({"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"})
 """Samplers that leave out the last level but 0: they would ask for one that is lower still."""
-CFG_PP = frozenset(name for name in SAMPLERS if name.endswith("_cfg_pp"))
-"""Samplers that want the answer without guidance too, see `protocol.Answers`."""
 BROWNIAN = frozenset(name for name in SAMPLERS if name.startswith("dpmpp_") and "sde" in name)
 """Samplers whose noise is one path through all levels, see `brownian`."""
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """A sampler by its name in `SAMPLERS`, and the numbers it is given."""
+    """A sampler by its name in `SAMPLERS`, and the numbers it is given.
+
+    Attributes:
+        function: of a sampler that has no name there.
+    """
 
     name: str
     numbers: Mapping[str, object] = field(default_factory=dict[str, object])
+    function: SamplerFunction | None = None
+
+    @property
+    def cfg_pp(self) -> bool:
+        """Whether it wants the answer without guidance too, see `protocol.Answers`."""
+        return self.name.endswith("_cfg_pp")
 
     def steps(self, x: Tensor, sigmas: Tensor, noise: Noise, space: SigmaSpace) -> SamplerSteps:
         """Its calls of a model of that sigma space, from `x` down the sigmas."""
@@ -123,4 +130,5 @@ class Sampler:
                 "end": space.percent_to_sigma(0.8),
                 **numbers,
             }
-        return SAMPLERS[self.name](x, sigmas, noise, space, **numbers)
+        function = SAMPLERS[self.name] if self.function is None else self.function
+        return function(x, sigmas, noise, space, **numbers)
