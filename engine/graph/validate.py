@@ -159,6 +159,7 @@ class _Check:
         self.sources: dict[str, list[str]] = {}
         self.walk = TopologicalSort((), self.sources.__getitem__)
         self.entered: dict[str, tuple[Input, int]] = {}  # where a node was first linked from
+        self.judging: list[str] = []  # nodes that judge their literals themselves
 
     def examine(self) -> None:
         """Look at every node that the outputs need."""
@@ -172,20 +173,18 @@ class _Check:
         self.walk = TopologicalSort(self.outputs, self.sources.__getitem__)
         for cycle in self.walk.cycles:
             self._report_cycle(cycle)
+        for id, errors in self.errors.items():
+            if not errors and (self.specs[id].validate_inputs or self.specs[id].judged):
+                self.judging.append(id)
 
     async def ask(self) -> None:
         """Ask the nodes that judge their literals themselves, where nothing else is wrong."""
         asking = [
             self._ask(id, check)
-            for id, errors in self.errors.items()
-            if not errors and (check := self.specs[id].validate_inputs) is not None
+            for id in self.judging
+            if (check := self.specs[id].validate_inputs) is not None
         ]
-        asking += [
-            self._judge(id, input)
-            for id, errors in self.errors.items()
-            if not errors
-            for input in self.specs[id].judged
-        ]
+        asking += [self._judge(id, input) for id in self.judging for input in self.specs[id].judged]
         if asking:
             await asyncio.gather(*asking)
 

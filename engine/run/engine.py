@@ -11,13 +11,14 @@ from contextlib import AsyncExitStack, aclosing, suppress
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from msgspec import Struct, field
+import msgspec
+from msgspec import Raw
 
 from engine.authoring.errors import SoundstageError
 from engine.authoring.registry import Registry
 from engine.authoring.spec import Input
-from engine.graph.errors import NodeErrors, PromptError
-from engine.graph.off_loop import in_thread_if, takes_long
+from engine.graph.errors import PromptError
+from engine.graph.off_loop import LONG_NODES, in_thread_if, takes_long
 from engine.graph.settling import normalize
 from engine.graph.validate import InputConfig, validate
 from engine.run.events import Event, JobFinished, now_ms
@@ -25,6 +26,7 @@ from engine.run.process import ProcessWorker
 from engine.run.remote_nodes import CustomNodePacks, RemoteCustomNodes
 from engine.run.run_record import RunRecord
 from engine.run.scheduler import Listener, QueueChanged, Scheduler
+from engine.run.submission import QueueFull, Receipt, Submission
 from engine.run.worker import Worker, WorkerStatus
 from engine.run.worker_settings import WorkerSettings, WorkerTiming
 from engine.store.assets import Assets
@@ -42,56 +44,6 @@ log = logging.getLogger(__name__)
 
 TEMP_SECONDS = 24 * 3600.0
 MAX_WAITING_JOBS = 10_000
-
-
-class QueueFull(SoundstageError):
-    """As many jobs wait as may."""
-
-
-class Submission(Struct, frozen=True):
-    """A prompt to run.
-
-    Attributes:
-        prompt: the graph in API format.
-        extra: kept with the job; "extra_pnginfo" goes into pictures.
-        client_id: the client whose WebSocket gets its events.
-        id: of the job; a new UUID by default.
-        number: position in the queue, smaller first; the next one by default.
-        front: before all others that wait.
-        targets: run only these output nodes.
-    """
-
-    prompt: dict[str, Any]
-    extra: dict[str, Any] = field(default_factory=dict[str, Any])
-    client_id: str | None = None
-    id: str | None = None
-    number: float | None = None
-    front: bool = False
-    targets: list[str] | None = None
-
-    @property
-    def workflow(self) -> Any:
-        """The editor's file that the prompt was made of, if the client sent it."""
-        info = self.extra.get("extra_pnginfo")
-        return cast("dict[str, Any]", info).get("workflow") if isinstance(info, dict) else None
-
-    @property
-    def resolves_dynamic_prompts(self) -> bool:
-        """Whether the dynamic prompts in texts are still to be resolved.
-
-        A client that sends a workflow has resolved them; "dynamic_prompts" of the extra overrides
-        that.
-        """
-        said = self.extra.get("dynamic_prompts")
-        return said if isinstance(said, bool) else self.workflow is None
-
-
-class Receipt(Struct, frozen=True):
-    """A job was committed; `errors` are those of output nodes that will not run."""
-
-    id: str
-    number: float
-    errors: dict[str, NodeErrors]
 
 
 def plain_config(input: Input) -> Any:
@@ -239,8 +191,14 @@ class Engine:
         valid = await validate(
             prompt, self.registry, self.folders, self.describe, submission.targets
         )
+        parts: tuple[Raw, Raw] | None = None
+        if len(valid.prompt) > LONG_NODES:
+            unneeded, prompt = [prompt], {}
+            parts = await asyncio.to_thread(_encoded, valid.prompt, submission.extra, unneeded)
         self._check_room()  # others may have been submitted meanwhile
         job = self._job(submission, valid.prompt, valid.outputs)
+        if parts is not None:
+            job.encode(*parts)
         try:
             self._scheduler.submit(job)
         except DuplicateJob as error:
@@ -393,6 +351,14 @@ class Engine:
                 listener(job, event)
             except Exception:
                 log.exception("a listener failed on %s", type(event).__name__)
+
+
+def _encoded(
+    prompt: dict[str, Any], extra: dict[str, Any], unneeded: list[dict[str, Any]]
+) -> tuple[Raw, Raw]:
+    """The large parts of a job as JSON; what is not needed any more is freed here, too."""
+    unneeded.clear()
+    return Raw(msgspec.json.encode(prompt)), Raw(msgspec.json.encode(extra))
 
 
 def _level() -> str:

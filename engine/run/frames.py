@@ -26,7 +26,7 @@ class RunJob(Struct, tag=True, frozen=True):
     @classmethod
     def from_job(cls, job: Job) -> RunJob:
         """The frame for a job."""
-        return cls(msgspec.json.encode(job))
+        return cls(job.encoded)
 
     def to_job(self) -> Job:
         """The job of the frame."""

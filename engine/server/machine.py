@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -49,12 +50,18 @@ def look() -> Machine:
     """The machine as it is now."""
     page = _sysconf("SC_PAGE_SIZE")
     return Machine(
-        version=version("soundstage"),
+        version=_version(),
         os=os.name,
         python=platform.python_version(),
         memory=page * _sysconf("SC_PHYS_PAGES"),
         memory_free=page * _sysconf("SC_AVPHYS_PAGES"),
     )
+
+
+@cache
+def _version() -> str:
+    """Of this package; its metadata is read once, as there may be no handle for a file later."""
+    return version("soundstage")
 
 
 def _sysconf(name: str) -> int:

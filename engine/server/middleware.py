@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from engine.authoring.errors import BadPath, MissingFile, SoundstageError
 from engine.graph.errors import PromptError
-from engine.run.engine import QueueFull
+from engine.run.submission import QueueFull
 from engine.server import wire
 from engine.server.app_keys import ENGINE
 from engine.server.request_parsing import BadInput

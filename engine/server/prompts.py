@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from engine.graph.literals import short
-from engine.run.engine import Submission
+from engine.run.submission import Submission
 from engine.server import wire
 from engine.server.app_keys import ENGINE, PREVIEW_METHOD
 from engine.server.request_parsing import (

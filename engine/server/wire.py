@@ -10,7 +10,7 @@ import msgspec
 
 from engine.authoring.protocols import FolderKind
 from engine.graph.errors import PromptError
-from engine.run.engine import Receipt
+from engine.run.submission import Receipt
 from engine.run.worker import WorkerStatus
 from engine.server.machine import Machine
 from engine.store.history import Failure, HistoryEntry, Job, JobResult, Partial, RawJob, Span

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import deque
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any, Literal, cast, get_args
 
@@ -24,6 +26,8 @@ MAX_FILES = 100_000
 """Files that are remembered, the newest."""
 MAX_TEXT_LENGTH = 2_000
 MAX_WORDS_LENGTH = 20_000
+MAX_TEXT_NODES = 2_000
+"""Nodes whose texts a file is found by, those nearest to the one that made it."""
 
 Row = tuple[Any, ...]
 
@@ -92,10 +96,10 @@ def _row(made: EndedJob, node: str, file: dict[str, Any]) -> Row:
 
 def _texts(prompt: Mapping[str, Any], node: str) -> Iterator[str]:
     """Texts of the inputs of a node and of all that lead to it; of all nodes if it is unknown."""
-    waiting = [node] if node in prompt else list(prompt)
+    waiting = deque([node] if node in prompt else islice(prompt, MAX_TEXT_NODES))
     seen: set[str] = set()
-    while waiting:
-        id = waiting.pop()
+    while waiting and len(seen) < MAX_TEXT_NODES:
+        id = waiting.popleft()
         if id in seen:
             continue
         seen.add(id)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Any, Literal, TypeAlias, TypeGuard
 
+import msgspec
 from msgspec import Meta, Raw, Struct, field
 
 Status = Literal["pending", "running", "success", "error", "interrupted"]
@@ -11,7 +13,7 @@ Moment: TypeAlias = Annotated[int, Meta(ge=0, lt=2**53)]
 """ms since 1970; every reader of JSON takes such a number exactly."""
 
 
-class Job(Struct, frozen=True):
+class Job(Struct, frozen=True, dict=True):
     """One submitted prompt.
 
     Attributes:
@@ -33,6 +35,22 @@ class Job(Struct, frozen=True):
     client_id: str | None
     created: Moment
     attempts: int = 0
+
+    @cached_property
+    def encoded(self) -> bytes:
+        """The job as JSON, as it is stored and sent to a worker: encoded once, as it is large."""
+        return msgspec.json.encode(self)
+
+    def encode(self, prompt: Raw, extra: Raw) -> None:
+        """Make `encoded`, of large parts that were encoded before."""
+        parts = {**msgspec.structs.asdict(self), "prompt": prompt, "extra": extra}
+        vars(self)["encoded"] = msgspec.json.encode(parts)  # a cached property is kept there
+
+    def as_stored(self, encoded: bytes, attempts: int) -> Job:
+        """The job with the attempts of its row, which holds it as `encoded`."""
+        job = msgspec.structs.replace(self, attempts=attempts) if attempts else self
+        vars(job)["encoded"] = encoded
+        return job
 
     @property
     def deadline(self) -> float | None:

@@ -108,7 +108,7 @@ class Queue(JobReader):
             NotWritten: the disk does not take it.
         """
         status, lease = ("running", self._lease) if claimed else ("pending", None)
-        row = (job.id, job.number, job.workflow, msgspec.json.encode(job), status, lease, begun)
+        row = (job.id, job.number, job.workflow, job.encoded, status, lease, begun)
         try:
             stored = self._database.execute(
                 "INSERT INTO jobs (id, number, workflow, job, status, lease, begun) "
@@ -144,8 +144,8 @@ class Queue(JobReader):
             unreadable = 0
             while True:
                 row = connection.execute(
-                    "SELECT id, job, attempts FROM jobs WHERE status='pending' AND seq>? "
-                    "ORDER BY number, seq LIMIT 1",
+                    "SELECT id, CAST(job AS BLOB), attempts FROM jobs "
+                    "WHERE status='pending' AND seq>? ORDER BY number, seq LIMIT 1",
                     (max(self._deletions, default=0),),
                 ).fetchone()
                 if row is None or (row[2] and not exclusive):
@@ -155,7 +155,7 @@ class Queue(JobReader):
                 if job is not None:
                     take = "UPDATE jobs SET status='running', lease=?, begun=? WHERE id=?"
                     connection.execute(take, (self._lease, begun, id))
-                    return msgspec.structs.replace(job, attempts=attempts), unreadable
+                    return job.as_stored(blob, attempts), unreadable
                 unreadable += 1
                 self._end(connection, id, "pending", self._ended + unreadable, UNREADABLE)
 

@@ -15,9 +15,10 @@ from PIL import Image
 
 import nodes
 from engine.authoring.registry import Registry
-from engine.run.engine import Engine, Submission
+from engine.run.engine import Engine
 from engine.run.events import JobFinished
 from engine.run.local import LocalWorker
+from engine.run.submission import Submission
 from engine.store.folders import Folders
 from engine.store.history import HistoryEntry
 

@@ -16,8 +16,8 @@ from diffusers.schedulers.scheduling_utils import AysSchedules
 from PIL import Image
 from torch import Tensor
 
-from engine.run.engine import Submission
 from engine.run.events import JobFinished, NodePreview
+from engine.run.submission import Submission
 from nodes import schedules
 from nodes.models.sampling.samplers import Sampler
 from nodes.models.sampling.schedules import flux2, part, turbo, written

@@ -12,10 +12,11 @@ import pytest
 
 from engine.authoring.registry import Registry
 from engine.authoring.spec import MISSING
-from engine.run.engine import Engine, Submission
+from engine.run.engine import Engine
 from engine.run.events import Event, JobFinished
 from engine.run.local import LocalWorker
 from engine.run.scheduler import QueueChanged
+from engine.run.submission import Submission
 from engine.run.worker_settings import WorkerTiming
 from engine.store.cache_policy import CachePolicy
 from engine.store.folders import Folders

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse
 from aiohttp.test_utils import TestServer
+from playwright.async_api import Page, expect
 
 from engine.run.engine import Engine
 from engine.run.worker import WorkerState
 from engine.run.worker_settings import WorkerTiming
 from engine.server.app import init_app
+from engine.server.editor_page import PAGE
 from tests import patience
 from tests.server.conftest import chain
 
@@ -59,4 +64,44 @@ async def test_clients_are_told_why_the_queue_is_paused_until_it_goes_on(
             "execution_success"
         ):
             pass
+    await engine.close()
+
+
+@asynccontextmanager
+async def no_worker_starts(engine: Engine) -> AsyncGenerator[None]:
+    """Kill each worker process before it is ready."""
+
+    async def kill_all() -> None:
+        killed: set[int | None] = {None}
+        while True:
+            status = engine.worker_status()
+            if status.pid not in killed and status.state is WorkerState.STARTING:
+                os.kill(status.pid or 0, signal.SIGKILL)
+                killed.add(status.pid)
+            await asyncio.sleep(0.002)
+
+    killing = asyncio.create_task(kill_all())
+    try:
+        yield
+    finally:
+        killing.cancel()
+        await asyncio.gather(killing, return_exceptions=True)
+
+
+@pytest.mark.skipif(
+    not PAGE.is_file(), reason="the editor is not built; make web, which wants Node"
+)
+async def test_the_editor_says_why_the_queue_is_paused_until_it_goes_on(page: Page, tmp_path: Path):
+    expect.set_options(timeout=patience.MILLISECONDS)
+    timing = WorkerTiming(restart=0.01)
+    engine = await Engine.open(tmp_path, packs=["tests.pack"], preload=False, timing=timing)
+    async with TestServer(init_app(engine)) as server:
+        notice = page.locator(".notice-error")
+        await page.goto(str(server.make_url("/")), timeout=patience.MILLISECONDS)
+        await page.locator(".page").wait_for(timeout=patience.MILLISECONDS)
+        async with no_worker_starts(engine):
+            await expect(notice).to_contain_text("The queue is paused")
+            await expect(notice).to_contain_text("did not start 5 times in a row")
+        await expect(notice).to_have_count(0)
+        assert engine.worker_status().state is WorkerState.READY
     await engine.close()
