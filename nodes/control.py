@@ -77,12 +77,7 @@ def apply(
     vae: Annotated[Vae | None, Tooltip("For networks that see latents.")] = None,
 ) -> Pair:
     """Let a picture steer what is drawn, for both texts; several may follow one another."""
-    from nodes.models.conditioning.control import Control, with_control
-
-    if strength == 0:
-        return Pair(positive, negative)
-    control = Control(control_net, image, strength, start_percent, end_percent)
-    return Pair(*with_control([positive, negative], control))
+    return _steered(positive, negative, (control_net, image, strength, start_percent, end_percent))
 
 
 @node(
@@ -103,16 +98,7 @@ def apply_with_vae(
     end_percent: End = 1.0,
 ) -> Pair:
     """As Apply ControlNet, by an older name."""
-    return apply(
-        positive=positive,
-        negative=negative,
-        control_net=control_net,
-        image=image,
-        strength=strength,
-        start_percent=start_percent,
-        end_percent=end_percent,
-        vae=vae,
-    )
+    return _steered(positive, negative, (control_net, image, strength, start_percent, end_percent))
 
 
 @node(
@@ -170,13 +156,18 @@ def apply_inpainting(
 
     The mask is for networks of FLUX and SD3 that take one; the loader takes none of these yet.
     """
-    return apply(
-        positive=positive,
-        negative=negative,
-        control_net=control_net,
-        image=image,
-        strength=strength,
-        start_percent=start_percent,
-        end_percent=end_percent,
-        vae=vae,
-    )
+    return _steered(positive, negative, (control_net, image, strength, start_percent, end_percent))
+
+
+def _steered(
+    positive: Conditioning,
+    negative: Conditioning,
+    given: tuple[ControlNet, Image, float, float, float],
+) -> Pair:
+    """Both steered by a network, its hint, at a strength, from a start to an end."""
+    from nodes.models.conditioning.control import Control, with_control
+
+    control = Control(*given)
+    if control.strength == 0:
+        return Pair(positive, negative)
+    return Pair(*with_control([positive, negative], control))

@@ -40,11 +40,15 @@ ENDS = {
 ZERO = re.compile(r"zero_convs\.(\d+)\.0\.(.+)")
 HINT = re.compile(r"input_hint_block\.(\d+)\.(.+)")
 BODY = re.compile(r"body\.(\d+)\.(in_conv|block[12])\.(.+)")
-PIXELS_XL = 16  # side of the squares of pixels that adapters of SDXL gather
+PIXELS, PIXELS_XL = 8, 16  # side of the squares of pixels that adapters gather, those of SDXL too
+LIGHT_BODY = re.compile(r"body\.(\d+)\.body\.(\d+)\.(.+)")
+LIGHT = "body.0.out_conv.weight"
 SIGNS = (
     "zero_convs.0.0.weight",
     "controlnet_cond_embedding.conv_in.weight",
+    LIGHT,
     "body.0.block1.weight",
+    "body.0.resnets.0.block1.weight",
 )
 
 
@@ -69,7 +73,7 @@ class ControlLayout:
 
 def control_layout(shapes: Shapes) -> ControlLayout | None:
     """The layout of the network that has these weights; None: it is none known."""
-    for sign in (*SIGNS, "adapter.body.0.resnets.0.block1.weight"):
+    for sign in SIGNS:
         for name in shapes:
             if name.endswith(sign):
                 prefix = name.removesuffix(sign)
@@ -90,6 +94,8 @@ def _layout(shapes: Shapes, prefix: str) -> ControlLayout:
         names = _original_names(shapes)
     elif "controlnet_cond_embedding.conv_in.weight" in shapes:
         names = {name: name for name in shapes}
+    elif LIGHT in shapes:
+        return _light_adapter(shapes, prefix)
     else:
         return _adapter(shapes, prefix)
     ours = {name: shapes[theirs] for name, theirs in names.items()}
@@ -186,21 +192,38 @@ def _union(shapes: Shapes) -> dict[str, Any]:
     }
 
 
+def _light_adapter(shapes: Shapes, prefix: str) -> ControlLayout:
+    """An adapter of few weights, whose levels are narrower inside; colours are steered by such."""
+    renamed = {LIGHT_BODY.sub(r"body.\1.resnets.\2.\3", name): name for name in shapes}
+    names = {f"adapter.{ours}": prefix + name for ours, name in renamed.items()}
+    channels: list[int] = []
+    while (key := f"body.{len(channels)}.out_conv.weight") in shapes:
+        channels.append(int(shapes[key][0]))
+    layers = {name.split(".")[4] for name in names if name.startswith("adapter.body.0.resnets.")}
+    config = {
+        "in_channels": int(shapes["body.0.in_conv.weight"][1]) // PIXELS**2,
+        "channels": channels[:-1],
+        "num_res_blocks": len(layers),
+        "downscale_factor": PIXELS,
+        "adapter_type": "light_adapter",
+    }
+    return ControlLayout("adapter", ADAPTER, names, config)
+
+
 def _adapter(shapes: Shapes, prefix: str) -> ControlLayout:
     names: dict[str, str] = {}
+    original = "body.0.block1.weight" in shapes
     for name in shapes:
-        ours = name
-        if (match := BODY.fullmatch(name)) is not None:
+        ours = f"adapter.{name}"
+        if original and (match := BODY.fullmatch(name)) is not None:
             level, layer = divmod(int(match[1]), 2)
             place = match[2] if match[2] == "in_conv" else f"resnets.{layer}.{match[2]}"
             ours = f"adapter.body.{level}.{place}.{match[3]}"
-        elif name.startswith("conv_in."):
-            ours = f"adapter.{name}"
         names[ours] = prefix + name
     ours_shapes = {ours: shapes[name.removeprefix(prefix)] for ours, name in names.items()}
     given = int(ours_shapes["adapter.conv_in.weight"][1])
     xl = given in (PIXELS_XL**2, 3 * PIXELS_XL**2)
-    side = PIXELS_XL if xl else 8
+    side = PIXELS_XL if xl else PIXELS
     channels: list[int] = []
     while (key := f"adapter.body.{len(channels)}.resnets.0.block1.weight") in ours_shapes:
         channels.append(int(ours_shapes[key][0]))
