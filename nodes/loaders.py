@@ -77,10 +77,10 @@ def opened_checkpoint(path: Path) -> Checkpoint:
     from nodes.models.files.checkpoints import read_checkpoint
     from nodes.models.networks.unet import Model
     from nodes.models.text.clip import Clip
-    from nodes.models.vae.autoencoder import Vae
+    from nodes.models.vae.video import vae_of
 
     found = read_checkpoint(path)
-    return Checkpoint(MODEL=Model.of(found.denoiser), CLIP=Clip.of(found.text), VAE=Vae(found.vae))
+    return Checkpoint(Model.of(found.denoiser), Clip.of(found.text), vae_of(found.vae))
 
 
 @node("DiffusersLoader", category="advanced/loaders/deprecated", deprecated=True)
@@ -235,12 +235,13 @@ def load_vae(
 ) -> Vae:
     """Take an autoencoder out of a file of its own."""
     from nodes.models.files.checkpoints import read_tiny_vae, read_vae
-    from nodes.models.vae.autoencoder import PixelSpace, TinyVae, Vae
+    from nodes.models.vae.autoencoder import PixelSpace, TinyVae
+    from nodes.models.vae.video import vae_of
 
     if vae_name == PIXEL_SPACE:
         return PixelSpace()
     if vae_name not in TINY:
-        return Vae(read_vae(run.model_path("vae", vae_name)))
+        return vae_of(read_vae(run.model_path("vae", vae_name)))
     scale, shift = TINY[vae_name]
     files = (tiny_file(run, f"{vae_name}_{side}") for side in ("encoder", "decoder"))
     return TinyVae(read_tiny_vae(*files), scale=scale, shift=shift)

@@ -31,7 +31,7 @@ def save_checkpoint(
     filename_prefix: Prefix = "checkpoints/ComfyUI",
 ) -> Artifact:
     """Keep a denoiser, a text encoder and an autoencoder in one file."""
-    return _saved(run, filename_prefix, {"model": model, "clip": clip, "vae": vae}, prefixed=True)
+    return saved(run, filename_prefix, {"model": model, "clip": clip, "vae": vae}, prefixed=True)
 
 
 @node("ModelSave", category=CATEGORY, display_name="Save Model", on=GPU | CPU, loads=False)
@@ -42,7 +42,7 @@ def save_model(
     filename_prefix: Prefix = "diffusion_models/ComfyUI",
 ) -> Artifact:
     """Keep a denoiser."""
-    return _saved(run, filename_prefix, {"model": model}, prefixed=True)
+    return saved(run, filename_prefix, {"model": model}, prefixed=True)
 
 
 @node("CLIPSave", category=CATEGORY, display_name="Save CLIP", on=GPU | CPU, loads=False)
@@ -50,16 +50,16 @@ def save_clip(
     run: Run, *, clip: Annotated[Clip, ToKeep], filename_prefix: Prefix = "clip/ComfyUI"
 ) -> Artifact:
     """Keep a text encoder."""
-    return _saved(run, filename_prefix, {"clip": clip}, prefixed=False)
+    return saved(run, filename_prefix, {"clip": clip}, prefixed=False)
 
 
 @node("VAESave", category=CATEGORY, display_name="Save VAE", on=GPU | CPU, loads=False)
 def save_vae(run: Run, *, vae: Vae, filename_prefix: Prefix = "vae/ComfyUI_vae") -> Artifact:
     """Keep an autoencoder."""
-    return _saved(run, filename_prefix, {"vae": vae}, prefixed=False)
+    return saved(run, filename_prefix, {"vae": vae}, prefixed=False)
 
 
-def _saved(run: Run, prefix: str, given: dict[str, Any], *, prefixed: bool) -> Artifact:
+def saved(run: Run, prefix: str, given: dict[str, Any], *, prefixed: bool) -> Artifact:
     """Write networks as one file, with the prompt and what else is kept beside pictures.
 
     Raises:

@@ -69,10 +69,9 @@ def load_unclip_checkpoint(
 ) -> UnclipCheckpoint:
     """Take the networks out of a checkpoint that was trained to draw what was seen."""
     from nodes.models.conditioning.vision import vision_encoder_of
-    from nodes.models.families.sd2_unclip import VISION_PREFIX
 
     path = run.model_path("checkpoints", ckpt_name)
-    return UnclipCheckpoint(*opened_checkpoint(path), vision_encoder_of(path, VISION_PREFIX))
+    return UnclipCheckpoint(*opened_checkpoint(path), vision_encoder_of(path))
 
 
 @node("unCLIPConditioning", category="conditioning")

@@ -23,7 +23,6 @@ from nodes import vision as nodes
 from nodes.models.conditioning.conditionings import Conditioning
 from nodes.models.conditioning.inputs import Asked
 from nodes.models.conditioning.vision import Seen, vision_encoder_of
-from nodes.models.families.sd2_unclip import VISION_PREFIX
 from nodes.models.files.checkpoints import read_checkpoint, read_denoiser
 from nodes.models.files.tensor_files import ModelFileError
 from nodes.models.networks.saving import entries
@@ -181,7 +180,7 @@ def test_a_checkpoint_without_a_vision_encoder_says_so_when_it_is_needed(
 ):
     tensors = {n: t for n, t in read_tensors(path).items() if not n.startswith("embedder.")}
     lacking = write_tensors(tmp_path / "a.safetensors", tensors)
-    encoder = vision_encoder_of(lacking, VISION_PREFIX)
+    encoder = vision_encoder_of(lacking)
     with pytest.raises(ModelFileError, match="holds no vision encoder; take one from another"):
         encoder.load("cpu")
 

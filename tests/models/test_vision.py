@@ -313,7 +313,7 @@ def test_sdxl_is_given_what_was_seen_in_the_place_of_the_pooled_text():
     given = {"clip_vision_output": seen_as(embedding), "strength": 1.0, "noise_augmentation": 0.1}
     options = {"pooled_output": torch.randn(1, 1280), "unclip_conditioning": [given]}
     config = {"in_channels": 4, "projection_class_embeddings_input_dim": 1280 + 6 * 256}
-    facts = Facts(config, SDXL.latent, Edm())
+    facts = Facts(SDXL.name, config, SDXL.latent, Edm())
     asked = Asked(text, options, torch.zeros(1, 4, 8, 8), seed=100)
     found = SDXL.inputs(asked, facts)["pooled"].tensor
     assert torch.equal(found, noised_embedding([given], 100)[:, :1280])

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cache
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from nodes.models.conditioning.areas import Area
+
+FRAMES = "frames"
+"""Name of an input of networks of videos: how many latents, one after another, are of one video.
+
+They are evaluated together.
+"""
 
 
 class Rule(Enum):
@@ -49,6 +56,7 @@ class Asked:
         latents: where sampling began, in the unit of the denoiser, like `x`; None: not known.
         mask: 1 where latents change, [B, 1, ...]; None: everywhere.
         seed: of the sampling.
+        guidance: its scale.
     """
 
     text: Tensor
@@ -58,6 +66,7 @@ class Asked:
     latents: Tensor | None = None
     mask: Tensor | None = None
     seed: int = 0
+    guidance: float = 1.0
 
 
 def signature(inputs: Inputs) -> Hashable:
@@ -93,9 +102,20 @@ class Batch:
     by_row: Mapping[str, Tensor]
     same: Mapping[str, Tensor]
 
+    @property
+    def together(self) -> int:
+        """How many rows, one after another, cannot be evaluated apart."""
+        return int(self.same[FRAMES]) if FRAMES in self.same else 1
+
     def of(self, some: slice) -> dict[str, Tensor]:
         """All inputs by their names, of some rows."""
         return {**{name: tensor[some] for name, tensor in self.by_row.items()}, **self.same}
+
+
+@cache
+def frames(count: int) -> Tensor:
+    """What `FRAMES` is; one object for each count, so that videos of equal length share a batch."""
+    return torch.tensor(count)
 
 
 def batched(rows: Sequence[tuple[Inputs, int]]) -> Batch:

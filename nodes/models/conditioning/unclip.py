@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nodes.models.conditioning.sinusoids import sinusoids
+
 OPTION = "unclip_conditioning"
 """Name of the option: a list of what was seen, its strength and its noise."""
 LEVELS = 1000
@@ -62,14 +64,8 @@ def _noised(
     kept = _alphas_cumprod()[level]
     scaled = (embedding.float() - mean) / std
     noised = (scaled * kept.sqrt() + noise * (1 - kept).sqrt()) * std + mean
-    return torch.cat([noised, _told(level, embedding.shape[1])], dim=1)
-
-
-def _told(level: int, width: int) -> Tensor:
-    """A level as cosines and sines of falling frequency, [1, width]."""
-    half = width // 2
-    angles = level * torch.exp(-math.log(10000) * torch.arange(half) / half)
-    return torch.cat([angles.cos(), angles.sin()])[None]
+    told = sinusoids(torch.tensor([level]), embedding.shape[1])
+    return torch.cat([noised, told], dim=1)
 
 
 @cache

@@ -12,6 +12,7 @@ from torch.nn.functional import interpolate
 
 from nodes.models.families.detection import looks
 from nodes.models.families.vision_layout import VisionLayout, vision_layout
+from nodes.models.files.checkpoints import folder_weights
 from nodes.models.files.pieces import Part
 from nodes.models.files.tensor_files import Header, ModelFileError, read_header
 from nodes.models.networks.building import built
@@ -19,6 +20,10 @@ from nodes.models.networks.network import Handle, Network
 from nodes.models.networks.precision import compute_dtype
 
 VISION = "vision encoder"
+PREFIXES = ("conditioner.embedders.0.open_clip.model.", "cond_stage_model.model.", "embedder.")
+"""What the names of the vision encoder have in front in a checkpoint."""
+FOLDER = "image_encoder"
+"""Of its weights in a diffusers folder."""
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 SIGLIP_MEAN = SIGLIP_STD = (0.5, 0.5, 0.5)
@@ -126,13 +131,30 @@ def read_vision_encoder(path: Path) -> VisionEncoder:
     return found
 
 
-def vision_encoder_of(path: Path, prefix: str) -> VisionEncoder:
-    """The vision encoder in a checkpoint; that it lacks one is an error only when it is needed."""
+def vision_encoder_of(path: Path) -> VisionEncoder:
+    """The vision encoder in a checkpoint, a file or a diffusers folder.
+
+    That a file lacks one is an error only when it is needed.
+
+    Raises:
+        ModelFileError: a folder that holds none.
+    """
+    if (found := vision_encoder_in(path)) is not None:
+        return found
+    if path.is_dir():
+        raise ModelFileError(f"{path}: holds no {FOLDER}; take a folder of a model for pictures")
+    part = Part(read_header(path), {}, "", {}, VISION)
+    return VisionEncoder(part, VisionLayout("clip", {}, {}))
+
+
+def vision_encoder_in(path: Path) -> VisionEncoder | None:
+    """The vision encoder in a checkpoint; None: it holds none."""
+    if path.is_dir():
+        folder = path / FOLDER
+        return read_vision_encoder(folder_weights(folder)) if folder.is_dir() else None
     header = read_header(path)
-    missing = VisionLayout("clip", {}, {})
-    return find_vision_encoder(header, prefix) or VisionEncoder(
-        Part(header, {}, prefix, {}, VISION), missing
-    )
+    found = (find_vision_encoder(header, prefix) for prefix in PREFIXES)
+    return next((one for one in found if one is not None), None)
 
 
 def find_vision_encoder(header: Header, prefix: str = "") -> VisionEncoder | None:

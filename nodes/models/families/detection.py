@@ -23,12 +23,15 @@ SD1 = "Stable Diffusion 1.x"
 TO_TEXT = "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
 
 DENOISERS: tuple[Row, ...] = (
-    ("SVD", "input_blocks.1.1.time_stack.*"),
+    ("Stable Video 3D", "input_blocks.1.1.time_stack.*", "label_emb.0.0.weight[1]=1280"),
+    ("Stable Video 3D", "input_blocks.1.1.time_stack.*", "label_emb.0.0.weight[1]=256"),
+    ("Stable Video Diffusion", "input_blocks.1.1.time_stack.*"),
     ("SDXL", "label_emb.0.0.weight[1]=2816"),
     ("SDXL refiner", "label_emb.0.0.weight[1]=2560"),
     ("SDXL", "!input_blocks.1.1.*", "input_blocks.4.1.transformer_blocks.1.*"),
-    ("upscaler (x4, Stable Diffusion 2.x)", "label_emb.weight", "input_blocks.0.0.weight[1]=7"),
+    ("Stable Diffusion 2.x upscaler", "label_emb.weight", "input_blocks.0.0.weight[1]=7"),
     ("depth-to-image (Stable Diffusion 2.x)", f"{TO_TEXT}[1]=1024", "input_blocks.0.0.weight[1]=5"),
+    ("Lotus", "class_embedding.linear_1.weight[1]=4"),
     ("Stable Diffusion 2.x unCLIP", f"{TO_TEXT}[1]=1024", "label_emb.*"),
     ("Stable Diffusion 2.x", f"{TO_TEXT}[1]=1024"),
     ("Stable Diffusion 1.x inpainting", f"{TO_TEXT}[1]=768", "input_blocks.0.0.weight[1]=9"),
@@ -214,4 +217,4 @@ def _begins(names: Sequence[str], start: str) -> bool:
 
 
 def _with_article(words: str) -> str:
-    return f"{'an' if re.match('SDXL|SVD|LTX|[aeiouAEI]', words) else 'a'} {words}"
+    return f"{'an' if re.match('SDXL|LTX|[aeiouAEI]', words) else 'a'} {words}"

@@ -94,12 +94,14 @@ class Facts:
     """What a family's functions know of one model of it.
 
     Attributes:
+        family: what a person calls its family.
         config: of the network.
         latent: its latents.
         space: its levels of noise.
         mark: a tensor of the file that is no weight, by its name; None: it is not there.
     """
 
+    family: str
     config: Mapping[str, Any]
     latent: LatentFormat
     space: SigmaSpace
@@ -122,6 +124,9 @@ class Family:
             Whatever is packed for the network is packed here: all else sees spatial latents.
         safe: the halves ("bf16", "fp16") whose range and steps its denoisers bear, the better one
             first.
+        marks: tensors of a file that belong to such a model beside the weights; kept when it is
+            saved.
+        needed: those of `marks` without which a file is another family's.
     """
 
     name: str
@@ -133,3 +138,5 @@ class Family:
     inputs: Callable[[Asked, Facts], Inputs]
     call: Callable[[Any, Tensor, Tensor, Mapping[str, Tensor]], Tensor]
     safe: tuple[str, ...] = ("bf16", "fp16")
+    marks: tuple[str, ...] = ()
+    needed: tuple[str, ...] = ()

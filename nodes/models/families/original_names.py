@@ -20,16 +20,25 @@ RESNET = {
 UNET_ENDS = {
     "time_embedding.linear_1": "time_embed.0",
     "time_embedding.linear_2": "time_embed.2",
+    "time_embedding.cond_proj": "time_embed.cond_proj",
     "add_embedding.linear_1": "label_emb.0.0",
     "add_embedding.linear_2": "label_emb.0.2",
     "class_embedding.linear_1": "label_emb.0.0",
     "class_embedding.linear_2": "label_emb.0.2",
+    "class_embedding": "label_emb",
     "conv_in": "input_blocks.0.0",
     "conv_norm_out": "out.0",
     "conv_out": "out.2",
     "mid_block.resnets.0": "middle_block.0",
     "mid_block.attentions.0": "middle_block.1",
     "mid_block.resnets.1": "middle_block.2",
+}
+TIMED = {
+    "spatial_res_block.": "",
+    "temporal_res_block.": "time_stack.",
+    "temporal_transformer_blocks.": "time_stack.",
+    "time_pos_embed.linear_1.": "time_pos_embed.0.",
+    "time_pos_embed.linear_2.": "time_pos_embed.2.",
 }
 BLOCK = re.compile(
     r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.(.+)"
@@ -45,6 +54,11 @@ VAE_WORDS = {
     "mid_block.attentions.0.to_k": "mid.attn_1.k",
     "mid_block.attentions.0.to_v": "mid.attn_1.v",
     "mid_block.attentions.0.to_out.0": "mid.attn_1.proj_out",
+}
+VAE_TIMED = {
+    ".spatial_res_block.": ".",
+    ".time_mixer.": ".",
+    ".time_conv_out.": ".conv_out.time_mix_conv.",
 }
 VAE_BLOCK = re.compile(
     r"(encoder\.down|decoder\.up)_blocks\.(\d+)\.(resnets\.(\d+)|(down|up)samplers\.0)\.(.+)"
@@ -118,12 +132,35 @@ def _vae(name: str, last: int) -> str:
             level = last - level  # the original counts from the finest level
         place = f"block.{match[4]}" if match[4] else f"{match[5]}sample"
         name = f"{side}.{level}.{place}.{rest}"
+    if name.startswith("decoder."):
+        name = _timed(name)
     for ours, theirs in VAE_WORDS.items():
         name = name.replace(ours + ".", theirs + ".")
     return name
 
 
+def _timed(name: str) -> str:
+    """The name of a weight of a decoder of videos, which has parts for each picture and for time.
+
+    ``decoder.up.3.block.0.temporal_res_block.conv1.weight`` ->
+    ``decoder.up.3.block.0.time_stack.in_layers.2.weight``
+    """
+    place, part, rest = name.partition("temporal_res_block.")
+    if part:
+        return f"{place}time_stack.{_resnet(rest)}"
+    for ours, theirs in VAE_TIMED.items():
+        name = name.replace(ours, theirs)
+    return name
+
+
 def _resnet(rest: str) -> str:
+    """The name in a layer, which in UNets of videos has a part for each picture and one for time.
+
+    ``temporal_res_block.conv1.weight`` -> ``time_stack.in_layers.2.weight``
+    """
+    for ours, theirs in TIMED.items():
+        if rest.startswith(ours):
+            return theirs + _resnet(rest.removeprefix(ours))
     for ours, theirs in RESNET.items():
         if rest.startswith(ours + "."):
             return theirs + rest.removeprefix(ours)

@@ -8,10 +8,15 @@ from nodes.models.families.family import Family, Net
 from nodes.models.families.sd1 import SD1
 from nodes.models.families.sd2 import SD2
 from nodes.models.families.sd2_unclip import SD2_UNCLIP
+from nodes.models.families.sd2_upscaler import SD2_UPSCALER
 from nodes.models.families.sdxl import SDXL
 from nodes.models.families.sdxl_refiner import SDXL_REFINER
+from nodes.models.families.sv3d import SV3D
+from nodes.models.families.svd import SVD
+from nodes.models.families.zero123 import ZERO123
 
-FAMILIES = (SD1, SD2, SD2_UNCLIP, SDXL, SDXL_REFINER)
+FAMILIES = (ZERO123, SD1, SD2, SD2_UNCLIP, SD2_UPSCALER, SDXL, SDXL_REFINER, SVD, SV3D)
+"""In the order in which they are asked."""
 PREFIXES = ("model.diffusion_model.", "diffusion_model.", "model.model.", "")
 """What the names of a denoiser may have in front."""
 
@@ -25,7 +30,8 @@ def detected(shapes: Mapping[str, Sequence[int]]) -> tuple[Family, Net, str] | N
             if name.startswith(prefix)
         }
         for family in FAMILIES if own else ():
-            if (net := family.detect(own)) is not None:
+            there = all(name in shapes for name in family.needed)
+            if there and (net := family.detect(own)) is not None:
                 return family, net, prefix
         if own and prefix:
             return None

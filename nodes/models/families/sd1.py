@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nodes.models.families.family import Encoder, Family, Found
 from nodes.models.families.unet import NETWORK, call, detecting, inputs
+from nodes.models.families.unet_layout import Layout
 from nodes.models.latents.formats import SD, LatentFormat
 
 if TYPE_CHECKING:
@@ -29,9 +30,14 @@ def sampling(found: Found) -> tuple[SigmaSpace, LatentFormat]:
     return sigma_space({}), found.latent
 
 
+def is_sd1(layout: Layout) -> bool:
+    """Whether it is given nothing beside the text, and its projections are convolutions."""
+    return not layout.linear and layout.label is None and layout.classes is None
+
+
 SD1 = Family(
     "Stable Diffusion 1.x",
-    detecting(lambda layout: not layout.linear and layout.label is None),
+    detecting(is_sd1),
     NETWORK,
     SD,
     (CLIP_L,),

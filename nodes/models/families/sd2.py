@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nodes.models.families.family import Encoder, Family, Found
 from nodes.models.families.unet import NETWORK, call, detecting, inputs
+from nodes.models.families.unet_layout import Layout
 from nodes.models.latents.formats import SD, LatentFormat
 
 if TYPE_CHECKING:
@@ -36,10 +37,14 @@ def sampling(found: Found) -> tuple[SigmaSpace, LatentFormat]:
     return sigma_space({"prediction_type": prediction}), found.latent
 
 
+def _is_sd2(layout: Layout) -> bool:
+    return layout.linear and layout.label is None and layout.classes is None
+
+
 SD2 = Family(
     "Stable Diffusion 2.x",
     # Its attention leaves the range of half precision.
-    detecting(lambda layout: layout.linear and layout.label is None, upcast_attention=True),
+    detecting(_is_sd2, upcast_attention=True),
     NETWORK,
     SD,
     (CLIP_H,),

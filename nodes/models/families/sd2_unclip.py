@@ -8,16 +8,17 @@ from nodes.models.families.family import Facts, Family
 from nodes.models.families.sd2 import CLIP_H, sampling
 from nodes.models.families.unet import NETWORK, call, detecting
 from nodes.models.families.unet import inputs as unet_inputs
+from nodes.models.families.unet_layout import Layout
 from nodes.models.latents.formats import SD
 
 if TYPE_CHECKING:
     from nodes.models.conditioning.inputs import Asked, Inputs
 
 STATISTICS = "noise_augmentor.data_"
+LOTUS = 4
+"""Width of the vector beside the text of Lotus, which is built alike: its task, as two angles."""
 MEAN, STD = f"{STATISTICS}mean", f"{STATISTICS}std"
 """Tensors of the file: of the embeddings that the model was trained on."""
-VISION_PREFIX = "embedder."
-"""What the names of the vision encoder have in front in a checkpoint."""
 
 
 def inputs(asked: Asked, facts: Facts) -> Inputs:
@@ -31,6 +32,7 @@ def inputs(asked: Asked, facts: Facts) -> Inputs:
     from nodes.models.conditioning.inputs import Input, Rule
     from nodes.models.conditioning.unclip import OPTION, noised_embedding
 
+    plain = unet_inputs(asked, facts)
     wanted = int(facts.config["projection_class_embeddings_input_dim"])
     label = torch.zeros(1, wanted)
     if seen := asked.options.get(OPTION):
@@ -42,19 +44,21 @@ def inputs(asked: Asked, facts: Facts) -> Inputs:
                 "CLIP_VISION of the same checkpoint"
             )
         label = noised_embedding(seen, asked.seed, facts.mark(MEAN), facts.mark(STD))
-    return {**unet_inputs(asked, facts), "label": Input(label, Rule.EACH)}
+    return {**plain, "label": Input(label, Rule.EACH)}
+
+
+def _is_unclip(layout: Layout) -> bool:
+    return layout.linear and layout.label not in (None, LOTUS) and layout.outer_attention
 
 
 SD2_UNCLIP = Family(
     "Stable Diffusion 2.x unCLIP",
-    detecting(
-        lambda layout: layout.linear and layout.label is not None and layout.outer_attention,
-        upcast_attention=True,
-    ),
+    detecting(_is_unclip, upcast_attention=True),
     NETWORK,
     SD,
     (CLIP_H,),
     sampling,
     inputs,
     call,
+    marks=(MEAN, STD),
 )

@@ -108,7 +108,7 @@ def with_sizes(asked: Asked, facts: Facts, sizes: list[float]) -> Inputs:
     """The inputs of a UNet, with the pooled text, or what was seen in its place, and sizes.
 
     Raises:
-        ValueError: the conditioning has no pooled text, or one of another width.
+        ValueError: the conditioning has no pooled text, or a text of another width.
     """
     import torch
 
@@ -116,6 +116,7 @@ def with_sizes(asked: Asked, facts: Facts, sizes: list[float]) -> Inputs:
     from nodes.models.conditioning.unclip import OPTION as UNCLIP
     from nodes.models.conditioning.unclip import noised_embedding
 
+    plain = unet_inputs(asked, facts)
     pooled = asked.options.get("pooled_output")
     wanted = int(facts.config["projection_class_embeddings_input_dim"]) - SIZES * len(sizes)
     if seen := asked.options.get(UNCLIP):
@@ -128,7 +129,7 @@ def with_sizes(asked: Asked, facts: Facts, sizes: list[float]) -> Inputs:
             f"conditioning {found}; encode the text with the CLIP of the same checkpoint"
         )
     return {
-        **unet_inputs(asked, facts),
+        **plain,
         "pooled": Input(pooled, Rule.EACH),
         "sizes": Input(torch.tensor([sizes], dtype=torch.float32), Rule.EACH),
     }

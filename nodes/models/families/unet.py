@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nodes.models.families.family import Facts, Net, Shapes
 from nodes.models.families.unet_layout import Layout, unet_layout
 from nodes.models.files.pieces import whole
+from nodes.models.latents.formats import LatentFormat
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from nodes.models.conditioning.inputs import Asked, Inputs
 
+GUIDED = "time_cond_proj_dim"
+"""In the config of UNets that are given the scale of guidance: how many numbers it becomes."""
 NETWORK = "diffusers.models.unets.unet_2d_condition:UNet2DConditionModel"
 DOWN, MID, INNER = "control.down.", "control.mid", "control.inner."
 """Names of residuals: added to what a level hands across, to the middle, and to a level itself."""
@@ -57,11 +61,17 @@ def call(module: Any, x: Tensor, timestep: Tensor, inputs: Mapping[str, Tensor])
         x,
         timestep,
         encoder_hidden_states=inputs["text"].to(x),
-        class_labels=inputs["label"].to(x) if "label" in inputs else None,
+        class_labels=_label(inputs["label"], x) if "label" in inputs else None,
+        timestep_cond=inputs["guidance"].to(x) if "guidance" in inputs else None,
         added_cond_kwargs=added,
         **_steered(inputs, x),
         return_dict=False,
     )[0]
+
+
+def _label(label: Tensor, x: Tensor) -> Tensor:
+    """A vector in the format of `x`, or numbers of a table, which stay integers."""
+    return label.to(x) if label.is_floating_point() else label.to(x.device)
 
 
 def _steered(inputs: Mapping[str, Tensor], x: Tensor) -> dict[str, Any]:
@@ -80,17 +90,53 @@ def _steered(inputs: Mapping[str, Tensor], x: Tensor) -> dict[str, Any]:
 
 
 def inputs(asked: Asked, facts: Facts) -> Inputs:
-    """The text, and for UNets with more channels than latents what goes beside these."""
-    from nodes.models.conditioning.inputs import Input, Rule
+    """The text, and for UNets with more channels than latents what goes beside these.
 
-    found = {"text": Input(asked.text, Rule.TEXT)}
+    UNets that were distilled with their guidance are given its scale, too.
+    """
+    from nodes.models.conditioning.inputs import Input, Rule
+    from nodes.models.sampling.sigma_space import Edm
+
+    found = {"text": Input(text(asked, facts), Rule.TEXT)}
+    if (width := facts.config.get(GUIDED)) is not None:
+        found["guidance"] = Input(_guidance(asked.guidance, int(width)), Rule.EACH)
     more = int(facts.config.get("in_channels", 4)) - facts.latent.channels
     editing, inpainting = extra_channels(facts.latent.channels)
     if more == inpainting:
         found["concat"] = Input(_inpainting(asked, facts), Rule.LIKE_X)
     elif more == editing:
-        found["concat"] = Input(_edited(asked, facts), Rule.LIKE_X)
+        # Of these models only CosXL Edit was trained on scaled latents beside the noisy ones.
+        scaled = isinstance(facts.space, Edm)
+        found["concat"] = Input(edited(asked, facts.latent if scaled else None), Rule.LIKE_X)
     return found
+
+
+def text(asked: Asked, facts: Facts) -> Tensor:
+    """The text, [1, tokens, width].
+
+    Raises:
+        ValueError: it is of another width than the network takes.
+    """
+    found = asked.text.shape[-1]
+    width = facts.config.get("cross_attention_dim", found)
+    if found != width:
+        raise ValueError(
+            f"the conditioning is {found} wide and this model, {facts.family}, takes {width}; "
+            "encode the text with the CLIP of the same checkpoint"
+        )
+    return asked.text
+
+
+def _guidance(scale: float, width: int) -> Tensor:
+    """The scale of guidance as sines, then cosines, [1, width].
+
+    Luo et al. 2023, https://arxiv.org/abs/2310.04378, section 4.2, whose scale is one less.
+    """
+    import torch
+
+    half = width // 2
+    angles = 1000 * (scale - 1) * torch.exp(-math.log(10000) * torch.arange(half) / (half - 1))
+    return torch.cat([angles.sin(), angles.cos()])[None]
 
 
 def _inpainting(asked: Asked, facts: Facts) -> Tensor:
@@ -104,15 +150,15 @@ def _inpainting(asked: Asked, facts: Facts) -> Tensor:
     picture: Tensor | None = asked.options.get("concat_latent_image")
     mask: Tensor | None = asked.options.get("concat_mask")
     if picture is not None:
-        picture = _fitted(facts.latent.enter(picture.float()), asked.x)
+        picture = fitted(facts.latent.enter(picture.float()), asked.x)
     elif asked.latents is not None:
-        picture = _fitted(asked.latents, asked.x)
+        picture = fitted(asked.latents, asked.x)
     else:
         picture = torch.zeros_like(asked.x)
     if mask is not None:
-        mask = _fitted(mask.float().reshape(-1, 1, *mask.shape[-2:]), asked.x).round()
+        mask = fitted(mask.float().reshape(-1, 1, *mask.shape[-2:]), asked.x).round()
     elif asked.mask is not None:
-        mask = _fitted(asked.mask, asked.x).round()
+        mask = fitted(asked.mask, asked.x).round()
     else:
         mask = torch.ones_like(asked.x[:, :1])
     count = max(len(picture), len(mask))
@@ -120,18 +166,18 @@ def _inpainting(asked: Asked, facts: Facts) -> Tensor:
     return torch.cat([_as_many(part, count) for part in parts], dim=1)
 
 
-def _edited(asked: Asked, facts: Facts) -> Tensor:
-    """The latents of the picture to edit (InstructPixToPixConditioning), none where it lacks."""
-    import torch
+def edited(asked: Asked, latent: LatentFormat | None = None) -> Tensor:
+    """The latents of the picture that is given beside the noisy ones, zeros where none is.
 
-    from nodes.models.sampling.sigma_space import Edm
+    They are as autoencoders give them, or with a `latent` format in the unit of the denoiser.
+    """
+    import torch
 
     picture: Tensor | None = asked.options.get("concat_latent_image")
     if picture is None:
         return torch.zeros_like(asked.x)
-    # Of these models only CosXL Edit was trained on scaled latents beside the noisy ones.
-    scaled = facts.latent.enter(picture.float()) if isinstance(facts.space, Edm) else picture
-    return _fitted(scaled, asked.x).to(asked.x)
+    scaled = picture if latent is None else latent.enter(picture.float())
+    return fitted(scaled, asked.x).to(asked.x)
 
 
 def _as_many(tensor: Tensor, count: int) -> Tensor:
@@ -140,7 +186,7 @@ def _as_many(tensor: Tensor, count: int) -> Tensor:
     return repeated(tensor, count)
 
 
-def _fitted(latents: Tensor, x: Tensor) -> Tensor:
+def fitted(latents: Tensor, x: Tensor) -> Tensor:
     """Latents at the size of `x`."""
     from torch.nn.functional import interpolate
 

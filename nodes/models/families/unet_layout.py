@@ -25,6 +25,7 @@ RESNET = {
 ENDS = {
     "time_embed.0": "time_embedding.linear_1",
     "time_embed.2": "time_embedding.linear_2",
+    "time_embed.cond_proj": "time_embedding.cond_proj",
     "input_blocks.0.0": "conv_in",
     "out.0": "conv_norm_out",
     "out.2": "conv_out",
@@ -32,14 +33,15 @@ ENDS = {
     "label_emb.0.2": "{label}.linear_2",
 }
 PLACE = re.compile(
-    r"((?:input|output)_blocks\.\d+\.\d+|middle_block\.\d+|time_embed\.\d|out\.\d|label_emb\.0\.\d)"
+    r"((?:input|output)_blocks\.\d+\.\d+|middle_block\.\d+|time_embed\.\w+|out\.\d|label_emb\.0\.\d)"
     r"\.(.+)"
 )
 TRANSFORMER = re.compile(r"transformer_blocks\.(\d+)\.")
 HEAD = 64  # width of an attention head, where projections are linear
 HEADS = 8  # number of heads, where they are convolutions
 SIZES = 256  # numbers that each of the sizes of SDXL becomes
-OTHERS = re.compile(r"(?:^|\.)(time_stack|time_mixer|temporal_|label_emb\.weight)")
+CLASSES = "class_embedding.weight"
+OTHERS = re.compile(r"(?:^|\.)(time_stack|time_mixer|temporal_)")
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Layout:
         context: width of the text that it is given.
         linear: whether its attentions project linearly, as from Stable Diffusion 2 on.
         label: width of the vector beside the text; None: there is none.
+        classes: how many numbers may stand in its place; None: none do.
         outer_attention: whether the level of most pixels has attention.
     """
 
@@ -62,6 +65,7 @@ class Layout:
     context: int
     linear: bool
     label: int | None
+    classes: int | None
     outer_attention: bool
 
 
@@ -80,7 +84,7 @@ class Level:
 
 def unet_layout(shapes: Shapes) -> Layout | None:
     """The layout of the UNet that has these weights, without a prefix; None: it is none known."""
-    names = _diffusers_names(shapes) if "conv_in.weight" in shapes else _original_names(shapes)
+    names = _own_names(shapes) if "conv_in.weight" in shapes else diffusers_names(shapes)
     if names is None or any(OTHERS.search(name) for name in names.values()):
         return None
     ours = {name: shapes[theirs] for name, theirs in names.items()}
@@ -90,11 +94,11 @@ def unet_layout(shapes: Shapes) -> Layout | None:
         return None
 
 
-def _diffusers_names(shapes: Shapes) -> dict[str, str] | None:
+def _own_names(shapes: Shapes) -> dict[str, str] | None:
     return {name: name for name in shapes} if "mid_block" in " ".join(shapes) else None
 
 
-def _original_names(shapes: Shapes) -> dict[str, str] | None:
+def diffusers_names(shapes: Shapes) -> dict[str, str] | None:
     """Names of diffusers for those of the original code; None where it is another network."""
     places: dict[str, list[str]] = {}
     for name in shapes:
@@ -109,6 +113,8 @@ def _original_names(shapes: Shapes) -> dict[str, str] | None:
     for ours, theirs in moved:
         for rest in places.get(theirs, ()):
             found[f"{ours}.{layer_name(rest)}"] = f"{theirs}.{rest}"
+    if "label_emb.weight" in shapes:
+        found[CLASSES] = "label_emb.weight"
     return found
 
 
@@ -185,11 +191,22 @@ def _layout(names: Mapping[str, str], shapes: Shapes) -> Layout:
         config |= {"addition_embed_type": "text_time", "addition_time_embed_dim": SIZES}
     elif label is not None:
         config |= {"class_embed_type": "projection"}
+    if CLASSES in shapes:
+        config["num_class_embeds"] = int(shapes[CLASSES][0])
+    if any(crossed := [_only_cross(shapes, n, level) for n, level in enumerate(down)]):
+        config["only_cross_attention"] = crossed
     if label is not None:
         config |= {"projection_class_embeddings_input_dim": label}
     if (known := shapes.get("time_embedding.cond_proj.weight")) is not None:
         config["time_cond_proj_dim"] = int(known[1])
-    return Layout(names, config, channels, context, linear, label, down[0].attends)
+    classes = config.get("num_class_embeds")
+    return Layout(names, config, channels, context, linear, label, classes, down[0].attends)
+
+
+def _only_cross(shapes: Shapes, number: int, level: Level) -> bool:
+    """Whether both attentions of a level of the input side are to the text."""
+    first = f"down_blocks.{number}.attentions.0.transformer_blocks.0.attn1.to_k.weight"
+    return level.attends and int(shapes[first][1]) != level.channels
 
 
 def _label(shapes: Shapes) -> int | None:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from nodes.models.families.unet_layout import layer_name
+
 Shapes: TypeAlias = Mapping[str, Sequence[int]]
 
 WORDS = {
@@ -24,8 +26,15 @@ WORDS = {
     "mid.attn_1.proj_out": "mid_block.attentions.0.to_out.0",
 }
 LEVEL = re.compile(r"(encoder\.down|decoder\.up)\.(\d)\.(block|downsample|upsample)\.(.+)")
+SHARED = ("latent_channels", "block_out_channels", "down_block_types", "layers_per_block")
+"""What both kinds of autoencoders have in their config."""
 PLACES = {"block": "resnets", "downsample": "downsamplers.0", "upsample": "upsamplers.0"}
 OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+
+
+TEMPORAL = "AutoencoderKLTemporalDecoder"
+"""Class, in the config, of autoencoders whose decoder looks at several frames of a video."""
+TIMED = re.compile(r"(decoder\.(?:mid_block|up_blocks\.\d)\.resnets\.\d\.)(.+)")
 
 
 def vae_layout(shapes: Shapes) -> tuple[dict[str, str], dict[str, Any]] | None:
@@ -39,11 +48,33 @@ def vae_layout(shapes: Shapes) -> tuple[dict[str, str], dict[str, Any]] | None:
     else:
         levels = 1 + max((int(m[2]) for m in map(LEVEL.fullmatch, shapes) if m), default=3)
         ours = {name: original_vae(name, levels) for name in shapes}
+        if any(".time_stack." in name for name in shapes):
+            ours = {name: _timed(plain) if plain else None for name, plain in ours.items()}
     names = {name: theirs for theirs, name in ours.items() if name is not None}
     known = {name: shapes[theirs] for name, theirs in names.items()}
     if "decoder.conv_in.weight" not in known or len(known["decoder.conv_in.weight"]) != 4:
         return None
-    return names, _config(known)
+    config = _config(known)
+    if any(".temporal_res_block." in name for name in known):
+        config = {key: value for key, value in config.items() if key in SHARED}
+        config["_class_name"] = TEMPORAL
+    return names, config
+
+
+def _timed(name: str) -> str:
+    """The name of a weight of a decoder, in a layer's part for each picture or in that for time.
+
+    ``decoder.mid_block.resnets.0.time_stack.in_layers.0.weight`` ->
+    ``decoder.mid_block.resnets.0.temporal_res_block.norm1.weight``
+    """
+    if (match := TIMED.fullmatch(name)) is None:
+        return name.replace("decoder.conv_out.time_mix_conv.", "decoder.time_conv_out.")
+    place, rest = match[1], match[2]
+    if rest == "mix_factor":
+        return f"{place}time_mixer.{rest}"
+    if rest.startswith("time_stack."):
+        return f"{place}temporal_res_block.{layer_name(rest.removeprefix('time_stack.'))}"
+    return f"{place}spatial_res_block.{rest}"
 
 
 def _config(shapes: Shapes) -> dict[str, Any]:

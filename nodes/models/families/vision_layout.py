@@ -39,6 +39,7 @@ OPEN_CLIP_LAYER = {
 }
 RESBLOCK = re.compile(r"transformer\.resblocks\.(\d+)\.(.+)\.(weight|bias)")
 FUSED = re.compile(r"transformer\.resblocks\.(\d+)\.attn\.in_proj_(weight|bias)")
+PARTS = re.compile(r"self_attn\.([qkv])_proj")
 PROJECTION = "visual_projection.weight"
 SIGNS = (
     ("vision_model." + PATCHES, ""),
@@ -128,6 +129,22 @@ def _pieces(shapes: Shapes) -> dict[str, tuple[Piece, ...]]:
         elif (ours := _renamed(plain)) is not None:
             found[ours] = (Piece(name),)
     return found
+
+
+def checkpoint_name(name: str) -> tuple[str, int]:
+    """The tensor of OpenCLIP that a weight of transformers' network is in, and which part of it."""
+    plain = name.removeprefix("vision_model.")
+    if plain == PROJECTION:
+        return "proj", 0
+    for theirs, ours in OPEN_CLIP.items():
+        if plain == ours:
+            return theirs, 0
+    _, _, layer, place = plain.split(".", 3)
+    place, _, end = place.rpartition(".")
+    if (part := PARTS.fullmatch(place)) is not None:
+        return f"transformer.resblocks.{layer}.attn.in_proj_{end}", "qkv".index(part[1])
+    theirs = next(theirs for theirs, ours in OPEN_CLIP_LAYER.items() if ours == place)
+    return f"transformer.resblocks.{layer}.{theirs}.{end}", 0
 
 
 def _renamed(name: str) -> str | None:

@@ -25,7 +25,7 @@ from nodes.models.families.family import (
 )
 from nodes.models.families.registry import FAMILIES, detected
 from nodes.models.families.sd2_unclip import STATISTICS
-from nodes.models.families.vae_layout import tiny_vae, vae_layout
+from nodes.models.families.vae_layout import TEMPORAL, tiny_vae, vae_layout
 from nodes.models.files.pieces import Part, Pieces, checked, placed, whole
 from nodes.models.files.tensor_files import (
     Header,
@@ -42,6 +42,7 @@ from nodes.models.text.tokenizers import PUBLISHED
 
 __all__ = ["TEXT_ENCODER", "UNET", "VAE", "Part"]
 
+UNETS = ("UNet2DConditionModel", "UNetSpatioTemporalConditionModel")
 TINY_CHANNELS = (4, 16)
 VAE_PREFIXES = ("first_stage_model.", "vae.", "")
 WIDTHS = {768: "clip_l", 1024: "clip_h", 1280: "clip_g"}
@@ -261,19 +262,20 @@ def _folder(path: Path) -> Checkpoint:
         raise ModelFileError(
             f"{path}: a folder without model_index.json; a diffusers model folder has one"
         )
-    config, header = _folder_part(path / "unet", UNET, "UNet2DConditionModel")
+    config, header = _folder_part(path / "unet", UNET, *UNETS)
     found = detected(header.shapes)
     if found is None:
         raise ModelFileError(model_complaint(header.path, header.shapes))
     family = found[0]
     unet = _folder_unet(path / "image_normalizer", config, header)
-    vae_config, vae_header = _folder_part(path / "vae", VAE, "AutoencoderKL")
+    vae_config, vae_header = _folder_part(path / "vae", VAE, "AutoencoderKL", TEMPORAL)
     layout = vae_layout(vae_header.shapes)
     names = {} if layout is None else layout[0]
     vae = Part(vae_header, whole(names), "", vae_config, VAE)
     latent = _folder_latent(path / "vae", vae, family.latent)
     denoiser = Denoiser(unet, family, _space(path / "scheduler"), latent)
-    return Checkpoint(denoiser, _folder_text(path, family.encoders), vae)
+    text = _folder_text(path, family.encoders) if family.encoders else _text({"": header}, ())
+    return Checkpoint(denoiser, text, vae)
 
 
 def _folder_unet(folder: Path, config: Mapping[str, Any], header: Header) -> Part:
@@ -321,7 +323,11 @@ def _folder_text(path: Path, encoders: Sequence[Encoder]) -> Text:
         left_out = encoder.name == "clip_h" and int(config.get("num_hidden_layers", 24)) == 23
         own.append(replace(encoder, pad=None, layer=-1 if left_out else encoder.layer))
     if not headers:
-        raise ModelFileError(f"{path}: holds no {encoders[0].folder}; get the folder again")
+        kind = _config(path / "model_index.json").get("_class_name")
+        raise ModelFileError(
+            f"{path}: holds no {encoders[0].folder}, which a folder of a {kind} may lack; "
+            "supported are those that draw by a text, and that have all of their parts"
+        )
     tokenizers = {encoder.name: path / encoder.tokenizer for encoder in own}
     missing = [encoder for encoder in encoders if encoder.name not in found]
     return _text_of(joined(headers), (*own, *missing), found, tokenizers)
@@ -335,10 +341,15 @@ def _folder_part(folder: Path, title: str, *networks: str) -> tuple[Mapping[str,
             f"{folder}: config.json says that the {title} is {_first_word(kinds)}; "
             f"supported is {networks[0]}"
         )
-    return config, read_header(_weights(folder))
+    return config, read_header(folder_weights(folder))
 
 
-def _weights(folder: Path) -> Path:
+def folder_weights(folder: Path) -> Path:
+    """The file with the weights of a network in a folder of its own.
+
+    Raises:
+        ModelFileError: there is none.
+    """
     names = [
         stem + ending
         for ending in (".safetensors", ".fp16.safetensors", ".bin")

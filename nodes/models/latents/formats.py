@@ -35,6 +35,7 @@ class LatentFormat:
         std: what each channel is divided by; empty: by 1.
         colors: what the denoiser's latents look like; None where that is not known.
         tiny: name of the tiny autoencoder that reads them.
+        own_blank: whether blank latents come from a node for this kind of model, at its size.
     """
 
     channels: int = 4
@@ -45,6 +46,7 @@ class LatentFormat:
     std: tuple[float, ...] = ()
     colors: Colors | None = field(default=None, repr=False)
     tiny: str | None = None
+    own_blank: bool = False
 
     def enter(self, latents: Tensor) -> Tensor:
         """Latents [B, C, ...] in the unit of the denoiser; all zeros, which hold nothing, stay."""

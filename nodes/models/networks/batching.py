@@ -32,7 +32,7 @@ class Batches:
     most: dict[torch.Size, int] = field(default_factory=dict[torch.Size, int])
 
     def evaluated(
-        self, evaluate: Callable[[slice], Tensor], count: int, shape: torch.Size
+        self, evaluate: Callable[[slice], Tensor], count: int, shape: torch.Size, together: int = 1
     ) -> Tensor:
         """What `evaluate` gives for all rows, some at a time; halved when memory is short.
 
@@ -42,19 +42,21 @@ class Batches:
             evaluate: gets which rows.
             count: how many rows there are.
             shape: of the latents of one.
+            together: so many, one after another, are always evaluated at once.
 
         Raises:
-            torch.OutOfMemoryError: there is not enough memory for one row.
+            torch.OutOfMemoryError: there is not enough memory for one row, or those of `together`.
         """
         found: list[Tensor] = []
         start = 0
         while start < count:
-            rows = slice(start, min(start + self.allowed(shape), count))
+            whole = self.allowed(shape) // together * together
+            rows = slice(start, min(start + max(whole, together), count))
             size = rows.stop - rows.start
             try:
                 found.append(self._measured(evaluate, rows, shape))
             except torch.OutOfMemoryError:
-                if size == 1:
+                if size <= together:
                     raise
                 self.most[shape] = size // 2
                 continue

@@ -10,7 +10,7 @@ from typing import Any
 
 from nodes.models.conditioning.photomaker import read_photomaker
 from nodes.models.conditioning.style import read_style_model
-from nodes.models.conditioning.vision import read_vision_encoder
+from nodes.models.conditioning.vision import read_vision_encoder, vision_encoder_in
 from nodes.models.families.control_layout import control_layout
 from nodes.models.families.detection import (
     denoiser_family,
@@ -39,7 +39,7 @@ from nodes.models.networks.torch_devices import TorchDevices
 from nodes.models.networks.unet import Model
 from nodes.models.sampling.sigma_space import Discrete
 from nodes.models.text.clip import Clip
-from nodes.models.vae.autoencoder import Vae
+from nodes.models.vae.video import vae_of
 
 KINDS = {
     "LoRA": ("up", "down"),
@@ -127,7 +127,9 @@ def _size(path: Path) -> int:
 
 def _folder(path: Path, headers: list[Header]) -> Inspected:
     found = read_checkpoint(path)
-    for part in (found.denoiser.part, found.text.part, found.vae):
+    seeing = vision_encoder_in(path)
+    more = [] if seeing is None else [seeing.part]
+    for part in (found.denoiser.part, found.text.part, found.vae, *more):
         headers.extend(part.header.members.values() or [part.header])
     return _checkpoint(path)
 
@@ -180,7 +182,9 @@ def _checkpoint(path: Path) -> Inspected:
     if there:
         networks[f"text encoder ({', '.join(there)})"] = clip
     if found.vae.pieces:
-        networks["VAE"] = Vae(found.vae)
+        networks["VAE"] = vae_of(found.vae)
+    if (seeing := vision_encoder_in(path)) is not None:
+        networks["vision encoder"] = seeing
     absent = [
         ENCODER_TITLES[e.name] for e in found.text.encoders if e.name not in found.text.part.config
     ]
@@ -194,7 +198,8 @@ def _sampling(model: Model) -> dict[str, Any]:
     predicts = space.prediction if isinstance(space, Discrete) else type(space).__name__
     extra = int(model.part.config.get("in_channels", 0)) - model.latent.channels
     uses = {5: "inpainting", 4: "editing of pictures"}
-    return {"predicts": predicts, **({"for": uses[extra]} if extra in uses else {})}
+    by_text = extra in uses and model.family.encoders
+    return {"predicts": predicts, **({"for": uses[extra]} if by_text else {})}
 
 
 def _text(header: Header) -> Inspected | None:
@@ -204,7 +209,7 @@ def _text(header: Header) -> Inspected | None:
 
 
 def _vae(header: Header) -> Inspected | None:
-    return Inspected("VAE", vae_family(header.shapes), {"VAE": Vae(read_vae(header.path))})
+    return Inspected("VAE", vae_family(header.shapes), {"VAE": vae_of(read_vae(header.path))})
 
 
 def _control(header: Header) -> Inspected | None:

@@ -7,17 +7,18 @@ same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial, reduce
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from nodes.models.families import original_names
+from nodes.models.conditioning.vision import PREFIXES as VISION_PREFIXES
+from nodes.models.conditioning.vision import VisionEncoder
+from nodes.models.families import original_names, vision_layout
 from nodes.models.families.clip_layout import checkpoint_name
 from nodes.models.families.family import TEXT_ENCODER, UNET, VAE
-from nodes.models.families.sd2_unclip import MEAN, STD
 from nodes.models.files.pieces import Part
 from nodes.models.files.tensor_files import ModelFileError
 from nodes.models.files.writing import Entry, entry
@@ -42,7 +43,8 @@ ARCHITECTURES = {
 """In the words of ModelSpec, by the width of the text."""
 
 SDXL = "SDXL"
-UNCLIP_MARKS = (MEAN, STD)
+PROJECTIONS = ("text_projection", "proj")
+"""Matrices that OpenCLIP holds transposed."""
 EDM_MARKS = ("edm_mean", "edm_std", "edm_vpred.sigma_max", "edm_vpred.sigma_min")
 
 
@@ -60,6 +62,9 @@ def entries(handle: Handle[Any], device: str, *, prefixed: bool) -> Iterator[Ent
     part = handle.part
     if isinstance(handle, Clip):
         yield from _text_entries(handle, device, prefixed)
+        return
+    if isinstance(handle, VisionEncoder):
+        yield from _vision_entries(handle, device)
         return
     if part.title not in PREFIXES:
         raise ModelFileError(
@@ -85,7 +90,7 @@ def _marks(model: Model) -> Iterator[Entry]:
     """Tensors that tell how a model was trained; of SDXL, as its sigma space now is."""
     space = model.space
     if model.family.name != SDXL:
-        yield from _kept(model, UNCLIP_MARKS)
+        yield from _kept(model, model.family.marks)
     elif isinstance(space, Discrete):
         if space.prediction == "v_prediction":
             yield entry("v_pred", torch.empty(0))
@@ -104,27 +109,49 @@ def _kept(model: Model, names: Sequence[str]) -> Iterator[Entry]:
 
 def _text_entries(handle: Clip, device: str, prefixed: bool) -> Iterator[Entry]:
     """The weights of text encoders, OpenCLIP's with queries, keys and values as one."""
-    part, file = handle.part, PatchedFile(handle)
     for encoder in handle.encoders:
         begin = f"{encoder.name}."
         prefix = encoder.prefixes[0] if prefixed or len(handle.encoders) > 1 else ""
-        tensors: dict[str, dict[int, str]] = {}
-        for name in part.pieces:
-            if name.startswith(begin):
-                theirs, place = checkpoint_name(name.removeprefix(begin), encoder.name)
-                tensors.setdefault(theirs, {})[place] = name
-        for theirs, parts in tensors.items():
-            dtype = handle.dtype_on(device)
-            weights = [_text_weight(part, file, parts[place], dtype) for place in sorted(parts)]
-            dtype = reduce(_common, [dtype for dtype, _ in weights])
-            values = [value for _, value in weights]
-            shape = part.shape(parts[0])
-            turned = theirs == "text_projection"
-            shape = shape[::-1] if turned else (len(parts) * shape[0], *shape[1:])
-            yield Entry(prefix + theirs, dtype, shape, partial(_together, values, turned))
+        names = {
+            name: checkpoint_name(name.removeprefix(begin), encoder.name)
+            for name in handle.part.pieces
+            if name.startswith(begin)
+        }
+        yield from _fused_entries(handle, device, prefix, names)
 
 
-def _text_weight(
+def _vision_entries(handle: VisionEncoder, device: str) -> Iterator[Entry]:
+    """The weights of a vision encoder of CLIP, as checkpoints have them, in OpenCLIP's names."""
+    part = handle.part
+    if handle.layout.kind != "clip" or not part.pieces:
+        raise ModelFileError(
+            f"{part.header.path}: holds no vision encoder of CLIP, and others are not saved in a "
+            "checkpoint; take a model's own, or CLIP-H"
+        )
+    names = {name: vision_layout.checkpoint_name(name) for name in part.pieces}
+    yield from _fused_entries(handle, device, f"{VISION_PREFIXES[0]}visual.", names)
+
+
+def _fused_entries(
+    handle: Handle[Any], device: str, prefix: str, names: Mapping[str, tuple[str, int]]
+) -> Iterator[Entry]:
+    """Weights of which several may be one tensor of the file; `names` has the part that each is."""
+    part, file = handle.part, PatchedFile(handle)
+    tensors: dict[str, dict[int, str]] = {}
+    for name, (theirs, place) in names.items():
+        tensors.setdefault(theirs, {})[place] = name
+    for theirs, parts in tensors.items():
+        dtype = handle.dtype_on(device)
+        weights = [_one_weight(part, file, parts[place], dtype) for place in sorted(parts)]
+        dtype = reduce(_common, [dtype for dtype, _ in weights])
+        values = [value for _, value in weights]
+        shape = part.shape(parts[0])
+        turned = theirs in PROJECTIONS
+        shape = shape[::-1] if turned else (len(parts) * shape[0], *shape[1:])
+        yield Entry(prefix + theirs, dtype, shape, partial(_together, values, turned))
+
+
+def _one_weight(
     part: Part, file: PatchedFile, name: str, computed: torch.dtype
 ) -> tuple[torch.dtype, Callable[[], Tensor]]:
     dtype = _written(part, name, file.original(name))

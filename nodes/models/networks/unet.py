@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from nodes.models.conditioning.inputs import Asked, Inputs
 from nodes.models.families.family import Facts, Family
+from nodes.models.families.unet import GUIDED
 from nodes.models.files.checkpoints import Denoiser
 from nodes.models.files.tensor_files import TensorFile
 from nodes.models.latents.formats import LatentFormat
@@ -89,7 +90,7 @@ class Model(Handle[nn.Module]):
     @property
     def facts(self) -> Facts:
         """What its family is told of it."""
-        return Facts(self.part.config, self.latent, self.space, self.mark)
+        return Facts(self.family.name, self.part.config, self.latent, self.space, self.mark)
 
     def mark(self, name: str) -> Tensor | None:
         """A tensor that lies beside the weights in the file, by its name; None: there is none."""
@@ -99,8 +100,15 @@ class Model(Handle[nn.Module]):
                 return TensorFile(header)[whole]
         return None
 
+    @property
+    def is_given_guidance(self) -> bool:
+        """Whether the network was distilled with its guidance, and is given the scale of it."""
+        return self.part.config.get(GUIDED) is not None
+
     def start(self, latents: Tensor) -> Tensor:
         """Latents to begin with: blank ones of any kind of model become this model's own."""
+        if self.latent.own_blank:
+            return latents
         return blank_for(latents, self.latent.channels, self.latent.factor)
 
     def inputs(self, asked: Asked) -> Inputs:
@@ -109,13 +117,6 @@ class Model(Handle[nn.Module]):
         Raises:
             ValueError: the conditioning is another kind of model's.
         """
-        width = self.part.config.get("cross_attention_dim", asked.text.shape[-1])
-        if asked.text.shape[-1] != width:
-            raise ValueError(
-                f"the conditioning is {asked.text.shape[-1]} wide and this model, "
-                f"{self.family.name}, takes {width}; "
-                "encode the text with the CLIP of the same checkpoint"
-            )
         return self.family.inputs(asked, self.facts)
 
     def load(self, device: str) -> Network[nn.Module]:

@@ -95,6 +95,7 @@ class PatchedUNet:
         *,
         added_cond_kwargs: Mapping[str, Tensor] | None = None,
         class_labels: Tensor | None = None,
+        timestep_cond: Tensor | None = None,
         down_block_additional_residuals: Sequence[Tensor] | None = None,
         mid_block_additional_residual: Tensor | None = None,
         down_intrablock_additional_residuals: Sequence[Tensor] | None = None,
@@ -102,8 +103,13 @@ class PatchedUNet:
     ) -> tuple[Tensor]:
         """The output for a batch [B, C, rows, columns], as the UNet's own, in a tuple."""
         unet = self.module
+        start = unet.get_time_embed(sample=sample, timestep=timestep)
         emb = self._embedding(
-            sample, timestep, encoder_hidden_states, added_cond_kwargs, class_labels
+            sample,
+            unet.time_embedding(start, timestep_cond),
+            encoder_hidden_states,
+            added_cond_kwargs,
+            class_labels,
         )
         text = unet.process_encoder_hidden_states(
             encoder_hidden_states=encoder_hidden_states, added_cond_kwargs=added_cond_kwargs
@@ -143,13 +149,12 @@ class PatchedUNet:
     def _embedding(
         self,
         sample: Tensor,
-        timestep: Tensor,
+        emb: Tensor,
         text: Tensor,
         added: Mapping[str, Tensor] | None,
         labels: Tensor | None,
     ) -> Tensor:
         unet = self.module
-        emb = unet.time_embedding(unet.get_time_embed(sample=sample, timestep=timestep), None)
         classes = unet.get_class_embed(sample=sample, class_labels=labels)
         if classes is not None:
             concat = unet.config.class_embeddings_concat

@@ -68,6 +68,7 @@ class Guider:
         mask: 1 where they change, [B, 1, ...]; None: everywhere.
         seed: of the sampling.
         memory: see `CfgInput`; another one for each sampling.
+        scale: of the guidance, for networks that are given it.
     """
 
     model: Model
@@ -79,6 +80,7 @@ class Guider:
     mask: Tensor | None = None
     seed: int = 0
     memory: Memory = field(default_factory=dict[object, Any], repr=False)
+    scale: float = 1.0
     _inputs: dict[tuple[int, torch.Size], Inputs] = field(
         default_factory=dict[tuple[int, torch.Size], Inputs], init=False, repr=False
     )
@@ -113,8 +115,8 @@ class Guider:
         """
         key = (id(cond), x.shape)
         if key not in self._inputs:
-            about = cond.text, cond.options, x, cond.negative
-            self._inputs[key] = self.model.inputs(Asked(*about, self.latents, self.mask, self.seed))
+            about = cond.text, cond.options, x, cond.negative, self.latents, self.mask, self.seed
+            self._inputs[key] = self.model.inputs(Asked(*about, self.scale))
         return self._inputs[key]
 
     def signatures(self, x: Tensor) -> frozenset[Hashable]:
@@ -201,11 +203,15 @@ class Guider:
 def cfg_guider(
     model: Model, positive: Conditioning, negative: Conditioning = (), scale: float = 1.0
 ) -> Guider:
-    """A positive and a negative conditioning: at a scale of 1 the latter is never evaluated."""
+    """A positive and a negative conditioning.
+
+    At a scale of 1 the latter is never evaluated, nor where the network is given the scale.
+    """
     guidance, cond = model.guidance, conds(positive)
     uncond = conds(shared_with(positive, negative), negative=True)
 
-    both = [cond] if scale == 1 and not guidance.needs_uncond else [uncond, cond]
+    alone = model.is_given_guidance or (scale == 1 and not guidance.needs_uncond)
+    both = [cond] if alone else [uncond, cond]
     others = [conds(conditioning) for conditioning in guidance.conditionings]
 
     def combine(given: Answered) -> Tensor:
@@ -214,7 +220,7 @@ def cfg_guider(
         about = given.x, given.sigma, answers[-1], answers[0], strength
         return guidance.combine(CfgInput(*about, given.extras, more, given.memory))
 
-    return Guider(model, [*both, *others], combine, uncond, cond)
+    return Guider(model, [*both, *others], combine, uncond, cond, scale=scale)
 
 
 def dual_cfg_guider(

@@ -273,6 +273,8 @@ def sigma_space(config: Mapping[str, Any]) -> SigmaSpace:
     ):
         low, high = config.get("sigma_min", 0.002), config.get("sigma_max", 80.0)
         return Edm(low, high, config.get("sigma_data", 0.5), prediction)
+    if config.get("timestep_type") == "continuous" and prediction == "v_prediction":
+        return Edm(config.get("sigma_min", 0.002), config.get("sigma_max", 80.0), 1.0, prediction)
     if prediction not in get_args(Prediction):
         raise ValueError(f"prediction_type {prediction!r} of the scheduler config is not supported")
     kept = torch.cumprod(1 - _betas(config), dim=0)

@@ -106,6 +106,11 @@ class Clip(Handle[nn.ModuleDict]):
         Raises:
             ModelFileError: one is missing in the file, or broken.
         """
+        if not self.encoders:
+            raise ModelFileError(
+                f"{self.part.header.path}: this kind of model is given a picture and no text; load "
+                "it with ImageOnlyCheckpointLoader, and encode the picture with what it gives"
+            )
         for encoder in self.encoders:
             if encoder.name not in self.part.config:
                 raise ModelFileError(self._missing(encoder))

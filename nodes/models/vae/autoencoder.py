@@ -69,6 +69,11 @@ class Autoencoder(ABC):
         """Where it works."""
         return "cpu"
 
+    @property
+    def looks_around(self) -> bool:
+        """Whether what it decodes depends on the rest of the batch."""
+        return False
+
     def room(self) -> int:
         """Bytes that the work may take."""
         return available(self.device)
@@ -130,6 +135,7 @@ class Autoencoder(ABC):
             in_tiles,
             need,
             rows * columns * step**2,
+            self.looks_around,
         )
         yield from work.filling(pictures.movedim(-1, 1), warn, tiles)
         if (bad := _without_nan(pictures, -1)) and latents[bad].isnan().any():

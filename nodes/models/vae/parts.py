@@ -34,6 +34,7 @@ class Parts:
         in_tiles: the network over some of it in tiles of a side and an overlap, in pixels.
         need: bytes that one of the batch takes.
         pixels: of one picture.
+        most: whether as many as fit are worked on at once, in tiles too: they count for each other.
     """
 
     device: str
@@ -43,13 +44,14 @@ class Parts:
     in_tiles: Callable[[Tensor, int, int], Walk[Tensor]]
     need: int
     pixels: int
+    most: bool = False
 
     def filling(self, result: Tensor, warn: Warn, tiles: tuple[int, int] | None) -> Walk[None]:
         """Put what the network makes into `result`; in `tiles` (side, overlap) if given."""
         count = 0 if tiles is not None else self._together()
         start = 0
         while start < len(result):
-            part = self.source[start : start + max(1, count)]
+            part = self.source[start : start + (count or self._in_a_tile(tiles))]
             yield start, len(result)
             made = self._attempt(part) if count else (yield from self._by_tiles(part, warn, tiles))
             if made is None:
@@ -62,8 +64,14 @@ class Parts:
         """How many of the batch are worked on at once: none where not even one fits."""
         if self.need > self.room:
             return 0
-        share = min(self.room, CPU_SHARE) if self.device == "cpu" else self.room
+        share = self.room if self.most or self.device != "cpu" else min(self.room, CPU_SHARE)
         return min(len(self.source), max(1, share // max(1, self.need)))
+
+    def _in_a_tile(self, tiles: tuple[int, int] | None) -> int:
+        """How many are worked on at once in tiles, of the smallest side where none is given."""
+        side = TILES[-1] if tiles is None else tiles[0]
+        need = max(1, self.need * min(side**2, self.pixels) // max(1, self.pixels))
+        return max(1, min(len(self.source), self.room // need)) if self.most else 1
 
     def _attempt(self, part: Tensor) -> Tensor | None:
         try:
@@ -74,7 +82,8 @@ class Parts:
     def _by_tiles(self, part: Tensor, warn: Warn, tiles: tuple[int, int] | None) -> Walk[Tensor]:
         """What the network makes of `part` tile by tile, of the largest that fit."""
         device, room = self.device, self.room
-        fitting = [s for s in TILES if self.need * s**2 <= room * self.pixels] or [TILES[-1]]
+        need = self.need * len(part)
+        fitting = [s for s in TILES if need * s**2 <= room * self.pixels] or [TILES[-1]]
         for side, overlap in [tiles] if tiles else [(side, OVERLAP) for side in fitting]:
             try:
                 made = yield from self.in_tiles(part, side, overlap)
