@@ -51,6 +51,25 @@ def test_a_cpu_evaluates_no_more_at_once_than_fills_it():
     assert asked == [9]
 
 
+def test_rows_that_belong_together_are_never_parted():
+    asked: list[tuple[int, int]] = []
+
+    def evaluate(rows: slice) -> Tensor:
+        asked.append((rows.start, rows.stop))
+        if rows.stop - rows.start > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return torch.zeros(rows.stop - rows.start, 1)
+
+    large = torch.Size([4, 128, 64])
+    assert len(Batches("cpu").evaluated(evaluate, 6, large, 3)) == 6
+    assert asked == [(0, 3), (3, 6)]
+    asked.clear()
+    assert len(Batches("cpu").evaluated(evaluate, 12, SHAPE, 3)) == 12
+    assert asked == [(0, 12), (0, 6), (0, 3), (3, 6), (6, 9), (9, 12)]
+    with pytest.raises(torch.OutOfMemoryError):
+        Batches("cpu").evaluated(evaluate, 8, SHAPE, 4)
+
+
 def test_many_rows_in_several_evaluations_are_answered_as_each_alone(tiny: Loaded):
     text, none = tiny.clip.encode("cat"), tiny.clip.encode("")
     guider = cfg_guider(tiny.model, text, none, 3.0)

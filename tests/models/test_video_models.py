@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from nodes.models.conditioning.vision import vision_encoder_of
 from nodes.models.families import original_names
 from nodes.models.files.checkpoints import read_checkpoint, read_denoiser, read_vae
 from nodes.models.files.tensor_files import ModelFileError
+from nodes.models.networks.inspecting import inspect
 from nodes.models.networks.saving import entries
 from nodes.models.networks.unet import Model
 from nodes.models.networks.unet_walk import UNetPatch
@@ -192,6 +194,24 @@ def test_videos_of_several_jobs_share_an_evaluation_and_keep_their_frames(path: 
         assert torch.allclose(found, answer([request])[0], atol=1e-5)
 
 
+def test_halves_give_nearly_the_same_video(path: Path):
+    model = Model.of(read_denoiser(path))
+    x = torch.randn(FRAMES, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    whole = asked(model.ready(), given(), x)
+    half = asked(replace(model, computes_in="bf16").ready(), given(), x)
+    assert torch.allclose(half, whole, atol=0.05 * float(whole.abs().max()))
+    assert not torch.equal(half, whole)
+
+
+def test_inspecting_names_the_family_and_the_vision_encoder(path: Path, folder: Path):
+    for place in (path, folder):
+        found = inspect(place)
+        assert (found["type"], found["family"]) == ("checkpoint", "Stable Video Diffusion")
+        assert found["networks"].keys() == {"UNet", "VAE", "vision encoder"}
+        assert found["details"] == {"predicts": "Edm"}
+        assert found["complaint"] is None
+
+
 def test_what_is_for_unets_of_pictures_is_refused(path: Path):
     model = Model.of(read_denoiser(path)).ready()
     x = torch.zeros(FRAMES, 4, 8, 8)
@@ -226,7 +246,9 @@ def test_frames_are_decoded_together(vae: Any, tmp_path: Path, quantized: bool):
     z = torch.randn(FRAMES, 4, 4, 5, generator=torch.Generator().manual_seed(3))
     expected = vae.decode(z, num_frames=FRAMES).sample
     assert torch.allclose(loaded.raw_pictures(z), expected, atol=1e-4, rtol=1e-4)
-    assert loaded.decode(z).shape == (FRAMES, 32, 40, 3)
+    whole = loaded.decode(z)
+    assert whole.shape == (FRAMES, 32, 40, 3)
+    assert torch.allclose(loaded.decode_tiled(z, 256), whole, atol=1e-4), "in tiles, too"
     picture = torch.rand(1, 3, 32, 40, generator=torch.Generator().manual_seed(4)) * 2 - 1
     moments = vae.encoder(picture)
     moments = vae.quant_conv(moments) if quantized else moments
