@@ -53,10 +53,10 @@ def encode_text(
     clip: Annotated[Clip, Tooltip("The text encoder of the checkpoint that will draw.")],
 ) -> Conditioning:
     """Turn a prompt into what guides the denoiser."""
-    return _encoded(run, clip, text)
+    return encoded_text(run, clip, text)
 
 
-def _encoded(run: Run, clip: Clip, text: str | Mapping[str, str]) -> Conditioning:
+def encoded_text(run: Run, clip: Clip, text: str | Mapping[str, str]) -> Conditioning:
     """A prompt, or one for each text encoder, with the embeddings that it names."""
 
     def path(name: str) -> Path | None:
@@ -109,7 +109,7 @@ def encode_text_sdxl(
             "checkpoint, or CLIPTextEncode for this one"
         )
     return _with(
-        _encoded(run, clip, {"clip_g": text_g, "clip_l": text_l}),
+        encoded_text(run, clip, {"clip_g": text_g, "clip_l": text_l}),
         width=width,
         height=height,
         crop_w=crop_w,
@@ -132,7 +132,7 @@ def encode_text_refiner(
     clip: Annotated[Clip, Tooltip("The text encoder of the SDXL refiner.")],
 ) -> Conditioning:
     """Turn a prompt, an aesthetic score and a size into what guides the refiner of SDXL."""
-    encoded = _encoded(run, clip, text)
+    encoded = encoded_text(run, clip, text)
     return _with(encoded, aesthetic_score=ascore, width=width, height=height)
 
 

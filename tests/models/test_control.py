@@ -83,13 +83,18 @@ def hint(seed: int = 7, height: int = 64, width: int = 64) -> Tensor:
 
 
 def by_diffusers(
-    tiny: Loaded, folder: Path, nets: list[tuple[Any, Tensor, float]], words: Tensor
+    tiny: Loaded,
+    folder: Path,
+    nets: list[tuple[Any, Tensor, float]],
+    words: Tensor,
+    steering: Tensor | None = None,
 ) -> Tensor:
-    """The denoised latents that diffusers' networks give."""
+    """The denoised latents that diffusers' networks give; `steering` is the text of the nets."""
     x = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
     sigma = torch.tensor([2.0, 2.0])
     given, timestep = tiny.model.space.network_input(x, sigma), tiny.model.space.timestep(sigma)
     words = words.expand(2, -1, -1)
+    told = words if steering is None else steering.expand(2, -1, -1)
     down: list[Tensor] = []
     middle = inner = None
     for net, picture, strength in nets:
@@ -97,7 +102,7 @@ def by_diffusers(
         if isinstance(net, T2IAdapter):
             inner = [part * strength for part in net(planes)]
             continue
-        made, mid = net(given, timestep, words, planes, strength, return_dict=False)
+        made, mid = net(given, timestep, told, planes, strength, return_dict=False)
         down = [*made] if not down else [a + b for a, b in zip(down, made, strict=True)]
         middle = mid if middle is None else middle + mid
     steered: dict[str, Any] = {"down_intrablock_additional_residuals": inner}

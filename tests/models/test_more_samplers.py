@@ -12,6 +12,7 @@ from torch import Tensor
 
 from nodes import samplers, sigmas
 from nodes.models.latents.latents import resized
+from nodes.models.sampling import trajectory
 from nodes.models.sampling.denoise import completed, denoise
 from nodes.models.sampling.guiders import cfg_guider
 from nodes.models.sampling.noise import StepNoise, initial_noise
@@ -128,3 +129,31 @@ def test_few_levels_stay_as_they_are():
     assert torch.equal(
         sigmas.extend_sigmas(sigmas=down, steps=1, end_at_sigma=0.0, spacing="sine"), down
     )
+
+
+CIFAR = (80.0, 10.9836, 3.8811, 1.584, 0.5666, 0.1698, 0.002)
+"""Six steps for CIFAR-10 with a coefficient of 1.15, as the authors of GITS publish them."""
+
+
+def test_gits_finds_the_levels_of_its_paper():
+    given = list(trajectory.places(0.002, 80.0))
+    found = trajectory.levels(6, 1.15, 0.002, 80.0, power=3.0, deviation=0.5, side=32)
+    assert found[:4] == pytest.approx(CIFAR[:4], rel=1e-4)
+
+    def place(level: float) -> int:
+        return min(range(len(given)), key=lambda n: abs(math.log(given[n] / level)))
+
+    assert all(abs(place(a) - place(b)) <= 2 for a, b in zip(found, CIFAR, strict=True))
+
+
+def test_gits_gives_falling_levels_of_stable_diffusion():
+    for steps in (2, 10, 20, 21, 100):
+        found = sigmas.gits_schedule(steps=steps)
+        assert (len(found), float(found[-1])) == (steps + 1, 0.0)
+        assert float(found[0]) == pytest.approx(14.614642)
+        assert (found[1:] < found[:-1]).all(), steps
+    ten = sigmas.gits_schedule(steps=10)
+    assert torch.equal(sigmas.gits_schedule(steps=10, denoise=0.3), ten[-4:])
+    assert len(sigmas.gits_schedule(steps=10, denoise=0.0)) == 0
+    middles = [float(sigmas.gits_schedule(coeff=c, steps=10)[5]) for c in (0.8, 1.0, 1.2, 1.5)]
+    assert middles == sorted(middles, reverse=True)

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 OPTION, SHARED = "control", "control_apply_to_uncond"
 """Names of options of a conditioning: its control, and whether the negative gets it too."""
 
-OWN = ("hint.", "strength.")
+TEXTS = {"cross_attn_controlnet": "control.text", "pooled_output_controlnet": "control.pooled"}
+"""Names of options of a conditioning: a text for its control nets in place of its own, and that
+text pooled; and of the inputs that they become."""
+
+OWN = ("hint.", "strength.", "control.")
 """How names of inputs begin that are for control nets alone."""
 
 
@@ -157,7 +161,8 @@ def active(cond: Cond, model: Model, sigma: Tensor) -> tuple[Control, ...]:
 
 
 def _check(net: SteeringNet, cond: Cond, model: Model) -> None:
-    width = cond.text.shape[-1]
+    text: Tensor = cond.options.get("cross_attn_controlnet", cond.text)
+    width = text.shape[-1]
     if net.layout.context not in (None, width):
         raise ValueError(
             f"the ControlNet {net.part.header.path.name} is for text {net.layout.context} wide, "
@@ -165,16 +170,27 @@ def _check(net: SteeringNet, cond: Cond, model: Model) -> None:
         )
 
 
-def control_inputs(controls: Sequence[Control], x: Tensor, factor: int) -> Inputs:
-    """Hints and strengths, "hint.n" and "strength.n", of what steers noisy latents.
+def _texts(options: Mapping[str, Any]) -> dict[str, Input]:
+    return {
+        TEXTS[name]: Input(text, Rule.EACH)
+        for name, text in options.items()
+        if name in TEXTS and text is not None
+    }
+
+
+def control_inputs(
+    controls: Sequence[Control], options: Mapping[str, Any], x: Tensor, factor: int
+) -> Inputs:
+    """Hints and strengths, "hint.n" and "strength.n", of what steers noisy latents, and its text.
 
     Args:
         controls: the first one first.
+        options: of the conditioning.
         x: [B, C, h, w].
         factor: pixels along one side of a cell of these latents.
     """
     height, width = (side * factor for side in x.shape[-2:])
-    found: dict[str, Input] = {}
+    found = _texts(options) if controls else {}
     for number, control in enumerate(controls):
         found[f"hint.{number}"] = Input(control.sized(len(x), height, width), Rule.EACH)
         found[f"strength.{number}"] = Input(torch.tensor([control.strength]), Rule.EACH)
@@ -192,9 +208,10 @@ def steered(
     """As `Model.denoised`, with what control nets add for the hints that `control_inputs` gave."""
     given, timestep = model.space.network_input(x, sigma), model.space.timestep(sigma).to(x.device)
     total: dict[str, Tensor] = {}
+    seen = {**inputs, **{n.split(".")[1]: inputs[n] for n in TEXTS.values() if n in inputs}}
     for number, control in enumerate(nets):
         hint, strength = inputs[f"hint.{number}"], inputs[f"strength.{number}"]
-        added = control.net.residuals(given, timestep, inputs, hint, control.kind)
+        added = control.net.residuals(given, timestep, seen, hint, control.kind)
         for name, residual in added.items():
             residual = residual * strength.to(residual).reshape(-1, 1, 1, 1)
             total[name] = residual + total[name] if name in total else residual

@@ -151,7 +151,7 @@ def _row(
     hooks: Hooks = region.cond.options.get(HOOKS, ())
     weights = denoiser_patches(hooks, model.part, model.space, level)
     controls = active(region.cond, model, request.sigma)
-    inputs = {**inputs, **control_inputs(controls, x, model.latent.factor)}
+    inputs = {**inputs, **control_inputs(controls, region.cond.options, x, model.latent.factor)}
     return _Row(id(region.cond), x, sigma, inputs, place, (*own, *more), controls, weights)
 
 
