@@ -158,3 +158,27 @@ def test_a_swap_reads_no_weight_again_while_there_is_memory(
     weights.apply([])
     assert torch.equal(module["x"].weight, weight.half().float())
     assert len(read) == reads
+
+
+def test_weights_whose_patches_stay_are_not_merged_again(tmp_path: Path, tiny: Loaded):
+    """A LoRA beside the weights comes and goes, as hooks do, while a merged one stays."""
+    name = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+    at = f"lora_unet_{name.replace('.', '_')}"
+    halves = {"lora_up": randn(32, 4), "lora_down": randn(4, 32, seed=2)}
+    tensors = {f"{at}.{half}.weight": tensor for half, tensor in halves.items()}
+    adapters = read_adapters(read_header(write_tensors(tmp_path / "l.safetensors", tensors)))
+    kept = with_lora(tiny.model, Lora(adapters, 0.5))
+    network = tiny.model.network
+    kept.bind(network)
+    weight: Any = network.module.get_parameter(f"{name}.weight")
+    version = weight._version
+    beside = kept.patched(Lora(adapters, 0.25, aside=True))
+    x = torch.randn(1, 3, 32)
+    layer: Any = network.module.get_submodule(name)
+    merged = layer(x)
+    assert not torch.allclose(beside.network.module.get_submodule(name)(x), merged, atol=1e-3)
+    kept.bind(network)
+    assert torch.equal(layer(x), merged)
+    assert weight._version == version
+    tiny.model.bind(network)
+    assert weight._version > version

@@ -62,6 +62,7 @@ class Network(Generic[ModuleT]):
         self.device = device
         self.dtype = dtype
         self.batches = Batches(device)
+        self.compiled: Callable[..., Any] | None = None
         file = TensorFile(part.header)
 
         def packed(name: str) -> Packed | None:
@@ -74,6 +75,13 @@ class Network(Generic[ModuleT]):
         self._weights = PatchedWeights(
             part, self.module, lambda name: part.weight(file, name), stored
         )
+
+    @property
+    def call(self) -> Callable[..., Any]:
+        """The module, or what is compiled of it: that knows no side branches."""
+        if self.compiled is None or self._weights.has_branches:
+            return self.module
+        return self.compiled
 
     def wear(self, patches: Sequence[Patch]) -> None:
         """Make the weights those of the file with exactly `patches` applied, in their order.

@@ -56,9 +56,15 @@ class PatchedWeights:
         self._stored = stored
         self._keys: tuple[str, ...] = ()
         self._changed: set[str] = set()
-        self._merged: set[str] = set()
+        self._merged: dict[str, tuple[str, ...] | None] = {}
+        self._sources: dict[int, str] = {}
         self._kept: dict[str, Tensor] = {}
         self._branches: list[RemovableHandle] = []
+
+    @property
+    def has_branches(self) -> bool:
+        """Whether patches are computed beside weights."""
+        return bool(self._branches)
 
     @torch.no_grad()
     def apply(self, patches: Sequence[Patch]) -> None:
@@ -73,10 +79,12 @@ class PatchedWeights:
         if wanted == self._keys:
             return
         changes: dict[str, list[Change]] = {}
+        self._sources.clear()
         for patch in patches:
             for name, change in patch.changes(self._part):
                 if name in self._names:
                     changes.setdefault(name, []).append(change)
+                    self._sources[id(change)] = patch.key
         touched = sorted(self._changed | changes.keys())
         try:
             self._rewrite(touched, changes)
@@ -87,7 +95,10 @@ class PatchedWeights:
         self._changed, self._keys = set(changes), wanted
 
     def _rewrite(self, names: Sequence[str], changes: Mapping[str, Sequence[Change]]) -> None:
-        """Make these weights as in the file, then changed; side branches are laid anew."""
+        """Make these weights as in the file, then changed; side branches are laid anew.
+
+        Weights with the same changes merged as before are left alone.
+        """
         for branch in self._branches:
             branch.remove()
         self._branches.clear()
@@ -98,13 +109,13 @@ class PatchedWeights:
             layer = self._module.get_submodule(place)
             weight: Tensor = getattr(layer, ending)
             merged, aside = _divided(changes.get(name, ()), layer, weight)
-            if weight.dtype in MERGED and (merged or name in self._merged):
-                self._merged.add(name)
+            keys = tuple(self._sources[id(change)] for change in merged)
+            if weight.dtype in MERGED and self._merged.get(name, ()) != keys:
+                self._merged[name] = None
                 original, more = self._kept_original(name, bool(merged), room)
                 room -= more
                 self._merge(weight, original.view(weight.shape), merged)
-                if not merged:
-                    self._merged.remove(name)
+                self._merged[name] = keys
             if aside:
                 self._branches.append(layer.register_forward_hook(SideBranch(layer, aside)))
 

@@ -18,6 +18,7 @@ from nodes.models.files.tensor_files import TensorFile
 from nodes.models.latents.formats import LatentFormat
 from nodes.models.latents.latents import blank_for
 from nodes.models.networks.building import built, channels_last, network_class
+from nodes.models.networks.compiled import CompiledNetwork
 from nodes.models.networks.network import Handle, Network
 from nodes.models.networks.packed_layers import multiply_packed
 from nodes.models.networks.precision import FAST, FORMATS, WEIGHT_DTYPES, compute_dtype
@@ -38,6 +39,7 @@ class Model(Handle[nn.Module]):
         guidance: how it is guided.
         unet_patches: what changes the evaluation of its UNet.
         caches: what answers in place of the network where little changes.
+        compiled: a backend of torch.compile for the network; "": it is not compiled.
         differential: whether masks tell when a place begins to change: how much so, 0..1.
         weight_dtype: one of `WEIGHT_DTYPES`. Weights that the file has in few bits stay so.
         computes_in: one of `FORMATS`, instead of what the service was started with and what the
@@ -49,6 +51,7 @@ class Model(Handle[nn.Module]):
     latent: LatentFormat
     guidance: Guidance = field(default=Guidance(), repr=False, kw_only=True)
     caches: tuple[StepCache, ...] = field(default=(), repr=False, kw_only=True)
+    compiled: str = field(default="", kw_only=True)
     differential: float = field(default=0.0, kw_only=True)
     unet_patches: tuple[UNetPatch, ...] = field(default=(), repr=False, kw_only=True)
     weight_dtype: str = field(default="default", kw_only=True)
@@ -63,7 +66,8 @@ class Model(Handle[nn.Module]):
     @property
     def base(self) -> str:
         """Whose weights it needs, and in which format."""
-        return f"{super().base}~{self.weight_dtype}~{self.computes_in}"
+        compiled = f"~{self.compiled}" if self.compiled else ""
+        return f"{super().base}~{self.weight_dtype}~{self.computes_in}{compiled}"
 
     @property
     def handles(self) -> list[Any]:
@@ -129,6 +133,8 @@ class Model(Handle[nn.Module]):
             channels_last(module)
         if self.weight_dtype.endswith(FAST):
             multiply_packed(module)
+        if self.compiled:
+            network.compiled = CompiledNetwork(module, self.compiled)
         return network
 
     @torch.no_grad()
@@ -154,7 +160,7 @@ class Model(Handle[nn.Module]):
         network = self.network
         given = {name: tensor.to(x.device) for name, tensor in inputs.items()}
         answer = self.family.call(
-            PatchedUNet(network.module, patches) if patches else network.module,
+            PatchedUNet(network.module, patches) if patches else network.call,
             self.space.network_input(x, sigma).to(network.dtype),
             self.space.timestep(sigma).to(x.device),
             given,
