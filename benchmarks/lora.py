@@ -15,7 +15,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 
 from benchmarks.tables import Measures
-from nodes.models.files.checkpoints import UNET, Part
+from nodes.models.files.checkpoints import UNET, NetworkSource
 from nodes.models.files.tensor_files import Header
 from nodes.models.networks.changes import Change, LowRank
 from nodes.models.networks.patching import PatchedWeights
@@ -30,7 +30,7 @@ class Random:
     key: str
     pairs: dict[str, tuple[Tensor, Tensor]]
 
-    def changes(self, part: Part) -> Iterator[tuple[str, Change]]:
+    def changes(self, source: NetworkSource) -> Iterator[tuple[str, Change]]:
         """As a LoRA's."""
         for name, (up, down) in self.pairs.items():
             yield name, Change(LowRank(up, down, 0.5), self.key)
@@ -47,8 +47,8 @@ def main() -> None:
             layer.weight = nn.Parameter(torch.zeros(weight.shape), requires_grad=False)
             originals[name] = torch.randn(weight.shape).half()
     weights = {name: module.get_parameter(name) for name in originals}
-    part = Part(Header(Path("random"), {}, {}, ""), {}, "", {}, UNET)
-    patched = PatchedWeights(part, module, originals.__getitem__)
+    source = NetworkSource(Header(Path("random"), {}, {}, ""), {}, "", {}, UNET)
+    patched = PatchedWeights(source, module, originals.__getitem__)
     pairs = {
         name: (torch.randn(len(weight), RANK), torch.randn(RANK, weight.shape[1]))
         for name, weight in originals.items()

@@ -9,12 +9,12 @@ import torch
 
 from benchmarks.tables import Measures
 from nodes.models.files.checkpoints import read_checkpoint
-from nodes.models.networks.unet import Model
+from nodes.models.networks.denoiser import Denoiser
 from nodes.models.sampling.denoise import denoise
-from nodes.models.sampling.evaluation import answer
+from nodes.models.sampling.evaluation import evaluate
 from nodes.models.sampling.guiders import cfg_guider
 from nodes.models.sampling.schedules import sigmas
-from nodes.models.text.clip import Clip
+from nodes.models.text.text_encoder import TextEncoder
 from nodes.models.vae.autoencoder import Vae
 
 RUNS = 5
@@ -27,8 +27,8 @@ def main() -> None:
     with as_file(files("nodes.models") / "demo") as folder:
         found = read_checkpoint(folder)
         began = time.perf_counter()
-        model = Model.of(found.denoiser).ready()
-        clip, vae = Clip.of(found.text).ready(), Vae(found.vae).ready()
+        model = Denoiser.of(found.denoiser).ready()
+        clip, vae = TextEncoder.of(found.text_encoder).ready(), Vae(found.vae).ready()
         measures.add("import and load", [time.perf_counter() - began], "s")
     for steps in (4, 12, 20):
         seconds: list[float] = []
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 @torch.inference_mode()
-def draw(model: Model, clip: Clip, vae: Vae, steps: int, seed: int) -> torch.Tensor:
+def draw(model: Denoiser, clip: TextEncoder, vae: Vae, steps: int, seed: int) -> torch.Tensor:
     """One picture, float32 [1, SIDE, SIDE, 3]."""
     asked = cfg_guider(model, clip.encode("red apple"), clip.encode(""), CFG)
     latents = torch.zeros(1, 4, SIDE // 8, SIDE // 8)
@@ -58,7 +58,7 @@ def draw(model: Model, clip: Clip, vae: Vae, steps: int, seed: int) -> torch.Ten
             request = next(requests) if denoised is None else requests.send(denoised)
         except StopIteration as end:
             return vae.decode(end.value.latents)
-        denoised = answer([request])[0]
+        denoised = evaluate([request])[0]
 
 
 if __name__ == "__main__":

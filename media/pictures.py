@@ -70,7 +70,7 @@ OTHERS: tuple[tuple[str, bytes], ...] = (
     ("a JPEG XL file", b"\0\0\0\x0cJXL "),
     ("a JPEG 2000 file", b"\0\0\0\x0cjP  "),
     ("a ZIP archive", b"PK\3\4"),
-    ("a WebM or Matroska film", b"\x1a\x45\xdf\xa3"),
+    ("a WebM or Matroska video", b"\x1a\x45\xdf\xa3"),
     ("a gzip archive", b"\x1f\x8b"),
 )
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
@@ -364,7 +364,7 @@ def _in_a_container(data: bytes) -> str | None:
     if brands & {b"avif", b"avis"}:
         return "AVIF"
     if not brands & {*HEIC_BRANDS}:
-        raise BadPicture("it is an MP4 or QuickTime film; Load Video reads those")
+        raise BadPicture("it is an MP4 or QuickTime video; Load Video reads those")
     if find_spec("pi_heif") is None:
         raise BadPicture(
             "it is a HEIC picture, which needs a library of its own: pip install "

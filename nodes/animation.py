@@ -9,7 +9,7 @@ from nodes.metadata import made_by
 from nodes.sockets import Image
 from nodes.widgets import Prefix
 
-Rate = Annotated[float, Range(0.01, 1000.0, 0.01), Tooltip("Pictures for each second.")]
+Rate = Annotated[float, Range(0.01, 1000.0, 0.01), Tooltip("Frames per second.")]
 
 
 @node("SaveAnimatedWEBP", category="image/animation")

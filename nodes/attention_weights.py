@@ -43,6 +43,6 @@ def scale_temporal_attention(
     from nodes.models.networks.scaled_weights import attention_outputs
 
     patch = attention_outputs((self_structural, cross_structural), (self_temporal, cross_temporal))
-    if not any(True for _ in patch.changes(model.part)):
+    if not any(True for _ in patch.changes(model.source)):
         return model
     return replace(model, patches=(*model.patches, patch))

@@ -1,4 +1,4 @@
-"""Sound in files."""
+"""Nodes that read, save and play audio."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Annotated
 
 from engine import Artifact, Choice, File, Files, FolderKind, Option, Run, Tooltip, Upload, node
 from nodes.sockets import Audio
-from nodes.video import FILMS
+from nodes.video import VIDEOS
 from nodes.widgets import Prefix
 
-SOUNDS = (
+AUDIO_FILES = (
     ".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc", ".au", ".caf",
     ".rf64", ".w64", ".mp2", ".m4a", ".weba", ".mka",
 )  # fmt: skip
@@ -18,12 +18,12 @@ SOUNDS = (
 Mp3Quality = Annotated[
     str,
     Choice(("V0", "128k", "320k")),
-    Tooltip("V0 varies with the sound; the others are bits for each second."),
+    Tooltip("V0 is a variable bit rate; the others are bits per second."),
 ]
 OpusQuality = Annotated[
     str,
     Choice(("64k", "96k", "128k", "192k", "320k")),
-    Tooltip("Bits for each second; 128k is hard to tell from the original."),
+    Tooltip("Bits per second; 128k sounds almost like the original."),
 ]
 
 
@@ -33,17 +33,17 @@ def load_audio(
     *,
     audio: Annotated[
         str,
-        Choice(Files("input", suffixes=(*SOUNDS, *FILMS))),
+        Choice(Files("input", suffixes=(*AUDIO_FILES, *VIDEOS))),
         Upload("audio"),
         Tooltip("A file of the input folder; drop one here, or record it."),
     ],
 ) -> Audio:
-    """Read a sound of the input folder, also that of a film."""
+    """Read a sound of the input folder, also that of a video."""
     from nodes.models.audio.waveforms import decode
-    from nodes.models.video import is_film, sound
+    from nodes.models.video import is_video, read_audio
 
     data = run.input_path(audio).read_bytes()
-    return sound(data, audio, run.warn) if is_film(data) else decode(data, audio, run.warn)
+    return read_audio(data, audio, run.warn) if is_video(data) else decode(data, audio, run.warn)
 
 
 @node("SaveAudio", category="audio", display_name="Save Audio (FLAC)")
@@ -117,7 +117,7 @@ def save_wav(run: Run, *, audio: Audio, filename_prefix: Prefix = "audio/ComfyUI
 
 @node("PreviewAudio", category="audio", display_name="Preview Audio")
 def preview_audio(run: Run, *, audio: Audio) -> Artifact:
-    """Hear sound without keeping it."""
+    """Play sound without keeping it."""
     return Artifact(audio=_saved(run, audio, "ComfyUI_temp", "flac", folder="temp"))
 
 

@@ -1,4 +1,4 @@
-"""Nodes that part, join and repeat batches of pictures and of latents."""
+"""Nodes that split, join and repeat batches of pictures and of latents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A camera that goes round a thing, told in numbers and in words."""
+"""A camera that orbits an object: its angles as numbers and as words of a prompt."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DISTANCES = ((2, "wide shot"), (6, "medium shot"))
 
 
 class Composed(NamedTuple):
-    """Where a camera is, and how one says that."""
+    """Position of a camera, and words for it."""
 
     camera_info: Camera
     prompt: str
@@ -35,16 +35,18 @@ class Composed(NamedTuple):
 def camera_angle(
     *,
     horizontal_angle: Annotated[
-        int, Range(0, 360, 1), Tooltip("In degrees round the thing; 0 is its front, 90 its right.")
+        int,
+        Range(0, 360, 1),
+        Tooltip("Azimuth in degrees; 0 is the front of the object, 90 its right."),
     ] = 0,
     vertical_angle: Annotated[
-        int, Range(-30, 60, 1), Tooltip("In degrees; above 0 it looks down.")
+        int, Range(-30, 60, 1), Tooltip("Elevation in degrees; above 0 the camera looks down.")
     ] = 0,
     zoom: Annotated[float, Range(0.0, 10.0, 0.1), Tooltip("0 is far away, 10 near.")] = 5.0,
     image: Image | None = None,
     view: Annotated[str, Tooltip("For the editor alone.")] | None = "",
 ) -> Composed:
-    """A camera about a thing, and the words for a prompt; the picture is for the editor alone."""
+    """A camera around an object, and words for a prompt; the picture is for the editor alone."""
     turn, rise = math.radians(horizontal_angle), math.radians(vertical_angle)
     distance = FARTHEST - NEARER * zoom / 10
     way = (

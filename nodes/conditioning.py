@@ -52,7 +52,7 @@ def encode_text(
     ],
     clip: Annotated[Clip, Tooltip("The text encoder of the checkpoint that will draw.")],
 ) -> Conditioning:
-    """Turn a prompt into what guides the denoiser."""
+    """Encode a prompt as a conditioning, which guides the denoiser."""
     return encoded_text(run, clip, text)
 
 
@@ -84,10 +84,12 @@ def encode_text_sdxl(
     run: Run,
     *,
     clip: Annotated[Clip, Tooltip("The text encoders of an SDXL checkpoint.")],
-    width: Annotated[SizeInPixels, Tooltip("Of the picture that the model is to think of.")] = 1024,
+    width: Annotated[
+        SizeInPixels, Tooltip("Original size: that of the training picture to imitate.")
+    ] = 1024,
     height: SizeInPixels = 1024,
-    crop_w: Annotated[SizeInPixels, Tooltip("How far it was cut at the left; 0 for whole.")] = 0,
-    crop_h: Annotated[SizeInPixels, Tooltip("How far it was cut at the top.")] = 0,
+    crop_w: Annotated[SizeInPixels, Tooltip("Crop of that picture at the left; 0: none.")] = 0,
+    crop_h: Annotated[SizeInPixels, Tooltip("Crop of that picture at the top; 0: none.")] = 0,
     target_width: Annotated[SizeInPixels, Tooltip("Of the picture that is drawn.")] = 1024,
     target_height: SizeInPixels = 1024,
     text_g: Annotated[
@@ -97,7 +99,7 @@ def encode_text_sdxl(
         Prompt, Mentions(EMBEDDINGS, "(?i)embedding:"), Tooltip("The prompt for CLIP-L.")
     ],
 ) -> Conditioning:
-    """Turn two prompts and the sizes of a picture into what guides SDXL.
+    """Encode two prompts and the sizes of a picture as a conditioning for SDXL.
 
     Raises:
         ValueError: the CLIP is not SDXL's.
@@ -124,14 +126,16 @@ def encode_text_refiner(
     run: Run,
     *,
     ascore: Annotated[
-        float, Range(0.0, 1000.0, 0.01), Tooltip("How beautiful: 6 for what is wanted, 2.5 not.")
+        float,
+        Range(0.0, 1000.0, 0.01),
+        Tooltip("Aesthetic score: about 6 for the positive prompt, 2.5 for the negative."),
     ] = 6.0,
     width: SizeInPixels = 1024,
     height: SizeInPixels = 1024,
     text: Annotated[Prompt, Mentions(EMBEDDINGS, "(?i)embedding:"), Tooltip("The prompt.")],
     clip: Annotated[Clip, Tooltip("The text encoder of the SDXL refiner.")],
 ) -> Conditioning:
-    """Turn a prompt, an aesthetic score and a size into what guides the refiner of SDXL."""
+    """Encode a prompt, an aesthetic score and a size as a conditioning for the SDXL refiner."""
     encoded = encoded_text(run, clip, text)
     return _with(encoded, aesthetic_score=ascore, width=width, height=height)
 
@@ -144,19 +148,19 @@ def set_last_layer(
         int, Range(-24, -1, 1), Tooltip("-1 is the last layer, -2 the one before it.")
     ] = -1,
 ) -> Clip:
-    """Take the text's encoding before the encoder's end ("clip skip")."""
+    """Take the text encoding from an earlier layer of the encoder ("clip skip")."""
     return clip.at_layer(stop_at_clip_layer)
 
 
 @node("ConditioningCombine", category="conditioning", display_name="Conditioning (Combine)")
 def combine(*, conditioning_1: First, conditioning_2: Second) -> Conditioning:
-    """Both, each answered for itself and mixed where they overlap."""
+    """Two conditionings, each evaluated alone and averaged where they overlap."""
     return [*conditioning_1, *conditioning_2]
 
 
 @node("ConditioningConcat", category="conditioning", display_name="Conditioning (Concat)")
 def concat(*, conditioning_to: First, conditioning_from: Second) -> Conditioning:
-    """One text behind the other, as if they were written in one prompt."""
+    """Tokens of the second after those of the first, as if both were one prompt."""
     from nodes.models.conditioning import conditionings
 
     return conditionings.concat(conditioning_to, conditioning_from)
@@ -171,7 +175,7 @@ def average(
         Share, Tooltip("How much of the first; the rest is the second.")
     ] = 1.0,
 ) -> Conditioning:
-    """Something between two texts."""
+    """Weighted average of two conditionings."""
     from nodes.models.conditioning import conditionings
 
     return conditionings.average(conditioning_to, conditioning_from, conditioning_to_strength)
@@ -179,7 +183,7 @@ def average(
 
 @node("ConditioningZeroOut", category="advanced/conditioning")
 def zero_out(*, conditioning: Conditioning) -> Conditioning:
-    """No text at all, not even an empty one."""
+    """A conditioning of zeros: no text at all, not even an empty one."""
     from nodes.models.conditioning import conditionings
 
     return conditionings.zero_out(conditioning)
@@ -195,7 +199,7 @@ def set_area(
     y: LatentTop = 0,
     strength: Strength = 1.0,
 ) -> Conditioning:
-    """A text for a rectangle of the picture."""
+    """A conditioning for a rectangle of the picture."""
     area = (height // 8, width // 8, y // 8, x // 8)
     return _with(conditioning, area=area, strength=strength, set_area_to_bounds=False)
 
@@ -214,7 +218,7 @@ def set_area_percentage(
     y: Annotated[Share, Tooltip("Of the top edge: 0 is the top, 1 the bottom.")] = 0,
     strength: Strength = 1.0,
 ) -> Conditioning:
-    """A text for a rectangle of the picture, in parts of its sides."""
+    """A conditioning for a rectangle of the picture, in fractions of its sides."""
     area = ("percentage", height, width, y, x)
     return _with(conditioning, area=area, strength=strength, set_area_to_bounds=False)
 
@@ -231,14 +235,14 @@ def set_area_percentage_video(
     z: Annotated[Share, Tooltip("Of the beginning: 0 is the beginning, 1 the end.")] = 0,
     strength: Strength = 1.0,
 ) -> Conditioning:
-    """A text for a box of a video, in parts of its sides and its time."""
+    """A conditioning for a box of a video, in fractions of its sides and duration."""
     area = ("percentage", temporal, height, width, z, y, x)
     return _with(conditioning, area=area, strength=strength, set_area_to_bounds=False)
 
 
 @node("ConditioningSetAreaStrength", category="conditioning")
 def set_area_strength(*, conditioning: Conditioning, strength: Strength = 1.0) -> Conditioning:
-    """How much a text counts against others that overlap."""
+    """Weight of a conditioning against others that overlap."""
     return _with(conditioning, strength=strength)
 
 
@@ -251,10 +255,10 @@ def set_mask(
     set_cond_area: Annotated[
         str,
         Choice(("default", "mask bounds")),
-        Tooltip("mask bounds: only the rectangle about the mask is drawn for this text."),
+        Tooltip("mask bounds: only the rectangle around the mask is evaluated for this text."),
     ],
 ) -> Conditioning:
-    """A text for a part of the picture."""
+    """A conditioning for the part of the picture that a mask covers."""
     return _with(
         conditioning,
         mask=mask.reshape(-1, *mask.shape[-2:]),
@@ -270,7 +274,7 @@ def set_span(
     start: Annotated[Percent, Tooltip("Of the sampling; 0 is pure noise.")] = 0.0,
     end: Annotated[Percent, Tooltip("Of the sampling; 1 is the picture.")] = 1.0,
 ) -> Conditioning:
-    """A text for a part of the sampling."""
+    """A conditioning for a part of the sampling."""
     return _with(conditioning, start_percent=start, end_percent=end)
 
 
@@ -282,13 +286,13 @@ def flux_guidance(
         float, Range(0.0, 100.0, 0.1), Tooltip("How strongly the text is followed.")
     ] = 3.5,
 ) -> Conditioning:
-    """How strongly a model that was distilled for it follows the text."""
+    """Guidance strength for models that were distilled for it (FLUX)."""
     return _with(conditioning, guidance=guidance)
 
 
 @node("FluxDisableGuidance", category="advanced/conditioning/flux")
 def flux_without_guidance(*, conditioning: Conditioning) -> Conditioning:
-    """No guidance for a model that was distilled for it."""
+    """No guidance value, for models that were distilled for one."""
     return _with(conditioning, guidance=None)
 
 
@@ -296,9 +300,9 @@ def flux_without_guidance(*, conditioning: Conditioning) -> Conditioning:
 def reference_latent(
     *,
     conditioning: Conditioning,
-    latent: Annotated[Latent | None, Tooltip("The picture to look at.")] = None,
+    latent: Annotated[Latent | None, Tooltip("Latents of the reference picture.")] = None,
 ) -> Conditioning:
-    """A picture that an editing model looks at, beside those it has already."""
+    """Add a reference picture for an editing model; several may follow one another."""
     if latent is None:
         return conditioning
     return [
@@ -313,10 +317,10 @@ def reference_method(
     *,
     conditioning: Conditioning,
     reference_latents_method: Annotated[
-        str, Choice(REFERENCE_METHODS), Tooltip("How several pictures are told apart.")
+        str, Choice(REFERENCE_METHODS), Tooltip("How several pictures get positions of their own.")
     ],
 ) -> Conditioning:
-    """Where an editing model sees the pictures that it looks at."""
+    """How the positions of reference pictures are encoded for an editing model."""
     return _with(conditioning, reference_latents_method=reference_latents_method)
 
 
@@ -326,7 +330,7 @@ def stage_b(
     conditioning: Conditioning,
     stage_c: Annotated[Latent, Tooltip("What the first stage made.")],
 ) -> Conditioning:
-    """A text, and what the first stage of Stable Cascade made of it, for the second."""
+    """A conditioning with the latents of Stable Cascade's first stage, for its second."""
     return _with(conditioning, stable_cascade_prior=stage_c["samples"])
 
 
@@ -338,14 +342,14 @@ def load_conditioning(
         str, Choice(Files("embeddings")), Tooltip("A file in models/embeddings.")
     ],
 ) -> Conditioning:
-    """Read a text's encoding that was saved, from models/embeddings."""
+    """Read a conditioning that was saved, from models/embeddings."""
     from nodes.models.conditioning.conditionings import read
 
     return read(run.model_path("embeddings", conditioning_name))
 
 
 class Pair(NamedTuple):
-    """What is wanted, and what is not."""
+    """The positive and the negative conditioning."""
 
     positive: Conditioning
     negative: Conditioning
@@ -356,11 +360,9 @@ def frame_rate(
     *,
     positive: Positive,
     negative: Negative,
-    frame_rate: Annotated[
-        float, Range(0.0, 1000.0, 0.01), Tooltip("Frames for each second.")
-    ] = 25.0,
+    frame_rate: Annotated[float, Range(0.0, 1000.0, 0.01), Tooltip("Frames per second.")] = 25.0,
 ) -> Pair:
-    """Texts for a video of so many frames for each second."""
+    """Conditionings for a video with a frame rate."""
     return Pair(_with(positive, frame_rate=frame_rate), _with(negative, frame_rate=frame_rate))
 
 
@@ -376,10 +378,10 @@ def reference_images(
     images: Annotated[
         dict[str, Image],
         Slots(tuple(f"image_{n}" for n in range(1, 11))),
-        Tooltip("The pictures to look at, ten at most."),
+        Tooltip("The reference pictures, ten at most."),
     ],
 ) -> Pair:
-    """Pictures that HiDream-O1, which works on pixels, looks at."""
+    """Reference pictures for HiDream-O1, which works on pixels."""
     seen = [*images.values()]
     return Pair(_with(positive, reference_latents=seen), _with(negative, reference_latents=seen))
 

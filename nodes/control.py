@@ -59,7 +59,7 @@ def load_difference(
     from nodes.models.networks.control_net import read_control_net
 
     path = run.model_path("controlnet", control_net_name)
-    return ControlNet(read_control_net(path, model.part))
+    return ControlNet(read_control_net(path, model.source))
 
 
 @node(

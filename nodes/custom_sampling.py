@@ -65,7 +65,7 @@ def dual_cfg_guider(
 
 @node("AddNoise", category="_for_testing/custom_sampling/noise", on=GPU | CPU, experimental=True)
 def add_noise(*, model: Model, noise: Noise, sigmas: Sigmas, latent_image: Latent) -> Latent:
-    """Latents with as much noise on as lies between the first level and the last."""
+    """Latents with noise added, scaled by the first sigma minus the last."""
     from nodes.models.sampling.denoise import noised
 
     if len(sigmas) == 0:

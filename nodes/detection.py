@@ -1,4 +1,4 @@
-"""Nodes about things that were found in pictures, and about what pictures measure."""
+"""Detected boxes in pictures, and maps of what pictures measure (Marigold)."""
 
 from __future__ import annotations
 

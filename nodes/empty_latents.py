@@ -1,4 +1,4 @@
-"""Blank latents for the samplers of many kinds of models: pictures, videos, music, shapes."""
+"""Empty latents for many kinds of models: pictures, videos, music, shapes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def stable_diffusion(
 
 @node("EmptySD3LatentImage", category="latent/sd3")
 def sd3(*, width: Side16 = 1024, height: Side16 = 1024, batch_size: BatchSize = 1) -> Latent:
-    """Pictures of SD3, Flux and their kin."""
+    """Pictures of SD3, FLUX and related models."""
     return _blank(batch_size, 16, height // 8, width // 8)
 
 

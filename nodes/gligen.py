@@ -1,4 +1,4 @@
-"""Nodes that say where in a picture something stands (GLIGEN)."""
+"""GLIGEN: boxes of the picture, each with a text."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def place_text(
     conditioning_to: Conditioning,
     clip: Annotated[Clip, Tooltip("The text encoder of the checkpoint that will draw.")],
     gligen_textbox_model: Grounding,
-    text: Annotated[Prompt, Tooltip("What stands in the box.")],
+    text: Annotated[Prompt, Tooltip("The text for the box.")],
     width: Annotated[Side, Tooltip("Of the box, in pixels.")] = 64,
     height: Annotated[Side, Tooltip("Of the box, in pixels.")] = 64,
     x: Annotated[Start, Tooltip("From the left, in pixels.")] = 0,
     y: Annotated[Start, Tooltip("From the top, in pixels.")] = 0,
 ) -> Conditioning:
-    """Say what stands in a box of the picture; several may follow one another."""
+    """A text for a box of the picture; several may follow one another."""
     from nodes.models.conditioning.gligen import Box, with_box
 
     ((_, options),) = clip.encode(text, projected=False)

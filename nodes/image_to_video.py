@@ -55,12 +55,12 @@ def load_image_checkpoint(
     """Take the networks out of a checkpoint that is given a picture, as Stable Video Diffusion."""
     from nodes.models.conditioning.vision import vision_encoder_of
     from nodes.models.files.checkpoints import read_checkpoint
-    from nodes.models.networks.unet import Model
+    from nodes.models.networks.denoiser import Denoiser
     from nodes.models.vae.video import vae_of
 
     path = run.model_path("checkpoints", ckpt_name)
     found = read_checkpoint(path)
-    return ImageCheckpoint(Model.of(found.denoiser), vision_encoder_of(path), vae_of(found.vae))
+    return ImageCheckpoint(Denoiser.of(found.denoiser), vision_encoder_of(path), vae_of(found.vae))
 
 
 @node(
@@ -205,12 +205,12 @@ def for_upscaler(
 
     height, width = (max(4, round(side * scale_ratio)) // 4 for side in images.shape[1:3])
     planes = scaled(images[..., :3], "bilinear", width, height, crop=True).movedim(-1, 1)
-    told = {"concat_image": planes * 2 - 1, "noise_augmentation": noise_augmentation}
-    wanted, unwanted = (
-        [(text, {**options, **told}) for text, options in conditioning]
+    extra = {"concat_image": planes * 2 - 1, "noise_augmentation": noise_augmentation}
+    cond, uncond = (
+        [(text, {**options, **extra}) for text, options in conditioning]
         for conditioning in (positive, negative)
     )
-    return Given(wanted, unwanted, {"samples": torch.zeros(len(images), 4, height, width)})
+    return Given(cond, uncond, {"samples": torch.zeros(len(images), 4, height, width)})
 
 
 def _at_size(image: Image, width: int, height: int) -> Image:
@@ -231,13 +231,13 @@ def _with_cameras(vision: VisionEncoder, image: Image, angles: list[tuple[float,
     return torch.cat([seen.expand(len(ways), -1), ways], dim=1)[:, None]
 
 
-def _given(seen: Tensor, latents: Tensor, told: dict[str, Any], shape: tuple[int, ...]) -> Given:
+def _given(seen: Tensor, latents: Tensor, extra: dict[str, Any], shape: tuple[int, ...]) -> Given:
     """Conditionings with a picture beside them: as it is, and none of it."""
     import torch
 
     from nodes.models.memory import ask_for
 
     ask_for("latents", *shape)
-    wanted = (seen, {**told, "concat_latent_image": latents})
-    unwanted = (torch.zeros_like(seen), {**told, "concat_latent_image": torch.zeros_like(latents)})
-    return Given([wanted], [unwanted], {"samples": torch.zeros(shape)})
+    cond = (seen, {**extra, "concat_latent_image": latents})
+    uncond = (torch.zeros_like(seen), {**extra, "concat_latent_image": torch.zeros_like(latents)})
+    return Given([cond], [uncond], {"samples": torch.zeros(shape)})

@@ -76,19 +76,19 @@ def encode_for_inpaint(
     *,
     pixels: Image,
     vae: Vae,
-    mask: Annotated[Mask, Tooltip("Where something new is painted, from nothing.")],
-    grow_mask_by: Annotated[int, Range(0, 64, 1), Tooltip("So many pixels more.")] = 6,
+    mask: Annotated[Mask, Tooltip("1 where something new is painted, from nothing.")],
+    grow_mask_by: Annotated[int, Range(0, 64, 1), Tooltip("Pixels by which the mask grows.")] = 6,
 ) -> Steps[Latent]:
-    """Latents of pictures whose masked part is forgotten; a sampler changes only that."""
+    """Latents of pictures with the masked part greyed out; a sampler changes only that part."""
     from nodes.models.latents.inpainting import blanked, fitted, grown
 
-    pictures, holes = fitted(vae, pixels, mask)
-    samples = yield from steps(vae.encoding(blanked(pictures, holes), run.warn))
-    return {"samples": samples, "noise_mask": grown(holes, grow_mask_by)}
+    pictures, masks = fitted(vae, pixels, mask)
+    samples = yield from steps(vae.encoding(blanked(pictures, masks), run.warn))
+    return {"samples": samples, "noise_mask": grown(masks, grow_mask_by)}
 
 
 class Inpainting(NamedTuple):
-    """Texts that know what is kept of a picture, and its latents."""
+    """Conditionings for an inpainting or editing model, and latents."""
 
     positive: Conditioning
     negative: Conditioning
@@ -99,45 +99,45 @@ class Inpainting(NamedTuple):
 def for_inpaint_model(
     run: Run,
     *,
-    positive: Annotated[Conditioning, Tooltip("What is wanted.")],
-    negative: Annotated[Conditioning, Tooltip("What is not.")],
+    positive: Annotated[Conditioning, Tooltip("The positive conditioning.")],
+    negative: Annotated[Conditioning, Tooltip("The negative conditioning.")],
     vae: Vae,
     pixels: Annotated[Image, Tooltip("The picture to change.")],
-    mask: Annotated[Mask, Tooltip("Where something new is painted.")],
+    mask: Annotated[Mask, Tooltip("1 where something new is painted.")],
     noise_mask: Annotated[bool, Tooltip("Change only what the mask covers.")] = True,
 ) -> Steps[Inpainting]:
-    """Texts and latents for a model that was trained to fill in what a mask covers."""
+    """Conditionings and latents for a model that was trained to inpaint what a mask covers."""
     from nodes.models.latents.inpainting import blanked, fitted
 
-    pictures, holes = fitted(vae, pixels, mask)
-    hidden = yield from steps(vae.encoding(blanked(pictures, holes), run.warn))
-    seen = {"concat_latent_image": hidden, "concat_mask": holes}
+    pictures, masks = fitted(vae, pixels, mask)
+    hidden = yield from steps(vae.encoding(blanked(pictures, masks), run.warn))
+    seen = {"concat_latent_image": hidden, "concat_mask": masks}
     latent: Latent = {"samples": (yield from steps(vae.encoding(pictures, run.warn)))}
     if noise_mask:
-        latent["noise_mask"] = holes
-    wanted, unwanted = (
+        latent["noise_mask"] = masks
+    cond, uncond = (
         [(text, {**options, **seen}) for text, options in conditioning]
         for conditioning in (positive, negative)
     )
-    return Inpainting(wanted, unwanted, latent)
+    return Inpainting(cond, uncond, latent)
 
 
 @node("InstructPixToPixConditioning", category="conditioning/instructpix2pix", on=GPU | CPU)
 def for_editing_model(
     run: Run,
     *,
-    positive: Annotated[Conditioning, Tooltip("What is to be done.")],
-    negative: Annotated[Conditioning, Tooltip("What is not.")],
+    positive: Annotated[Conditioning, Tooltip("The instruction.")],
+    negative: Annotated[Conditioning, Tooltip("The negative conditioning.")],
     vae: Vae,
     pixels: Annotated[Image, Tooltip("The picture to edit.")],
 ) -> Steps[Inpainting]:
-    """Texts and blank latents for a model that was trained to edit a picture as it is told."""
+    """Conditionings and empty latents for a model that edits pictures by instructions."""
     seen = yield from steps(vae.encoding(vae.cropped(pixels), run.warn))
-    wanted, unwanted = (
+    cond, uncond = (
         [(text, {**options, "concat_latent_image": seen}) for text, options in conditioning]
         for conditioning in (positive, negative)
     )
-    return Inpainting(wanted, unwanted, {"samples": seen.new_zeros(seen.shape)})
+    return Inpainting(cond, uncond, {"samples": seen.new_zeros(seen.shape)})
 
 
 @node("SetLatentNoiseMask", category="latent/inpaint", display_name="Set Latent Noise Mask")

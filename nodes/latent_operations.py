@@ -16,13 +16,13 @@ else:
 
 @node("LatentApplyOperation", category="latent/advanced/operations", experimental=True)
 def apply(*, samples: Latent, operation: Operation) -> Latent:
-    """Do something to latents."""
+    """Apply an operation to latents."""
     return {**samples, "samples": operation(samples["samples"])}
 
 
 @node("LatentApplyOperationCFG", category="latent/advanced/operations", experimental=True)
 def apply_before_cfg(*, model: Model, operation: Operation) -> Model:
-    """Do something, in each step, to how what is wanted differs from what is not."""
+    """Apply an operation in each step to cond - uncond, before CFG."""
     from nodes.models.latents.operations import before_cfg
 
     changes = (*model.guidance.pre_cfg, before_cfg(operation))
@@ -36,7 +36,7 @@ def tonemap(
         float, Range(0.0, 100.0, 0.01), Tooltip("Of the limit; more changes less.")
     ] = 1.0,
 ) -> Operation:
-    """Press what sticks out, so that a high cfg burns less."""
+    """Tonemapping (Reinhard) of latents, so that a high cfg burns less."""
     from nodes.models.latents.operations import Tonemap
 
     return Tonemap(multiplier)
@@ -45,9 +45,11 @@ def tonemap(
 @node("LatentOperationSharpen", category="latent/advanced/operations", experimental=True)
 def sharpen(
     *,
-    sharpen_radius: Annotated[int, Range(1, 31, 1), Tooltip("In cells of latents.")] = 9,
+    sharpen_radius: Annotated[
+        int, Range(1, 31, 1), Tooltip("Standard deviation of the kernel, in latent pixels.")
+    ] = 9,
     sigma: Annotated[
-        float, Range(0.1, 10.0, 0.1), Tooltip("How far is looked, in cells of latents.")
+        float, Range(0.1, 10.0, 0.1), Tooltip("Radius of the kernel, in latent pixels.")
     ] = 1.0,
     alpha: Annotated[float, Range(0.0, 5.0, 0.01), Tooltip("How strongly.")] = 0.1,
 ) -> Operation:

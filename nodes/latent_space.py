@@ -1,4 +1,4 @@
-"""Nodes that reckon with latents: sizes, cuts, mixtures, one upon another."""
+"""Nodes that compute with latents: resize, crop, flip, mix, composite."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 from engine import Choice, Files, Range, Run, Tooltip, node
 from nodes.sockets import Latent, Mask
 from nodes.transform import FLIPS, Flip, Turn
-from nodes.widgets import Crop, LatentLeft, LatentPlace, LatentSide, LatentTop, Share
+from nodes.widgets import Crop, LatentLeft, LatentPixels, LatentSide, LatentTop, Share
 
 # As nodes.models.latents.latents.SCALE_METHODS, which needs torch.
 SCALE_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "bislerp")
@@ -15,12 +15,12 @@ SCALE_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "bislerp")
 Method = Annotated[
     str,
     Choice(SCALE_METHODS),
-    Tooltip("How numbers between are found; bislerp mixes by direction and strength."),
+    Tooltip("Interpolation; bislerp interpolates direction and length."),
 ]
 First = Annotated[Latent, Tooltip("The first latents, which give the size.")]
 Second = Annotated[Latent, Tooltip("The second latents.")]
 Upper = Annotated[Latent, Tooltip("The upper latents.")]
-FreeSide = Annotated[LatentPlace, Tooltip("Of the picture, in pixels; 0 keeps the proportions.")]
+FreeSide = Annotated[LatentPixels, Tooltip("Of the picture, in pixels; 0 keeps the proportions.")]
 
 
 @node("LoadLatent", category="latent", display_name="Load Latent")
@@ -61,7 +61,7 @@ def upscale_by(
     upscale_method: Method,
     scale_by: Annotated[float, Range(0.01, 8.0, 0.01), Tooltip("2 doubles each side.")] = 1.5,
 ) -> Latent:
-    """Latents a number of times as large."""
+    """Latents scaled by a factor."""
     from nodes.models.latents.latents import scaled_by
 
     return {**samples, "samples": scaled_by(samples["samples"], upscale_method, scale_by)}
@@ -104,9 +104,9 @@ def composite(
     samples_from: Upper,
     x: LatentLeft = 0,
     y: LatentTop = 0,
-    feather: Annotated[LatentPlace, Tooltip("Over how many pixels the upper ones fade in.")] = 0,
+    feather: Annotated[LatentPixels, Tooltip("Over how many pixels the upper ones fade in.")] = 0,
 ) -> Latent:
-    """Latents upon others; what stands out is cut off."""
+    """Latents pasted onto others; what reaches outside is cut off."""
     from nodes.models.latents.latents import composited
 
     lower, upper = samples_to["samples"], samples_from["samples"]
@@ -123,7 +123,7 @@ def composite_masked(
     resize_source: Annotated[bool, Tooltip("Bring them to the size of the lower ones.")] = False,
     mask: Annotated[Mask | None, Tooltip("Where the upper latents show.")] = None,
 ) -> Latent:
-    """Latents upon others where a mask holds; what stands out is cut off."""
+    """Latents pasted onto others through a mask; what reaches outside is cut off."""
     from nodes.models.images.compositing import pasted
     from nodes.models.latents.latents import matched
 
@@ -149,7 +149,7 @@ def blend(
 
 @node("LatentAdd", category="latent/advanced")
 def add(*, samples1: First, samples2: Second) -> Latent:
-    """Both added up, the second at the size of the first."""
+    """The sum of both, the second at the size of the first."""
     from nodes.models.latents.latents import like, matched
 
     first, second = matched(samples1["samples"], samples2["samples"])
@@ -158,7 +158,7 @@ def add(*, samples1: First, samples2: Second) -> Latent:
 
 @node("LatentSubtract", category="latent/advanced")
 def subtract(*, samples1: First, samples2: Second) -> Latent:
-    """The second, at the size of the first, taken from it."""
+    """The first minus the second, which is resized to it."""
     from nodes.models.latents.latents import like, matched
 
     first, second = matched(samples1["samples"], samples2["samples"])
@@ -171,7 +171,7 @@ def multiply(
     samples: Latent,
     multiplier: Annotated[float, Range(-10.0, 10.0, 0.01), Tooltip("1 changes nothing.")] = 1.0,
 ) -> Latent:
-    """Latents a number of times as strong."""
+    """Latents multiplied by a number."""
     return {**samples, "samples": samples["samples"] * multiplier}
 
 
@@ -182,7 +182,7 @@ def interpolate(
     samples2: Second,
     ratio: Annotated[Share, Tooltip("How much of the first.")] = 1.0,
 ) -> Latent:
-    """Two latents mixed by direction and by strength, so that neither gets weak."""
+    """Two latents interpolated by direction and by length, so that none is weakened."""
     from nodes.models.latents.latents import interpolated
 
     mixed = interpolated(samples1["samples"], samples2["samples"], ratio)

@@ -52,7 +52,7 @@ def replace_frames(
 
 
 class Normalized(NamedTuple):
-    """A video whose start is like what follows."""
+    """A video whose first frames have the statistics of those that follow."""
 
     latent: Latent
 
@@ -68,7 +68,7 @@ def normalize_start(
         int, Range(1, 16384, 1), Tooltip("How many of those that follow are measured.")
     ] = 5,
 ) -> Normalized:
-    """The first frames of a video with the mean and the spread of those that follow."""
+    """First frames with the mean and standard deviation of those that follow (AdaIN)."""
     from nodes.models.latents.latents import with_steady_start
 
     samples = with_steady_start(latent["samples"], start_frame_count, reference_frame_count)

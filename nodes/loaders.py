@@ -75,12 +75,14 @@ def load_checkpoint(
 def opened_checkpoint(path: Path) -> Checkpoint:
     """The networks of a checkpoint, of which only the header is read."""
     from nodes.models.files.checkpoints import read_checkpoint
-    from nodes.models.networks.unet import Model
-    from nodes.models.text.clip import Clip
+    from nodes.models.networks.denoiser import Denoiser
+    from nodes.models.text.text_encoder import TextEncoder
     from nodes.models.vae.video import vae_of
 
     found = read_checkpoint(path)
-    return Checkpoint(Model.of(found.denoiser), Clip.of(found.text), vae_of(found.vae))
+    return Checkpoint(
+        Denoiser.of(found.denoiser), TextEncoder.of(found.text_encoder), vae_of(found.vae)
+    )
 
 
 @node("DiffusersLoader", category="advanced/loaders/deprecated", deprecated=True)
@@ -138,10 +140,10 @@ def load_denoiser(
 ) -> Model:
     """Take a denoiser out of a file of its own."""
     from nodes.models.files.checkpoints import read_denoiser
-    from nodes.models.networks.unet import Model
+    from nodes.models.networks.denoiser import Denoiser
 
     found = read_denoiser(run.model_path("diffusion_models", unet_name))
-    return replace(Model.of(found), weight_dtype=weight_dtype)
+    return replace(Denoiser.of(found), weight_dtype=weight_dtype)
 
 
 @node("CLIPLoader", category="advanced/loaders", display_name="Load CLIP")
@@ -204,10 +206,10 @@ def load_two_clips(
 
 def _text_encoders(run: Run, *names: str) -> Clip:
     from nodes.models.files.checkpoints import read_text_encoders
-    from nodes.models.text.clip import Clip
+    from nodes.models.text.text_encoder import TextEncoder
 
     paths = [run.model_path("text_encoders", name) for name in names]
-    return Clip.of(read_text_encoders(paths))
+    return TextEncoder.of(read_text_encoders(paths))
 
 
 PIXEL_SPACE = "pixel_space"

@@ -12,7 +12,7 @@ from nodes.widgets import Prefix
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nodes.models.files.checkpoints import Part
+    from nodes.models.files.checkpoints import NetworkSource
     from nodes.models.files.writing import Entry
     from nodes.models.networks.lora import Adapters
 
@@ -76,7 +76,7 @@ def _patched(
 ) -> Patched:
     from nodes.models.networks.lora import Lora, with_lora
 
-    adapters = _fitting(run, name, model.part, clip.part)
+    adapters = _fitting(run, name, model.source, clip.source)
     return Patched(
         MODEL=with_lora(model, Lora(adapters, strength_model, aside)),
         CLIP=with_lora(clip, Lora(adapters, strength_clip, aside)),
@@ -106,11 +106,11 @@ def load_lora_aside_for_model(
 def _patched_model(run: Run, model: Model, name: str, strength: float, *, aside: bool) -> Model:
     from nodes.models.networks.lora import Lora, with_lora
 
-    adapters = _fitting(run, name, model.part)
+    adapters = _fitting(run, name, model.source)
     return with_lora(model, Lora(adapters, strength, aside))
 
 
-def _fitting(run: Run, name: str, *parts: Part) -> Adapters:
+def _fitting(run: Run, name: str, *parts: NetworkSource) -> Adapters:
     """The adapters of a file for some networks.
 
     Raises:
@@ -141,7 +141,7 @@ def use_lora_model(
     from nodes.models.networks.lora import Lora, adapters_of, check_fits, with_lora
 
     adapters = adapters_of(lora)
-    check_fits(adapters, model.part, warn=run.warn)
+    check_fits(adapters, model.source, warn=run.warn)
     return with_lora(model, Lora(adapters, strength_model, bool(bypass)))
 
 

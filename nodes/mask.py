@@ -7,13 +7,13 @@ from typing import Annotated
 from engine import Artifact, Choice, Files, Range, Run, Tooltip, Upload, node
 from nodes.image import PICTURES, preview_image
 from nodes.sockets import Image, Mask
-from nodes.widgets import ColorNumber, Left, Length, Place, Share, Top
+from nodes.widgets import ColorNumber, Left, Length, Pixels, Share, Top
 
 # As nodes.models.images.masks.OPERATIONS, which needs torch.
 OPERATIONS = ("multiply", "add", "subtract", "and", "or", "xor")
 
 
-Fade = Annotated[Place, Tooltip("How far from this edge it fades, in pixels.")]
+Fade = Annotated[Pixels, Tooltip("How far from this edge it fades, in pixels.")]
 
 
 @node("LoadImageMask", category="mask", display_name="Load Image (as Mask)")
@@ -58,7 +58,7 @@ def solid_mask(
 
 @node("InvertMask", category="mask")
 def invert_mask(*, mask: Mask) -> Mask:
-    """A mask that holds where the other does not."""
+    """1 minus a mask."""
     return 1.0 - mask
 
 
@@ -84,7 +84,7 @@ def combine_masks(
         str, Choice(OPERATIONS), Tooltip("and, or, xor round both to 0 or 1 first.")
     ],
 ) -> Mask:
-    """One mask laid on another and reckoned together; what stands out is cut off."""
+    """Two masks combined by an operation; what reaches outside of the first is cut off."""
     from nodes.models.images.masks import combined
 
     return combined(destination, source, x, y, operation)

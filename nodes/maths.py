@@ -1,4 +1,4 @@
-"""Nodes that reckon with numbers."""
+"""Nodes that compute with numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What files of pictures and films say of how they were made."""
+"""Metadata of saved files: how they were made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nodes that say what noise means to a denoiser: its sigma space."""
+"""Model sampling: the sigma space of a denoiser, and what its output means."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ Shift = Annotated[
 ]
 Side = Annotated[int, Range(16, 16384, 8), Tooltip("Of the picture, in pixels.")]
 Kind = Annotated[
-    str, Choice(SAMPLINGS), Tooltip("What the network answers; the file may not say it.")
+    str, Choice(SAMPLINGS), Tooltip("What the network predicts; the file may not say it.")
 ]
 
 
@@ -59,9 +59,9 @@ def discrete_sampling(
     *,
     model: Model,
     sampling: Kind,
-    zsnr: Annotated[bool, Tooltip("Whether the highest level holds nothing but noise.")] = False,
+    zsnr: Annotated[bool, Tooltip("Zero terminal SNR: the highest level is pure noise.")] = False,
 ) -> Model:
-    """Say what a denoiser was trained to answer."""
+    """Sample a denoiser at the training steps of Stable Diffusion, by a prediction type."""
     from nodes.models.sampling.sigma_space import discrete
 
     return replace(model, space=discrete(model.space, PREDICTIONS[sampling], zero_snr=zsnr))
@@ -71,7 +71,7 @@ def discrete_sampling(
 def edm_sampling(
     *,
     model: Model,
-    sampling: Annotated[str, Choice(CONTINUOUS), Tooltip("What the network answers.")],
+    sampling: Annotated[str, Choice(CONTINUOUS), Tooltip("What the network predicts.")],
     sigma_max: Highest = 120.0,
     sigma_min: Lowest = 0.002,
 ) -> Model:
@@ -94,11 +94,11 @@ def edm_sampling(
 def v_sampling(
     *,
     model: Model,
-    sampling: Annotated[str, Choice(("v_prediction",)), Tooltip("What the network answers.")],
+    sampling: Annotated[str, Choice(("v_prediction",)), Tooltip("What the network predicts.")],
     sigma_max: Highest = 500.0,
     sigma_min: Lowest = 0.03,
 ) -> Model:
-    """Sample a denoiser at any sigma that is told the angle of noise and signal.
+    """Sample a denoiser at any sigma; its timestep is the angle atan(sigma).
 
     Raises:
         ValueError: bounds that are no range.
@@ -111,7 +111,7 @@ def v_sampling(
 
 @node("ModelSamplingSD3", category="advanced/model")
 def sd3_sampling(*, model: Model, shift: Shift = 3.0) -> Model:
-    """Sample a denoiser as a rectified flow that is told sigma in thousandths."""
+    """Sample a denoiser as a rectified flow (SD3): the timestep is 1000 sigma."""
     from nodes.models.sampling.flows import Flow
 
     return replace(model, space=Flow(shift, 1000.0))
@@ -125,11 +125,11 @@ def aura_flow_sampling(
     sampling: Annotated[
         str,
         Choice(AURA_FLOW),
-        Tooltip("What the network answers; the second is of Marigold, from picture to picture."),
+        Tooltip("What the network predicts; the second is of Marigold, from picture to picture."),
     ]
     | None = None,
 ) -> Model:
-    """Sample a denoiser as a rectified flow that is told sigma."""
+    """Sample a denoiser as a rectified flow (AuraFlow): the timestep is sigma."""
     from nodes.models.sampling.flows import Flow, ImageVelocity
 
     space = ImageVelocity if sampling == "img_to_img_velocity" else Flow

@@ -27,7 +27,7 @@ class Patched(NamedTuple):
 def rescale(
     *, model: Model, multiplier: Annotated[Share, Tooltip("How much of it.")] = 0.7
 ) -> Model:
-    """Guide without more contrast than the answer to what is wanted has."""
+    """RescaleCFG: bring the standard deviation back to that of cond."""
     from nodes.models.sampling.cfg import rescale_cfg
 
     return _guided(model, cfg_function=rescale_cfg(multiplier))
@@ -41,7 +41,7 @@ def norm(
     pre_cfg: Annotated[bool, Tooltip("On the noise, longer or shorter, in place of after it.")]
     | None = None,
 ) -> Patched:
-    """Guide to nothing that is longer, over the channels, than the answer to what is wanted."""
+    """CFGNorm: limit the norm over the channels to that of cond."""
     from nodes.models.sampling.cfg import cfg_norm, cfg_norm_of_noise
 
     if pre_cfg:
@@ -51,7 +51,7 @@ def norm(
 
 @node("CFGZeroStar", category="advanced/guidance")
 def cfg_zero_star(*, model: Model) -> Patched:
-    """Let uncond count as much as it is like cond, before guiding away from it."""
+    """CFG-Zero*: scale uncond by its projection on cond before CFG."""
     from nodes.models.sampling import cfg
 
     return Patched(_after_cfg(model, cfg.cfg_zero_star))
@@ -59,7 +59,7 @@ def cfg_zero_star(*, model: Model) -> Patched:
 
 @node("TCFG", category="advanced/guidance", display_name="Tangential Damping CFG")
 def tangential_damping(*, model: Model) -> Patched:
-    """Guide away only from what the negative shares with the positive."""
+    """TCFG (tangential damping): uncond keeps only its direction shared with cond."""
     from nodes.models.sampling import cfg
 
     guidance = model.guidance
@@ -69,7 +69,7 @@ def tangential_damping(*, model: Model) -> Patched:
 
 @node("Mahiro", category="_for_testing", display_name="Mahiro CFG")
 def mahiro(*, model: Model) -> Patched:
-    """Guide the more towards the positive, the less it is like the negative."""
+    """Mahiro: guide more towards cond, the less it is like uncond."""
     from nodes.models.sampling import cfg
 
     return Patched(_after_cfg(model, cfg.mahiro))
@@ -79,11 +79,13 @@ def mahiro(*, model: Model) -> Patched:
 def override(
     *,
     model: Model,
-    cfg: Annotated[float, Range(0.0, 100.0, 0.1), Tooltip("In place of the sampler's.")] = 1.0,
-    start_percent: Annotated[Part, Tooltip("From here on.")] = 0.0,
-    end_percent: Annotated[Part, Tooltip("Up to here.")] = 1.0,
+    cfg: Annotated[
+        float, Range(0.0, 100.0, 0.1), Tooltip("Scale in place of the sampler's.")
+    ] = 1.0,
+    start_percent: Annotated[Part, Tooltip("From this fraction of the sampling on.")] = 0.0,
+    end_percent: Annotated[Part, Tooltip("Up to this fraction of the sampling.")] = 1.0,
 ) -> Model:
-    """Guide with another strength in a part of the steps."""
+    """Override the cfg scale in a part of the sampling."""
     span = (
         model.space.percent_to_sigma(start_percent),
         model.space.percent_to_sigma(end_percent),
@@ -96,11 +98,11 @@ def override(
 def scale_frequencies(
     *,
     model: Model,
-    scale_low: Annotated[float, Range(0, 10, 0.01), Tooltip("Of what is coarse.")] = 1.0,
-    scale_high: Annotated[float, Range(0, 10, 0.01), Tooltip("Of what is fine.")] = 1.25,
-    freq_cutoff: Annotated[int, Range(1, 10000, 1), Tooltip("So many are coarse.")] = 20,
+    scale_low: Annotated[float, Range(0, 10, 0.01), Tooltip("Scale of low frequencies.")] = 1.0,
+    scale_high: Annotated[float, Range(0, 10, 0.01), Tooltip("Scale of high frequencies.")] = 1.25,
+    freq_cutoff: Annotated[int, Range(1, 10000, 1), Tooltip("So many frequencies are low.")] = 20,
 ) -> Model:
-    """Guide coarse and fine things with strengths of their own."""
+    """FreSca: scale low and high frequencies of the guidance apart."""
     from nodes.models.sampling.cfg import fresca
 
     change = fresca(scale_low, scale_high, freq_cutoff)
@@ -109,7 +111,7 @@ def scale_frequencies(
 
 @node("VideoLinearCFGGuidance", category="sampling/video_models")
 def guide_linearly(*, model: Model, min_cfg: LeastCfg = 1.0) -> Model:
-    """Guide the pictures of a film the more, the later they are."""
+    """Linear CFG: a scale that grows over the frames of a video."""
     from nodes.models.sampling.cfg import video_cfg
 
     rule = video_cfg(min_cfg, there_and_back=False)
@@ -118,7 +120,7 @@ def guide_linearly(*, model: Model, min_cfg: LeastCfg = 1.0) -> Model:
 
 @node("VideoTriangleCFGGuidance", category="sampling/video_models")
 def guide_there_and_back(*, model: Model, min_cfg: LeastCfg = 1.0) -> Model:
-    """Guide the pictures in the middle of a film the most."""
+    """Triangle CFG: a scale that is highest in the middle of a video."""
     from nodes.models.sampling.cfg import video_cfg
 
     rule = video_cfg(min_cfg, there_and_back=True)
@@ -140,7 +142,7 @@ def rescale_score(
         float, Range(0.01, 100.0, 0.001), Tooltip("How early it sets in."), Mark.ADVANCED
     ] = 1.0,
 ) -> Patched:
-    """Find more or less noise, the later the more so."""
+    """Temporal score rescaling: less or more predicted noise, later steps the more so."""
     from nodes.models.sampling.cfg import temporal_score_rescaling
 
     return Patched(_after_cfg(model, temporal_score_rescaling(tsr_k, tsr_sigma)))
@@ -151,10 +153,10 @@ def scale_noise(
     *,
     model: Model,
     scaling_factor: Annotated[
-        float, Range(0.5, 1.5, 0.001), Tooltip("So many times smaller is the noise that is found.")
+        float, Range(0.5, 1.5, 0.001), Tooltip("The predicted noise is divided by it.")
     ] = 1.005,
 ) -> Model:
-    """Find less noise than the model does, which sharpens."""
+    """Epsilon scaling: divide the predicted noise, which sharpens."""
     from nodes.models.sampling.cfg import epsilon_scaling
 
     return _after_cfg(model, epsilon_scaling(scaling_factor))
@@ -164,7 +166,7 @@ def scale_noise(
 def differ(
     *, model: Model, strength: Annotated[Share, Tooltip("How much of it.")] | None = 1.0
 ) -> Model:
-    """Let a mask say when each place begins to change, in place of how much."""
+    """Differential diffusion: a mask says when each pixel begins to change."""
     return replace(model, differential=1.0 if strength is None else strength)
 
 
@@ -174,13 +176,13 @@ def perpendicular_guider(
     model: Model,
     positive: Conditioning,
     negative: Conditioning,
-    empty_conditioning: Annotated[Conditioning, Tooltip("Of no text.")],
+    empty_conditioning: Annotated[Conditioning, Tooltip("Conditioning of an empty prompt.")],
     cfg: Cfg = 8.0,
     neg_scale: Annotated[
-        float, Range(0.0, 100.0, 0.01), Tooltip("How much of the negative.")
+        float, Range(0.0, 100.0, 0.01), Tooltip("Scale of the negative part.")
     ] = 1.0,
 ) -> Guider:
-    """Away from the negative, but never away from what the positive has of it."""
+    """Perp-Neg: guide away from the part of the negative that is perpendicular to the positive."""
     from nodes.models.sampling.guiders import perp_neg_guider
 
     return perp_neg_guider(model, positive, negative, empty_conditioning, cfg, neg_scale)

@@ -43,7 +43,7 @@ def encode_with_person(
         Prompt, Tooltip("The word before photomaker is the person: a man photomaker on a beach.")
     ] = "photograph of photomaker",
 ) -> Conditioning:
-    """Turn a prompt into what guides the denoiser, with who is in pictures for one of its words."""
+    """Encode a prompt whose trigger word becomes the person of some pictures."""
     from nodes.models.conditioning.photomaker import with_person
 
     return with_person(photomaker, clip, text, image, run.warn)

@@ -1,4 +1,4 @@
-"""How the pictures look that a sampler has so far."""
+"""Previews of the latents that a sampler has so far."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ BY_TINY = ("auto", "taesd")
 
 
 def previewer(run: Run, model: Model) -> Callable[[Tensor], bytes] | None:
-    """Draws latents of a model as a JPEG; None: nobody wants it, or it is not known how.
+    """Draws latents of a model as a JPEG; None: previews are off, or the model has no RGB factors.
 
-    A tiny decoder that cannot be read is warned of, and colours are shown.
+    A TAESD decoder that cannot be read is warned of, and RGB factors are used.
     """
     if run.preview_method == "none":
         return None
@@ -28,7 +28,7 @@ def previewer(run: Run, model: Model) -> Callable[[Tensor], bytes] | None:
     from nodes.models.latents.previews import preview
     from nodes.models.vae.tiny_previews import TinyDecoder
 
-    name, colors = model.latent.tiny, model.latent.colors
+    name, factors = model.latent.taesd_decoder_name, model.latent.latent_rgb_factors
     if run.preview_method in BY_TINY and name is not None:
         try:
             path = tiny_file(run, f"{name}_decoder")
@@ -37,4 +37,4 @@ def previewer(run: Run, model: Model) -> Callable[[Tensor], bytes] | None:
             pass
         except ModelFileError as error:
             run.warn(f"previews show colours alone: {error}")
-    return None if colors is None else partial(preview, colors=colors)
+    return None if factors is None else partial(preview, rgb_factors=factors)

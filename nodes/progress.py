@@ -10,12 +10,12 @@ from engine import Step, Steps
 ResultT = TypeVar("ResultT")
 
 
-def steps(walk: Generator[tuple[int, int], None, ResultT]) -> Steps[ResultT]:
+def steps(work: Generator[tuple[int, int], None, ResultT]) -> Steps[ResultT]:
     """Do long work part by part, so that it is shown, and can be cancelled between two parts."""
     total = 1
     try:
         while True:
-            done, total = next(walk)
+            done, total = next(work)
             yield Step(done, total)
     except StopIteration as end:
         yield Step(total, total)

@@ -1,4 +1,4 @@
-"""One node for every way to tell a size."""
+"""One node for every way to give a size."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple, TypeAlias, TypeVar
 
 from engine import Option, Range, Tooltip, node
 from nodes.sockets import Image, Mask
-from nodes.widgets import Crop, FreeSide, Length, Place, ScaleMethod
+from nodes.widgets import Crop, FreeSide, Length, Pixels, ScaleMethod
 
 Resizable = TypeVar("Resizable", bound=Image | Mask)
 
@@ -28,25 +28,25 @@ class By(Option, key="scale by multiplier"):
 class LongerTo(Option, key="scale longer dimension"):
     """The longer side."""
 
-    longer_size: Place = 512
+    longer_size: Pixels = 512
 
 
 class ShorterTo(Option, key="scale shorter dimension"):
     """The shorter side."""
 
-    shorter_size: Place = 512
+    shorter_size: Pixels = 512
 
 
 class WidthTo(Option, key="scale width"):
     """The width."""
 
-    width: Place = 512
+    width: Pixels = 512
 
 
 class HeightTo(Option, key="scale height"):
     """The height."""
 
-    height: Place = 512
+    height: Pixels = 512
 
 
 class ToPixels(Option, key="scale total pixels"):
@@ -70,7 +70,7 @@ class ToMultiple(Option, key="scale to multiple"):
     multiple: Length = 8
 
 
-Wanted: TypeAlias = (
+ResizeType: TypeAlias = (
     ToDimensions | By | LongerTo | ShorterTo | WidthTo | HeightTo | ToPixels | Like | ToMultiple
 )
 
@@ -85,7 +85,7 @@ class Resized(NamedTuple):
 def resize(
     *,
     input: Annotated[Resizable, Tooltip("Pictures or masks.")],  # pyright: ignore[reportInvalidTypeVarUse] - how a matching type is spelled
-    resize_type: Annotated[Wanted, Tooltip("How the size is told.")],
+    resize_type: Annotated[ResizeType, Tooltip("How the size is given.")],
     scale_method: ScaleMethod = "area",
 ) -> Resized:
     """Pictures or masks at another size."""

@@ -1,4 +1,4 @@
-"""Samplers with their numbers, as parts of custom sampling."""
+"""Samplers with their options, for custom sampling."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from nodes.sockets import Model, Sampler
 LATENT_METHODS = ("bislerp", "nearest-exact", "bilinear", "area", "bicubic")
 LcmNoise = Annotated[float, Range(0.0, 64.0, 0.01)]
 Number = Annotated[float, Range(0.0, 100.0, 0.01, False)]
-Eta = Annotated[Number, Tooltip("How much fresh noise; 0 is none.")]
-Fresh = Annotated[Number, Tooltip("How strong fresh noise is.")]
+Eta = Annotated[Number, Tooltip("eta: how much fresh noise; 0 is none.")]
+Fresh = Annotated[Number, Tooltip("s_noise: factor of fresh noise.")]
 NoiseDevice = Annotated[
     str, Choice(("gpu", "cpu")), Tooltip("Noise is always drawn on the CPU: a seed means the same.")
 ]
@@ -31,7 +31,7 @@ def select_sampler(*, sampler_name: SamplerName) -> Sampler:
 
 @node("SamplerEulerAncestral", category="sampling/custom_sampling/samplers")
 def euler_ancestral(*, eta: Eta = 1.0, s_noise: Fresh = 1.0) -> Sampler:
-    """Euler's steps with fresh noise after each."""
+    """Euler ancestral: Euler's steps with fresh noise after each."""
     from nodes.models.sampling.samplers import Sampler
 
     return Sampler("euler_ancestral", {"eta": eta, "s_noise": s_noise})
@@ -39,9 +39,9 @@ def euler_ancestral(*, eta: Eta = 1.0, s_noise: Fresh = 1.0) -> Sampler:
 
 @node("SamplerLMS", category="sampling/custom_sampling/samplers")
 def lms(
-    *, order: Annotated[int, Range(1, 100), Tooltip("From so many steps the next one.")] = 4
+    *, order: Annotated[int, Range(1, 100), Tooltip("Order: how many derivatives a step uses.")] = 4
 ) -> Sampler:
-    """Linear multistep: one question for each step, answered from the last ones too."""
+    """LMS, linear multistep: one model call a step, from the last derivatives too."""
     from nodes.models.sampling.samplers import Sampler
 
     return Sampler("lms", {"order": order})
@@ -53,7 +53,7 @@ def lms(
     display_name="Sampler DPM++ 2S Ancestral",
 )
 def dpmpp_2s_ancestral(*, eta: Eta = 1.0, s_noise: Fresh = 1.0) -> Sampler:
-    """DPM-Solver++(2S) with fresh noise after each step."""
+    """DPM-Solver++(2S) ancestral: fresh noise after each step."""
     from nodes.models.sampling.samplers import Sampler
 
     return Sampler("dpmpp_2s_ancestral", {"eta": eta, "s_noise": s_noise})
@@ -68,7 +68,7 @@ def lcm(
         float, Range(0.0, 10.0, 0.01), Tooltip("Cut at so many deviations; 0 cuts nothing.")
     ] = 0.0,
 ) -> Sampler:
-    """For models that go all the way in each step (LCM): fresh noise after each."""
+    """LCM: each step goes to the denoised latents, then fresh noise is added."""
     from nodes.models.sampling.samplers import Sampler
 
     numbers = {"s_noise": s_noise, "s_noise_end": s_noise_end, "noise_clip_std": noise_clip_std}
@@ -85,7 +85,7 @@ def euler_ancestral_cfg_pp(
     eta: Annotated[float, Range(0.0, 1.0, 0.01, False), Tooltip("How much fresh noise.")] = 1.0,
     s_noise: Annotated[float, Range(0.0, 10.0, 0.01, False), Tooltip("How strong it is.")] = 1.0,
 ) -> Sampler:
-    """CFG++: guided on the way, but with the noise that the model finds without guidance."""
+    """Euler ancestral CFG++: guided, but with the noise predicted by uncond."""
     from nodes.models.sampling.samplers import Sampler
 
     return Sampler("euler_ancestral_cfg_pp", {"eta": eta, "s_noise": s_noise})
@@ -100,10 +100,10 @@ def dpmpp_sde(
     *,
     eta: Eta = 1.0,
     s_noise: Fresh = 1.0,
-    r: Annotated[Number, Tooltip("Where in a step the model is asked again.")] = 0.5,
+    r: Annotated[Number, Tooltip("Where in a step the second model call is.")] = 0.5,
     noise_device: NoiseDevice,
 ) -> Sampler:
-    """DPM-Solver++ with noise, two questions for each step."""
+    """DPM-Solver++ SDE: two model calls a step."""
     from nodes.models.sampling.samplers import Sampler
 
     if r == 0:
@@ -119,13 +119,13 @@ def dpmpp_sde(
 def dpmpp_2m_sde(
     *,
     solver_type: Annotated[
-        str, Choice(("midpoint", "heun")), Tooltip("How the last two answers are weighed.")
+        str, Choice(("midpoint", "heun")), Tooltip("How the last two denoised latents are weighed.")
     ],
     eta: Eta = 1.0,
     s_noise: Fresh = 1.0,
     noise_device: NoiseDevice,
 ) -> Sampler:
-    """DPM-Solver++(2M) with noise, from the last two answers."""
+    """DPM-Solver++(2M) SDE, from the last two denoised latents."""
     from nodes.models.sampling.samplers import Sampler
 
     numbers = {"eta": eta, "s_noise": s_noise, "heun": solver_type == "heun"}
@@ -138,7 +138,7 @@ def dpmpp_2m_sde(
     display_name="Sampler DPM++ 3M SDE",
 )
 def dpmpp_3m_sde(*, eta: Eta = 1.0, s_noise: Fresh = 1.0, noise_device: NoiseDevice) -> Sampler:
-    """DPM-Solver++(3M) with noise, from the last three answers."""
+    """DPM-Solver++(3M) SDE, from the last three denoised latents."""
     from nodes.models.sampling.samplers import Sampler
 
     return Sampler("dpmpp_3m_sde", {"eta": eta, "s_noise": s_noise})
@@ -151,18 +151,22 @@ def dpmpp_3m_sde(*, eta: Eta = 1.0, s_noise: Fresh = 1.0, noise_device: NoiseDev
 )
 def dpm_adaptive(
     *,
-    order: Annotated[int, Range(2, 3), Tooltip("So many questions make a step.")] = 3,
-    rtol: Annotated[Number, Tooltip("How far two orders may differ, in parts.")] = 0.05,
-    atol: Annotated[Number, Tooltip("How far they may differ anyway.")] = 0.0078,
-    h_init: Annotated[Number, Tooltip("The first step.")] = 0.05,
-    pcoeff: Annotated[Number, Tooltip("What the last error counts.")] = 0.0,
-    icoeff: Annotated[Number, Tooltip("What all errors count.")] = 1.0,
-    dcoeff: Annotated[Number, Tooltip("What their change counts.")] = 0.0,
-    accept_safety: Annotated[Number, Tooltip("Lower takes worse steps.")] = 0.81,
+    order: Annotated[int, Range(2, 3), Tooltip("Order: model calls a step.")] = 3,
+    rtol: Annotated[Number, Tooltip("Relative tolerance between two orders.")] = 0.05,
+    atol: Annotated[Number, Tooltip("Absolute tolerance between two orders.")] = 0.0078,
+    h_init: Annotated[Number, Tooltip("Size of the first step, in half log SNR.")] = 0.05,
+    pcoeff: Annotated[
+        Number, Tooltip("Proportional coefficient of the step size controller.")
+    ] = 0.0,
+    icoeff: Annotated[Number, Tooltip("Integral coefficient of the controller.")] = 1.0,
+    dcoeff: Annotated[Number, Tooltip("Derivative coefficient of the controller.")] = 0.0,
+    accept_safety: Annotated[
+        Number, Tooltip("Safety: steps below this factor are rejected.")
+    ] = 0.81,
     eta: Eta = 0.0,
     s_noise: Fresh = 1.0,
 ) -> Sampler:
-    """DPM-Solver that chooses its steps: only the first level counts and the last above 0."""
+    """DPM-Solver with adaptive steps: only the first sigma counts and the last above 0."""
     from nodes.models.sampling.samplers import Sampler
 
     return Sampler(
@@ -190,11 +194,11 @@ def er_sde(
         Choice(("ER-SDE", "Reverse-time SDE", "ODE")),
         Tooltip("What noise counts on the way; ODE has none."),
     ],
-    max_stage: Annotated[int, Range(1, 3), Tooltip("So many answers make a step.")] = 3,
+    max_stage: Annotated[int, Range(1, 3), Tooltip("How many denoised latents make a step.")] = 3,
     eta: Annotated[Number, Tooltip("How much fresh noise, in the reverse-time SDE.")] = 1.0,
     s_noise: Fresh = 1.0,
 ) -> Sampler:
-    """ER-SDE: the extended reverse-time equation, from up to three answers."""
+    """ER-SDE: the extended reverse-time SDE, from up to three denoised latents."""
     from nodes.models.sampling.samplers import Sampler
     from nodes.models.sampling.samplers.stochastic import er_scale, reverse_scale
 
@@ -215,12 +219,12 @@ def sa_solver(
     sde_start_percent: Annotated[Part, Tooltip("Fresh noise from here on.")] = 0.2,
     sde_end_percent: Annotated[Part, Tooltip("No fresh noise from here on.")] = 0.8,
     s_noise: Fresh = 1.0,
-    predictor_order: Annotated[int, Range(1, 6), Tooltip("So many answers predict.")] = 3,
-    corrector_order: Annotated[int, Range(0, 6), Tooltip("So many correct; 0 for none.")] = 4,
-    use_pece: Annotated[bool, Tooltip("Ask the model again after each correction.")],
-    simple_order_2: Annotated[bool, Tooltip("Weigh two answers as simpler solvers do.")],
+    predictor_order: Annotated[int, Range(1, 6), Tooltip("Order of the predictor.")] = 3,
+    corrector_order: Annotated[int, Range(0, 6), Tooltip("Order of the corrector; 0: none.")] = 4,
+    use_pece: Annotated[bool, Tooltip("PECE: evaluate the model again after each correction.")],
+    simple_order_2: Annotated[bool, Tooltip("Simple weights at order 2.")],
 ) -> Sampler:
-    """SA-Solver: Adams' rules, with fresh noise in a part of the way."""
+    """SA-Solver: stochastic Adams, with fresh noise in a part of the sampling."""
     from nodes.models.sampling.samplers import Sampler
 
     return Sampler(

@@ -39,11 +39,11 @@ Cfg = Annotated[
     Range(0.0, 100.0, 0.1, 0.01),
     Tooltip("How strongly the text is followed; 1 ignores the negative and is twice as fast."),
 ]
-SamplerName = Annotated[str, Choice(SAMPLERS), Tooltip("How each step is taken.")]
-Schedule = Annotated[str, Choice(SCHEDULERS), Tooltip("How the noise falls over the steps.")]
+SamplerName = Annotated[str, Choice(SAMPLERS), Tooltip("The algorithm of the steps.")]
+Schedule = Annotated[str, Choice(SCHEDULERS), Tooltip("How sigma falls over the steps.")]
 Positive = Annotated[Conditioning, Tooltip("What the picture shall show.")]
 Negative = Annotated[Conditioning, Tooltip("What it shall not show.")]
-Start = Annotated[Latent, Tooltip("Where to start: blank, or a picture to change.")]
+Start = Annotated[Latent, Tooltip("Latents to start from: empty, or of a picture to change.")]
 NoiseSeed = Annotated[Seed, Tooltip("The same seed gives the same noise.")]
 StepNumber = Annotated[int, Range(0, 10000)]
 
@@ -62,7 +62,9 @@ def k_sampler(
     negative: Negative,
     latent_image: Start,
     denoise: Annotated[
-        float, Range(0.0, 1.0, 0.01), Tooltip("Below 1 something of the start is kept.")
+        float,
+        Range(0.0, 1.0, 0.01),
+        Tooltip("Below 1 only the last part of the schedule: something of the start is kept."),
     ] = 1.0,
 ) -> Steps[Latent]:
     """Denoise latents towards the positive conditioning and away from the negative."""
@@ -72,8 +74,8 @@ def k_sampler(
 
     discard_penultimate = sampler_name in DISCARD_PENULTIMATE
     down = sigmas(model.space, scheduler, steps, denoise, discard_penultimate=discard_penultimate)
-    asked = guiders.cfg_guider(model, positive, negative, cfg)
-    finished = yield from _denoised(run, asked, latent_image, sampler_name, down, seed)
+    guider = guiders.cfg_guider(model, positive, negative, cfg)
+    finished = yield from _denoised(run, guider, latent_image, sampler_name, down, seed)
     return {**latent_image, "samples": finished.latents}
 
 
@@ -99,7 +101,7 @@ def k_sampler_advanced(
         str, Choice(SWITCH[::-1]), Tooltip("For another sampler that takes the rest of the steps.")
     ],
 ) -> Steps[Latent]:
-    """Take some of the steps from noise to a picture, so that other samplers can take the rest."""
+    """Take some steps of a schedule; another sampler can take the rest."""
     from nodes.models.sampling import guiders
     from nodes.models.sampling.samplers import DISCARD_PENULTIMATE
     from nodes.models.sampling.schedules import part, sigmas
@@ -121,7 +123,7 @@ def k_sampler_advanced(
 
 
 class Sampled(NamedTuple):
-    """Where the steps end, and what the model took for the picture in the last of them."""
+    """Where sampling ended, and the denoised latents of the last step."""
 
     output: Latent
     denoised_output: Latent
@@ -141,7 +143,7 @@ def sampler_custom(
     sigmas: Sigmas,
     latent_image: Start,
 ) -> Steps[Sampled]:
-    """Denoise latents by any sampler, down any levels of noise."""
+    """Denoise latents by any sampler and sigmas."""
     from nodes.models.sampling import guiders
 
     finished = yield from _denoised(
@@ -166,7 +168,7 @@ def sampler_custom_advanced(
     sigmas: Sigmas,
     latent_image: Start,
 ) -> Steps[Sampled]:
-    """Denoise latents by any sampler and guider, from any noise, down any levels."""
+    """Denoise latents by any sampler, guider, noise and sigmas."""
     finished = yield from _denoised(
         run, guider, latent_image, sampler, sigmas, noise.seed, later_noise=noise.seed or 0
     )
@@ -187,7 +189,7 @@ def _denoised(
     *,
     later_noise: int | None = None,
 ) -> Generator[Step, Any, Finished]:
-    """Walk down the levels; without a seed no noise is put on, later steps have their own."""
+    """Sample down the sigmas; without a seed no noise is added, later steps have their own."""
     from nodes.models.sampling.denoise import denoise
 
     steps = denoise(
@@ -211,8 +213,8 @@ def _denoised(
 
 
 def _step(request: StepRequest, draw: Callable[[Tensor], bytes] | None) -> Step:
-    from nodes.models.sampling.evaluation import answer
+    from nodes.models.sampling.evaluation import evaluate
 
     seen = request.denoised
     drawn = partial(draw, seen) if draw is not None and seen is not None else None
-    return Step(request.index, request.total, request.key, request, answer, drawn)
+    return Step(request.index, request.total, request.key, request, evaluate, drawn)

@@ -47,7 +47,7 @@ class Stills(Option, key="still images"):
 class Animated(Option, key="animated"):
     """All pictures in one file."""
 
-    fps: Annotated[float, Range(0.01, 1000.0), Tooltip("Pictures for each second.")] = 6.0
+    fps: Annotated[float, Range(0.01, 1000.0), Tooltip("Frames per second.")] = 6.0
     loop_count: Annotated[int, Range(0, 1000), Tooltip("0 goes on for ever.")] = 0
 
 
@@ -59,7 +59,9 @@ class Avif(Option, key="avif"):
     ] = "auto"
     input_color_space: Annotated[str, Choice(("sRGB", "HDR", "HDR PQ")), Space] = "sRGB"
     crf: Annotated[int, Range(1, 63), Tooltip("Lower is better and larger.")] = 18
-    save_mode: Annotated[Stills | Animated, Tooltip("A file for each picture, or one film of all.")]
+    save_mode: Annotated[
+        Stills | Animated, Tooltip("A file for each picture, or one video of all.")
+    ]
 
 
 Format = Annotated[

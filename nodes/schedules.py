@@ -1,4 +1,4 @@
-"""Levels of noise, from which samplers walk down: made by a schedule, cut, turned, written."""
+"""Sigmas for custom sampling: made by a schedule, split, flipped, or written down."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from nodes.sockets import Latent, Model, Sigmas
 from nodes.widgets import Share
 
 Level = Annotated[float, Range(0.0, 5000.0, 0.01, False)]
-Highest = Annotated[Level, Tooltip("The level to begin with: as a rule, the model's highest.")]
-Lowest = Annotated[Level, Tooltip("The last level before 0: as a rule, the model's lowest.")]
-Part = Annotated[Share, Tooltip("Below 1 only the last part of the levels.")]
+Highest = Annotated[Level, Tooltip("The first sigma: as a rule, the model's highest.")]
+Lowest = Annotated[Level, Tooltip("The last sigma before 0: as a rule, the model's lowest.")]
+Denoise = Annotated[Share, Tooltip("Below 1 only the last part of the schedule.")]
 Rho = Annotated[
-    float, Range(0.0, 100.0, 0.01, False), Tooltip("Higher puts more of the levels at the end.")
+    float, Range(0.0, 100.0, 0.01, False), Tooltip("Higher puts more steps at low sigmas.")
 ]
 Shift = Annotated[float, Range(0.0, 100.0, 0.01)]
 Shape = Annotated[float, Range(0.0, 50.0, 0.01, False)]
@@ -29,9 +29,9 @@ def basic_schedule(
     model: Model,
     scheduler: Schedule,
     steps: StepCount = 20,
-    denoise: Part = 1.0,
+    denoise: Denoise = 1.0,
 ) -> Sigmas:
-    """The levels of noise that a model knows, by a named schedule."""
+    """Sigmas of a model by a named scheduler."""
     from nodes.models.sampling.schedules import sigmas
 
     return sigmas(model.space, scheduler, steps, denoise)
@@ -42,10 +42,10 @@ def beta_schedule(
     *,
     model: Model,
     steps: StepCount = 20,
-    alpha: Annotated[Shape, Tooltip("Lower puts more of them at the end.")] = 0.6,
-    beta: Annotated[Shape, Tooltip("Lower puts more of them at the beginning.")] = 0.6,
+    alpha: Annotated[Shape, Tooltip("Lower puts more steps at the end.")] = 0.6,
+    beta: Annotated[Shape, Tooltip("Lower puts more steps at the beginning.")] = 0.6,
 ) -> Sigmas:
-    """Levels by quantiles of a beta distribution: with 0.6 more of them at both ends."""
+    """Beta schedule: quantiles of a beta distribution; 0.6 puts more at both ends."""
     from nodes.models.sampling.schedules import beta as by_quantiles
 
     return by_quantiles(model.space, steps, max(alpha, 0.01), max(beta, 0.01))
@@ -59,7 +59,7 @@ def karras_schedule(
     sigma_min: Lowest = SMALLEST,
     rho: Rho = 7.0,
 ) -> Sigmas:
-    """Levels whose rho-th roots are evenly spaced."""
+    """Karras schedule: rho-th roots of sigma are evenly spaced."""
     from nodes.models.sampling.schedules import power_ramp
 
     return power_ramp(steps, sigma_min, sigma_max, rho)
@@ -69,7 +69,7 @@ def karras_schedule(
 def exponential_schedule(
     *, steps: StepCount = 20, sigma_max: Highest = LARGEST, sigma_min: Lowest = SMALLEST
 ) -> Sigmas:
-    """Levels whose logarithms are evenly spaced."""
+    """Exponential schedule: logarithms of sigma are evenly spaced."""
     from nodes.models.sampling.schedules import log_ramp
 
     return log_ramp(steps, sigma_min, sigma_max)
@@ -83,7 +83,7 @@ def polyexponential_schedule(
     sigma_min: Lowest = SMALLEST,
     rho: Rho = 1.0,
 ) -> Sigmas:
-    """Levels whose logarithms fall as a power."""
+    """Polyexponential schedule: logarithms of sigma fall as a power."""
     from nodes.models.sampling.schedules import log_ramp
 
     return log_ramp(steps, sigma_min, sigma_max, rho)
@@ -98,13 +98,13 @@ def laplace_schedule(
     mu: Annotated[
         float,
         Range(-10.0, 10.0, 0.1, False),
-        Tooltip("Where the middle is: a logarithm of a level."),
+        Tooltip("Mean of log sigma."),
     ] = 0.0,
     beta: Annotated[
-        float, Range(0.0, 10.0, 0.1, False), Tooltip("How far they spread about the middle.")
+        float, Range(0.0, 10.0, 0.1, False), Tooltip("Scale of the distribution.")
     ] = 0.5,
 ) -> Sigmas:
-    """Levels spread as a Laplace distribution, most of them about the middle."""
+    """Laplace schedule: quantiles of a Laplace distribution of log sigma."""
     from nodes.models.sampling.schedules import laplace_ramp
 
     return laplace_ramp(steps, sigma_min, sigma_max, mu, beta)
@@ -114,13 +114,13 @@ def laplace_schedule(
 def vp_schedule(
     *,
     steps: StepCount = 20,
-    beta_d: Annotated[Level, Tooltip("How fast noise comes on, beyond beta_min.")] = 19.9,
-    beta_min: Annotated[Level, Tooltip("How fast noise comes on at first.")] = 0.1,
+    beta_d: Annotated[Level, Tooltip("Slope of beta over time.")] = 19.9,
+    beta_min: Annotated[Level, Tooltip("beta at time 0.")] = 0.1,
     eps_s: Annotated[
-        float, Range(0.0, 1.0, 0.0001, False), Tooltip("The time of the last level but 0.")
+        float, Range(0.0, 1.0, 0.0001, False), Tooltip("Time of the last sigma above 0.")
     ] = 0.001,
 ) -> Sigmas:
-    """Levels of the variance preserving process, evenly spaced in its time."""
+    """VP schedule: the variance preserving process, evenly spaced in time."""
     from nodes.models.sampling.schedules import variance_preserving
 
     return variance_preserving(steps, beta_d, beta_min, eps_s)
@@ -131,9 +131,9 @@ def turbo_schedule(
     *,
     model: Model,
     steps: Annotated[int, Range(1, 10), Tooltip("How many, ten at most.")] = 1,
-    denoise: Part = 1.0,
+    denoise: Denoise = 1.0,
 ) -> Sigmas:
-    """The few levels that turbo models were distilled for."""
+    """SDTurbo: the few sigmas that turbo models were distilled for."""
     from nodes.models.sampling.schedules import turbo
 
     return turbo(model.space, steps, denoise)
@@ -146,7 +146,7 @@ def flux2_schedule(
     width: Annotated[int, Range(16, 16384, 1), Tooltip("Of the picture, in pixels.")] = 1024,
     height: Annotated[int, Range(16, 16384, 1), Tooltip("Of the picture, in pixels.")] = 1024,
 ) -> Sigmas:
-    """The levels of FLUX.2 for pictures of a size."""
+    """Sigmas of FLUX.2 for a size of picture."""
     from nodes.models.sampling.schedules import flux2
 
     return flux2(steps, round(width * height / FLUX2_TOKEN_PIXELS))
@@ -156,15 +156,17 @@ def flux2_schedule(
 def ltxv_schedule(
     *,
     steps: StepCount = 20,
-    max_shift: Annotated[Shift, Tooltip("Of a large video.")] = 2.05,
-    base_shift: Annotated[Shift, Tooltip("Of a small one.")] = 0.95,
-    stretch: Annotated[bool, Tooltip("Make the last level but 0 the terminal one.")] = True,
+    max_shift: Annotated[Shift, Tooltip("Shift for a large video.")] = 2.05,
+    base_shift: Annotated[Shift, Tooltip("Shift for a small one.")] = 0.95,
+    stretch: Annotated[
+        bool, Tooltip("Stretch so that the last sigma above 0 is `terminal`.")
+    ] = True,
     terminal: Annotated[
-        float, Range(0.0, 0.99, 0.01), Tooltip("The last level but 0, where they are stretched.")
+        float, Range(0.0, 0.99, 0.01), Tooltip("The last sigma above 0, where they are stretched.")
     ] = 0.1,
     latent: Annotated[Latent | None, Tooltip("Says how large; a large one without it.")] = None,
 ) -> Sigmas:
-    """The levels of LTX Video for a size of videos."""
+    """Sigmas of LTX Video for a size of video."""
     from nodes.models.sampling.schedules import LTX_TOKENS, ltxv
 
     tokens = LTX_TOKENS[1] if latent is None else math.prod(latent["samples"].shape[2:])
@@ -176,9 +178,9 @@ def aligned_schedule(
     *,
     model_type: Annotated[str, Choice(("SD1", "SDXL", "SVD")), Tooltip("The kind of the model.")],
     steps: StepCount = 10,
-    denoise: Part = 1.0,
+    denoise: Denoise = 1.0,
 ) -> Sigmas:
-    """Levels that were found best for few steps with a kind of model."""
+    """Align Your Steps: sigmas optimised for few steps with a kind of model."""
     from nodes.models.sampling.schedules import aligned
 
     return aligned(model_type, steps, denoise)
@@ -191,14 +193,14 @@ def manual_sigmas(
         str, Tooltip("Numbers; what stands between them does not matter.")
     ] = "1, 0.5",
 ) -> Sigmas:
-    """The levels that are written down."""
+    """Sigmas that are written as text."""
     from nodes.models.sampling.schedules import written
 
     return written(sigmas)
 
 
 class Halves(NamedTuple):
-    """The levels before and after a point."""
+    """Sigmas before and after a point."""
 
     high_sigmas: Sigmas
     low_sigmas: Sigmas
@@ -210,7 +212,7 @@ def split_sigmas(
     sigmas: Sigmas,
     step: Annotated[int, Range(0, 10000), Tooltip("How many steps are before the point.")] = 0,
 ) -> Halves:
-    """The levels up to a step, and those from there."""
+    """Sigmas up to a step, and from there on."""
     return Halves(sigmas[: step + 1], sigmas[step:])
 
 
@@ -218,7 +220,7 @@ def split_sigmas(
 def split_sigmas_by_share(
     *, sigmas: Sigmas, denoise: Annotated[Share, Tooltip("How much goes to the second part.")] = 1.0
 ) -> Halves:
-    """The levels before a share of the last steps, and those of the share."""
+    """Sigmas split so that the second part is a fraction of the steps."""
     last = round((len(sigmas) - 1) * denoise)
     cut = max(0, len(sigmas) - 1 - last)
     return Halves(sigmas[: cut + 1], sigmas[cut:])
@@ -226,7 +228,7 @@ def split_sigmas_by_share(
 
 @node("FlipSigmas", category="sampling/custom_sampling/sigmas")
 def flip_sigmas(*, sigmas: Sigmas) -> Sigmas:
-    """The levels the other way round, from the picture to noise."""
+    """Sigmas in reverse order, from the picture to noise."""
     from nodes.models.sampling.schedules import flipped
 
     return flipped(sigmas)
@@ -236,18 +238,16 @@ def flip_sigmas(*, sigmas: Sigmas) -> Sigmas:
 def set_first_sigma(
     *,
     sigmas: Sigmas,
-    sigma: Annotated[
-        float, Range(0.0, 20000.0, 0.001, False), Tooltip("The level to begin with.")
-    ] = 136.0,
+    sigma: Annotated[float, Range(0.0, 20000.0, 0.001, False), Tooltip("The first sigma.")] = 136.0,
 ) -> Sigmas:
-    """The levels with another one to begin with."""
+    """Sigmas with another first value."""
     changed = sigmas.clone()
     changed[:1] = sigma
     return changed
 
 
 class SigmaValue(NamedTuple):
-    """A level of noise."""
+    """One sigma."""
 
     sigma_value: float
 
@@ -263,7 +263,7 @@ def percent_to_sigma(
         bool, Tooltip("At the ends the model's own levels, not endless noise and none.")
     ] = False,
 ) -> SigmaValue:
-    """The level of noise when a part of the sampling is done."""
+    """Sigma when a fraction of the sampling is done."""
     space = model.space
     if return_actual_sigma and sampling_percent in (0.0, 1.0):
         return SigmaValue(float(space.table[-1 if sampling_percent == 0.0 else 0]))

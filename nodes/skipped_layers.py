@@ -1,4 +1,4 @@
-"""Nodes that guide a denoiser by what it says without some of its layers."""
+"""Skip layer guidance (SLG)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from engine import Range, Run, Tooltip, node
 from nodes.sockets import Model
 
 Part = Annotated[float, Range(0.0, 1.0, 0.001)]
-Start = Annotated[Part, Tooltip("From here on.")]
-End = Annotated[Part, Tooltip("Up to here.")]
+Start = Annotated[Part, Tooltip("From this fraction of the sampling on.")]
+End = Annotated[Part, Tooltip("Up to this fraction of the sampling.")]
 Scale = Annotated[float, Range(0.0, 10.0, 0.1), Tooltip("How strongly.")]
 Layers = Annotated[str, Tooltip("Numbers of layers, from 0; a UNet's are its transformer blocks.")]
 Double = Annotated[str, Tooltip("Numbers of blocks of picture and text; a UNet has one kind.")]
@@ -28,7 +28,7 @@ def guide(
     start_percent: Start = 0.01,
     end_percent: End = 0.15,
 ) -> Model:
-    """Guide away from what the denoiser draws without some layers; one pass more a step."""
+    """Guide away from the result without some layers; one evaluation more a step."""
     return guide_by_kinds(
         run,
         model=model,
@@ -51,10 +51,12 @@ def guide_by_kinds(
     start_percent: Start = 0.01,
     end_percent: End = 0.15,
     rescaling_scale: Annotated[
-        float, Range(0.0, 10.0, 0.01), Tooltip("How far contrast is taken back to what it was.")
+        float,
+        Range(0.0, 10.0, 0.01),
+        Tooltip("How far the standard deviation is brought back to that of cond."),
     ] = 0.0,
 ) -> Model:
-    """Guide away from what the denoiser draws without layers of two kinds; one pass more a step."""
+    """Guide away from the result without double and single blocks; one evaluation more a step."""
     from nodes.models.sampling.skipped_layers import skip_layer_guidance, skipped_layers
 
     texts = double_layers, single_layers
@@ -75,7 +77,7 @@ def skip_in_uncond(
     start_percent: Start = 0.0,
     end_percent: End = 1.0,
 ) -> Model:
-    """Leave layers out where the denoiser is asked what is not wanted; costs no pass more."""
+    """Skip layers for uncond only; no further evaluation."""
     from nodes.models.sampling.skipped_layers import skipped_layers
 
     texts = double_layers, single_layers

@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from nodes.models.audio.waveforms import Sound as Audio
+    from nodes.models.audio.waveforms import Audio
     from nodes.models.conditioning.conditionings import Conditioning
     from nodes.models.conditioning.hooks import Hooks, Keyframe
     from nodes.models.latents.latents import Latents as Latent
-    from nodes.models.networks.unet import Model
+    from nodes.models.networks.denoiser import Denoiser as Model
     from nodes.models.sampling.guiders import Guider
     from nodes.models.sampling.noise import NoiseSource as Noise
     from nodes.models.sampling.samplers import Sampler
     from nodes.models.speech.kokoro import VoiceModel
-    from nodes.models.text.clip import Clip
+    from nodes.models.text.text_encoder import TextEncoder as Clip
     from nodes.models.vae.autoencoder import Autoencoder as Vae
-    from nodes.models.video import Film as Video
+    from nodes.models.video import Video
 
     HookKeyframes: TypeAlias = tuple[Keyframe, ...]
     Image: TypeAlias = Tensor
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 else:
     Image = Socket("IMAGE", "A picture, or a batch of pictures of one size.")
     Mask = Socket("MASK", "How much of each pixel is meant: 0 is nothing, 1 is all of it.")
-    Latent = Socket("LATENT", "Pictures, sounds or films as a model works on them.")
+    Latent = Socket("LATENT", "Pictures, sounds or videos as a model works on them.")
     Conditioning = Socket("CONDITIONING", "What guides the denoiser: an encoded text as a rule.")
     Audio = Socket("AUDIO", "A sound, mono or stereo, or a batch of sounds of one length.")
     Model = Socket("MODEL", "The denoiser of a checkpoint.")
@@ -52,7 +52,7 @@ else:
     Noise = Socket("NOISE", "The noise to begin with, by its seed.")
     Sampler = Socket("SAMPLER", "How each step is taken.")
     Sigmas = Socket("SIGMAS", "The levels of noise, one more than there are steps.")
-    Video = Socket("VIDEO", "A film: pictures one after another, and their sound.")
+    Video = Socket("VIDEO", "A video: pictures one after another, and their sound.")
 
 __all__ = [
     "Audio",

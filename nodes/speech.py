@@ -43,12 +43,12 @@ def speak(
     """Speak a text, sentence by sentence; [word](/phonemes/) says how a word sounds."""
     import numpy as np
 
-    from nodes.models.audio.waveforms import encode, sound
+    from nodes.models.audio.waveforms import audio_from_samples, encode
 
     said: list[np.ndarray] = []
     for chunk in voice_model.speak(text, voice, speed):
         said.append(chunk.audio)
-        spoken = sound(chunk.audio, SAMPLE_RATE)["waveform"][0]
+        spoken = audio_from_samples(chunk.audio, SAMPLE_RATE)["waveform"][0]
         heard = partial(encode, spoken, SAMPLE_RATE, "wav") if chunk.audio.size else None
         yield Step(chunk.index, chunk.total, sound=heard)
-    return sound(np.concatenate(said), SAMPLE_RATE)
+    return audio_from_samples(np.concatenate(said), SAMPLE_RATE)

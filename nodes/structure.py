@@ -82,7 +82,7 @@ def item_of_list(
 
 
 class Plain(Option, key="none"):
-    """No style is told."""
+    """No style."""
 
 
 class Photo(Option, key="photo"):
@@ -92,7 +92,7 @@ class Photo(Option, key="photo"):
 
 
 class ArtStyle(Option, key="art_style"):
-    """The style of an art."""
+    """An art style."""
 
     art_style: str = ""
 
@@ -114,7 +114,7 @@ def ideogram_prompt(
     element: Array,
     high_level_description: Annotated[Long, Tooltip("The whole in a sentence.")] = "",
     background: Annotated[Long, Tooltip("What is behind everything.")] = "",
-    style: Annotated[Plain | Photo | ArtStyle, Tooltip("A photograph, an art, or not told.")],
+    style: Annotated[Plain | Photo | ArtStyle, Tooltip("A photograph, an art style, or none.")],
     aesthetics: Annotated[str, Tooltip("Words for the style, such as calm or minimal.")] = "",
     lighting: Annotated[str, Tooltip("Where light comes from, and how hard it is.")] = "",
     medium: Annotated[str, Tooltip("What it is made with, such as film or oil.")] = "",

@@ -1,4 +1,4 @@
-"""Nodes that reckon with texts."""
+"""Nodes for strings: join, cut, search, replace, save."""
 
 from __future__ import annotations
 

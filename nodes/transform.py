@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 
 from engine import Choice, Range, Tooltip, node
 from nodes.sockets import Image, Mask
-from nodes.widgets import LatentPlace, Left, Length, Place, ScaleMethod, Top
+from nodes.widgets import LatentPixels, Left, Length, Pixels, ScaleMethod, Top
 
 FLIPS = ("x-axis: vertically", "y-axis: horizontally")
 # As nodes.models.images.arranging.TURNS, which needs torch.
@@ -14,7 +14,7 @@ TURNS = ("none", "90 degrees", "180 degrees", "270 degrees")
 
 Flip = Annotated[str, Choice(FLIPS), Tooltip("vertically: upside down; horizontally: a mirror.")]
 Turn = Annotated[str, Choice(TURNS), Tooltip("Clockwise.")]
-Room = Annotated[LatentPlace, Tooltip("How much is added at this side, in pixels.")]
+Padding = Annotated[LatentPixels, Tooltip("How much is added at this side, in pixels.")]
 
 
 @node("ImageScaleBy", category="image/upscaling", display_name="Upscale Image By")
@@ -66,7 +66,7 @@ def scale_to_max_dimension(
         Choice(("area", "lanczos", "bilinear", "nearest-exact", "bilinear", "bicubic")),
         Tooltip("How pixels are found: area for smaller, lanczos for larger pictures."),
     ],
-    largest_size: Annotated[Place, Tooltip("Of the longer side; 0 changes nothing.")] = 512,
+    largest_size: Annotated[Pixels, Tooltip("Of the longer side; 0 changes nothing.")] = 512,
 ) -> Image:
     """Pictures whose longer side has this length, in proportion."""
     from nodes.models.images import resizing
@@ -146,12 +146,12 @@ class Padded(NamedTuple):
 def pad_for_outpaint(
     *,
     image: Image,
-    left: Room = 0,
-    top: Room = 0,
-    right: Room = 0,
-    bottom: Room = 0,
+    left: Padding = 0,
+    top: Padding = 0,
+    right: Padding = 0,
+    bottom: Padding = 0,
     feathering: Annotated[
-        Place,
+        Pixels,
         Tooltip("How far the mask reaches into the picture, fading; less than half of it."),
     ] = 40,
 ) -> Padded:

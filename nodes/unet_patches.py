@@ -9,15 +9,15 @@ from engine import Choice, Files, Range, Run, Tooltip, node
 from nodes.sockets import Model
 
 if TYPE_CHECKING:
-    from nodes.models.networks.unet_walk import UNetPatch
+    from nodes.models.networks.patched_unet import UNetPatch
 
 HYPERNETWORKS = Files("hypernetworks", suffixes=(".pt", ".safetensors", ".bin", ".ckpt"))
 METHODS = ("bicubic", "nearest-exact", "bilinear", "area", "bislerp")
 Factor = Annotated[float, Range(0.0, 10.0, 0.01)]
-Deep = Annotated[Factor, Tooltip("What the deepest blocks count.")]
-Middle = Annotated[Factor, Tooltip("What the blocks above them count.")]
-DeepSkip = Annotated[Factor, Tooltip("What comes past the deepest blocks counts.")]
-MiddleSkip = Annotated[Factor, Tooltip("What comes past the blocks above them counts.")]
+Deep = Annotated[Factor, Tooltip("b1: scale of the deepest blocks.")]
+Middle = Annotated[Factor, Tooltip("b2: scale of the blocks above them.")]
+DeepSkip = Annotated[Factor, Tooltip("s1: scale of their skip connections' low frequencies.")]
+MiddleSkip = Annotated[Factor, Tooltip("s2: the same for the blocks above them.")]
 Part = Annotated[float, Range(0.0, 1.0, 0.001)]
 Times = Annotated[Factor, Tooltip("So many times as large.")]
 
@@ -26,7 +26,7 @@ Times = Annotated[Factor, Tooltip("So many times as large.")]
 def free_u(
     *, model: Model, b1: Deep = 1.1, b2: Middle = 1.2, s1: DeepSkip = 0.9, s2: MiddleSkip = 0.2
 ) -> Model:
-    """Let the deep blocks of a UNet count more, and the coarse of what comes past them less."""
+    """FreeU: scale the deep blocks of a UNet up, and low frequencies of their skips down."""
     from nodes.models.networks.unet_patches import FreeU
 
     return _patched(model, FreeU(_channels(model, "FreeU"), (b1, b2), (s1, s2)))
@@ -36,7 +36,7 @@ def free_u(
 def free_u_v2(
     *, model: Model, b1: Deep = 1.3, b2: Middle = 1.4, s1: DeepSkip = 0.9, s2: MiddleSkip = 0.2
 ) -> Model:
-    """FreeU whose deep blocks count the more, the more they say at a place."""
+    """FreeU v2: the deep blocks are scaled by their mean activation at each pixel."""
     from nodes.models.networks.unet_patches import FreeU
 
     return _patched(model, FreeU(_channels(model, "FreeU_V2"), (b1, b2), (s1, s2), by_mean=True))
@@ -48,14 +48,14 @@ def hyper_tile(
     model: Model,
     tile_size: Annotated[int, Range(1, 2048), Tooltip("Pixels along a side of a tile.")] = 256,
     swap_size: Annotated[
-        int, Range(1, 128), Tooltip("Of so many sizes one is taken, another in each step.")
+        int, Range(1, 128), Tooltip("Number of tile sizes, one of which is drawn in each step.")
     ] = 2,
     max_depth: Annotated[
         int, Range(0, 10), Tooltip("How many halvings of the picture are tiled too.")
     ] = 0,
     scale_depth: Annotated[bool, Tooltip("Larger tiles for those.")] = False,
 ) -> Model:
-    """Let large pictures attend to themselves within tiles, which is faster."""
+    """HyperTile: self-attention within tiles, which is faster for large pictures."""
     from nodes.models.networks.unet_patches import HyperTile
 
     _channels(model, "HyperTile")
@@ -66,9 +66,11 @@ def hyper_tile(
 def merge_tokens(
     *,
     model: Model,
-    ratio: Annotated[float, Range(0.0, 1.0, 0.01), Tooltip("The share that is merged.")] = 0.3,
+    ratio: Annotated[
+        float, Range(0.0, 1.0, 0.01), Tooltip("Fraction of tokens that is merged.")
+    ] = 0.3,
 ) -> Model:
-    """Let like places of a picture share one attention, which is faster."""
+    """ToMe: merge similar tokens before self-attention, which is faster."""
     from nodes.models.networks.unet_patches import TokenMerging
 
     _channels(model, "TomePatchModel")
@@ -87,13 +89,15 @@ def downscale(
     downscale_factor: Annotated[
         float, Range(0.1, 9.0, 0.001), Tooltip("So many times smaller along each side.")
     ] = 2.0,
-    start_percent: Annotated[Part, Tooltip("From here on.")] = 0.0,
-    end_percent: Annotated[Part, Tooltip("Up to here.")] = 0.35,
-    downscale_after_skip: Annotated[bool, Tooltip("What comes past the block stays large.")] = True,
-    downscale_method: Annotated[str, Choice(METHODS), Tooltip("How it gets smaller.")],
-    upscale_method: Annotated[str, Choice(METHODS), Tooltip("How it gets large again.")],
+    start_percent: Annotated[Part, Tooltip("From this fraction of the sampling on.")] = 0.0,
+    end_percent: Annotated[Part, Tooltip("Up to this fraction of the sampling.")] = 0.35,
+    downscale_after_skip: Annotated[
+        bool, Tooltip("Downscale after the skip connection is taken.")
+    ] = True,
+    downscale_method: Annotated[str, Choice(METHODS), Tooltip("Interpolation for downscaling.")],
+    upscale_method: Annotated[str, Choice(METHODS), Tooltip("Interpolation for upscaling.")],
 ) -> Model:
-    """Draw large pictures small at first, so that they hold one subject and not many."""
+    """Kohya Deep Shrink: downscale inside the UNet at first, against doubled subjects."""
     from nodes.models.networks.unet_patches import Downscale
 
     _channels(model, "PatchModelAddDownscale")
@@ -115,7 +119,7 @@ def perturbed_attention(
     model: Model,
     scale: Annotated[float, Range(0.0, 100.0, 0.01), Tooltip("How strongly.")] = 3.0,
 ) -> Model:
-    """Guide away from what the UNet draws without attention to the whole; one pass more a step."""
+    """PAG: guide away from the result without self-attention; one evaluation more a step."""
     from nodes.models.sampling.attention_guidance import perturbed_attention as by_attention
 
     _channels(model, "PerturbedAttentionGuidance")
@@ -139,7 +143,7 @@ def self_attention(
         float, Range(0.0, 10.0, 0.1), Tooltip("How far it is blurred, in cells of latents.")
     ] = 2.0,
 ) -> Model:
-    """Guide away from what the UNet makes of a picture blurred where it looks; two passes more."""
+    """SAG: guide away from a picture blurred where attention is; two evaluations more a step."""
     from nodes.models.sampling.attention_guidance import self_attention as by_attention
 
     _channels(model, "SelfAttentionGuidance")
@@ -151,7 +155,7 @@ def self_attention(
 def scale_self_attention(
     *, model: Model, q: Times = 1.0, k: Times = 1.0, v: Times = 1.0, out: Times = 1.0
 ) -> Model:
-    """Let the attention of a picture to itself count more or less."""
+    """Scale queries, keys, values and output of self-attention."""
     from nodes.models.networks.unet_patches import ScaledAttention
 
     _channels(model, "UNetSelfAttentionMultiply")
@@ -164,7 +168,7 @@ def scale_self_attention(
 def scale_cross_attention(
     *, model: Model, q: Times = 1.0, k: Times = 1.0, v: Times = 1.0, out: Times = 1.0
 ) -> Model:
-    """Let the attention of a picture to the text count more or less."""
+    """Scale queries, keys, values and output of cross-attention."""
     from nodes.models.networks.unet_patches import ScaledAttention
 
     _channels(model, "UNetCrossAttentionMultiply")
@@ -181,7 +185,7 @@ def load_hypernetwork(
     ],
     strength: Annotated[float, Range(-10.0, 10.0, 0.01), Tooltip("How strongly it acts.")] = 1.0,
 ) -> Model:
-    """Let a hypernetwork change what the UNet attends to."""
+    """Apply a hypernetwork to the keys and values of attention."""
     from nodes.models.networks.hypernetworks import read_hypernetwork
 
     _channels(model, "HypernetworkLoader")
@@ -201,7 +205,7 @@ def _channels(model: Model, title: str) -> int:
     Raises:
         ValueError: the denoiser is no UNet.
     """
-    channels = model.part.config.get("block_out_channels")
+    channels = model.source.config.get("block_out_channels")
     if not channels:
         raise ValueError(f"{title} changes UNets, and this model is none; leave the node out")
     return int(channels[0])

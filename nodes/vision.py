@@ -1,4 +1,4 @@
-"""Nodes that see what is in a picture, for models that are steered by it."""
+"""CLIP Vision, and what takes its output: unCLIP and style models."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def load_vision_encoder(
         str, Choice(Files("clip_vision")), Tooltip("A file in models/clip_vision.")
     ],
 ) -> VisionEncoder:
-    """A network that sees what is in pictures: CLIP's (L, H, G) or SigLIP's."""
+    """A vision encoder: CLIP's (L, H, G) or SigLIP's."""
     from nodes.models.conditioning.vision import read_vision_encoder
 
     return read_vision_encoder(run.model_path("clip_vision", clip_name))
@@ -44,7 +44,7 @@ def see(
         Mark.LATER,
     ] = "center",
 ) -> Seen:
-    """See what is in pictures."""
+    """Encode pictures by a vision encoder."""
     return clip_vision.see(image, crop=crop == "center")
 
 
@@ -67,7 +67,7 @@ def load_unclip_checkpoint(
         Tooltip("A file in models/checkpoints."),
     ],
 ) -> UnclipCheckpoint:
-    """Take the networks out of a checkpoint that was trained to draw what was seen."""
+    """Take the networks out of an unCLIP checkpoint, its vision encoder too."""
     from nodes.models.conditioning.vision import vision_encoder_of
 
     path = run.model_path("checkpoints", ckpt_name)
@@ -86,7 +86,7 @@ def steer_by_seen(
         float, Range(0.0, 1.0, 0.01), Tooltip("0: close to the picture; 1: far from it.")
     ] = 0.0,
 ) -> Conditioning:
-    """Let a model that was trained for it draw what was seen; several follow one another."""
+    """Condition an unCLIP model on an encoded picture; several may follow one another."""
     if strength == 0:
         return conditioning
     seen = {
@@ -108,7 +108,7 @@ def load_style_model(
         str, Choice(Files("style_models")), Tooltip("A file in models/style_models.")
     ],
 ) -> StyleModel:
-    """A network that makes words of what was seen: a style adapter, or Redux."""
+    """A network from vision outputs to tokens: a T2I style adapter, or FLUX Redux."""
     from nodes.models.conditioning.style import read_style_model
 
     return read_style_model(run.model_path("style_models", style_model_name))
@@ -129,10 +129,12 @@ def apply_style(
     strength_type: Annotated[
         str,
         Choice(("multiply", "attn_bias")),
-        Tooltip("multiply: its words are so much larger; attn_bias: attention sees them so much."),
+        Tooltip(
+            "multiply: its tokens are multiplied by it; attn_bias: it is a weight in attention."
+        ),
     ],
 ) -> Conditioning:
-    """Put words that a picture became behind a text.
+    """Append the tokens of a picture to a conditioning.
 
     Raises:
         ValueError: attn_bias with a strength other than 1, which no supported model takes.

@@ -8,7 +8,7 @@ from math import prod
 from pathlib import Path
 
 SMALL = 256 << 20
-"""Bytes that nobody asks about."""
+"""Bytes that are not checked."""
 FLOAT = 4
 """Bytes of one number of a picture, a mask or a latent."""
 MEMORY = Path("/proc/meminfo")
@@ -17,7 +17,7 @@ GROUP = Path("/sys/fs/cgroup/memory.max")
 
 
 class TooLarge(ValueError):
-    """More is asked for than there is memory; the text says how much, and what to do."""
+    """More memory is needed than there is; the text says how much, and what to do."""
 
 
 def ask_for(what: str, *sizes: float, item: int = FLOAT) -> None:

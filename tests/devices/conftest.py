@@ -21,7 +21,7 @@ class Weights:
     """What a `Model` loads."""
 
     device: str
-    worn: str = ""
+    applied: str = ""
 
 
 @dataclass
@@ -56,11 +56,11 @@ class Model:
         return Weights(device)
 
     def bind(self, loaded: Weights) -> None:
-        loaded.worn = "half of it"
+        loaded.applied = "half of it"
         fault, self.bind_fault = self.bind_fault, None
         if fault is not None:
             raise fault
-        loaded.worn = self.patch
+        loaded.applied = self.patch
         self.bound = loaded
 
 

@@ -45,9 +45,9 @@ def test_handles_of_one_base_share_weights_and_are_bound_each():
     used(residency, third)
     assert one.bound is not None
     assert third.bound is one.bound
-    assert one.bound.worn == "lora"
+    assert one.bound.applied == "lora"
     used(residency, one)
-    assert one.bound.worn == ""
+    assert one.bound.applied == ""
 
 
 def test_each_device_has_weights_of_its_own():

@@ -22,8 +22,8 @@ from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from nodes.models.files.checkpoints import read_checkpoint
-from nodes.models.networks.unet import Model
-from nodes.models.text.clip import Clip
+from nodes.models.networks.denoiser import Denoiser
+from nodes.models.text.text_encoder import TextEncoder
 from nodes.models.text.tokenizers import END, PUBLISHED, START, read_clip_tokenizer
 from nodes.models.vae.autoencoder import Vae
 
@@ -34,8 +34,8 @@ WIDTH = 32
 class Loaded:
     """The three networks of a model, ready to use."""
 
-    model: Model
-    clip: Clip
+    model: Denoiser
+    clip: TextEncoder
     vae: Vae
 
 
@@ -43,8 +43,8 @@ def handles(path: Path) -> Loaded:
     """The handles of a checkpoint, nothing loaded."""
     found = read_checkpoint(path)
     return Loaded(
-        Model.of(found.denoiser),
-        Clip.of(found.text),
+        Denoiser.of(found.denoiser),
+        TextEncoder.of(found.text_encoder),
         Vae(found.vae),
     )
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nodes.models.families.family import UNET
-from nodes.models.files.pieces import Part, whole
+from nodes.models.files.pieces import NetworkSource, whole
 from nodes.models.files.tensor_files import Header, ModelFileError, read_header
 from nodes.models.networks.lora import read_lora
 from tests.models.conftest import write_tensors
@@ -20,7 +20,7 @@ NUMBERS = Path(__file__).with_name("lycoris_numbers.json")
 """Made by modules of LyCORIS 4.1.3 from these tensors: `get_merged_weight`, for LoHa and LoKr,
 whose scale counts twice there, the weight and `get_weight`."""
 CASES: list[dict[str, Any]] = json.loads(NUMBERS.read_text())
-PART = Part(
+SOURCE = NetworkSource(
     Header(Path("x"), {}, {}, ""),
     whole({"x.weight": "x.weight", "x.bias": "x.bias"}),
     "",
@@ -43,7 +43,7 @@ def patched(path: Path, tensors: dict[str, Tensor], strength: float, **given: Te
     lora = read_lora(read_header(write_tensors(path / "a.safetensors", named)), strength)
     assert lora.adapters.unread == ()
     found = {f"x.{name}": value.clone() for name, value in given.items()}
-    for name, change in lora.changes(PART):
+    for name, change in lora.changes(SOURCE):
         change(found[name])
     return found
 

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from nodes import patches as cfg_nodes
 from nodes import unet_patches as nodes
-from nodes.models.networks.unet import Model
+from nodes.models.networks.denoiser import Denoiser
+from nodes.models.networks.patched_unet import UNetPatch
 from nodes.models.networks.unet_patches import PerturbedAttention, RecordedAttention
-from nodes.models.networks.unet_walk import UNetPatch
 from nodes.models.sampling.denoise import completed, denoise
-from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.evaluation import StepRequest, evaluate
 from nodes.models.sampling.guiders import cfg_guider
 from nodes.models.sampling.noise import initial_noise
 from nodes.models.sampling.schedules import sigmas
@@ -24,18 +24,18 @@ X = initial_noise(torch.zeros(2, 4, 8, 8), 3) * 3
 SIGMA = torch.tensor(3.0)
 
 
-def found(tiny: Loaded, model: Model, scale: float = 2.0, x: Tensor = X) -> Tensor:
+def found(tiny: Loaded, model: Denoiser, scale: float = 2.0, x: Tensor = X) -> Tensor:
     """What a patched model answers to two texts."""
     model.bind(tiny.model.network)
     guider = cfg_guider(model, tiny.clip.encode("cat"), tiny.clip.encode("dog"), scale)
-    return answer([StepRequest(guider, x, SIGMA)])[0]
+    return evaluate([StepRequest(guider, x, SIGMA)])[0]
 
 
 def alone(tiny: Loaded, text: str, *patches: UNetPatch, x: Tensor = X) -> Tensor:
     """What the network answers to one text."""
     guider = cfg_guider(replace(tiny.model, unet_patches=patches), tiny.clip.encode(text))
     guider.model.bind(tiny.model.network)
-    return answer([StepRequest(guider, x, SIGMA)])[0]
+    return evaluate([StepRequest(guider, x, SIGMA)])[0]
 
 
 def test_perturbed_attention_is_guided_away_from(tiny: Loaded):
@@ -105,9 +105,9 @@ def test_jobs_with_and_without_patches_share_a_batch(tiny: Loaded):
         model.bind(tiny.model.network)
         requests.append(StepRequest(cfg_guider(model, text, none, 2.0), X, SIGMA))
     assert len({request.key for request in requests}) == 1
-    together = answer(requests)
+    together = evaluate(requests)
     for request, each in zip(requests, together, strict=True):
-        assert torch.allclose(each, answer([request])[0], atol=1e-5)
+        assert torch.allclose(each, evaluate([request])[0], atol=1e-5)
     for index, each in enumerate(together[1:], 1):
         assert not torch.allclose(each, together[0], atol=1e-3), index
 
@@ -123,7 +123,7 @@ def test_a_deep_shrink_ends_at_its_percent(tiny: Loaded):
     for factor, differs in ((1.1, True), (0.9, False)):
         level = torch.tensor(middle * factor)
         ends = [
-            answer([StepRequest(cfg_guider(each, text), X, level)])[0]
+            evaluate([StepRequest(cfg_guider(each, text), X, level)])[0]
             for each in (model, tiny.model)
         ]
         assert torch.allclose(ends[0], ends[1], atol=1e-5) is not differs
@@ -144,7 +144,7 @@ def test_samplers_run_with_every_patch_at_once(tiny: Loaded, sampler: str):
 
 
 def test_models_without_a_unet_are_refused_by_name(tiny: Loaded):
-    config = {key: value for key, value in tiny.model.part.config.items() if "block" not in key}
-    other = replace(tiny.model, part=replace(tiny.model.part, config=config))
+    config = {key: value for key, value in tiny.model.source.config.items() if "block" not in key}
+    other = replace(tiny.model, source=replace(tiny.model.source, config=config))
     with pytest.raises(ValueError, match="FreeU changes UNets"):
         nodes.free_u(model=other)

@@ -10,7 +10,7 @@ from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemp
 
 from nodes import attention_weights as nodes
 from nodes import unet_patches
-from nodes.models.files.pieces import Part, whole
+from nodes.models.files.pieces import NetworkSource, whole
 from nodes.models.files.tensor_files import Header
 from nodes.models.networks.scaled_weights import attention_outputs
 from tests.models.conftest import Loaded
@@ -68,7 +68,7 @@ def test_attention_along_time_is_scaled_apart():
         )
     shapes = {name: tuple(weight.shape) for name, weight in module.state_dict().items()}
     names = {name: name for name in shapes}
-    part = Part(Header(Path("video"), shapes, {}, "1"), whole(names), "", {}, "denoiser")
+    part = NetworkSource(Header(Path("video"), shapes, {}, "1"), whole(names), "", {}, "denoiser")
 
     def touched(structural: tuple[float, float], temporal: tuple[float, float]) -> set[str]:
         return {name for name, _ in attention_outputs(structural, temporal).changes(part)}

@@ -54,7 +54,7 @@ def test_a_tiny_autoencoder_is_loaded_from_its_two_files(tmp_path: Path, channel
     assert latents.shape == (2, channels, 4, 3)
     assert vae.decode(latents).shape == (2, 32, 24, 3)
     assert vae.decode_tiled(latents, 16, 8).shape == (2, 32, 24, 3)
-    raw = TinyVae(vae.part).ready().encode(torch.ones(1, 8, 8, 3))
+    raw = TinyVae(vae.source).ready().encode(torch.ones(1, 8, 8, 3))
     assert torch.allclose(vae.encode(torch.ones(1, 8, 8, 3)), raw / 0.5 + 0.1, atol=1e-5)
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nodes.models.networks.batching import CPU_CELLS, Batches
-from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.evaluation import StepRequest, evaluate
 from nodes.models.sampling.guiders import cfg_guider
 from nodes.models.sampling.noise import initial_noise
 from tests.models.conftest import Loaded
@@ -75,7 +75,7 @@ def test_many_rows_in_several_evaluations_are_answered_as_each_alone(tiny: Loade
     guider = cfg_guider(tiny.model, text, none, 3.0)
     x = initial_noise(torch.zeros(72, 4, 8, 8), 3) * 2
     assert 2 * x[:, 0].numel() > CPU_CELLS
-    (found,) = answer([StepRequest(guider, x, torch.tensor(2.0))])
+    (found,) = evaluate([StepRequest(guider, x, torch.tensor(2.0))])
     for index in (0, 35, 71):
-        (alone,) = answer([StepRequest(guider, x[index : index + 1], torch.tensor(2.0))])
+        (alone,) = evaluate([StepRequest(guider, x[index : index + 1], torch.tensor(2.0))])
         assert torch.allclose(found[index], alone[0], atol=1e-5)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nodes.models.files.pieces import Part, whole
+from nodes.models.files.pieces import NetworkSource, whole
 from nodes.models.files.tensor_files import Header, ModelFileError
 from nodes.models.networks.building import built, filled
 
@@ -33,9 +33,9 @@ class Turning(nn.Module):
         return self.norm(self.layer(x)) + self.table[0] + self.frequencies
 
 
-def part(shapes: dict[str, tuple[int, ...]]) -> Part:
+def source(shapes: dict[str, tuple[int, ...]]) -> NetworkSource:
     names = {name: name for name in shapes}
-    return Part(Header(Path("x"), shapes, {}, ""), whole(names), "", {}, "denoiser")
+    return NetworkSource(Header(Path("x"), shapes, {}, ""), whole(names), "", {}, "denoiser")
 
 
 def tensors() -> dict[str, Tensor]:
@@ -47,7 +47,7 @@ def test_weights_and_kept_buffers_come_from_the_file_and_the_rest_is_computed():
     module = built(Turning)
     assert module.layer.weight.is_meta
     found = filled(
-        module, part({n: tuple(t.shape) for n, t in file.items()}), file, "cpu", torch.float32
+        module, source({n: tuple(t.shape) for n, t in file.items()}), file, "cpu", torch.float32
     )
     expected = Turning()
     expected.load_state_dict(file)
@@ -62,12 +62,12 @@ def test_what_is_missing_or_of_another_shape_is_named():
     shapes = {name: tuple(tensor.shape) for name, tensor in file.items()}
     lacking = {name: shape for name, shape in shapes.items() if name != "norm.bias"}
     with pytest.raises(ModelFileError, match=r"lacks 1 weights \(norm.bias"):
-        filled(built(Turning), part(lacking), file, "cpu", torch.float32)
+        filled(built(Turning), source(lacking), file, "cpu", torch.float32)
     with pytest.raises(ModelFileError, match="holds no denoiser; take one from another file"):
-        filled(built(Turning), part({}), file, "cpu", torch.float32)
+        filled(built(Turning), source({}), file, "cpu", torch.float32)
     wrong: dict[str, Any] = {**file, "norm.bias": torch.zeros(7)}
     with pytest.raises(ModelFileError, match=r"norm.bias has shape \(7,\), .* needs \(3,\)"):
-        filled(built(Turning), part(shapes), wrong, "cpu", torch.float32)
+        filled(built(Turning), source(shapes), wrong, "cpu", torch.float32)
 
 
 def test_rotary_embeddings_of_transformers_have_their_values():
@@ -81,8 +81,8 @@ def test_rotary_embeddings_of_transformers_have_their_values():
     }  # fmt: skip
     plain, empty = kind(**settings), built(lambda: kind(**settings))
     file = dict(plain.state_dict())
-    whole_part = part({name: tuple(tensor.shape) for name, tensor in file.items()})
-    found = filled(empty, whole_part, file, "cpu", torch.float32)
+    whole_source = source({name: tuple(tensor.shape) for name, tensor in file.items()})
+    found = filled(empty, whole_source, file, "cpu", torch.float32)
     given = {
         "hidden_states": torch.randn(1, 4, 1, 4, 4),
         "timestep": torch.tensor([5]),

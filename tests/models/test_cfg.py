@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nodes import model_sampling, patches
-from nodes.models.networks.unet import Model
+from nodes.models.networks.denoiser import Denoiser
 from nodes.models.sampling import guiders
 from nodes.models.sampling.cfg import (
     CfgInput,
@@ -29,7 +29,7 @@ from nodes.models.sampling.cfg import (
     video_cfg,
 )
 from nodes.models.sampling.denoise import completed, denoise
-from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.evaluation import StepRequest, evaluate
 from nodes.models.sampling.guiders import cfg_guider, perp_neg_guider
 from nodes.models.sampling.noise import initial_noise
 from nodes.models.sampling.schedules import sigmas
@@ -113,13 +113,13 @@ def test_mahiro_lies_between_the_answer_and_scaled_cond():
 
 @pytest.mark.parametrize("swapped", [False, True])
 def test_a_function_for_cfg_and_one_after_it_both_act(tiny: Loaded, swapped: bool):
-    def rescale(model: Model) -> Model:
+    def rescale(model: Denoiser) -> Denoiser:
         return patches.rescale(model=model, multiplier=0.7)
 
-    def norm(model: Model) -> Model:
+    def norm(model: Denoiser) -> Denoiser:
         return patches.norm(model=model, strength=0.9).patched_model
 
-    def zero(model: Model) -> Model:
+    def zero(model: Denoiser) -> Denoiser:
         return patches.cfg_zero_star(model=model).patched_model
 
     p = given()
@@ -141,7 +141,7 @@ def test_coarse_and_fine_are_guided_apart():
     assert same(fresca(2.0, 0.0, 99)(p).cond, p.uncond + 2 * (p.cond - p.uncond))
 
 
-def test_pictures_of_a_film_are_guided_more_and_more():
+def test_pictures_of_a_video_are_guided_more_and_more():
     p = given(scale=5.0)
     grown = video_cfg(1.0, there_and_back=False)(p)
     back = video_cfg(1.0, there_and_back=True)(p)
@@ -173,10 +173,10 @@ def test_only_what_is_across_counts_of_the_negative():
 
 
 def asked(request: StepRequest) -> Tensor:
-    return answer([request])[0]
+    return evaluate([request])[0]
 
 
-def wearing(tiny: Loaded, model: Model) -> Model:
+def patched(tiny: Loaded, model: Denoiser) -> Denoiser:
     """A model with the weights of the tiny one."""
     model.bind(tiny.model.network)
     return model
@@ -186,10 +186,10 @@ def test_rules_hold_where_a_model_is_asked(tiny: Loaded):
     positive, negative = tiny.clip.encode("cat"), tiny.clip.encode("dog")
     x = initial_noise(torch.zeros(1, 4, 8, 8), 3) * 3
 
-    def found(model: Model, scale: float, sigma: float = 3.0) -> Tensor:
-        worn = wearing(tiny, model)
+    def found(model: Denoiser, scale: float, sigma: float = 3.0) -> Tensor:
+        guided = patched(tiny, model)
         return asked(
-            StepRequest(cfg_guider(worn, positive, negative, scale), x, torch.tensor(sigma))
+            StepRequest(cfg_guider(guided, positive, negative, scale), x, torch.tensor(sigma))
         )
 
     early = patches.override(model=tiny.model, cfg=5.0, start_percent=0.0, end_percent=0.5)
@@ -204,12 +204,12 @@ def test_rules_hold_where_a_model_is_asked(tiny: Loaded):
     assert same(found(sharp, 1.0), x - (x - found(tiny.model, 1.0)) / 1.25)
     doubled = patches.scale_frequencies(model=tiny.model, scale_low=2.0, scale_high=2.0)
     assert same(found(doubled, 2.0), found(tiny.model, 4.0))
-    scales, worn = (2.0, 3.0), wearing(tiny, sharp)
-    dual = guiders.dual_cfg_guider(worn, positive, positive, negative, scales)
+    scales, guided = (2.0, 3.0), patched(tiny, sharp)
+    dual = guiders.dual_cfg_guider(guided, positive, positive, negative, scales)
     bare = guiders.dual_cfg_guider(tiny.model, positive, positive, negative, scales)
     of_both = [asked(StepRequest(each, x, torch.tensor(3.0))) for each in (dual, bare)]
     assert same(of_both[0], x - (x - of_both[1]) / 1.25)
-    across = perp_neg_guider(worn, positive, positive, negative, 2.0, 1.0)
+    across = perp_neg_guider(guided, positive, positive, negative, 2.0, 1.0)
     expected = x - (x - found(tiny.model, 2.0)) / 1.25
     assert same(asked(StepRequest(across, x, torch.tensor(3.0))), expected)
 
@@ -217,7 +217,7 @@ def test_rules_hold_where_a_model_is_asked(tiny: Loaded):
 def test_guidance_is_no_matter_of_the_network(tiny: Loaded):
     text, x = tiny.clip.encode("cat"), torch.zeros(1, 4, 8, 8)
 
-    def key(model: Model) -> Any:
+    def key(model: Denoiser) -> Any:
         return StepRequest(cfg_guider(model, text), x, torch.ones(())).key
 
     other = model_sampling.discrete_sampling(model=tiny.model, sampling="eps")
@@ -233,7 +233,7 @@ def test_a_mask_says_when_a_place_begins_to_change(tiny: Loaded):
     text = tiny.clip.encode("cat")
 
     def found(strength: float | None) -> Tensor:
-        model = wearing(tiny, patches.differ(model=tiny.model, strength=strength))
+        model = patched(tiny, patches.differ(model=tiny.model, strength=strength))
         more: dict[str, Any] = {"sampler": "euler", "sigmas": down, "seed": 1, "mask": mask}
         return completed(denoise(cfg_guider(model, text), latents, **more))
 

@@ -147,7 +147,7 @@ def test_a_handle_costs_no_weights(tiny_folder: Path):
         made.vae.key,
     }
     assert len({made.model.base, made.clip.base, made.vae.base}) == 3
-    assert made.model.nbytes("cpu") == 4 * made.model.part.parameters
+    assert made.model.nbytes("cpu") == 4 * made.model.source.parameters
     with pytest.raises(RuntimeError, match=r"UNet of .* is not loaded"):
         _ = made.model.network
 

@@ -15,7 +15,7 @@ from torch._dynamo import register_backend
 from nodes.models.files.tensor_files import read_header
 from nodes.models.networks.compiled import CompiledNetwork
 from nodes.models.networks.lora import Lora, read_adapters, with_lora
-from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.evaluation import StepRequest, evaluate
 from nodes.models.sampling.guiders import cfg_guider
 from tests.models.conftest import Loaded, handles
 from tests.models.test_attention_guidance import SIGMA, X
@@ -65,7 +65,7 @@ def test_a_model_is_asked_by_what_is_compiled_unless_something_is_beside_it(
     text = tiny.clip.encode("cat")
 
     def asked(of: Any) -> Tensor:
-        return answer([StepRequest(cfg_guider(of, text), X, SIGMA)])[0]
+        return evaluate([StepRequest(cfg_guider(of, text), X, SIGMA)])[0]
 
     assert torch.allclose(asked(model), asked(tiny.model), atol=1e-5)
     assert calls == 1

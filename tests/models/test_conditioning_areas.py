@@ -18,10 +18,10 @@ from nodes.models.conditioning.areas import Area, Cond, conds, regions
 from nodes.models.files.tensor_files import ModelFileError
 from nodes.models.latents.formats import SD
 from nodes.models.latents.inpainting import blanked, fitted, grown
-from nodes.models.latents.previews import colored, preview, read_colors
+from nodes.models.latents.previews import preview, read_rgb_factors, rough_rgb
 from nodes.models.networks.tiles import finished, tiled
 from nodes.models.sampling import guiders
-from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.evaluation import StepRequest, evaluate
 from nodes.models.sampling.guiders import Guider
 from nodes.models.sampling.noise import initial_noise
 from nodes.models.sampling.sigma_space import sigma_space
@@ -71,7 +71,7 @@ def test_a_mask_says_how_much_and_its_bounds_where():
 
 
 def asked(guider: Guider, x: Tensor, sigma: float = 2.0) -> Tensor:
-    return answer([StepRequest(guider, x, torch.tensor(sigma))])[0]
+    return evaluate([StepRequest(guider, x, torch.tensor(sigma))])[0]
 
 
 def test_texts_share_the_picture_by_their_weights(tiny: Loaded):
@@ -151,7 +151,7 @@ def test_the_smallest_area_about_one_stands_against_it():
     bounded = [cond(6, mask=mask, set_area_to_bounds=True)]
     found = regions([bounded, [cond(7)]], SHAPE)
     assert found[1][1].named == Area((8, 14), (4, 8))
-    assert found[1][1].place is not None
+    assert found[1][1].weighted_area is not None
     assert len(regions([[cond(8, mask=mask)], [cond(9)]], SHAPE)[1]) == 1
 
 
@@ -287,36 +287,38 @@ def test_an_embedding_for_another_model_is_named(tmp_path: Path):
 def test_the_built_in_models_previews_look_like_its_pictures():
     """The colours shipped with the model are fitted to its own autoencoder."""
     demo = ready(CHECKOUT / "nodes" / "models" / "demo")
-    colors = demo.model.latent.colors
+    colors = demo.model.latent.latent_rgb_factors
     assert colors is not None
     with Image.open(CHECKOUT / "training" / "references.webp") as file:
         sheet = torch.tensor(np.array(file.convert("RGB"))).float() / 255
     cells = torch.stack([sheet[:128, x : x + 128] for x in range(0, 1280, 128)])
     small = torch.nn.functional.avg_pool2d(cells.movedim(-1, 1), 8).movedim(1, -1)
-    rough = colored(demo.model.latent.enter(demo.vae.encode(cells)), colors)
+    rough = rough_rgb(demo.model.latent.process_in(demo.vae.encode(cells)), colors)
     assert float((rough - small).square().mean() / small.var()) < 0.25
 
 
 def test_a_preview_is_a_small_jpeg():
     for shape, size in (((2, 4, 16, 8), (64, 128)), ((1, 4, 200, 100), (256, 512))):
-        with Image.open(io.BytesIO(preview(torch.randn(shape), SD.colors or ()))) as file:
+        with Image.open(
+            io.BytesIO(preview(torch.randn(shape), SD.latent_rgb_factors or ()))
+        ) as file:
             assert (file.format, file.size) == ("JPEG", size)
 
 
 def test_a_model_folder_may_say_what_its_latents_look_like(tmp_path: Path):
     (tmp_path / "latent_rgb.json").write_text("[[1, 0, 0], [0, 0.5, 0.5]]")
-    colors = read_colors(tmp_path, 1)
+    colors = read_rgb_factors(tmp_path, 1)
     assert colors == ((1, 0, 0), (0, 0.5, 0.5))
-    assert numbers(colored(torch.full((1, 1, 1, 1), 0.5), colors or ())[0, 0, 0]) == [0.5] * 3
+    assert numbers(rough_rgb(torch.full((1, 1, 1, 1), 0.5), colors or ())[0, 0, 0]) == [0.5] * 3
     (tmp_path / "latent_rgb.json").write_text("nonsense")
-    assert read_colors(tmp_path, 1) is None
+    assert read_rgb_factors(tmp_path, 1) is None
 
 
 def test_colours_for_latents_of_other_channels_are_not_taken(tmp_path: Path):
     (tmp_path / "latent_rgb.json").write_text("[[1, 0, 0], [0, 0.5, 0.5]]")
-    assert read_colors(tmp_path, 4) is None
+    assert read_rgb_factors(tmp_path, 4) is None
     (tmp_path / "latent_rgb.json").write_text("[[1, 0], [0, 0.5]]")
-    assert read_colors(tmp_path, 1) is None
+    assert read_rgb_factors(tmp_path, 1) is None
 
 
 @pytest.mark.parametrize(("tile", "overlap"), [(8, 2), (5, 3), (64, 8), (7, 0)])

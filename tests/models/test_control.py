@@ -18,8 +18,8 @@ from nodes import control as nodes
 from nodes.models.conditioning.control import Control, ControlNet, shared_with, with_control
 from nodes.models.files.tensor_files import ModelFileError, TensorFile
 from nodes.models.networks.control_net import SteeringNet, read_control_net, union_kind
-from nodes.models.networks.unet_walk import PatchedUNet
-from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.networks.patched_unet import PatchedUNet
+from nodes.models.sampling.evaluation import StepRequest, evaluate
 from nodes.models.sampling.guiders import cfg_guider
 from tests.models.bench import Prompt, n, opened
 from tests.models.conftest import WIDTH, Loaded, handles, make_tiny_folder, write_tensors
@@ -71,7 +71,7 @@ def asked(tiny: Loaded, positive: Any, negative: Any, scale: float = 1.0) -> Ten
     for handle in guider.handles:
         assert isinstance(handle, SteeringNet)
         handle.ready()
-    return answer([StepRequest(guider, x, torch.tensor(2.0))])[0]
+    return evaluate([StepRequest(guider, x, torch.tensor(2.0))])[0]
 
 
 def text(seed: int = 5) -> Tensor:
@@ -279,18 +279,18 @@ def test_residuals_of_a_shuffle_are_their_means(tmp_path: Path):
 def test_a_file_of_differences_is_added_to_the_model(tiny_model: Loaded, tmp_path: Path):
     whole = make(tmp_path, **TINY)
     weights = whole.state_dict()
-    part = tiny_model.model.part
-    file = TensorFile(part.header)
+    source = tiny_model.model.source
+    file = TensorFile(source.header)
     differences = {
-        name: weight - part.weight(file, name)
-        if name in part.pieces and part.shape(name) == tuple(weight.shape)
+        name: weight - source.weight(file, name)
+        if name in source.pieces and source.shape(name) == tuple(weight.shape)
         else weight
         for name, weight in weights.items()
     }
     path = write_tensors(tmp_path / "d.safetensors", {**differences, "difference": torch.ones(1)})
     with pytest.raises(ModelFileError, match="load it with DiffControlNetLoader"):
         read_control_net(path)
-    net = read_control_net(path, part).ready()
+    net = read_control_net(path, source).ready()
     found = net.network.module.state_dict()
     assert all(torch.allclose(found[name], weight, atol=1e-5) for name, weight in weights.items())
 
@@ -374,7 +374,7 @@ async def test_control_nets_are_leased_and_several_jobs_share_them(
         (("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"), "full_adapter_xl"),
     ],
 )
-def test_a_unet_walked_block_by_block_takes_what_adapters_add(levels: tuple[str, ...], kind: str):
+def test_a_unet_evaluated_by_blocks_takes_what_adapters_add(levels: tuple[str, ...], kind: str):
     ups = tuple(level.replace("Down", "Up") for level in reversed(levels))
     unet = random(
         NETWORKS["unet"](

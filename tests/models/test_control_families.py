@@ -15,8 +15,8 @@ from nodes.models.conditioning.control import Control, ControlNet, with_control
 from nodes.models.families import original_names
 from nodes.models.files.checkpoints import read_denoiser
 from nodes.models.networks.control_net import SteeringNet, read_control_net, union_kind
-from nodes.models.networks.unet import Model
-from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.networks.denoiser import Denoiser
+from nodes.models.sampling.evaluation import StepRequest, evaluate
 from nodes.models.sampling.guiders import cfg_guider
 from tests.models.conftest import write_tensors
 from tests.models.test_control import NETWORKS, hint, random
@@ -34,7 +34,7 @@ def steered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     theirs = made(Kind(settings, ""))
     path = tmp_path_factory.mktemp("unet") / "any.safetensors"
     write_tensors(path, denoiser_tensors(theirs))
-    return settings, Model.of(read_denoiser(path)).ready(), theirs
+    return settings, Denoiser.of(read_denoiser(path)).ready(), theirs
 
 
 def control_net(kind: str, settings: dict[str, Any], **more: Any) -> Any:
@@ -80,16 +80,16 @@ def noisy(rows: int = 8) -> Tensor:
     return torch.randn(2, 4, rows, rows, generator=torch.Generator().manual_seed(1))
 
 
-def asked(model: Model, positive: Conditioning, x: Tensor) -> Tensor:
+def asked(model: Denoiser, positive: Conditioning, x: Tensor) -> Tensor:
     guider = cfg_guider(model, positive)
     for handle in guider.handles:
         assert isinstance(handle, SteeringNet)
         handle.ready()
-    return answer([StepRequest(guider, x, torch.tensor(SIGMA))])[0]
+    return evaluate([StepRequest(guider, x, torch.tensor(SIGMA))])[0]
 
 
 def by_diffusers(
-    model: Model, theirs: Any, settings: dict[str, Any], x: Tensor, **more: Any
+    model: Denoiser, theirs: Any, settings: dict[str, Any], x: Tensor, **more: Any
 ) -> Tensor:
     """The denoised latents, of a UNet that is given some residuals."""
     text, _, added = told(settings)
@@ -104,7 +104,7 @@ def by_diffusers(
 
 
 def residuals(
-    model: Model, net: Any, settings: dict[str, Any], x: Tensor, *given: Any
+    model: Denoiser, net: Any, settings: dict[str, Any], x: Tensor, *given: Any
 ) -> dict[str, Any]:
     """What a control net adds, as diffusers' UNets are given it."""
     text, _, added = told(settings)
@@ -151,7 +151,7 @@ def test_a_union_control_net_adds_what_diffusers_adds_for_its_kind_of_hint(
 ):
     settings = UNETS["SDXL"]
     theirs = made(Kind(settings, ""))
-    model = Model.of(
+    model = Denoiser.of(
         read_denoiser(write_tensors(tmp_path / "unet.safetensors", denoiser_tensors(theirs)))
     ).ready()
     net = control_net("union", settings, num_control_type=count, **UNION)
@@ -218,7 +218,7 @@ def test_a_light_adapter_adds_what_diffusers_adds(names: str, tmp_path: Path):
     settings = unet(3, linear=False, attended=[True, True, False])
     theirs = made(Kind(settings, ""))
     write_tensors(tmp_path / "unet.safetensors", denoiser_tensors(theirs))
-    model = Model.of(read_denoiser(tmp_path / "unet.safetensors")).ready()
+    model = Denoiser.of(read_denoiser(tmp_path / "unet.safetensors")).ready()
     light = NETWORKS["adapter"](
         channels=[64, 128], num_res_blocks=3, downscale_factor=8, adapter_type="light_adapter"
     )
@@ -229,7 +229,9 @@ def test_a_light_adapter_adds_what_diffusers_adds(names: str, tmp_path: Path):
     assert_adds(path, net, settings, model, theirs)
 
 
-def assert_adds(path: Path, net: Any, settings: dict[str, Any], model: Model, theirs: Any) -> None:
+def assert_adds(
+    path: Path, net: Any, settings: dict[str, Any], model: Denoiser, theirs: Any
+) -> None:
     """Check that the adapter in a file adds what diffusers' does to a UNet."""
     text, options, _ = told(settings)
     options |= {"height": 64} if options else {}

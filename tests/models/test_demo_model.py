@@ -71,7 +71,7 @@ async def test_an_asked_for_white_background_is_white(bench: Bench):
 def test_the_model_is_a_diffusers_folder_in_the_package():
     folder = Path(score.HERE).parent / "nodes" / "models" / "demo"
     found = read_checkpoint(folder)
-    assert found.denoiser.latent.scale == 1.0
+    assert found.denoiser.latent.scaling_factor == 1.0
     assert isinstance(found.denoiser.space, Discrete)
     assert found.denoiser.space.prediction == "v_prediction"
     assert (folder / "NOTICE").exists()

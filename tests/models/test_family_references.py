@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from nodes.models.files.checkpoints import read_checkpoint
-from nodes.models.networks.unet import Model
+from nodes.models.networks.denoiser import Denoiser
 from nodes.models.sampling import guiders
 from nodes.models.sampling.denoise import completed, denoise
 from nodes.models.sampling.schedules import sigmas
-from nodes.models.text.clip import Clip
+from nodes.models.text.text_encoder import TextEncoder
 from tests.models.conftest import read_tensors
 
 LIMIT = 2e-4
@@ -50,14 +50,14 @@ def test_texts_and_latents_are_the_reference(family: str, reference: Path, model
     if not path.exists():
         pytest.skip(f"{path} has not been made")
     found = read_checkpoint(path)
-    clip = Clip.of(found.text).ready()
+    clip = TextEncoder.of(found.text_encoder).ready()
     texts = [clip.encode(graph[node]["inputs"]["text"]) for node in ("2", "3")]
     del clip
     for node, ((states, options),) in zip(("11", "12"), texts, strict=True):
         (expected,) = told["conditioning"][node]
         assert off(states, expected["cond"]) < LIMIT
         assert off(options["pooled_output"], expected["pooled_output"]) < LIMIT
-    model = Model.of(found.denoiser).ready()
+    model = Denoiser.of(found.denoiser).ready()
     size, given = graph["4"]["inputs"], graph["5"]["inputs"]
     walk = denoise(
         guiders.cfg_guider(model, texts[0], texts[1], given["cfg"]),

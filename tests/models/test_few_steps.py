@@ -20,13 +20,13 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from nodes import model_sampling, schedules
 from nodes.models.files.checkpoints import read_checkpoint, read_denoiser
 from nodes.models.files.tensor_files import ModelFileError, read_header
+from nodes.models.networks.denoiser import Denoiser
 from nodes.models.networks.lora import check_fits, read_lora, with_lora
-from nodes.models.networks.unet import Model
-from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.evaluation import StepRequest, evaluate
 from nodes.models.sampling.guiders import cfg_guider
 from nodes.models.sampling.schedules import sigmas
 from nodes.models.sampling.sigma_space import Discrete
-from nodes.models.text.clip import Clip
+from nodes.models.text.text_encoder import TextEncoder
 from tests.models.conftest import make_tokenizer, write_tensors
 from tests.models.test_unet_families import CONTEXT, KINDS, denoiser_tensors, made, pooled
 
@@ -49,9 +49,9 @@ VAE: dict[str, Any] = {
 HALF = 32
 
 
-def model_of(name: str, folder: Path, **marks: Tensor) -> Model:
+def model_of(name: str, folder: Path, **marks: Tensor) -> Denoiser:
     tensors = denoiser_tensors(made(KINDS[name])) | marks
-    return Model.of(read_denoiser(write_tensors(folder / "any.safetensors", tensors)))
+    return Denoiser.of(read_denoiser(write_tensors(folder / "any.safetensors", tensors)))
 
 
 def test_an_lcm_takes_its_steps_as_diffusers_scheduler_does(tmp_path: Path):
@@ -69,7 +69,7 @@ def test_an_lcm_takes_its_steps_as_diffusers_scheduler_does(tmp_path: Path):
         with torch.no_grad():
             noise = module(sample, timestep, text).sample
         expected = theirs.step(noise, timestep, sample, return_dict=True).denoised
-        ours = answer([StepRequest(cfg_guider(model, [(text, {})]), x, sigma)])[0]
+        ours = evaluate([StepRequest(cfg_guider(model, [(text, {})]), x, sigma)])[0]
         assert torch.allclose(ours, expected, atol=1e-3)
 
 
@@ -127,7 +127,7 @@ def test_a_lora_of_few_steps_changes_every_layer_that_it_names(
     told: list[str] = []
     lora = read_lora(read_header(write_tensors(tmp_path / "l.safetensors", tensors)), 1.0)
     model = model_of(name, tmp_path)
-    check_fits(lora.adapters, model.part, warn=told.append)
+    check_fits(lora.adapters, model.source, warn=told.append)
     model = with_lora(model, lora)
     found = dict(model.ready().network.module.named_parameters())
     assert len(expected) > 30
@@ -168,13 +168,13 @@ def test_a_diffusers_folder_of_sdxl_answers_as_its_unet(name: str, tmp_path: Pat
     theirs = xl_folder(tmp_path / "xl", name)
     found = read_checkpoint(tmp_path / "xl")
     assert found.denoiser.family.name == "SDXL"
-    ((text, options),) = Clip.of(found.text).ready().encode("cat")
+    ((text, options),) = TextEncoder.of(found.text_encoder).ready().encode("cat")
     assert (text.shape[-1], options["pooled_output"].shape) == (CONTEXT, (1, 96))
-    model = Model.of(found.denoiser).ready()
+    model = Denoiser.of(found.denoiser).ready()
     x, sigma = torch.randn(1, 4, 8, 8), torch.tensor(3.0)
     vector = pooled(KINDS[name])
     guider = cfg_guider(model, [(text, {"pooled_output": vector})])
-    ours = answer([StepRequest(guider, x, sigma)])[0]
+    ours = evaluate([StepRequest(guider, x, sigma)])[0]
     with torch.no_grad():
         noise = theirs(
             x / (sigma**2 + 1).sqrt(),

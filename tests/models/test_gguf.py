@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from nodes.models.files.blocks import DECODERS
 from nodes.models.files.gguf import BLOCKS, PLAIN
+from nodes.models.files.gguf_blocks import DEQUANTIZERS
 from nodes.models.files.tensor_files import ModelFileError, TensorFile, read_header
 from nodes.models.files.unfit import unfit_checkpoint
 
@@ -42,7 +42,7 @@ def written(path: Path, *, shape: str | None = None, **tensors: tuple[Any, str])
     return path
 
 
-@pytest.mark.parametrize("format", DECODERS)
+@pytest.mark.parametrize("format", DEQUANTIZERS)
 def test_blocks_of_any_bytes_have_the_numbers_that_ggml_gives_them(format: str):
     kind = LIBRARY.GGMLQuantizationType[format]
     count, nbytes = LIBRARY.GGML_QUANT_SIZES[kind]
@@ -50,7 +50,7 @@ def test_blocks_of_any_bytes_have_the_numbers_that_ggml_gives_them(format: str):
     raw = np.random.default_rng(3).integers(0, 256, (64, nbytes), np.uint8)
     with np.errstate(invalid="ignore"):
         expected = LIBRARY.quants.dequantize(raw, kind)
-    found = DECODERS[format](torch.as_tensor(raw))
+    found = DEQUANTIZERS[format](torch.as_tensor(raw))
     assert np.array_equal(found.numpy(), expected, equal_nan=True)
 
 

@@ -22,10 +22,10 @@ from nodes.models.conditioning.vision import vision_encoder_of
 from nodes.models.families import original_names
 from nodes.models.files.checkpoints import read_checkpoint, read_denoiser
 from nodes.models.files.tensor_files import ModelFileError
+from nodes.models.networks.denoiser import Denoiser
+from nodes.models.networks.patched_unet import UNetPatch
 from nodes.models.networks.saving import entries
-from nodes.models.networks.unet import Model
-from nodes.models.networks.unet_walk import UNetPatch
-from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.evaluation import StepRequest, evaluate
 from nodes.models.sampling.guiders import cfg_guider
 from nodes.models.vae.autoencoder import vae_factor
 from tests.models.bench import Prompt, n, opened
@@ -43,9 +43,9 @@ UPSCALER = unet(3, linear=True, attended=[False, True, True], num_class_embeds=1
 }
 
 
-def asked(model: Model, positive: Conditioning, x: Tensor, sigma: float = 2.0) -> Tensor:
+def asked(model: Denoiser, positive: Conditioning, x: Tensor, sigma: float = 2.0) -> Tensor:
     guider = cfg_guider(model, positive).starting(x, None, SEED)
-    return answer([StepRequest(guider, x, torch.tensor(sigma))])[0]
+    return evaluate([StepRequest(guider, x, torch.tensor(sigma))])[0]
 
 
 def scaled(x: Tensor, sigma: float) -> Tensor:
@@ -95,7 +95,7 @@ def test_zero123_is_no_model_that_edits_and_answers_as_diffusers_network(
     assert found.family.name == "Zero123"
     alone = write_tensors(tmp_path / "a.safetensors", denoiser_tensors(theirs))
     assert read_denoiser(alone).family.name == "Stable Diffusion 1.x"
-    model = Model.of(found).ready()
+    model = Denoiser.of(found).ready()
     dice = torch.Generator().manual_seed(3)
     seen, picture, x = (
         torch.randn(shape, generator=dice)
@@ -105,7 +105,7 @@ def test_zero123_is_no_model_that_edits_and_answers_as_diffusers_network(
     none = torch.zeros_like(seen)
     unwanted = [(none[..., :SEEN], {"concat_latent_image": torch.zeros_like(picture)})]
     guider = cfg_guider(model, wanted, unwanted, 3.0)
-    ours = answer([StepRequest(guider, x, torch.tensor(2.0))])[0]
+    ours = evaluate([StepRequest(guider, x, torch.tensor(2.0))])[0]
     text = torch.nn.functional.linear(
         seen, layer["cc_projection.weight"], layer["cc_projection.bias"]
     )
@@ -123,7 +123,7 @@ def test_zero123_is_no_model_that_edits_and_answers_as_diffusers_network(
 
 def test_a_saved_zero123_is_one_again(zero123: tuple[Path, Any, dict[str, Tensor]], tmp_path: Path):
     path, _, layer = zero123
-    model, seeing = Model.of(read_denoiser(path)), vision_encoder_of(path)
+    model, seeing = Denoiser.of(read_denoiser(path)), vision_encoder_of(path)
     saved = {
         entry.name: entry.value()
         for handle in (model, seeing)
@@ -185,7 +185,7 @@ def test_the_upscaler_is_given_a_small_picture_with_noise_of_a_level(upscaler: t
     found = read_checkpoint(path)
     assert found.denoiser.family.name == "Stable Diffusion 2.x upscaler"
     assert (found.denoiser.latent.factor, vae_factor(found.vae)) == (4, 4)
-    model = Model.of(found.denoiser).ready()
+    model = Denoiser.of(found.denoiser).ready()
     text = torch.randn(1, 7, CONTEXT, generator=torch.Generator().manual_seed(1))
     picture = torch.rand(1, 32, 48, 3, generator=torch.Generator().manual_seed(2))
     given = nodes.for_upscaler(
@@ -230,7 +230,7 @@ def test_a_full_lcm_model_is_given_the_scale_and_never_asked_what_is_not_wanted(
 ):
     theirs = made(Kind(SD1 | {"time_cond_proj_dim": 256}, ""))
     tensors = denoiser_tensors(theirs) if original else theirs.state_dict()
-    model = Model.of(read_denoiser(write_tensors(tmp_path / "a.safetensors", tensors))).ready()
+    model = Denoiser.of(read_denoiser(write_tensors(tmp_path / "a.safetensors", tensors))).ready()
     text = torch.randn(1, 7, CONTEXT, generator=torch.Generator().manual_seed(1))
     x = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(3))
     embedding = OF_DIFFUSERS[2].get_guidance_scale_embedding
@@ -245,7 +245,7 @@ def test_a_full_lcm_model_is_given_the_scale_and_never_asked_what_is_not_wanted(
                 encoder_hidden_states=text.expand(2, -1, -1),
                 timestep_cond=known,
             ).sample
-        found = answer([StepRequest(guider, x, torch.tensor(2.0))])[0]
+        found = evaluate([StepRequest(guider, x, torch.tensor(2.0))])[0]
         assert torch.allclose(found, x - 2 * noise, atol=1e-4)
         inputs = {"text": text.expand(2, -1, -1), "guidance": known}
         patched = model.denoised(x, torch.tensor([2.0, 2.0]), inputs, [UNetPatch()])

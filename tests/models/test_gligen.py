@@ -17,9 +17,9 @@ from nodes.models.families import original_names
 from nodes.models.families.gligen_layout import gligen_layout
 from nodes.models.files.checkpoints import read_denoiser
 from nodes.models.files.tensor_files import ModelFileError
+from nodes.models.networks.denoiser import Denoiser
 from nodes.models.networks.gligen import Gligen, read_gligen
-from nodes.models.networks.unet import Model
-from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.evaluation import StepRequest, evaluate
 from nodes.models.sampling.guiders import cfg_guider
 from tests.models.bench import Prompt, n, opened
 from tests.models.conftest import WIDTH, Loaded, write_tensors
@@ -60,9 +60,9 @@ def parts(theirs: Any, *, original: bool) -> tuple[dict[str, Tensor], dict[str, 
 
 
 @pytest.fixture(scope="module")
-def model(theirs: Any, tmp_path_factory: pytest.TempPathFactory) -> Model:
+def model(theirs: Any, tmp_path_factory: pytest.TempPathFactory) -> Denoiser:
     path = tmp_path_factory.mktemp("unet") / "u.safetensors"
-    return Model.of(read_denoiser(write_tensors(path, parts(theirs, original=True)[0]))).ready()
+    return Denoiser.of(read_denoiser(write_tensors(path, parts(theirs, original=True)[0]))).ready()
 
 
 def gligen(theirs: Any, folder: Path, *, original: bool = True) -> Gligen:
@@ -96,22 +96,22 @@ def by_diffusers(
 @pytest.mark.parametrize("original", [True, False])
 @pytest.mark.parametrize("count", [1, 3])
 def test_boxes_are_attended_to_as_in_diffusers(
-    theirs: Any, model: Model, tmp_path: Path, original: bool, count: int
+    theirs: Any, model: Denoiser, tmp_path: Path, original: bool, count: int
 ):
     grounding = Grounding(gligen(theirs, tmp_path, original=original))
     x, text = torch.randn(2, 4, 8, 12), torch.randn(1, 7, WIDTH)
     boxes = [Box(torch.randn(1, WIDTH), n, 2 * n, 3 + n, 2) for n in range(count)]
     guider = cfg_guider(model, boxed(grounding, text, *boxes))
-    ours = answer([StepRequest(guider, x, SIGMA)])[0]
+    ours = evaluate([StepRequest(guider, x, SIGMA)])[0]
     timestep = model.space.timestep(SIGMA.reshape(1))
     noise = by_diffusers(theirs, x / (SIGMA**2 + 1).sqrt(), text, boxes, timestep)
     assert torch.allclose(ours, x - noise * SIGMA, atol=1e-4)
-    plain = answer([StepRequest(cfg_guider(model, [(text, {})]), x, SIGMA)])[0]
+    plain = evaluate([StepRequest(cfg_guider(model, [(text, {})]), x, SIGMA)])[0]
     assert not torch.allclose(ours, plain, atol=1e-2)
 
 
 def test_a_negative_text_without_boxes_and_other_jobs_are_answered_as_alone(
-    theirs: Any, model: Model, tmp_path: Path
+    theirs: Any, model: Denoiser, tmp_path: Path
 ):
     grounding = Grounding(gligen(theirs, tmp_path))
     x, text = torch.randn(1, 4, 8, 8), torch.randn(1, 7, WIDTH)
@@ -120,9 +120,9 @@ def test_a_negative_text_without_boxes_and_other_jobs_are_answered_as_alone(
     guiders = [cfg_guider(model, positive, without, 3.0) for positive in (with_boxes, without)]
     assert [handle for guider in guiders for handle in guider.handles] == [grounding.net]
     requests = [StepRequest(guider, x, SIGMA) for guider in guiders]
-    together = answer(requests)
-    one = answer([StepRequest(cfg_guider(model, with_boxes), x, SIGMA)])[0]
-    none = answer([StepRequest(cfg_guider(model, without), x, SIGMA)])[0]
+    together = evaluate(requests)
+    one = evaluate([StepRequest(cfg_guider(model, with_boxes), x, SIGMA)])[0]
+    none = evaluate([StepRequest(cfg_guider(model, without), x, SIGMA)])[0]
     assert torch.allclose(together[0], none + 3 * (one - none), atol=1e-4)
     assert torch.allclose(together[1], none, atol=1e-4)
 
@@ -139,7 +139,7 @@ def test_the_published_files_for_text_boxes_are_known_by_shapes_alone():
 
 
 def test_a_gligen_model_of_another_kind_of_unet_is_refused_in_words(
-    theirs: Any, model: Model, tiny: Loaded, tmp_path: Path
+    theirs: Any, model: Denoiser, tiny: Loaded, tmp_path: Path
 ):
     grounding = Grounding(gligen(theirs, tmp_path))
     wide = Box(torch.zeros(1, 5), 0, 0, 1, 1)
@@ -150,7 +150,7 @@ def test_a_gligen_model_of_another_kind_of_unet_is_refused_in_words(
         boxed(grounding, torch.zeros(1, 7, WIDTH), *[box] * 31)
     guider = cfg_guider(tiny.model, boxed(grounding, torch.zeros(1, 7, WIDTH), box))
     with pytest.raises(ValueError, match=r"g\.safetensors is for another kind of UNet"):
-        answer([StepRequest(guider, torch.zeros(1, 4, 8, 8), SIGMA)])
+        evaluate([StepRequest(guider, torch.zeros(1, 4, 8, 8), SIGMA)])
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from nodes import guidance, patches
-from nodes.models.networks.unet import Model
+from nodes.models.networks.denoiser import Denoiser
 from nodes.models.sampling.cfg import CfgInput, plain_cfg, rescale_cfg
 from nodes.models.sampling.denoise import completed, denoise
-from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.evaluation import StepRequest, evaluate
 from nodes.models.sampling.guiders import Guider, cfg_guider, perp_neg_guider
 from nodes.models.sampling.projected import AdaptiveProjection
 from nodes.models.sampling.renormed import renormed
@@ -88,7 +88,7 @@ def test_renormed_guidance_is_for_the_first_part_of_the_sampling(tiny: Loaded):
             StepRequest(cfg_guider(each, *texts, cfg), X, torch.tensor(level))
             for each, cfg in ((model, 4.0), (tiny.model, scale))
         ]
-        ours, plain = (answer([request])[0] for request in asked)
+        ours, plain = (evaluate([request])[0] for request in asked)
         assert same(ours, plain)
     assert guidance.renorm(model=tiny.model).guidance.scale_overrides == ()
 
@@ -98,7 +98,7 @@ def test_perp_neg_as_a_patch_guides_as_its_guider(tiny: Loaded, scale: float):
     cat, dog, empty = (tiny.clip.encode(text) for text in ("cat", "dog", ""))
     model = guidance.perpendicular(model=tiny.model, empty_conditioning=empty, neg_scale=0.8)
     guider = perp_neg_guider(tiny.model, cat, dog, empty, scale, 0.8)
-    expected = answer([StepRequest(guider, X, SIGMA)])[0]
+    expected = evaluate([StepRequest(guider, X, SIGMA)])[0]
     assert same(found(tiny, model, scale), expected)
     one, none, nothing = (alone(tiny, text) for text in ("cat", "dog", ""))
     across = none - nothing
@@ -112,10 +112,10 @@ def test_perp_neg_as_a_patch_guides_as_its_guider(tiny: Loaded, scale: float):
 def test_perp_neg_goes_with_functions_for_cfg_in_any_order(tiny: Loaded, swapped: bool):
     empty = tiny.clip.encode("")
 
-    def perp(model: Model) -> Model:
+    def perp(model: Denoiser) -> Denoiser:
         return guidance.perpendicular(model=model, empty_conditioning=empty)
 
-    def rescale(model: Model) -> Model:
+    def rescale(model: Denoiser) -> Denoiser:
         return patches.rescale(model=model, multiplier=0.7)
 
     first, second = (rescale, perp) if swapped else (perp, rescale)
@@ -140,9 +140,9 @@ def test_jobs_with_other_conditionings_share_a_batch(tiny: Loaded):
         model.bind(tiny.model.network)
         requests.append(StepRequest(cfg_guider(model, cat, dog, 3.0), X, SIGMA))
     assert len({request.key for request in requests}) == 1
-    together = answer(requests)
+    together = evaluate(requests)
     for request, each in zip(requests, together, strict=True):
-        assert torch.allclose(each, answer([request])[0], atol=1e-5)
+        assert torch.allclose(each, evaluate([request])[0], atol=1e-5)
     assert not torch.allclose(together[0], together[1], atol=1e-3)
 
 

@@ -17,9 +17,9 @@ from nodes.models.conditioning.hook_sources import LoraSource, ModelSource
 from nodes.models.conditioning.hooks import Hook, Hooks, Keyframe
 from nodes.models.files.tensor_files import ModelFileError, read_header
 from nodes.models.networks.lora import Lora, read_adapters, with_lora
-from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.evaluation import StepRequest, evaluate
 from nodes.models.sampling.guiders import cfg_guider
-from nodes.models.text.clip import Clip
+from nodes.models.text.text_encoder import TextEncoder
 from tests.models.bench import n, opened
 from tests.models.conftest import Loaded, handles, make_tiny_folder, ready
 from tests.models.test_attention_guidance import SIGMA, X, alone
@@ -45,13 +45,13 @@ def hooked(text: Conditioning, hooks: Hooks) -> Conditioning:
 
 
 def asked(tiny: Loaded, text: Conditioning, level: Tensor = SIGMA) -> Tensor:
-    return answer([StepRequest(cfg_guider(tiny.model, text), X, level)])[0]
+    return evaluate([StepRequest(cfg_guider(tiny.model, text), X, level)])[0]
 
 
 def with_style(tiny: Loaded, source: LoraSource, strength: float, text: str = "cat") -> Tensor:
     model = with_lora(tiny.model, Lora(source.adapters, strength))
     model.bind(tiny.model.network)
-    return answer([StepRequest(cfg_guider(model, tiny.clip.encode(text)), X, SIGMA)])[0]
+    return evaluate([StepRequest(cfg_guider(model, tiny.clip.encode(text)), X, SIGMA)])[0]
 
 
 def near(first: Tensor, second: Tensor) -> bool:
@@ -63,7 +63,7 @@ def test_a_hook_counts_for_the_conditioning_that_brings_it(tiny: Loaded, source:
     cat, dog = tiny.clip.encode("cat"), tiny.clip.encode("dog")
     styled = hooked(cat, (Hook(source, 0.5, 0.0),))
     guider = cfg_guider(tiny.model, styled, dog, 3.0)
-    found = answer([StepRequest(guider, X, SIGMA)])[0]
+    found = evaluate([StepRequest(guider, X, SIGMA)])[0]
     cond, uncond = with_style(tiny, source, 0.5), alone(tiny, "dog")
     assert near(found, uncond + 3 * (cond - uncond))
     assert not near(cond, alone(tiny, "cat"))
@@ -79,7 +79,7 @@ def test_hooks_add_up_with_each_other_and_with_the_loras_of_a_model(
     model = with_lora(tiny.model, Lora(source.adapters, 0.3))
     model.bind(tiny.model.network)
     text = hooked(hooked(tiny.clip.encode("cat"), two[:1]), two[1:])
-    found = answer([StepRequest(cfg_guider(model, text), X, SIGMA)])[0]
+    found = evaluate([StepRequest(cfg_guider(model, text), X, SIGMA)])[0]
     assert near(found, with_style(tiny, source, 0.6))
 
 
@@ -125,7 +125,7 @@ def test_hooks_of_a_text_encoder_change_what_it_encodes(tiny: Loaded, source: Lo
     expected = changed.encode("a cat")[0][0]
     hooks = (Hook(source, 1.0, 0.7),)
     for for_model in (True, False):
-        clip: Clip = nodes.set_clip_hooks(
+        clip: TextEncoder = nodes.set_clip_hooks(
             clip=tiny.clip, apply_to_conds=for_model, schedule_clip=False, hooks=hooks
         )
         clip.bind(tiny.clip.network)
@@ -167,7 +167,7 @@ def test_another_checkpoint_counts_as_a_lora_would(tiny: Loaded, tmp_path: Path)
     networks = ModelSource((other.model, other.clip))
     text = tiny.clip.encode("cat")
     wholly = asked(tiny, hooked(text, (Hook(networks, 1.0, 0.0),)))
-    expected = answer([StepRequest(cfg_guider(loaded.model, text), X, SIGMA)])[0]
+    expected = evaluate([StepRequest(cfg_guider(loaded.model, text), X, SIGMA)])[0]
     assert torch.allclose(wholly, expected, atol=1e-3)
     half = asked(tiny, hooked(text, (Hook(networks, 0.5, 0.0), Hook(networks, 0.5, 0.0))))
     assert torch.allclose(half, expected, atol=1e-3), "differences to the file add up"
@@ -240,7 +240,7 @@ def test_a_default_text_counts_where_no_other_does(tiny: Loaded):
         positive=half, negative=cat, positive_DEFAULT=dog, negative_DEFAULT=dog
     )
     guider = cfg_guider(tiny.model, *pair_, 2.0)
-    guided = answer([StepRequest(guider, X, SIGMA)])[0]
+    guided = evaluate([StepRequest(guider, X, SIGMA)])[0]
     assert near(guided[..., 4:], (whole + 2 * (other - whole))[..., 4:])
 
 
@@ -249,7 +249,7 @@ def test_jobs_with_hooks_share_a_batch_with_others(tiny: Loaded, source: LoraSou
     texts = [cat, hooked(cat, (Hook(source, 0.5, 0.0),)), cat, hooked(cat, (Hook(source, 1, 0),))]
     requests = [StepRequest(cfg_guider(tiny.model, text), X, SIGMA) for text in texts]
     assert len({request.key for request in requests}) == 1
-    found = answer(requests)
+    found = evaluate(requests)
     assert torch.equal(found[0], found[2])
     for place, strength in ((0, 0.0), (1, 0.5), (3, 1.0)):
         assert near(found[place], with_style(tiny, source, strength))

@@ -14,7 +14,7 @@ from nodes.models.files.writing import NewFile, entry
 from nodes.models.networks.inspecting import inspect
 from tests.models.conftest import handles, write_tensors
 from tests.models.test_control import TINY, make
-from tests.models.test_packed_models import WAYS, original
+from tests.models.test_quantized_models import WAYS, original
 from tests.models.test_unet_families import KINDS, denoiser_tensors, made
 
 __all__ = ["original"]

@@ -98,8 +98,8 @@ def test_nodes_scale_each_kind_of_attention(tiny: Loaded):
     ):
         model = make(model=tiny.model, q=2.0)
         assert model.unet_patches == (ScaledAttention(cross, 2.0, 1.0, 1.0, 1.0),)
-    config = {key: value for key, value in tiny.model.part.config.items() if "block" not in key}
-    other = replace(tiny.model, part=replace(tiny.model.part, config=config))
+    config = {key: value for key, value in tiny.model.source.config.items() if "block" not in key}
+    other = replace(tiny.model, source=replace(tiny.model.source, config=config))
     with pytest.raises(ValueError, match="UNetSelfAttentionMultiply changes UNets"):
         unet_patches.scale_self_attention(model=other)
 

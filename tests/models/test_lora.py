@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nodes.models.files.pieces import Part, whole
+from nodes.models.files.pieces import NetworkSource, whole
 from nodes.models.files.tensor_files import Header, ModelFileError, read_header
 from nodes.models.networks.lora import (
     Lora,
@@ -138,7 +138,7 @@ def test_every_spelling_of_a_module_is_understood(tmp_path: Path, tiny: Loaded, 
         path = tmp_path / f"{name}.safetensors"
         write_tensors(path, tensors)
         lora = read_lora(read_header(path), STRENGTH)
-        check_fits(lora.adapters, tiny.model.part)
+        check_fits(lora.adapters, tiny.model.source)
         found = bits(with_bound(tiny, lora))
         for key in wanted:
             assert torch.allclose(found[key], wanted[key], atol=1e-5), (name, key)
@@ -156,11 +156,11 @@ def test_a_lora_for_another_model_is_refused(tmp_path: Path, tiny: Loaded):
     path = kohya(tmp_path / "xl.safetensors", "lora_unet_strange_place", up=up, down=down)
     lora = read_lora(read_header(path), 1.0)
     with pytest.raises(ModelFileError, match=r"xl.safetensors: none of its 1 modules"):
-        check_fits(lora.adapters, tiny.model.part, tiny.clip.part)
+        check_fits(lora.adapters, tiny.model.source, tiny.clip.source)
     name = "lora_unet_double_blocks_0_img_attn_qkv"
     flux = read_adapters(read_header(kohya(path, name, up=up, down=down)))
     with pytest.raises(ModelFileError, match="is in this model; the LoRA is for FLUX"):
-        check_fits(flux, tiny.model.part, tiny.clip.part)
+        check_fits(flux, tiny.model.source, tiny.clip.source)
     before = bits(tiny.model)
     names = [f"lora_unet_{flat(module)}" for module in (UNET_OUT, UNET_MODULE)]
     path = kohya(tmp_path / "wide.safetensors", *names, up=torch.randn(64, RANK), down=down)
@@ -186,7 +186,7 @@ def test_modules_nobody_knows_are_left_out_and_told(
     up, down = pair()
     names = ["lora_unet_" + flat(UNET_MODULE), "lora_unet_strange_place"]
     path = kohya(tmp_path / "mixed.safetensors", *names, up=up, down=down)
-    check_fits(read_adapters(read_header(path)), tiny.model.part)
+    check_fits(read_adapters(read_header(path)), tiny.model.source)
     assert "1 of its 2 modules are applied; 1 are not in this model" in caplog.text
 
 
@@ -212,13 +212,15 @@ def test_merging_gives_the_reference_numbers(tmp_path: Path, reference: Path):
         }
         write_tensors(path, tensors)
         header = Header(path, {"x.weight": (1,), "x.bias": (1,)}, {}, "")
-        part = Part(header, whole({"x.weight": "x.weight", "x.bias": "x.bias"}), "", {}, "UNet")
+        source = NetworkSource(
+            header, whole({"x.weight": "x.weight", "x.bias": "x.bias"}), "", {}, "UNet"
+        )
         half = case["weight_dtype"] == "float16"
         values = {"x.weight": tensor(case["weight"])}
         values["x.bias"] = tensor(case["bias"]) if "bias" in case else torch.zeros(1)
         lora = read_lora(read_header(path), case["strength"])
         found = {name: value.half().float() if half else value for name, value in values.items()}
-        for name, change in lora.changes(part):
+        for name, change in lora.changes(source):
             change(found[name])
         for name, entry in case["result"].items():
             expected = tensor(entry)
@@ -230,16 +232,16 @@ def test_merging_gives_the_reference_numbers(tmp_path: Path, reference: Path):
 
 def test_all_spellings_of_the_reference_lora_change_the_same_weights(reference_models: Path):
     found = handles(reference_models / "checkpoints" / "ref_sd15.safetensors")
-    for part in (found.model.part, found.clip.part):
+    for source in (found.model.source, found.clip.source):
         loras = [
             read_lora(read_header(reference_models / "loras" / f"ref_lora_a{kind}.safetensors"), 1)
             for kind in ("", "_peft", "_diffusers")
         ]
-        changes = [dict(lora.changes(part)) for lora in loras]
+        changes = [dict(lora.changes(source)) for lora in loras]
         assert changes[0].keys() == changes[1].keys() == changes[2].keys()
-        shapes = part.header.shapes
+        shapes = source.header.shapes
         for name in sorted(changes[0])[::16]:
-            zeros = torch.zeros(shapes[part.names[name]])
+            zeros = torch.zeros(shapes[source.names[name]])
             deltas = [zeros.clone() for _ in changes]
             for change, delta in zip(changes, deltas, strict=True):
                 change[name](delta)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from nodes.models.families.family import TEXT_ENCODER, UNET
-from nodes.models.files.pieces import Part, whole
+from nodes.models.files.pieces import NetworkSource, whole
 from nodes.models.files.tensor_files import Header, ModelFileError, read_header
 from nodes.models.networks.lora import Lora, check_fits, read_lora
 from tests.models.conftest import write_tensors
@@ -23,15 +23,15 @@ TEXT_Q = "encoder.layers.0.self_attn.q_proj"
 TEXT_OUT = "encoder.layers.0.self_attn.out_proj"
 
 
-def part(title: str, *modules: str, columns: int = SIZE) -> Part:
+def source(title: str, *modules: str, columns: int = SIZE) -> NetworkSource:
     names = {f"{module}.{end}": f"x.{module}.{end}" for module in modules for end in ENDS}
     shapes = dict.fromkeys(names.values(), (SIZE, SIZE))
     wide = {name: (SIZE, columns) for name in shapes if ".attn2.to_k" in name}
-    return Part(Header(Path("x"), shapes | wide, {}, ""), whole(names), "x.", {}, title)
+    return NetworkSource(Header(Path("x"), shapes | wide, {}, ""), whole(names), "x.", {}, title)
 
 
 ENDS = ("weight", "bias")
-UNET_PART, TEXT_PART = part(UNET, UNET_TO_Q, UNET_OUT), part(TEXT_ENCODER, TEXT_Q, TEXT_OUT)
+UNET_SOURCE, TEXT_SOURCE = source(UNET, UNET_TO_Q, UNET_OUT), source(TEXT_ENCODER, TEXT_Q, TEXT_OUT)
 
 
 def flat(module: str) -> str:
@@ -88,9 +88,9 @@ def written(path: Path, tensors: dict[str, Tensor], strength: float = 1.0) -> Lo
     return read_lora(read_header(write_tensors(path, tensors)), strength)
 
 
-def patched(lora: Lora, part: Part) -> dict[str, Tensor]:
+def patched(lora: Lora, source: NetworkSource) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
-    for name, change in lora.changes(part):
+    for name, change in lora.changes(source):
         change(found.setdefault(name, weight()))
     return found
 
@@ -115,11 +115,11 @@ def test_a_lora_changes_the_same_bits_in_every_spelling(
             tensors[module + pair[2]] = torch.tensor(alpha)
     lora = written(tmp_path / "a.safetensors", tensors)
     told: list[str] = []
-    check_fits(lora.adapters, UNET_PART, TEXT_PART, warn=told.append)
+    check_fits(lora.adapters, UNET_SOURCE, TEXT_SOURCE, warn=told.append)
     assert told == []
     expected = weight()
     expected.addmm_(up, down, alpha=1.0 if alpha is None else alpha / RANK)
-    for target, names in ((UNET_PART, (UNET_TO_Q, UNET_OUT)), (TEXT_PART, (TEXT_Q, TEXT_OUT))):
+    for target, names in ((UNET_SOURCE, (UNET_TO_Q, UNET_OUT)), (TEXT_SOURCE, (TEXT_Q, TEXT_OUT))):
         found = patched(lora, target)
         assert found.keys() == {f"{name}.weight" for name in names}
         assert all(torch.equal(changed, expected) for changed in found.values())
@@ -135,7 +135,7 @@ def test_processors_of_early_diffusers_are_understood_with_and_without_a_beginni
         ):
             place = begin + processor(module, old)
             tensors |= {f"{place}.up.weight": up, f"{place}.down.weight": down}
-        found = patched(written(tmp_path / "a.safetensors", tensors), UNET_PART)
+        found = patched(written(tmp_path / "a.safetensors", tensors), UNET_SOURCE)
         assert found.keys() == {f"{UNET_TO_Q}.weight", f"{UNET_OUT}.weight"}
 
 
@@ -158,7 +158,7 @@ def test_dora_gives_the_changed_weight_lengths_of_its_own(
     tensors = {f"{place}.lora_B.weight": up, f"{place}.lora_A.weight": down}
     tensors |= {f"{place}.alpha": torch.tensor(1.0), place + ending: magnitude.reshape(shape)}
     lora = written(tmp_path / "a.safetensors", tensors, strength)
-    found = patched(lora, UNET_PART)[f"{UNET_TO_Q}.weight"]
+    found = patched(lora, UNET_SOURCE)[f"{UNET_TO_Q}.weight"]
     merged = weight() + up @ down / RANK
     view = (-1, 1) if axis == 0 else (1, -1)
     whole = magnitude.reshape(view) * merged / merged.square().sum(1 - axis, keepdim=True).sqrt()
@@ -186,7 +186,7 @@ def test_what_would_change_nothing_is_refused(tmp_path: Path):
         written(path, {f"unet.{UNET_TO_Q}.lora_A.weight": down})
     with pytest.raises(ModelFileError, match="would change nothing"):
         written(path, {f"unet.{UNET_TO_Q}.alpha": torch.tensor(1.0)})
-    no_bias = part(UNET)
+    no_bias = source(UNET)
     with pytest.raises(ModelFileError, match="none of its 1 modules"):
         check_fits(written(path, {f"unet.{UNET_TO_Q}.diff_b": torch.zeros(6)}).adapters, no_bias)
     two = {f"unet.{UNET_TO_Q}.lora_B.{name}.weight": up for name in ("one", "two")}
@@ -205,7 +205,7 @@ def test_tensors_that_nobody_looks_at_are_counted(tmp_path: Path):
         f"lora_te_text_model_{flat(TEXT_Q)}.lora_down.weight": down,
     }
     lora, told = written(tmp_path / "a.safetensors", tensors), list[str]()
-    check_fits(lora.adapters, UNET_PART, warn=told.append)
+    check_fits(lora.adapters, UNET_SOURCE, warn=told.append)
     assert told == [
         "a.safetensors: 2 of its 6 tensors mean nothing here and are left out "
         f"(unet.{UNET_TO_Q}.reshape_weight, ...)"
@@ -219,7 +219,7 @@ def test_layers_that_a_file_counts_are_found_by_their_order_and_shapes(tmp_path:
     layers = [f"attn{n}.{layer}" for n in (1, 2) for layer in ("to_q", "to_k", "to_v", "to_out.0")]
     layers.append("ff.net.0.proj")
     blocks = [f"{side}.attentions.0.transformer_blocks.0" for side in SIDES]
-    unet = part(UNET, *(f"{block}.{layer}" for block in blocks for layer in layers), columns=9)
+    unet = source(UNET, *(f"{block}.{layer}" for block in blocks for layer in layers), columns=9)
     for order in ([*layers[:4], layers[8], *layers[4:8]], layers, layers[:8]):
         tensors: dict[str, Tensor] = {}
         counted = [f"{block}.{layer}" for block in blocks for layer in order]
@@ -239,7 +239,7 @@ def test_layers_of_a_text_encoder_are_counted_too(tmp_path: Path):
     up, down = halves()
     order = [f"self_attn.{layer}_proj" for layer in ("k", "v", "q", "out")]
     counted = [f"encoder.layers.{number}.{layer}" for number in range(11) for layer in order]
-    text = part(TEXT_ENCODER, *counted)
+    text = source(TEXT_ENCODER, *counted)
     tensors = {
         f"text_encoder:{number}:{half}": tensor
         for number in range(len(counted))

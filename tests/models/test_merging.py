@@ -33,11 +33,11 @@ def mixture(one: Any, two: Any, ratio: float) -> Any:
 
 
 def weights(handle: Any) -> dict[str, Tensor]:
-    """The weights of a network as it is worn."""
+    """The weights of a network with the patches of its handle."""
     network = handle.load("cpu")
     handle.bind(network)
     found = {name: weight.detach().clone() for name, weight in network.module.named_parameters()}
-    network.wear(())
+    network.apply_patches(())
     return found
 
 
@@ -123,16 +123,16 @@ def test_each_mixture_is_a_model_of_its_own(pair: tuple[Loaded, Loaded]):
         one,
     ]
     assert len({model.key for model in made}) == 5
-    assert len({model.base for model in made}) == 1, "all wear patches on the same weights"
+    assert len({model.base for model in made}) == 1, "all are patches on the same weights"
 
 
 def test_models_of_another_build_do_not_mix(pair: tuple[Loaded, Loaded]):
     one, two = pair
     with pytest.raises(ValueError, match="have no weight in common"):
         mixture(one.model, two.clip, 0.5)
-    part = two.model.part
-    shapes = dict.fromkeys(part.header.shapes, (3,))
-    other = replace(two.model, part=replace(part, header=replace(part.header, shapes=shapes)))
+    source = two.model.source
+    shapes = dict.fromkeys(source.header.shapes, (3,))
+    other = replace(two.model, source=replace(source, header=replace(source.header, shapes=shapes)))
     with pytest.raises(ValueError, match="only models of one build can be merged"):
         mixture(one.model, other, 0.5)
 

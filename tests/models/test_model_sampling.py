@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from nodes import model_sampling as nodes
-from nodes.models.networks.unet import Model
+from nodes.models.networks.denoiser import Denoiser
 from nodes.models.sampling.denoise import completed, denoise
 from nodes.models.sampling.guiders import cfg_guider
 from nodes.models.sampling.noise import initial_noise
@@ -102,7 +102,7 @@ def test_a_continuous_model_answers_what_it_is_said_to(
     assert numbers(model.space.sigma(times)) == pytest.approx([sigma])
 
 
-def check(model: Model, output: Outputs, scale: Numbers, sigma: float) -> None:
+def check(model: Denoiser, output: Outputs, scale: Numbers, sigma: float) -> None:
     """The picture comes back from what a perfect network answers."""
     x, level = CLEAN + sigma * NOISE, torch.tensor([sigma, sigma])
     assert torch.allclose(model.space.network_input(x, level), x / scale(sigma), atol=1e-5)
@@ -191,7 +191,7 @@ def test_a_model_from_picture_to_picture_takes_one_step_by_what_they_differ(tiny
     assert torch.equal(space.finished(x, torch.tensor(0.0)), x)
 
 
-def check_flow(model: Model) -> None:
+def check_flow(model: Denoiser) -> None:
     level = torch.tensor([0.3, 0.3])
     x = 0.3 * NOISE + 0.7 * CLEAN
     assert torch.equal(model.space.network_input(x, level), x)
@@ -219,8 +219,10 @@ def test_playground_has_latents_of_its_own(tiny: Loaded):
     model = nodes.edm_sampling(model=tiny.model, sampling="edm_playground_v2.5")
     latents = torch.full((1, 4, 2, 2), 2.0)
     entered = [(2 + 1.6574) / 8.4927, (2 - 1.886) / 5.9022, (2 + 1.383) / 6.5498]
-    assert numbers(model.latent.enter(latents)[0, :3, 0, 0]) == pytest.approx(
+    assert numbers(model.latent.process_in(latents)[0, :3, 0, 0]) == pytest.approx(
         [value * 0.5 for value in entered], rel=1e-4
     )
-    assert torch.allclose(model.latent.leave(model.latent.enter(latents)), latents, atol=1e-5)
+    assert torch.allclose(
+        model.latent.process_out(model.latent.process_in(latents)), latents, atol=1e-5
+    )
     assert tiny.model.latent != model.latent

@@ -15,7 +15,7 @@ from nodes.models.conditioning.photomaker import PhotoMaker, read_photomaker, wi
 from nodes.models.conditioning.vision import read_vision_encoder
 from nodes.models.files.checkpoints import read_checkpoint
 from nodes.models.files.tensor_files import ModelFileError
-from nodes.models.text.clip import Clip
+from nodes.models.text.text_encoder import TextEncoder
 from tests.models.bench import Prompt, n, opened
 from tests.models.conftest import write_tensors
 from tests.models.test_unet_families import KINDS, denoiser_tensors, made, text_tensors
@@ -79,8 +79,10 @@ def by_the_paper(word: Tensor, pictures: Tensor, folder: Path) -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def clip(models: Path) -> Clip:
-    return Clip.of(read_checkpoint(models / "checkpoints" / "xl.safetensors").text).ready()
+def clip(models: Path) -> TextEncoder:
+    return TextEncoder.of(
+        read_checkpoint(models / "checkpoints" / "xl.safetensors").text_encoder
+    ).ready()
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +90,9 @@ def photomaker(models: Path) -> PhotoMaker:
     return read_photomaker(models / "photomaker" / "any.bin").ready()
 
 
-def test_a_person_takes_the_place_of_a_word(photomaker: PhotoMaker, clip: Clip, tmp_path: Path):
+def test_a_person_takes_the_place_of_a_word(
+    photomaker: PhotoMaker, clip: TextEncoder, tmp_path: Path
+):
     told: list[str] = []
     person = picture()[:1]
     ((states, options),) = with_person(
@@ -103,7 +107,9 @@ def test_a_person_takes_the_place_of_a_word(photomaker: PhotoMaker, clip: Clip, 
     assert told == []
 
 
-def test_several_pictures_are_as_many_words(photomaker: PhotoMaker, clip: Clip, tmp_path: Path):
+def test_several_pictures_are_as_many_words(
+    photomaker: PhotoMaker, clip: TextEncoder, tmp_path: Path
+):
     people = picture()
     ((states, _),) = with_person(photomaker, clip, "a man photomaker hat", people, print)
     ((plain, _),) = clip.encode("a man man hat")
@@ -113,7 +119,7 @@ def test_several_pictures_are_as_many_words(photomaker: PhotoMaker, clip: Clip, 
     assert torch.allclose(states[0, 4:], plain[0, 4:], atol=1e-5)
 
 
-def test_a_text_without_a_place_for_the_person_is_told(photomaker: PhotoMaker, clip: Clip):
+def test_a_text_without_a_place_for_the_person_is_told(photomaker: PhotoMaker, clip: TextEncoder):
     told: list[str] = []
     ((states, _),) = with_person(photomaker, clip, "a man", picture(), told.append)
     assert torch.equal(states, clip.encode("a man")[0][0])

@@ -15,9 +15,9 @@ from nodes.model_precision import compute_in
 from nodes.models.families.sdxl import SDXL
 from nodes.models.files.checkpoints import read_denoiser
 from nodes.models.files.tensor_files import read_header
+from nodes.models.networks.denoiser import Denoiser
 from nodes.models.networks.lora import Lora, read_adapters
 from nodes.models.networks.precision import VARIABLE, compute_dtype, cpu_has_bf16, what_ran
-from nodes.models.networks.unet import Model
 from tests.models.conftest import handles, write_tensors
 from tests.models.test_unet_families import KINDS, denoiser_tensors, made
 
@@ -109,7 +109,7 @@ def test_a_unet_answers_in_bfloat16_nearly_as_in_float32(chosen: Any, tmp_path: 
     found: list[torch.Tensor] = []
     for precision in ("fp32", "bf16"):
         chosen(precision)
-        model = Model.of(read_denoiser(path)).ready()
+        model = Denoiser.of(read_denoiser(path)).ready()
         found.append(model.denoised(x, torch.tensor([2.0]), given))
     assert torch.allclose(found[0], found[1], atol=0.1)
     assert not torch.equal(found[0], found[1])

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nodes.models.sampling.brownian import Brownian
 from nodes.models.sampling.denoise import denoise, fitted_mask
-from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.evaluation import StepRequest, evaluate
 from nodes.models.sampling.flows import Flow
 from nodes.models.sampling.guiders import cfg_guider
 from nodes.models.sampling.noise import StepNoise, initial_noise
@@ -191,7 +191,7 @@ def test_what_a_step_denoised_is_its_first_answer(tiny: Loaded, name: str):
     calls: list[tuple[float, Tensor]] = []
 
     def reply(request: StepRequest) -> Tensor:
-        (found,) = answer([request])
+        (found,) = evaluate([request])
         calls.append((float(request.sigma), found))
         return found
 
@@ -201,7 +201,7 @@ def test_what_a_step_denoised_is_its_first_answer(tiny: Loaded, name: str):
     first = next(i for i, (sigma, _) in enumerate(calls) if sigma == float(down[1]))
     if name == "heun":
         first += 1  # its corrector asks there too, before the last step
-    assert torch.equal(finished.denoised, calls[first][1] / tiny.model.latent.scale)
+    assert torch.equal(finished.denoised, calls[first][1] / tiny.model.latent.scaling_factor)
     assert len(calls) > first + 1
 
 
@@ -219,8 +219,8 @@ def test_a_mask_is_laid_on_the_guided_answer_alone(tiny: Loaded):
         return torch.stack([torch.zeros_like(noise), torch.ones_like(noise)])
 
     walk = denoise(asked, latents, sampler="euler_cfg_pp", sigmas=down, seed=1, mask=mask)
-    found = driven(walk, reply).latents * tiny.model.latent.scale
-    clean = latents * tiny.model.latent.scale
+    found = driven(walk, reply).latents * tiny.model.latent.scaling_factor
+    clean = latents * tiny.model.latent.scaling_factor
     x = clean + noise * 6.0
     kept = torch.cat([clean[..., :4], torch.zeros(1, 4, 8, 4)], dim=-1)
     assert torch.allclose(found, kept + (x - 1) / 6.0 * 3.0, atol=1e-5)

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from nodes import sampling
-from nodes.models.conditioning.inputs import Asked
+from nodes.models.conditioning.inputs import InputsRequest
 from nodes.models.sampling import guiders
 from nodes.models.sampling.denoise import completed, denoise
-from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.evaluation import StepRequest, evaluate
 from nodes.models.sampling.flows import Flow, FluxFlow
 from nodes.models.sampling.guiders import Guider
 from nodes.models.sampling.noise import StepNoise, initial_noise
@@ -167,7 +167,7 @@ def test_guidance_is_the_difference_that_the_text_makes(tiny: Loaded):
     x, sigma = initial_noise(torch.zeros(2, 4, 8, 8), 3), torch.tensor(2.0)
 
     def ask(guider: Guider) -> Tensor:
-        return answer([StepRequest(guider, x, sigma)])[0]
+        return evaluate([StepRequest(guider, x, sigma)])[0]
 
     with_text = ask(guider(tiny, "cat", scale=1.0))
     without = ask(guider(tiny, "dog", scale=1.0))
@@ -188,10 +188,10 @@ def test_many_jobs_are_answered_as_each_alone(tiny: Loaded):
             [("cat", 1, 3.0), ("a dog, two dogs", 2, 7.0), ("x " * 30, 1, 1.0), ("", 3, 2.0)]
         )
     ]
-    together = answer(requests)
+    together = evaluate(requests)
     for request, found in zip(requests, together, strict=True):
         assert found.shape == request.x.shape
-        assert torch.allclose(found, answer([request])[0], atol=1e-5)
+        assert torch.allclose(found, evaluate([request])[0], atol=1e-5)
 
 
 def test_texts_of_unlike_length_are_repeated_to_one(tiny: Loaded):
@@ -209,7 +209,7 @@ def test_each_step_reports_each_index_once(tiny: Loaded):
 
     def reply(request: StepRequest) -> Tensor:
         seen.append((request.index, request.total))
-        return answer([request])[0]
+        return evaluate([request])[0]
 
     zeros = torch.zeros(1, 4, 8, 8)
     driven(denoise(asked, zeros, sampler="dpmpp_2m", sigmas=down, seed=1), reply)
@@ -271,7 +271,7 @@ def test_velocity_and_noise_predictions_agree_about_a_perfect_network(tiny_folde
         network = model.load("cpu")
         network.module = Knowing(told)  # pyright: ignore[reportAttributeAccessIssue] - it is asked alike
         model.bind(network)
-        text = torch.zeros(1, 24, model.part.config["cross_attention_dim"])
+        text = torch.zeros(1, 24, model.source.config["cross_attention_dim"])
         picture = model.denoised(clean + sigma * noise, sigma, {"text": text})
         assert torch.allclose(picture, clean, atol=1e-5), prediction
 
@@ -279,7 +279,7 @@ def test_velocity_and_noise_predictions_agree_about_a_perfect_network(tiny_folde
 def test_conditioning_or_latents_of_another_model_are_refused(tiny: Loaded):
     sigma = torch.ones(1)
     with pytest.raises(ValueError, match="CLIP of the same checkpoint"):
-        tiny.model.inputs(Asked(torch.zeros(1, 77, 768), {}, torch.zeros(1, 4, 8, 8)))
+        tiny.model.inputs(InputsRequest(torch.zeros(1, 77, 768), {}, torch.zeros(1, 4, 8, 8)))
     given = {"text": tiny.clip.encode("cat")[0][0]}
     with pytest.raises(ValueError, match="16 channels"):
         tiny.model.denoised(torch.zeros(1, 16, 8, 8), sigma, given)

@@ -12,10 +12,10 @@ from torch import Tensor
 from nodes.models.files.checkpoints import read_checkpoint, read_denoiser
 from nodes.models.files.tensor_files import read_header
 from nodes.models.files.writing import NewFile
+from nodes.models.networks.denoiser import Denoiser
 from nodes.models.networks.lora import check_fits, read_adapters, read_lora, with_lora
 from nodes.models.networks.saving import entries
-from nodes.models.networks.unet import Model
-from nodes.models.text.clip import Clip
+from nodes.models.text.text_encoder import TextEncoder
 from tests.models.conftest import read_tensors, write_tensors
 from tests.models.test_unet_families import KINDS, denoiser_tensors, made, marks, text_tensors
 
@@ -53,16 +53,16 @@ def lora(path: Path, *modules: tuple[str, int, int]) -> Any:
 def test_a_denoiser_with_a_lora_is_read_again_to_the_bit(tmp_path: Path, name: str):
     tensors = {key: value.half() for key, value in denoiser_tensors(made(KINDS[name])).items()}
     found = read_denoiser(write_tensors(tmp_path / "a.safetensors", tensors))
-    model = Model.of(found)
+    model = Denoiser.of(found)
     patched = with_lora(model, lora(tmp_path / "l.safetensors", (PROJECTION, 64, 64 * 9)))
     again = read_denoiser(saved(tmp_path / "b.safetensors", patched))
     assert again.family is found.family
-    assert again.part.header.shapes == found.part.header.shapes
+    assert again.source.header.shapes == found.source.header.shapes
     expected = bits(patched)
     assert not same(expected, bits(model))
-    assert same(bits(Model.of(again)), expected)
+    assert same(bits(Denoiser.of(again)), expected)
     unchanged = read_denoiser(saved(tmp_path / "c.safetensors", model))
-    copied, kept = read_tensors(unchanged.part.header.path), tensors
+    copied, kept = read_tensors(unchanged.source.header.path), tensors
     assert all(torch.equal(copied[key], kept[key]) for key in kept)
     assert all(copied[key].dtype is kept[key].dtype for key in kept)
 
@@ -75,12 +75,12 @@ def test_both_text_encoders_of_sdxl_change_by_names_of_their_own_and_are_read_ag
     tensors = denoiser_tensors(made(KINDS["SDXL"])) | of_l | of_g
     tensors = {key: value.half() for key, value in tensors.items()}
     found = read_checkpoint(write_tensors(tmp_path / "a.safetensors", tensors))
-    model, clip = Model.of(found.denoiser), Clip.of(found.text)
+    model, clip = Denoiser.of(found.denoiser), TextEncoder.of(found.text_encoder)
     place = "text_model_encoder_layers_1_self_attn_k_proj"
     one, two = (f"lora_te{number}_{place}" for number in (1, 2))
     both = lora(tmp_path / "l.safetensors", (one, 32, 32), (two, 32, 32), (PROJECTION, 64, 64 * 9))
     told: list[str] = []
-    check_fits(both.adapters, model.part, clip.part, warn=told.append)
+    check_fits(both.adapters, model.source, clip.source, warn=told.append)
     assert told == []
     patched, plain = with_lora(clip, both), bits(clip)
     expected = bits(patched)
@@ -88,8 +88,8 @@ def test_both_text_encoders_of_sdxl_change_by_names_of_their_own_and_are_read_ag
     layer = "encoder.layers.1.self_attn.k_proj.weight"
     assert changed == {f"clip_l.{layer}", f"clip_g.{layer}"}
     again = read_checkpoint(saved(tmp_path / "b.safetensors", with_lora(model, both), patched))
-    assert again.denoiser.part.header.shapes == found.denoiser.part.header.shapes
-    assert same(bits(Clip.of(again.text)), expected)
+    assert again.denoiser.source.header.shapes == found.denoiser.source.header.shapes
+    assert same(bits(TextEncoder.of(again.text_encoder)), expected)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_both_text_encoders_of_sdxl_change_by_names_of_their_own_and_are_read_ag
 def test_how_a_model_was_trained_is_kept(tmp_path: Path, given: dict[str, Any]):
     tensors = denoiser_tensors(made(KINDS["SDXL"])) | marks(**given)
     found = read_denoiser(write_tensors(tmp_path / "a.safetensors", tensors))
-    again = read_denoiser(saved(tmp_path / "b.safetensors", Model.of(found)))
+    again = read_denoiser(saved(tmp_path / "b.safetensors", Denoiser.of(found)))
     assert again.space.key == found.space.key
     assert again.latent == found.latent
 
@@ -109,10 +109,10 @@ def test_a_lora_for_one_half_alone_is_applied_to_it(tmp_path: Path):
     _, of_g = text_tensors("clip_g", "conditioner.embedders.1.model.", 32)
     tensors = denoiser_tensors(made(KINDS["SDXL"])) | of_l | of_g
     found = read_checkpoint(write_tensors(tmp_path / "a.safetensors", tensors))
-    parts = found.denoiser.part, found.text.part
+    parts = found.denoiser.source, found.text_encoder.source
     name = "lora_te2_text_model_encoder_layers_0_mlp_fc1"
     adapters = lora(tmp_path / "l.safetensors", (name, 32, 32)).adapters
-    assert [[*adapters.targets(part).values()] for part in parts] == [
+    assert [[*adapters.targets(source).values()] for source in parts] == [
         [],
         ["clip_g.encoder.layers.0.mlp.fc1"],
     ]

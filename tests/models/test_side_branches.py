@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nodes.models.families.family import UNET
-from nodes.models.files.pieces import Part, whole
+from nodes.models.files.pieces import NetworkSource, whole
 from nodes.models.files.tensor_files import Header, ModelFileError, read_header
 from nodes.models.networks.lora import Lora, read_adapters, with_lora
 from nodes.models.networks.patching import PatchedWeights
 from tests.models.conftest import Loaded, write_tensors
 
-PART = Part(Header(Path("x"), {}, {}, ""), whole({"x.weight": "x.weight"}), "", {}, UNET)
+SOURCE = NetworkSource(Header(Path("x"), {}, {}, ""), whole({"x.weight": "x.weight"}), "", {}, UNET)
 
 
 def randn(*shape: int, seed: int = 1) -> Tensor:
@@ -69,7 +69,7 @@ def test_a_quantized_layer_keeps_its_weight_and_answers_as_if_it_were_changed(
     before, x = layer.weight.clone(), randn(3, 4, seed=2)
     value = layer.dequantized() if kind is Int8Linear else layer.weight.float()
     plain = module["x"](x)
-    weights = PatchedWeights(PART, module, lambda name: before)
+    weights = PatchedWeights(SOURCE, module, lambda name: before)
     up, down = randn(6, 2, seed=3), randn(2, 4, seed=4)
     pair = {"lora_up__weight": up, "lora_down__weight": down}
     first = lora(tmp_path, 0.5, **pair)
@@ -99,7 +99,7 @@ def test_a_branch_that_does_not_fit_is_refused_and_leaves_nothing(tmp_path: Path
     module: Any = nn.ModuleDict({"x": Int8Linear(randn(6, 4))})
     x = randn(3, 4)
     plain = module["x"](x)
-    weights = PatchedWeights(PART, module, lambda name: module["x"].weight)
+    weights = PatchedWeights(SOURCE, module, lambda name: module["x"].weight)
     wide = lora(tmp_path, 1.0, lora_up__weight=randn(5, 2), lora_down__weight=randn(2, 4))
     with pytest.raises(ModelFileError, match=r"does not fit a weight of shape \(6, 4\)"):
         weights.apply([wide])
@@ -149,7 +149,7 @@ def test_a_swap_reads_no_weight_again_while_there_is_memory(
         read.append(name)
         return weight.half()
 
-    weights = PatchedWeights(PART, module, original, share=share)
+    weights = PatchedWeights(SOURCE, module, original, share=share)
     up, down = randn(6, 2, seed=3), randn(2, 4, seed=4)
     for strength in (0.5, -1.0):
         weights.apply([lora(tmp_path, strength, lora_up__weight=up, lora_down__weight=down)])

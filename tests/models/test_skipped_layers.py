@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nodes.models.networks.unet import Model
+from nodes.models.networks.denoiser import Denoiser
+from nodes.models.networks.patched_unet import PatchedUNet
 from nodes.models.networks.unet_patches import SkippedLayers
-from nodes.models.networks.unet_walk import PatchedUNet
-from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.evaluation import StepRequest, evaluate
 from nodes.models.sampling.guiders import cfg_guider
 from nodes.models.sampling.skipped_layers import skip_layer_guidance, skipped_layers
 from tests.models.bench import n, opened
@@ -26,7 +26,7 @@ from tests.models.test_unet_patches import asked, same, tiny_unet
 HIGH = 1e9
 
 
-def within(model: Model, **changed: Any) -> Model:
+def within(model: Denoiser, **changed: Any) -> Denoiser:
     return replace(model, guidance=replace(model.guidance, **changed))
 
 
@@ -100,7 +100,7 @@ def test_layers_are_skipped_in_a_part_of_the_sampling(tiny: Loaded):
     text = tiny.clip.encode("cat")
     for level, differs in ((ends[0] * 1.1, 0), (ends[0] * 0.9, 1), (ends[1] * 0.9, 0)):
         answers = [
-            answer([StepRequest(cfg_guider(each, text), X, torch.tensor(level))])[0]
+            evaluate([StepRequest(cfg_guider(each, text), X, torch.tensor(level))])[0]
             for each in (model, tiny.model)
         ]
         assert torch.allclose(answers[0], answers[1], atol=1e-5) is not bool(differs)
@@ -124,9 +124,9 @@ def test_jobs_that_skip_layers_share_a_batch_with_those_that_do_not(tiny: Loaded
         model.bind(tiny.model.network)
         requests.append(StepRequest(cfg_guider(model, text, none, 2.0), X, SIGMA))
     assert len({request.key for request in requests}) == 1
-    together = answer(requests)
+    together = evaluate(requests)
     for request, each in zip(requests, together, strict=True):
-        assert torch.allclose(each, answer([request])[0], atol=1e-5)
+        assert torch.allclose(each, evaluate([request])[0], atol=1e-5)
     assert not torch.allclose(together[0], together[1], atol=1e-3)
 
 

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from nodes import step_cache as nodes
 from nodes import unet_patches
-from nodes.models.networks.unet import Model
+from nodes.models.networks.denoiser import Denoiser
 from nodes.models.sampling.denoise import completed, denoise
-from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.evaluation import StepRequest, evaluate
 from nodes.models.sampling.guiders import cfg_guider
 from nodes.models.sampling.samplers import Sampler
 from nodes.models.sampling.schedules import sigmas
@@ -26,7 +26,9 @@ STEPS = 8
 ALWAYS: Any = {"start_percent": 0.0, "end_percent": 1.0}
 
 
-def evaluated(tiny: Loaded, model: Model, sampler: str | Sampler = "euler") -> tuple[Tensor, int]:
+def evaluated(
+    tiny: Loaded, model: Denoiser, sampler: str | Sampler = "euler"
+) -> tuple[Tensor, int]:
     """What a model draws of two texts, and how many latents its network was asked about."""
     count = 0
 
@@ -46,7 +48,7 @@ def evaluated(tiny: Loaded, model: Model, sampler: str | Sampler = "euler") -> t
 
 
 @pytest.mark.parametrize("node", [nodes.easy_cache, nodes.lazy_cache])
-def test_nothing_is_reused_at_a_threshold_of_0(tiny: Loaded, node: Callable[..., Model]):
+def test_nothing_is_reused_at_a_threshold_of_0(tiny: Loaded, node: Callable[..., Denoiser]):
     plain, whole = evaluated(tiny, tiny.model)
     assert whole == 2 * STEPS
     found, count = evaluated(tiny, node(model=tiny.model, reuse_threshold=0.0, **ALWAYS))
@@ -54,7 +56,7 @@ def test_nothing_is_reused_at_a_threshold_of_0(tiny: Loaded, node: Callable[...,
 
 
 @pytest.mark.parametrize("node", [nodes.easy_cache, nodes.lazy_cache])
-def test_the_higher_the_threshold_the_more_is_reused(tiny: Loaded, node: Callable[..., Model]):
+def test_the_higher_the_threshold_the_more_is_reused(tiny: Loaded, node: Callable[..., Denoiser]):
     counts = [
         evaluated(tiny, node(model=tiny.model, reuse_threshold=threshold, **ALWAYS))[1]
         for threshold in (0.05, 0.3, 3.0)
@@ -107,10 +109,10 @@ def test_reused_answers_are_guided_anew(tiny: Loaded):
         model.bind(tiny.model.network)
         guider = cfg_guider(model, cat, dog, 3.0)
         for level in levels:
-            ends[guided] = answer([StepRequest(guider, x * level, level)])[0]
+            ends[guided] = evaluate([StepRequest(guider, x * level, level)])[0]
     space = tiny.model.space
     alone = [
-        answer([StepRequest(cfg_guider(tiny.model, text), x * levels[1], levels[1])])[0]
+        evaluate([StepRequest(cfg_guider(tiny.model, text), x * levels[1], levels[1])])[0]
         for text in (cat, dog)
     ]
     inputs = [space.network_input(x * level, level) for level in levels]
@@ -138,10 +140,10 @@ def test_another_text_is_never_answered_from_what_is_kept(tiny: Loaded):
     guider = cfg_guider(model, texts)
     x = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(2))
     for level in (1.3, 1.2, 1.1):
-        answer([StepRequest(guider, x, torch.tensor(middle * level))])
+        evaluate([StepRequest(guider, x, torch.tensor(middle * level))])
     after = torch.tensor(middle * 0.9)
-    expected = answer([StepRequest(cfg_guider(tiny.model, [dog]), x, after)])[0]
-    assert torch.allclose(answer([StepRequest(guider, x, after)])[0], expected, atol=1e-5)
+    expected = evaluate([StepRequest(cfg_guider(tiny.model, [dog]), x, after)])[0]
+    assert torch.allclose(evaluate([StepRequest(guider, x, after)])[0], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("sampler", ["euler_cfg_pp", "heun", "dpmpp_2m_sde"])
@@ -176,7 +178,7 @@ def test_jobs_that_reuse_answers_share_a_batch_with_others(tiny: Loaded):
     answers: list[Tensor] = []
     for level in (3.0, 2.9, 2.8):
         requests = [StepRequest(guider, x, torch.tensor(level)) for guider in guiders]
-        answers = answer(requests)
+        answers = evaluate(requests)
     assert torch.equal(answers[0], answers[2])
     assert not torch.equal(answers[0], answers[1])
     assert all(each.shape == x.shape for each in answers)

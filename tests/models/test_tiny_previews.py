@@ -59,9 +59,16 @@ def test_a_preview_is_what_the_tiny_decoder_makes(theirs: Any, tmp_path: Path):
 def test_latents_of_another_scale_are_brought_to_that_of_the_decoder(theirs: Any, tmp_path: Path):
     path = decoder(theirs, tmp_path)
     latents = torch.randn(1, 4, 8, 8)
-    other = replace(SDXL, scale=0.5, mean=(0.1, 0.2, 0.3, 0.4), std=(2.0, 2.0, 2.0, 2.0))
+    other = replace(
+        SDXL,
+        scaling_factor=0.5,
+        latents_mean=(0.1, 0.2, 0.3, 0.4),
+        latents_std=(2.0, 2.0, 2.0, 2.0),
+    )
     plain = TinyDecoder(path, "taesdxl", SDXL, "cpu").preview(latents)
-    again = TinyDecoder(path, "taesdxl", other, "cpu").preview(other.enter(SDXL.leave(latents)))
+    again = TinyDecoder(path, "taesdxl", other, "cpu").preview(
+        other.process_in(SDXL.process_out(latents))
+    )
     assert np.abs(pixels(plain) - pixels(again)).max() < 0.05
 
 

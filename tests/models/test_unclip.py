@@ -21,15 +21,15 @@ from transformers.models.clip import CLIPVisionConfig
 
 from nodes import vision as nodes
 from nodes.models.conditioning.conditionings import Conditioning
-from nodes.models.conditioning.inputs import Asked
+from nodes.models.conditioning.inputs import InputsRequest
 from nodes.models.conditioning.vision import Seen, vision_encoder_of
 from nodes.models.files.checkpoints import read_checkpoint, read_denoiser
 from nodes.models.files.tensor_files import ModelFileError
+from nodes.models.networks.denoiser import Denoiser
 from nodes.models.networks.saving import entries
-from nodes.models.networks.unet import Model
-from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.evaluation import StepRequest, evaluate
 from nodes.models.sampling.guiders import cfg_guider
-from nodes.models.text.clip import Clip
+from nodes.models.text.text_encoder import TextEncoder
 from tests.models.bench import Prompt, n, opened
 from tests.models.conftest import read_tensors, write_tensors
 from tests.models.test_unet_families import CONTEXT, SD2, Kind, denoiser_tensors, made, text_tensors
@@ -85,9 +85,9 @@ def by_diffusers(path: Path, embeds: Tensor, level: int) -> Tensor:
 
 
 def found(path: Path, options: dict[str, Any], x: Tensor, text: Tensor) -> Tensor:
-    model = Model.of(read_denoiser(path)).ready()
+    model = Denoiser.of(read_denoiser(path)).ready()
     guider = cfg_guider(model, [(text, options)]).starting(torch.zeros_like(x), None, SEED)
-    return answer([StepRequest(guider, x, torch.tensor(2.0))])[0]
+    return evaluate([StepRequest(guider, x, torch.tensor(2.0))])[0]
 
 
 def expected(theirs: Any, label: Tensor, x: Tensor, text: Tensor, timestep: Tensor) -> Tensor:
@@ -149,25 +149,25 @@ def test_a_diffusers_folder_brings_what_it_was_trained_on(
     normalizer.save_pretrained(folder / "image_normalizer")
     given = {"clip_vision_output": seen(1, 1), "strength": 1.0, "noise_augmentation": 0.5}
     text, x = torch.zeros(1, 7, CONTEXT), torch.randn(1, 4, 8, 8)
-    asked = Asked(text, {"unclip_conditioning": [given]}, x, seed=SEED)
-    models = [Model.of(read_denoiser(path)), Model.of(read_checkpoint(folder).denoiser)]
-    labels = [model.inputs(asked)["label"].tensor for model in models]
+    request = InputsRequest(text, {"unclip_conditioning": [given]}, x, seed=SEED)
+    models = [Denoiser.of(read_denoiser(path)), Denoiser.of(read_checkpoint(folder).denoiser)]
+    labels = [model.inputs(request)["label"].tensor for model in models]
     assert torch.equal(labels[0], labels[1])
     weights = models[1].ready().network.module.state_dict()
     assert all(torch.equal(weights[n], t) for n, t in theirs.state_dict().items())
 
 
 def test_what_another_vision_encoder_saw_is_refused_in_words(path: Path):
-    model = Model.of(read_denoiser(path))
+    model = Denoiser.of(read_denoiser(path))
     other = Seen(*[torch.zeros(1, 77)] * 3)
     given = {"clip_vision_output": other, "strength": 1.0, "noise_augmentation": 0.0}
     options = {"unclip_conditioning": [given]}
     with pytest.raises(ValueError, match="pictures as 24 numbers, and the vision encoder gave 77"):
-        model.inputs(Asked(torch.zeros(1, 7, CONTEXT), options, torch.zeros(1, 4, 8, 8)))
+        model.inputs(InputsRequest(torch.zeros(1, 7, CONTEXT), options, torch.zeros(1, 4, 8, 8)))
 
 
 def test_a_saved_unclip_model_keeps_what_it_was_trained_on(path: Path):
-    model = Model.of(read_denoiser(path))
+    model = Denoiser.of(read_denoiser(path))
     saved = {entry.name: entry.value() for entry in entries(model, "cpu", prefixed=True)}
     tensors = read_tensors(path)
     kept = [name for name in tensors if name.startswith(("model.", "noise_augmentor."))]
@@ -211,4 +211,4 @@ async def test_a_prompt_draws_what_was_seen(path: Path, tmp_path: Path):
     assert len(latents) == 3
     assert not torch.allclose(latents[0], latents[1])
     assert not torch.allclose(latents[1], latents[2])
-    assert Clip.of(read_checkpoint(path).text).encoders[0].name == "clip_h"
+    assert TextEncoder.of(read_checkpoint(path).text_encoder).encoders[0].name == "clip_h"

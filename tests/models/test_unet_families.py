@@ -17,17 +17,17 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from nodes.models.conditioning.inputs import Asked
+from nodes.models.conditioning.inputs import InputsRequest
 from nodes.models.families import original_names
 from nodes.models.families.clip_layout import checkpoint_name, clip_layout
 from nodes.models.files.checkpoints import read_checkpoint, read_denoiser, read_text_encoders
-from nodes.models.files.pieces import Part
+from nodes.models.files.pieces import NetworkSource
 from nodes.models.files.tensor_files import Header, ModelFileError
-from nodes.models.networks.unet import Model
+from nodes.models.networks.denoiser import Denoiser
 from nodes.models.sampling import guiders
-from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.evaluation import StepRequest, evaluate
 from nodes.models.sampling.sigma_space import Discrete, Edm
-from nodes.models.text.clip import Clip
+from nodes.models.text.text_encoder import TextEncoder
 from tests.models.conftest import read_tensors, write_tensors
 
 NETWORK: Any = UNet2DConditionModel
@@ -119,18 +119,18 @@ def test_a_file_in_original_names_is_recognised_and_answers_as_diffusers_network
     path = write_tensors(tmp_path / "any_name.safetensors", denoiser_tensors(theirs))
     found = read_denoiser(path)
     assert found.family.name == kind.family
-    model = Model.of(found).ready()
+    model = Denoiser.of(found).ready()
     text, vector = torch.randn(1, 7, CONTEXT), pooled(kind)
     picture, mask = torch.randn(1, 4, 8, 8), torch.ones(1, 64, 64)
     options: dict[str, Any] = {"pooled_output": vector, "width": 48, "crop_h": 3}
     options |= {"concat_latent_image": picture, "concat_mask": mask} if kind.extra else {}
     x, sigma = torch.randn(2, 4, 8, 8), torch.tensor(2.0)
     guider = guiders.cfg_guider(model, [(text, options)])
-    ours = answer([StepRequest(guider, x, sigma)])[0]
+    ours = evaluate([StepRequest(guider, x, sigma)])[0]
 
     given = [x / (sigma**2 + 1).sqrt()]
     if kind.extra == 5:
-        given += [torch.ones(2, 1, 8, 8), found.latent.enter(picture).expand(2, -1, -1, -1)]
+        given += [torch.ones(2, 1, 8, 8), found.latent.process_in(picture).expand(2, -1, -1, -1)]
     elif kind.extra == 4:
         given += [picture.expand(2, -1, -1, -1)]
     added = None
@@ -164,7 +164,7 @@ def test_weights_in_the_names_of_diffusers_are_a_denoiser_too(tmp_path: Path):
     path = write_tensors(tmp_path / "unet.safetensors", theirs.state_dict())
     found = read_denoiser(path)
     assert found.family.name == "SDXL"
-    assert found.part.config["transformer_layers_per_block"] == [1, 2, 3]
+    assert found.source.config["transformer_layers_per_block"] == [1, 2, 3]
 
 
 def marks(**tensors: Any) -> dict[str, Tensor]:
@@ -177,13 +177,17 @@ def test_marks_in_a_file_say_how_sdxl_was_trained(tmp_path: Path):
     def read(**more: Any) -> Any:
         return read_denoiser(write_tensors(tmp_path / "a.safetensors", tensors | marks(**more)))
 
-    assert (read().space.prediction, read().latent.scale) == ("epsilon", 0.13025)
+    assert (read().space.prediction, read().latent.scaling_factor) == ("epsilon", 0.13025)
     assert read(v_pred=[]).space.prediction == "v_prediction"
     assert float(read(v_pred=[], ztsnr=[]).space.table[-1]) > 4000
     playground = read(edm_mean=[1.0, 2.0, 3.0, 4.0], edm_std=[2.0] * 4)
     assert isinstance(playground.space, Edm)
-    assert float(playground.latent.enter(torch.full((1, 4, 1, 1), 5.0))[0, 0]) == pytest.approx(1.0)
-    again = playground.latent.leave(playground.latent.enter(torch.randn(1, 4, 2, 2).abs()))
+    assert float(
+        playground.latent.process_in(torch.full((1, 4, 1, 1), 5.0))[0, 0]
+    ) == pytest.approx(1.0)
+    again = playground.latent.process_out(
+        playground.latent.process_in(torch.randn(1, 4, 2, 2).abs())
+    )
     assert float(again.min()) > -1e-5
     cos = read(edm_vpred__sigma_max=120.0).space
     assert isinstance(cos, Edm)
@@ -236,7 +240,7 @@ def sdxl(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, Any]:
 
 def test_the_texts_of_both_encoders_stand_side_by_side(sdxl: tuple[Path, Any, Any]):
     path, first, second = sdxl
-    clip = Clip.of(read_checkpoint(path).text).ready()
+    clip = TextEncoder.of(read_checkpoint(path).text_encoder).ready()
     (states, options), *rest = clip.encode("a cat")
     assert (states.shape, options["pooled_output"].shape, rest) == ((1, 77, 64), (1, 32), [])
     with torch.no_grad():
@@ -252,7 +256,7 @@ def test_the_texts_of_both_encoders_stand_side_by_side(sdxl: tuple[Path, Any, An
 
 
 def test_embeddings_are_of_one_encoder_or_of_both(sdxl: tuple[Path, Any, Any], tmp_path: Path):
-    clip = Clip.of(read_checkpoint(sdxl[0]).text).ready()
+    clip = TextEncoder.of(read_checkpoint(sdxl[0]).text_encoder).ready()
     both = {"clip_g": torch.randn(2, 32), "clip_l": torch.randn(2, 32)}
     path = write_tensors(tmp_path / "both.safetensors", both)
     found = clip.encode("embedding:both", lambda name: path)[0][0]
@@ -270,28 +274,30 @@ def test_a_missing_half_of_the_text_encoder_is_named_when_it_is_needed(
         if not name.startswith("conditioner.embedders.1.")
     }
     found = read_checkpoint(write_tensors(tmp_path / "half.safetensors", tensors))
-    Model.of(found.denoiser).load("cpu")
+    Denoiser.of(found.denoiser).load("cpu")
     with pytest.raises(ModelFileError, match=r"holds no CLIP-G, a half .* with DualCLIPLoader"):
-        Clip.of(found.text).load("cpu")
+        TextEncoder.of(found.text_encoder).load("cpu")
 
 
 def test_a_checkpoint_without_a_pooled_text_or_of_another_width_is_refused_in_words(
     sdxl: tuple[Path, Any, Any],
 ):
-    model = Model.of(read_denoiser(sdxl[0]))
+    model = Denoiser.of(read_denoiser(sdxl[0]))
     x = torch.zeros(1, 4, 8, 8)
     with pytest.raises(ValueError, match=r"pooled text of 96 numbers .* has none"):
-        model.inputs(Asked(torch.zeros(1, 77, CONTEXT), {}, x))
+        model.inputs(InputsRequest(torch.zeros(1, 77, CONTEXT), {}, x))
     with pytest.raises(ValueError, match="has one of 5"):
-        model.inputs(Asked(torch.zeros(1, 77, CONTEXT), {"pooled_output": torch.ones(1, 5)}, x))
+        model.inputs(
+            InputsRequest(torch.zeros(1, 77, CONTEXT), {"pooled_output": torch.ones(1, 5)}, x)
+        )
     with pytest.raises(ValueError, match=r"768 wide and this model, SDXL, takes 64"):
-        model.inputs(Asked(torch.zeros(1, 77, 768), {}, x))
+        model.inputs(InputsRequest(torch.zeros(1, 77, 768), {}, x))
 
 
 def test_rows_of_several_jobs_share_an_evaluation_each_with_its_own_sizes(tmp_path: Path):
     kind = KINDS["SDXL"]
     path = write_tensors(tmp_path / "xl.safetensors", denoiser_tensors(made(kind)))
-    model = Model.of(read_denoiser(path)).ready()
+    model = Denoiser.of(read_denoiser(path)).ready()
     requests: list[StepRequest] = []
     for seed, count in ((1, 1), (2, 2), (3, 1)):
         torch.default_generator.manual_seed(seed)
@@ -300,17 +306,20 @@ def test_rows_of_several_jobs_share_an_evaluation_each_with_its_own_sizes(tmp_pa
         guider = guiders.cfg_guider(model, texts[0], texts[1], 4.0)
         requests.append(StepRequest(guider, torch.randn(count, 4, 8, 8), torch.tensor(3.0)))
     assert len({request.key for request in requests}) == 1
-    together = answer(requests)
+    together = evaluate(requests)
     for request, found in zip(requests, together, strict=True):
-        assert torch.allclose(found, answer([request])[0], atol=1e-4)
+        assert torch.allclose(found, evaluate([request])[0], atol=1e-4)
 
 
 def test_the_refiner_thinks_less_of_what_is_not_wanted(tmp_path: Path):
     kind = KINDS["refiner"]
     path = write_tensors(tmp_path / "r.safetensors", denoiser_tensors(made(kind)))
-    model = Model.of(read_denoiser(path))
+    model = Denoiser.of(read_denoiser(path))
     given = torch.zeros(1, 7, CONTEXT), {"pooled_output": pooled(kind)}, torch.zeros(1, 4, 8, 8)
-    scores = [model.inputs(Asked(*given, negative=n))["sizes"].tensor[0, -1] for n in (False, True)]
+    scores = [
+        model.inputs(InputsRequest(*given, negative=n))["sizes"].tensor[0, -1]
+        for n in (False, True)
+    ]
     assert [float(score) for score in scores] == [6.0, 2.5]
 
 
@@ -320,12 +329,12 @@ def test_an_inpainting_model_without_conditioning_takes_the_latents_and_mask_of_
     path = write_tensors(
         tmp_path / "i.safetensors", denoiser_tensors(made(KINDS["SD1 inpainting"]))
     )
-    model = Model.of(read_denoiser(path))
+    model = Denoiser.of(read_denoiser(path))
     x, clean, mask = torch.zeros(1, 4, 8, 8), torch.randn(1, 4, 8, 8), torch.zeros(1, 1, 8, 8)
     text = torch.zeros(1, 7, CONTEXT)
-    seen = model.inputs(Asked(text, {}, x, False, clean, mask))["concat"].tensor
+    seen = model.inputs(InputsRequest(text, {}, x, False, clean, mask))["concat"].tensor
     assert torch.equal(seen, torch.cat([mask, clean], dim=1))
-    blank = model.inputs(Asked(text, {}, x))["concat"].tensor
+    blank = model.inputs(InputsRequest(text, {}, x))["concat"].tensor
     assert float(blank[:, :1].min()) == 1
 
 
@@ -367,12 +376,14 @@ def test_fused_and_transposed_weights_go_there_and_back():
     tensors = {name: torch.randn(shape) for name, shape in shapes.items()}
     layout = clip_layout(shapes, "gelu")
     assert layout is not None
-    part = Part(Header(Path("x"), shapes, {}, ""), layout.pieces, "", layout.config, "text encoder")
+    source = NetworkSource(
+        Header(Path("x"), shapes, {}, ""), layout.pieces, "", layout.config, "text encoder"
+    )
     fused = tensors["transformer.resblocks.0.attn.in_proj_weight"]
-    key = part.weight(tensors, "encoder.layers.0.self_attn.k_proj.weight")
+    key = source.weight(tensors, "encoder.layers.0.self_attn.k_proj.weight")
     assert torch.equal(key, fused[width : 2 * width])
-    assert part.shape("text_projection.weight") == (32, width)
-    back = part.tensors(lambda name: part.weight(tensors, name))
+    assert source.shape("text_projection.weight") == (32, width)
+    back = source.tensors(lambda name: source.weight(tensors, name))
     assert back.keys() == tensors.keys()
     assert all(torch.equal(back[name], tensor) for name, tensor in tensors.items())
 

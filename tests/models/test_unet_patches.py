@@ -13,6 +13,7 @@ from torch import Tensor
 from nodes.models.files.torch_files import TorchFileError
 from nodes.models.latents.latents import resized
 from nodes.models.networks.hypernetworks import read_hypernetwork
+from nodes.models.networks.patched_unet import BlockPosition, PatchedUNet, UNetPatch, attended
 from nodes.models.networks.unet_patches import (
     Downscale,
     FreeU,
@@ -22,7 +23,6 @@ from nodes.models.networks.unet_patches import (
     RecordedAttention,
     TokenMerging,
 )
-from nodes.models.networks.unet_walk import PatchedUNet, Place, UNetPatch, attended
 
 WIDTH = 24
 
@@ -74,7 +74,7 @@ SDXL: dict[str, Any] = {
 
 @pytest.mark.parametrize("sides", [(16, 24), (15, 22)])
 @pytest.mark.parametrize("config", [{}, SDXL, {"layers_per_block": 1}])
-def test_a_walk_without_changes_is_the_network(config: dict[str, Any], sides: tuple[int, int]):
+def test_a_patched_unet_without_patches_is_the_unet(config: dict[str, Any], sides: tuple[int, int]):
     unet = tiny_unet(**config)
     more: dict[str, Any] = {}
     if "addition_embed_type" in config:
@@ -87,7 +87,7 @@ def test_residuals_of_a_control_net_arrive(unet: Any):
     shapes: list[torch.Size] = []
 
     class Seeing(UNetPatch):
-        def before_skip(self, h: Tensor, place: Place) -> Tensor:
+        def before_skip(self, h: Tensor, position: BlockPosition) -> Tensor:
             shapes.append(h.shape)
             return h
 
@@ -107,8 +107,8 @@ class Joined(UNetPatch):
     def __init__(self) -> None:
         self.seen: list[tuple[Tensor, Tensor]] = []
 
-    def joined(self, h: Tensor, skip: Tensor, place: Place) -> tuple[Tensor, Tensor]:
-        assert place.block == len(self.seen)
+    def joined(self, h: Tensor, skip: Tensor, position: BlockPosition) -> tuple[Tensor, Tensor]:
+        assert position.block == len(self.seen)
         self.seen.append((h, skip))
         return h, skip
 
@@ -157,11 +157,11 @@ def test_a_deep_shrink_is_small_from_its_block_on(unet: Any, after: bool):
     joined: list[int] = []
 
     class Seeing(UNetPatch):
-        def before_skip(self, h: Tensor, place: Place) -> Tensor:
-            seen.append((place.block, int(h.shape[-1])))
+        def before_skip(self, h: Tensor, position: BlockPosition) -> Tensor:
+            seen.append((position.block, int(h.shape[-1])))
             return h
 
-        def joined(self, h: Tensor, skip: Tensor, place: Place) -> tuple[Tensor, Tensor]:
+        def joined(self, h: Tensor, skip: Tensor, position: BlockPosition) -> tuple[Tensor, Tensor]:
             assert h.shape[2:] == skip.shape[2:]
             joined.append(int(h.shape[-1]))
             return h, skip
@@ -180,26 +180,26 @@ def test_a_deep_shrink_is_small_from_its_block_on(unet: Any, after: bool):
 def test_an_attention_of_tiles_is_that_of_each_tile(unet: Any):
     module = unet.down_blocks[0].attentions[0].transformer_blocks[0].attn1
     x = torch.randn(2, 8 * 12, 32)
-    place = Place("input", 1, (8, 12), 300.0, False, module)
+    position = BlockPosition("input", 1, (8, 12), 300.0, False, module)
     tile = HyperTile(32, 1, 0, False)
 
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         return attended(module, q, k, v)
 
-    found = tile.attention(attend, x, x, x, place).reshape(2, 8, 12, 32)
+    found = tile.attention(attend, x, x, x, position).reshape(2, 8, 12, 32)
     pixels = x.reshape(2, 8, 12, 32)
     for row in (0, 4):
         for column in (0, 4, 8):
             cut = pixels[:, row : row + 4, column : column + 4].flatten(1, 2)
             expected = attend(cut, cut, cut).reshape(2, 4, 4, 32)
             assert same(found[:, row : row + 4, column : column + 4], expected)
-    deeper = Place("input", 4, (16, 24), 300.0, False, module)
+    deeper = BlockPosition("input", 4, (16, 24), 300.0, False, module)
     assert same(tile.attention(attend, x, x, x, deeper), attend(x, x, x)), "not so deep"
     tiled = HyperTile(32, 1, 1, False).attention(attend, x, x, x, deeper)
     assert same(tiled, found.flatten(1, 2))
     large = HyperTile(32, 1, 1, True).attention(attend, x, x, x, deeper)
     assert same(large, attend(x, x, x)), "tiles of eight do not divide it"
-    text = Place("input", 1, (8, 12), 300.0, True, module)
+    text = BlockPosition("input", 1, (8, 12), 300.0, True, module)
     assert same(tile.attention(attend, x, x, x, text), attend(x, x, x))
     assert not same(asked(unet, tile), asked(unet))
     assert same(asked(unet, HyperTile(64, 3, 1, False)), asked(unet, HyperTile(64, 3, 1, False)))
@@ -208,14 +208,14 @@ def test_an_attention_of_tiles_is_that_of_each_tile(unet: Any):
 def test_merged_tokens_share_one_answer(unet: Any):
     module = unet.down_blocks[0].attentions[0].transformer_blocks[0].attn1
     x = torch.randn(2, 6 * 8, 32)
-    place = Place("input", 1, (6, 8), 300.0, False, module)
+    position = BlockPosition("input", 1, (6, 8), 300.0, False, module)
     asked_for: list[Tensor] = []
 
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         asked_for.append(q)
         return q
 
-    found = TokenMerging(0.25).attention(attend, x, x, x, place)
+    found = TokenMerging(0.25).attention(attend, x, x, x, position)
     (queries,) = asked_for
     assert queries.shape == (2, 36, 32)
     for picture, merged in zip(x, found, strict=True):
@@ -226,22 +226,22 @@ def test_merged_tokens_share_one_answer(unet: Any):
         for mean in means:
             members = picture[(merged == mean).all(dim=1)]
             assert same(members.mean(dim=0), mean)
-    assert same(TokenMerging(0.0).attention(attend, x, x, x, place), x)
+    assert same(TokenMerging(0.0).attention(attend, x, x, x, position), x)
     assert not same(asked(unet, TokenMerging(0.5)), asked(unet))
 
 
 def test_perturbed_attention_gives_values_in_the_middle_alone(unet: Any):
     middle = unet.mid_block.attentions[0].transformer_blocks[0].attn1
-    place = Place("middle", 0, (16, 24), 300.0, False, middle)
+    position = BlockPosition("middle", 0, (16, 24), 300.0, False, middle)
     x = torch.randn(1, 24, 128)
 
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         return q * 0
 
     expected = x @ middle.to_v.weight.T @ middle.to_out[0].weight.T + middle.to_out[0].bias
-    found = PerturbedAttention().attention(attend, x, x, x, place)
+    found = PerturbedAttention().attention(attend, x, x, x, position)
     assert torch.allclose(found, expected, atol=1e-4)
-    elsewhere = Place("input", 1, (16, 24), 300.0, False, middle)
+    elsewhere = BlockPosition("input", 1, (16, 24), 300.0, False, middle)
     assert same(PerturbedAttention().attention(attend, x, x, x, elsewhere), x * 0)
     assert not same(asked(unet, PerturbedAttention()), asked(unet))
 
@@ -258,15 +258,15 @@ def test_a_hypernetwork_changes_keys_and_values_of_its_width(unet: Any):
     pair = (torch.nn.Linear(WIDTH, WIDTH), torch.nn.Linear(WIDTH, WIDTH))
     module = unet.down_blocks[0].attentions[0].transformer_blocks[0].attn2
     q, text = torch.randn(1, 9, 32), torch.randn(1, 7, WIDTH)
-    place = Place("input", 1, (3, 3), 300.0, True, module)
+    position = BlockPosition("input", 1, (3, 3), 300.0, True, module)
 
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         return attended(module, q, k, v)
 
-    found = Hypernetwork({WIDTH: pair}, 0.5).attention(attend, q, text, text, place)
+    found = Hypernetwork({WIDTH: pair}, 0.5).attention(attend, q, text, text, position)
     expected = attend(q, text + 0.5 * pair[0](text), text + 0.5 * pair[1](text))
     assert same(found, expected)
-    assert same(Hypernetwork({99: pair}, 1.0).attention(attend, q, text, text, place),
+    assert same(Hypernetwork({99: pair}, 1.0).attention(attend, q, text, text, position),
                 attend(q, text, text))  # fmt: skip
 
 
@@ -285,9 +285,9 @@ def test_patches_act_together_in_any_order(unet: Any):
 def test_latents_are_resized_by_the_method_that_was_asked_for():
     h = torch.randn(1, 8, 6, 6)
     shrink = Downscale(0, 1.5, 10.0, 0.0, True, "area", "bicubic")
-    place = Place("input", 0, (6, 6), 1.0)
-    assert same(shrink.after_skip(h, place), resized(h, "area", 4, 4, crop=False))
-    assert shrink.before_skip(h, place) is h
+    position = BlockPosition("input", 0, (6, 6), 1.0)
+    assert same(shrink.after_skip(h, position), resized(h, "area", 4, 4, crop=False))
+    assert shrink.before_skip(h, position) is h
 
 
 def test_a_hypernetwork_is_read_from_the_file_of_its_trainer(tmp_path: Path):

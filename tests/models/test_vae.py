@@ -183,7 +183,7 @@ def test_latents_that_are_no_numbers_are_told_from_a_broken_vae(tiny: Loaded):
 
 def test_half_precision_that_gives_no_numbers_gives_way_to_float32(tmp_path: Path):
     exact = broken(tmp_path / "m", 1e5, "conv_in.bias")
-    half = Vae(exact.part, dtype=torch.float16).ready()
+    half = Vae(exact.source, dtype=torch.float16).ready()
     latents, warnings = torch.randn(1, 4, 2, 2), list[str]()
     found = half.decode(latents, warnings.append)
     assert torch.equal(found, exact.ready().decode(latents))

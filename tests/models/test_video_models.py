@@ -23,13 +23,13 @@ from nodes.models.conditioning.vision import vision_encoder_of
 from nodes.models.families import original_names
 from nodes.models.files.checkpoints import read_checkpoint, read_denoiser, read_vae
 from nodes.models.files.tensor_files import ModelFileError
+from nodes.models.networks.denoiser import Denoiser
 from nodes.models.networks.inspecting import inspect
+from nodes.models.networks.patched_unet import UNetPatch
 from nodes.models.networks.saving import entries
-from nodes.models.networks.unet import Model
-from nodes.models.networks.unet_walk import UNetPatch
-from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.evaluation import StepRequest, evaluate
 from nodes.models.sampling.guiders import cfg_guider
-from nodes.models.text.clip import Clip
+from nodes.models.text.text_encoder import TextEncoder
 from nodes.models.vae.video import VideoVae, vae_of
 from tests.models.bench import Prompt, n, opened
 from tests.models.conftest import read_tensors, write_tensors
@@ -131,8 +131,8 @@ def given(**more: Any) -> Conditioning:
     return [(text, {"concat_latent_image": picture, **more})]
 
 
-def asked(model: Model, positive: Conditioning, x: Tensor, sigma: float = 2.0) -> Tensor:
-    return answer([StepRequest(cfg_guider(model, positive), x, torch.tensor(sigma))])[0]
+def asked(model: Denoiser, positive: Conditioning, x: Tensor, sigma: float = 2.0) -> Tensor:
+    return evaluate([StepRequest(cfg_guider(model, positive), x, torch.tensor(sigma))])[0]
 
 
 def by_diffusers(module: Any, told: Conditioning, x: Tensor, sigma: float, ids: Tensor) -> Tensor:
@@ -164,12 +164,12 @@ def test_names_of_the_authors_are_known(path: Path, theirs: Any, vae: Any):
     }
     found = read_checkpoint(path)
     assert found.denoiser.family.name == "Stable Video Diffusion"
-    assert found.denoiser.part.pieces.keys() == theirs.state_dict().keys()
+    assert found.denoiser.source.pieces.keys() == theirs.state_dict().keys()
     assert found.vae.pieces.keys() == vae.state_dict().keys()
 
 
 def test_frames_are_answered_together_as_diffusers_network_answers(path: Path, theirs: Any):
-    model = Model.of(read_denoiser(path)).ready()
+    model = Denoiser.of(read_denoiser(path)).ready()
     x = torch.randn(FRAMES, 4, 9, 10, generator=torch.Generator().manual_seed(1))
     told = given(fps=9, motion_bucket_id=40, augmentation_level=0.3)
     expected = by_diffusers(theirs, told, x, 2.0, torch.tensor([[8, 40, 0.3]]))
@@ -181,7 +181,7 @@ def test_frames_are_answered_together_as_diffusers_network_answers(path: Path, t
 
 
 def test_videos_of_several_jobs_share_an_evaluation_and_keep_their_frames(path: Path):
-    model = Model.of(read_denoiser(path)).ready()
+    model = Denoiser.of(read_denoiser(path)).ready()
     dice = torch.Generator().manual_seed(2)
     requests: list[StepRequest] = []
     for count in (FRAMES, FRAMES, 2):
@@ -190,12 +190,12 @@ def test_videos_of_several_jobs_share_an_evaluation_and_keep_their_frames(path: 
         requests.append(StepRequest(guider, x, torch.tensor(2.0)))
     assert requests[0].key == requests[1].key
     assert requests[0].key != requests[2].key
-    for request, found in zip(requests[:2], answer(requests[:2]), strict=True):
-        assert torch.allclose(found, answer([request])[0], atol=1e-5)
+    for request, found in zip(requests[:2], evaluate(requests[:2]), strict=True):
+        assert torch.allclose(found, evaluate([request])[0], atol=1e-5)
 
 
 def test_halves_give_nearly_the_same_video(path: Path):
-    model = Model.of(read_denoiser(path))
+    model = Denoiser.of(read_denoiser(path))
     x = torch.randn(FRAMES, 4, 8, 8, generator=torch.Generator().manual_seed(1))
     whole = asked(model.ready(), given(), x)
     half = asked(replace(model, computes_in="bf16").ready(), given(), x)
@@ -213,7 +213,7 @@ def test_inspecting_names_the_family_and_the_vision_encoder(path: Path, folder: 
 
 
 def test_what_is_for_unets_of_pictures_is_refused(path: Path):
-    model = Model.of(read_denoiser(path)).ready()
+    model = Denoiser.of(read_denoiser(path)).ready()
     x = torch.zeros(FRAMES, 4, 8, 8)
     inputs = {
         "text": torch.zeros(FRAMES, 1, WIDTH),
@@ -232,7 +232,7 @@ def test_what_is_for_unets_of_pictures_is_refused(path: Path):
 
 def test_it_has_no_text_encoder_and_says_what_to_load_it_with(path: Path):
     with pytest.raises(ModelFileError, match="a picture and no text; load it with ImageOnly"):
-        Clip.of(read_checkpoint(path).text).load("cpu")
+        TextEncoder.of(read_checkpoint(path).text).load("cpu")
 
 
 @pytest.mark.parametrize("quantized", [True, False])
@@ -259,10 +259,10 @@ def test_a_folder_of_diffusers_is_the_same_model(folder: Path, path: Path):
     ours, other = read_checkpoint(folder), read_checkpoint(path)
     assert ours.denoiser.family is other.denoiser.family
     assert ours.denoiser.space.key == other.denoiser.space.key
-    model = Model.of(ours.denoiser).ready()
+    model = Denoiser.of(ours.denoiser).ready()
     x = torch.randn(FRAMES, 4, 8, 8, generator=torch.Generator().manual_seed(1))
     assert torch.equal(
-        asked(model, given(), x), asked(Model.of(other.denoiser).ready(), given(), x)
+        asked(model, given(), x), asked(Denoiser.of(other.denoiser).ready(), given(), x)
     )
     picture = torch.rand(1, 40, 32, 3)
     seen = [vision_encoder_of(p).ready().see(picture, crop=True) for p in (folder, path)]
@@ -274,7 +274,7 @@ def test_saved_checkpoints_have_the_names_of_the_authors(folder: Path, path: Pat
     expected = read_tensors(path)
     for place in (folder, path):
         found = read_checkpoint(place)
-        handles: Any = (Model.of(found.denoiser), vision_encoder_of(place), vae_of(found.vae))
+        handles: Any = (Denoiser.of(found.denoiser), vision_encoder_of(place), vae_of(found.vae))
         saved = {e.name: e for h in handles for e in entries(h, "cpu", prefixed=True)}
         assert saved.keys() == expected.keys()
         for name, one in saved.items():
@@ -339,7 +339,7 @@ def test_stable_video_3d_is_told_from_where_each_view_is_seen(label: int, tmp_pa
     path = write_tensors(tmp_path / "any.safetensors", denoiser_tensors(theirs))
     found = read_denoiser(path)
     assert found.family.name == "Stable Video 3D"
-    model = Model.of(found).ready()
+    model = Denoiser.of(found).ready()
     x = torch.randn(FRAMES, 4, 9, 10, generator=torch.Generator().manual_seed(1))
     told = given(elevation=[20.0] * FRAMES, azimuth=[90.0] * FRAMES)
 

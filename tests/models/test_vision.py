@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers.models.clip import CLIPVisionConfig, CLIPVisionModelWithProjection
 from transformers.models.siglip import SiglipVisionConfig, SiglipVisionModel
 
-from nodes.models.conditioning.inputs import Asked
+from nodes.models.conditioning.inputs import InputsRequest
 from nodes.models.conditioning.style import StyleAdapter, StyleModel, read_style_model
 from nodes.models.conditioning.unclip import noised_embedding
 from nodes.models.conditioning.vision import Seen, VisionEncoder, read_vision_encoder
@@ -314,12 +314,12 @@ def test_sdxl_is_given_what_was_seen_in_the_place_of_the_pooled_text():
     options = {"pooled_output": torch.randn(1, 1280), "unclip_conditioning": [given]}
     config = {"in_channels": 4, "projection_class_embeddings_input_dim": 1280 + 6 * 256}
     facts = Facts(SDXL.name, config, SDXL.latent, Edm())
-    asked = Asked(text, options, torch.zeros(1, 4, 8, 8), seed=100)
-    found = SDXL.inputs(asked, facts)["pooled"].tensor
+    request = InputsRequest(text, options, torch.zeros(1, 4, 8, 8), seed=100)
+    found = SDXL.inputs(request, facts)["pooled"].tensor
     assert torch.equal(found, noised_embedding([given], 100)[:, :1280])
-    plain = replace(asked, options={"pooled_output": options["pooled_output"]})
+    plain = replace(request, options={"pooled_output": options["pooled_output"]})
     assert SDXL.inputs(plain, facts)["pooled"].tensor is options["pooled_output"]
-    short = replace(asked, options={"unclip_conditioning": [
+    short = replace(request, options={"unclip_conditioning": [
         {**given, "clip_vision_output": seen_as(torch.randn(768))}]})  # fmt: skip
     with pytest.raises(ValueError, match="is given a pooled text of 1280 numbers"):
         SDXL.inputs(short, facts)

@@ -67,7 +67,7 @@ WRONG = {
     "values": "comes to no finite number",
     "1e308 * 10": "comes to no finite number",
     "(-8) ** 0.5": "a root of a negative number",
-    "values * 1000000000": "only numbers can be reckoned with",
+    "values * 1000000000": "only numbers can be computed with",
     "sqrt(-1)": "expression",
     "1 + " * 6000 + "1": "longer than",
     "-" * 9000 + "1": "cannot be read",

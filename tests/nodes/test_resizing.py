@@ -21,11 +21,13 @@ from tests.models.bench import Bench, n, numbers
 OpenEXR: Any = import_module("OpenEXR")  # has no type stubs
 
 
-def resized(picture: Tensor, way: resize.Wanted, method: str) -> Tensor:
+def resized(picture: Tensor, way: resize.ResizeType, method: str) -> Tensor:
     return resize.resize(input=picture, resize_type=way, scale_method=method).resized
 
 
-def sizes(way: resize.Wanted, width: int, height: int, method: str = "bilinear") -> tuple[int, int]:
+def sizes(
+    way: resize.ResizeType, width: int, height: int, method: str = "bilinear"
+) -> tuple[int, int]:
     picture = torch.rand(2, height, width, 3)
     made = resized(picture, way, method)
     assert (made.shape[0], made.shape[3], made.dtype) == (2, 3, torch.float32)
@@ -53,7 +55,7 @@ def sizes(way: resize.Wanted, width: int, height: int, method: str = "bilinear")
         (resize.ToMultiple(multiple=25), (30, 20)),
     ],
 )
-def test_each_way_to_tell_a_size(way: resize.Wanted, expected: tuple[int, int]):
+def test_each_way_to_tell_a_size(way: resize.ResizeType, expected: tuple[int, int]):
     assert sizes(way, 30, 20) == expected
 
 

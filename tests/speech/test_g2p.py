@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodes.models.speech.g2p import English, Foreign, UnspeakableText
-from nodes.models.speech.phonemes import IDS, breaths, tokens
+from nodes.models.speech.phonemes import IDS, split_phonemes, tokens
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +114,8 @@ def test_tokens_are_the_published_ones():
 
 def test_long_phonemes_are_cut_at_a_breath():
     said = "wˈʌn tˈu θɹˈi, fˈɔɹ fˈIv. " * 60
-    pieces = list(breaths(said))
+    pieces = list(split_phonemes(said))
     assert all(len(piece) <= 510 for piece in pieces)
     assert " ".join(pieces) == said.strip()
     assert all(piece.endswith(".") for piece in pieces)
-    assert [len(piece) for piece in breaths("a" * 1100)] == [510, 510, 80]
+    assert [len(piece) for piece in split_phonemes("a" * 1100)] == [510, 510, 80]

@@ -9,7 +9,7 @@ import jiwer
 import numpy as np
 import pytest
 
-from nodes.models.speech.english.spoken import Spoken
+from nodes.models.speech.english.text_normalization import TextNormalizer
 from nodes.models.speech.kokoro import Kokoro
 from nodes.models.speech.voices import SAMPLE_RATE
 from tests.speech.transcribe import Transcriber
@@ -26,7 +26,7 @@ SENTENCES = [
 def heard_words(transcript: str) -> str:
     """A transcript in lower-case words: digits, signs and abbreviations said out."""
     clocked = re.sub(r"\b(\d{1,2})(\d\d)(?= ?[ap]\.?m)", r"\1:\2", transcript)
-    said = Spoken(british=False)(clocked).replace("FBI", "f b i")
+    said = TextNormalizer(british=False)(clocked).replace("FBI", "f b i")
     return re.sub(r"[^a-z' ]+", "", re.sub(r"[-—]", " ", said.lower()))
 
 

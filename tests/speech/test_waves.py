@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from nodes.models.audio.resampling import resampled
-from nodes.models.audio.waveforms import AudioFileError, decode, encode, sound
+from nodes.models.audio.waveforms import AudioFileError, audio_from_samples, decode, encode
 
 RATE = 24_000
 TAGS = {"prompt": json.dumps({"1": {"text": "grüße ✓"}}), "workflow": json.dumps({"nodes": []})}
@@ -141,7 +141,7 @@ def test_what_is_too_loud_is_clipped_not_wrapped():
 
 
 def test_a_mono_signal_becomes_a_batch_of_one():
-    made = sound(np.zeros(5, np.float32), RATE)
+    made = audio_from_samples(np.zeros(5, np.float32), RATE)
     assert made["waveform"].shape == (1, 1, 5)
 
 

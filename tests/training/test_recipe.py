@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from nodes.models.files.checkpoints import read_checkpoint
-from nodes.models.latents.previews import colored
+from nodes.models.latents.previews import rough_rgb
 from training import export, patches, recipe, sheet
 from training.autoencoder import decibels
 from training.data import SIDE, Emoji
@@ -78,13 +78,13 @@ def test_the_folder_is_read_here_and_says_what_it_is_made_for(cache: Path):
     assert found.denoiser.latent.factor == 8
     told = json.loads((cache / "model" / "metadata.json").read_text())
     assert told["modelspec.resolution"] == f"{SIDE}x{SIDE}"
-    assert found.denoiser.latent.colors is not None
+    assert found.denoiser.latent.latent_rgb_factors is not None
     encoder = patches.PatchMap.load(cache / "patches.pt")
     seen = recipe.Material([], [], [], frozenset()).tensor(emoji())
     picture = seen[:, :3].float() / 127.5 - 1
     small = torch.nn.functional.avg_pool2d(picture, 8).movedim(1, -1) / 2 + 0.5
     assert (
-        colored(encoder.encode(picture), found.denoiser.latent.colors) - small
+        rough_rgb(encoder.encode(picture), found.denoiser.latent.latent_rgb_factors) - small
     ).abs().max() < 0.05
 
 

@@ -20,7 +20,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from nodes.models.speech.english.letters import Letters, contexts
+from nodes.models.speech.english.letter_to_sound import LetterToSound, contexts
 
 HOME = Path(__file__).parents[2] / "nodes" / "models" / "speech" / "english"
 DATA = "misaki/data/{accent}_{grade}.json"
@@ -164,8 +164,8 @@ def write(path: Path, lines: Iterable[str]) -> None:
 
 def judge(rules: Mapping[str, str], held_out: list[tuple[str, list[str]]]) -> None:
     """Print how many unseen words come out right."""
-    letters = Letters(rules)
-    said = [(letters.sound(word), "".join(sounds)) for word, sounds in held_out]
+    letters = LetterToSound(rules)
+    said = [(letters.phonemes(word), "".join(sounds)) for word, sounds in held_out]
     plain = str.maketrans("", "", "ˈˌ")
     exact = sum(a == b for a, b in said) / len(said)
     sounds = sum(a.translate(plain) == b.translate(plain) for a, b in said) / len(said)

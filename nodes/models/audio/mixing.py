@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from nodes.models.audio.resampling import resampled
-from nodes.models.audio.waveforms import Sound
+from nodes.models.audio.waveforms import Audio
 from nodes.models.images.batches import repeated
 from nodes.models.memory import ask_for
 
@@ -33,7 +33,7 @@ class MixingError(ValueError):
     """Sounds that cannot be cut or mixed as asked; the text says why and what to do."""
 
 
-def silence(seconds: float, sample_rate: int, channels: int) -> Sound:
+def silence(seconds: float, sample_rate: int, channels: int) -> Audio:
     """A sound of nothing.
 
     Raises:
@@ -48,7 +48,7 @@ def silence(seconds: float, sample_rate: int, channels: int) -> Sound:
     return {"waveform": samples, "sample_rate": sample_rate}
 
 
-def trimmed(sound: Sound, start: float, seconds: float) -> Sound:
+def trimmed(sound: Audio, start: float, seconds: float) -> Audio:
     """A part of a sound, cut off at its end.
 
     Args:
@@ -72,7 +72,7 @@ def trimmed(sound: Sound, start: float, seconds: float) -> Sound:
     return {"waveform": waveform[..., first:last].clone(), "sample_rate": rate}
 
 
-def halves(sound: Sound) -> tuple[Sound, Sound]:
+def halves(sound: Audio) -> tuple[Audio, Audio]:
     """The left and the right channel of a stereo sound.
 
     Raises:
@@ -87,13 +87,13 @@ def halves(sound: Sound) -> tuple[Sound, Sound]:
     return {"waveform": left, "sample_rate": rate}, {"waveform": right, "sample_rate": rate}
 
 
-def joined(first: Sound, second: Sound) -> Sound:
+def joined(first: Audio, second: Audio) -> Audio:
     """One sound after the other."""
     one, other, rate = _alike(first, second)
     return {"waveform": torch.cat([one, other], dim=-1), "sample_rate": rate}
 
 
-def merged(first: Sound, second: Sound, method: str) -> Sound:
+def merged(first: Audio, second: Audio, method: str) -> Audio:
     """Both sounds at once, as long as the first.
 
     Args:
@@ -109,12 +109,12 @@ def merged(first: Sound, second: Sound, method: str) -> Sound:
     return {"waveform": mixed / max(1.0, peak), "sample_rate": rate}
 
 
-def amplified(sound: Sound, decibels: float) -> Sound:
+def amplified(sound: Audio, decibels: float) -> Audio:
     """A louder or a softer sound: twice as far out with each 6 dB."""
     return {**sound, "waveform": sound["waveform"] * 10 ** (decibels / 20)}
 
 
-def _alike(first: Sound, second: Sound) -> tuple[Tensor, Tensor, int]:
+def _alike(first: Audio, second: Audio) -> tuple[Tensor, Tensor, int]:
     """Both waveforms with one rate (the higher), as many sounds and channels.
 
     Raises:
@@ -133,7 +133,7 @@ def _alike(first: Sound, second: Sound) -> tuple[Tensor, Tensor, int]:
     return one, other, rate
 
 
-def _at_rate(sound: Sound, rate: int) -> Tensor:
+def _at_rate(sound: Audio, rate: int) -> Tensor:
     waveform = sound["waveform"]
     flat = resampled(waveform.flatten(0, 1), sound["sample_rate"], rate)
     return flat.reshape(*waveform.shape[:2], -1)

@@ -69,14 +69,14 @@ def stream(data: bytes) -> Stream | None:
         return None
     first, head = found[0]
     sounding = [(place, head) for place, head in found if not _is_contents(data, place, head)]
-    told = _told(data, first, head)
+    count = _frame_count(data, first, head)
     whole = b"".join(data[place : place + head.length] for place, head in sounding)
     seconds = len(sounding) * head.samples / head.rate
-    if told is not None and told >= len(sounding):
+    if count is not None and count >= len(sounding):
         whole = data[first : first + head.length] + whole
     elif head.kind[1] == LAYER_3:
         whole = _contents(data[first : first + 4], head, len(sounding)) + whole
-    claimed = None if told is None else told * head.samples / head.rate
+    claimed = None if count is None else count * head.samples / head.rate
     return Stream(whole, seconds, claimed, (first != tag) + _gaps(data, found))
 
 
@@ -87,11 +87,11 @@ def _gaps(data: bytes, found: Sequence[tuple[int, Head]]) -> int:
 
 
 def _is_contents(data: bytes, at: int, head: Head) -> bool:
-    """Whether a frame has no sound, but tells of those that follow."""
+    """Whether a frame has no sound, but says how many frames follow."""
     return CONTENTS.search(data, at, at + min(head.length, 64)) is not None
 
 
-def _told(data: bytes, at: int, head: Head) -> int | None:
+def _frame_count(data: bytes, at: int, head: Head) -> int | None:
     """How many frames follow, as the first one says."""
     found = CONTENTS.search(data, at, at + min(head.length, 64))
     return int.from_bytes(found[2]) if found and found[1][0] & COUNTED else None

@@ -20,8 +20,8 @@ from torch import Tensor
 
 from nodes.models.audio import mp3
 from nodes.models.audio.audio_tags import tagged_flac, tagged_mp3, tagged_opus, tagged_wav
-from nodes.models.audio.damaged_sounds import MENDERS, missing
 from nodes.models.audio.downmix import stereo
+from nodes.models.audio.repair import REPAIRS, missing
 from nodes.models.audio.resampling import resampled
 
 sf: Any = import_module("soundfile")  # has no type stubs
@@ -33,14 +33,14 @@ FLAC_RATES = range(1, 655_351)
 FIRST_BYTES = 4096  # so far is looked for the beginning of a file
 BLOCK = 256  # samples at a time of a damaged file
 WHOLE = b"RIFX"
-"""First bytes of files that are no MPEG audio, beside those of `MENDERS`."""
+"""First bytes of files that are no MPEG audio, beside those of `REPAIRS`."""
 UNREADABLE = (
     sf.LibsndfileError, sf.SoundFileRuntimeError, OSError, OverflowError, ValueError, TypeError,
     MemoryError, RuntimeError, struct.error, LookupError,
 )  # fmt: skip
 
 
-class Sound(TypedDict):
+class Audio(TypedDict):
     """A batch of sounds of one length and rate."""
 
     waveform: Tensor
@@ -53,7 +53,7 @@ class AudioFileError(ValueError):
 
 @dataclass(frozen=True)
 class Format:
-    """How a file format is asked of libsndfile.
+    """A file format by its names in libsndfile.
 
     Attributes:
         container: libsndfile's name of the container.
@@ -78,7 +78,7 @@ FORMATS: Mapping[str, Format] = {
 }
 
 
-def sound(samples: np.ndarray, sample_rate: int) -> Sound:
+def audio_from_samples(samples: np.ndarray, sample_rate: int) -> Audio:
     """A mono signal, float [T], as a batch of one."""
     return {
         "waveform": torch.as_tensor(np.ascontiguousarray(samples, np.float32))[None, None],
@@ -104,7 +104,7 @@ def encode(
         format: a key of `FORMATS`.
         quality: "V0" or a bit rate as "128k"; None for the format's best.
         tags: named texts to keep in the file.
-        warn: is told what was changed.
+        warn: called with what was changed.
 
     Raises:
         AudioFileError: no samples, or none that the format holds.
@@ -150,15 +150,15 @@ def _fitted(waveform: Tensor, format: str, most: int, warn: Callable[[str], None
     return stereo(waveform)
 
 
-def decode(data: bytes, name: str = "the file", warn: Callable[[str], None] = log.warning) -> Sound:
+def decode(data: bytes, name: str = "the file", warn: Callable[[str], None] = log.warning) -> Audio:
     """The sound in the bytes of a file of any format that libsndfile reads.
 
     Of a file that is damaged or cut off what is there is read.
 
     Args:
         data: the file.
-        name: of it, for what is said to the user.
-        warn: is told what is missing or was put right.
+        name: of it, for messages to the user.
+        warn: called with what is missing or was repaired.
 
     Raises:
         AudioFileError: no audio, or none that can be read.
@@ -180,23 +180,23 @@ def decode(data: bytes, name: str = "the file", warn: Callable[[str], None] = lo
 
 def _read(data: bytes, warn: Callable[[str], None]) -> tuple[np.ndarray, int] | None:
     """Samples [T, channels] and their rate."""
-    mend = MENDERS.get(data[:4])
-    if mend is None and data[:4] != WHOLE and (found := mp3.stream(data)) is not None:
+    repair = REPAIRS.get(data[:4])
+    if repair is None and data[:4] != WHOLE and (found := mp3.stream(data)) is not None:
         return _mpeg(found, warn)
-    if mend is None and data[:4] != WHOLE:
+    if repair is None and data[:4] != WHOLE:
         data = data[_beginning(data) :]
-        mend = MENDERS.get(data[:4])
-    mended = mend(data) if mend else None
+        repair = REPAIRS.get(data[:4])
+    repaired = repair(data) if repair else None
     read = _blocks(data)
-    if read is not None and read.complete and (mended is None or not mended.said):
+    if read is not None and read.complete and (repaired is None or not repaired.warning):
         return read.samples, read.rate
-    again = _blocks(mended.data) if mended else None
+    again = _blocks(repaired.data) if repaired else None
     if again is None or (read is not None and len(read.samples) > len(again.samples)):
         again = read
     if again is None:
         return None
-    if mended is not None and mended.said:
-        warn(mended.said)
+    if repaired is not None and repaired.warning:
+        warn(repaired.warning)
     elif len(again.samples) < again.claimed:
         warn(missing(again.claimed - len(again.samples), again.claimed))
     elif again is not read:
@@ -208,7 +208,7 @@ def _beginning(data: bytes) -> int:
     """Where a file of another kind than MPEG audio begins behind a tag, or a header of HTTP."""
     if data[:3] == b"ID3":
         return max(0, data.find(b"fLaC"))
-    places = (data.find(kind, 0, FIRST_BYTES) for kind in MENDERS)
+    places = (data.find(kind, 0, FIRST_BYTES) for kind in REPAIRS)
     return min((place for place in places if place > 0), default=0)
 
 

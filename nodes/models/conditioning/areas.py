@@ -1,4 +1,4 @@
-"""What a conditioning says beside its text: where in the latents it counts, when, and how much.
+"""Areas, masks, strength and timing of a conditioning: where in the latents it counts, and when.
 
 A conditioning is a list of pairs, a text's vectors and a dict as ComfyUI's nodes pass it: `area`
 (sizes, then starts, of the last axes of latents; or "percentage" and the same as fractions),
@@ -35,12 +35,12 @@ Conditioning: TypeAlias = Sequence[Sequence[Any]]
 
 @dataclass(frozen=True, eq=False)
 class Cond:
-    """One text of a conditioning.
+    """One entry of a conditioning: a text and its options.
 
     Attributes:
         text: [1, tokens, width].
         options: the dict beside it.
-        negative: whether it says what is not wanted.
+        negative: whether it belongs to the negative conditioning.
     """
 
     text: Tensor
@@ -140,7 +140,11 @@ class Area:
 
 @dataclass(frozen=True, eq=False)
 class WeightedArea:
-    """Where a text counts, and how much: `weight` broadcasts over the area of [B, C, ...]."""
+    """Where a text counts, and how much.
+
+    `weight`, 0 or more, broadcasts over the area of latents [B, C, ...]: of the area's sizes, or
+    with a mask [B, 1, ...].
+    """
 
     area: Area
     weight: Tensor
@@ -164,7 +168,7 @@ class Region:
     rest: Tensor | None = None
 
     @cached_property
-    def place(self) -> WeightedArea | None:
+    def weighted_area(self) -> WeightedArea | None:
         """Where it counts, and how much; None: everywhere, fully."""
         if self.rest is not None:
             sides = self.shape[2:]
@@ -173,7 +177,7 @@ class Region:
 
 
 def conds(conditioning: Conditioning, *, negative: bool = False) -> list[Cond]:
-    """The texts of a conditioning; `negative`: it says what is not wanted."""
+    """The texts of a conditioning; `negative`: it is the negative one."""
     return [Cond(text, options, negative) for text, options in conditioning]
 
 

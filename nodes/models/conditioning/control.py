@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from nodes.models.conditioning.conditionings import Conditioning
-from nodes.models.conditioning.inputs import Input, Inputs, Rule
+from nodes.models.conditioning.inputs import Collation, Input, Inputs
 from nodes.models.images.pictures import scaled
 from nodes.models.networks.control_net import SteeringNet
 
 if TYPE_CHECKING:
     from nodes.models.conditioning.areas import Cond
-    from nodes.models.networks.unet import Model
-    from nodes.models.networks.unet_walk import UNetPatch
+    from nodes.models.networks.denoiser import Denoiser
+    from nodes.models.networks.patched_unet import UNetPatch
 
 OPTION, SHARED = "control", "control_apply_to_uncond"
 """Names of options of a conditioning: its control, and whether the negative gets it too."""
@@ -144,7 +144,7 @@ def handles_of(conds: Sequence[Cond]) -> list[SteeringNet]:
     return [net for control in controls if control is not None for net in control.handles]
 
 
-def active(cond: Cond, model: Model, sigma: Tensor) -> tuple[Control, ...]:
+def active(cond: Cond, model: Denoiser, sigma: Tensor) -> tuple[Control, ...]:
     """What steers for a text at a level of noise, the first one first.
 
     Raises:
@@ -160,19 +160,19 @@ def active(cond: Cond, model: Model, sigma: Tensor) -> tuple[Control, ...]:
     return found
 
 
-def _check(net: SteeringNet, cond: Cond, model: Model) -> None:
+def _check(net: SteeringNet, cond: Cond, model: Denoiser) -> None:
     text: Tensor = cond.options.get("cross_attn_controlnet", cond.text)
     width = text.shape[-1]
     if net.layout.context not in (None, width):
         raise ValueError(
-            f"the ControlNet {net.part.header.path.name} is for text {net.layout.context} wide, "
+            f"the ControlNet {net.source.header.path.name} is for text {net.layout.context} wide, "
             f"and this model's, {model.family.name}, is {width}; take one for {model.family.name}"
         )
 
 
 def _texts(options: Mapping[str, Any]) -> dict[str, Input]:
     return {
-        TEXTS[name]: Input(text, Rule.EACH)
+        TEXTS[name]: Input(text, Collation.EACH)
         for name, text in options.items()
         if name in TEXTS and text is not None
     }
@@ -192,20 +192,20 @@ def control_inputs(
     height, width = (side * factor for side in x.shape[-2:])
     found = _texts(options) if controls else {}
     for number, control in enumerate(controls):
-        found[f"hint.{number}"] = Input(control.sized(len(x), height, width), Rule.EACH)
-        found[f"strength.{number}"] = Input(torch.tensor([control.strength]), Rule.EACH)
+        found[f"hint.{number}"] = Input(control.sized(len(x), height, width), Collation.EACH)
+        found[f"strength.{number}"] = Input(torch.tensor([control.strength]), Collation.EACH)
     return found
 
 
 def steered(
-    model: Model,
+    model: Denoiser,
     nets: Sequence[ControlNet],
     x: Tensor,
     sigma: Tensor,
     inputs: Mapping[str, Tensor],
     patches: Sequence[UNetPatch] = (),
 ) -> Tensor:
-    """As `Model.denoised`, with what control nets add for the hints that `control_inputs` gave."""
+    """As `Denoiser.denoised`, with what control nets add for the hints of `control_inputs`."""
     given, timestep = model.space.network_input(x, sigma), model.space.timestep(sigma).to(x.device)
     total: dict[str, Tensor] = {}
     seen = {**inputs, **{n.split(".")[1]: inputs[n] for n in TEXTS.values() if n in inputs}}

@@ -31,9 +31,9 @@ def _counted(regions: Sequence[Region]) -> Tensor:
     batch, _, *sides = regions[0].shape
     total = torch.zeros(batch, 1, *sides)
     for region in regions:
-        if region.place is None:
+        if region.weighted_area is None:
             total += 1
         else:
-            part = region.place.area.of(total)
-            part += region.place.weight.to(part)
+            part = region.weighted_area.area.of(total)
+            part += region.weighted_area.weight.to(part)
     return total

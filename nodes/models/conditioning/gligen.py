@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nodes.models.conditioning.conditionings import Conditioning
 from nodes.models.networks.gligen import BOXES, Gligen
-from nodes.models.networks.unet_walk import Place, UNetPatch
+from nodes.models.networks.patched_unet import BlockPosition, UNetPatch
 
 OPTION = "gligen"
 """Name of the option of a conditioning: its `Grounding`."""
@@ -44,13 +44,13 @@ class Grounding(UNetPatch):
         """The model."""
         return [self.net]
 
-    def self_attended(self, x: Tensor, place: Place) -> Tensor:
+    def self_attended(self, x: Tensor, position: BlockPosition) -> Tensor:
         """Tokens that have attended to the boxes as well."""
-        rows, columns = place.shape
+        rows, columns = position.shape
         sides = torch.tensor([columns, rows, columns, rows])
         corners = [(b.left, b.top, b.left + b.width, b.top + b.height) for b in self.boxes]
         texts = torch.cat([box.text for box in self.boxes])
-        return self.net.fused(x, place.layer, texts, torch.tensor(corners) / sides)
+        return self.net.fused(x, position.layer, texts, torch.tensor(corners) / sides)
 
 
 def with_box(conditioning: Sequence[Sequence[Any]], grounding: Grounding, box: Box) -> Conditioning:

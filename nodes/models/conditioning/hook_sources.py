@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from nodes.models.families.family import TEXT_ENCODER
-from nodes.models.files.pieces import Part
+from nodes.models.files.pieces import NetworkSource
 from nodes.models.files.tensor_files import ModelFileError, TensorFile
 from nodes.models.networks import lora_names
 from nodes.models.networks.changes import Change, Patch
@@ -25,12 +25,12 @@ class LoraSource:
 
     adapters: Adapters
 
-    def patch(self, part: Part, strength: float) -> Patch | None:
+    def patch(self, source: NetworkSource, strength: float) -> Patch | None:
         """The LoRA at a strength; see `hooks.Source`."""
-        if not self.adapters.targets(part):
-            of_text = part.title == TEXT_ENCODER
+        if not self.adapters.targets(source):
+            of_text = source.title == TEXT_ENCODER
             if any(lora_names.is_of_text(each) is of_text for each in self.adapters.modules):
-                check_fits(self.adapters, part)
+                check_fits(self.adapters, source)
             return None
         return Lora(self.adapters, strength, aside=True)
 
@@ -45,14 +45,14 @@ class ModelSource:
 
     networks: tuple[Handle[Any], ...]
 
-    def patch(self, part: Part, strength: float) -> Patch | None:
+    def patch(self, source: NetworkSource, strength: float) -> Patch | None:
         """Its difference to a network of the same title; see `hooks.Source`."""
         for other in self.networks:
-            if other.part.title == part.title:
-                if part.names.keys().isdisjoint(other.part.names):
+            if other.source.title == source.title:
+                if source.names.keys().isdisjoint(other.source.names):
                     raise ModelFileError(
-                        f"{other.part.header.path}: has no weight in common with "
-                        f"{part.header.path}; take a checkpoint of the same kind of model"
+                        f"{other.source.header.path}: has no weight in common with "
+                        f"{source.header.path}; take a checkpoint of the same kind of model"
                     )
                 return Difference(other, strength)
         return None
@@ -75,16 +75,16 @@ class Difference:
         """The other network and the strength."""
         return f"~({self.other.key})*{self.strength!r}"
 
-    def changes(self, part: Part) -> Iterator[tuple[str, Change]]:
+    def changes(self, source: NetworkSource) -> Iterator[tuple[str, Change]]:
         """A change for each weight of one shape that both have."""
-        other, own = PatchedFile(self.other), TensorFile(part.header)
-        source = str(other.part.header.path)
-        for name in part.names:
-            if name in other.part.names and part.shape(name) == other.part.shape(name):
-                yield name, Change(partial(self._add, part, own, other, name), source)
+        other, own = PatchedFile(self.other), TensorFile(source.header)
+        origin = str(other.source.header.path)
+        for name in source.names:
+            if name in other.source.names and source.shape(name) == other.source.shape(name):
+                yield name, Change(partial(self._add, source, own, other, name), origin)
 
     def _add(
-        self, part: Part, own: TensorFile, other: PatchedFile, name: str, weight: Tensor
+        self, source: NetworkSource, own: TensorFile, other: PatchedFile, name: str, weight: Tensor
     ) -> None:
-        original = part.weight(own, name).to(weight).reshape(weight.shape)
+        original = source.weight(own, name).to(weight).reshape(weight.shape)
         weight.add_(other.patched(name, weight) - original, alpha=self.strength)

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from nodes.models.conditioning.areas import TEXT_SPAN
 from nodes.models.conditioning.conditionings import Conditioning
-from nodes.models.files.pieces import Part
+from nodes.models.files.pieces import NetworkSource
 from nodes.models.networks.changes import Patch
 from nodes.models.sampling.sigma_space import SigmaSpace
 
 if TYPE_CHECKING:
-    from nodes.models.text.clip import Clip
+    from nodes.models.text.text_encoder import TextEncoder
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ EASINGS: dict[str, Callable[[float], float]] = {
 class Source(Protocol):
     """What a hook changes weights by."""
 
-    def patch(self, part: Part, strength: float) -> Patch | None:
+    def patch(self, source: NetworkSource, strength: float) -> Patch | None:
         """The change of a network; None: it has none for this one.
 
         Raises:
@@ -97,7 +97,7 @@ def evenly(strengths: Sequence[float], start: float, end: float) -> list[Keyfram
 
 
 def denoiser_patches(
-    hooks: Iterable[Hook], part: Part, space: SigmaSpace, sigma: float
+    hooks: Iterable[Hook], network: NetworkSource, space: SigmaSpace, sigma: float
 ) -> tuple[Patch, ...]:
     """What hooks change in a denoiser at a level of noise."""
 
@@ -105,11 +105,13 @@ def denoiser_patches(
         return sigma <= space.percent_to_sigma(start)
 
     strengths = [(hook.source, hook.model * hook.share(reached)) for hook in hooks]
-    return _patches(strengths, part)
+    return _patches(strengths, network)
 
 
-def _patches(strengths: Iterable[tuple[Source, float]], part: Part) -> tuple[Patch, ...]:
-    found = [source.patch(part, strength) for source, strength in strengths if strength != 0]
+def _patches(
+    strengths: Iterable[tuple[Source, float]], network: NetworkSource
+) -> tuple[Patch, ...]:
+    found = [source.patch(network, strength) for source, strength in strengths if strength != 0]
     return tuple(patch for patch in found if patch is not None)
 
 
@@ -128,7 +130,9 @@ class TextHooks:
     for_model: bool
     scheduled: bool
 
-    def encoded(self, clip: Clip, encode: Callable[[Clip], Conditioning]) -> Conditioning:
+    def encoded(
+        self, clip: TextEncoder, encode: Callable[[TextEncoder], Conditioning]
+    ) -> Conditioning:
         """What `encode` makes with text encoders that are changed so."""
         found: Conditioning = []
         for start, end in self._spans():
@@ -137,7 +141,7 @@ class TextHooks:
                 return at <= start
 
             strengths = [(hook.source, hook.text * hook.share(reached)) for hook in self.hooks]
-            patches = _patches(strengths, clip.part)
+            patches = _patches(strengths, clip.source)
             marks: dict[str, Any] = dict(zip(TEXT_SPAN, (start, end), strict=True))
             if not self.scheduled:
                 marks.clear()

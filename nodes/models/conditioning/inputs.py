@@ -20,8 +20,8 @@ They are evaluated together.
 """
 
 
-class Rule(Enum):
-    """How tensors of one input are put together for several rows."""
+class Collation(Enum):
+    """How the tensors of one input become one batch for several rows."""
 
     TEXT = "text"
     """[1, tokens, width]: of equal length, repeated for each latent of a row."""
@@ -35,24 +35,24 @@ class Rule(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Input:
-    """A tensor, and how it goes with those of other rows."""
+    """A tensor of a network's input, and how it is batched with those of other rows."""
 
     tensor: Tensor
-    rule: Rule
+    collation: Collation
 
 
 Inputs: TypeAlias = Mapping[str, Input]
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
-    """What a conditioning is made into inputs for.
+class InputsRequest:
+    """Asks a family for the inputs of one conditioning (also: `extra_conds`).
 
     Attributes:
         text: [1, tokens, width].
         options: the dict beside it.
-        x: noisy latents of the request, [B, C, ...]; their shape and device count.
-        negative: whether it says what is not wanted.
+        x: noisy latents of the step, [B, C, ...]; only their shape and device count.
+        negative: whether it belongs to the negative conditioning.
         latents: where sampling began, in the unit of the denoiser, like `x`; None: not known.
         mask: 1 where latents change, [B, 1, ...]; None: everywhere.
         seed: of the sampling.
@@ -73,11 +73,17 @@ def signature(inputs: Inputs) -> Hashable:
     """Rows of equal signature, and equal latents, can be evaluated together."""
 
     def kind(given: Input) -> Hashable:
-        if given.rule is Rule.SAME:
+        if given.collation is Collation.SAME:
             return id(given.tensor)
-        return given.tensor.shape[2:] if given.rule is Rule.LIKE_X else given.tensor.shape[1:]
+        return (
+            given.tensor.shape[2:]
+            if given.collation is Collation.LIKE_X
+            else given.tensor.shape[1:]
+        )
 
-    return tuple((name, given.rule.value, kind(given)) for name, given in sorted(inputs.items()))
+    return tuple(
+        (name, given.collation.value, kind(given)) for name, given in sorted(inputs.items())
+    )
 
 
 def within(inputs: Inputs, area: Area | None) -> Inputs:
@@ -85,7 +91,9 @@ def within(inputs: Inputs, area: Area | None) -> Inputs:
     if area is None:
         return inputs
     return {
-        name: Input(area.of(given.tensor), given.rule) if given.rule is Rule.LIKE_X else given
+        name: Input(area.of(given.tensor), given.collation)
+        if given.collation is Collation.LIKE_X
+        else given
         for name, given in inputs.items()
     }
 
@@ -121,7 +129,9 @@ def frames(count: int) -> Tensor:
 def batched(rows: Sequence[tuple[Inputs, int]]) -> Batch:
     """One tensor for each input, of rows of equal signature and how many latents each has."""
     first = rows[0][0]
-    same = {name: given.tensor for name, given in first.items() if given.rule is Rule.SAME}
+    same = {
+        name: given.tensor for name, given in first.items() if given.collation is Collation.SAME
+    }
     by_row: dict[str, Tensor] = {}
     for name in [name for name in first if name not in same]:
         parts = [repeated(inputs[name].tensor, count) for inputs, count in rows]

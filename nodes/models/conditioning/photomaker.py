@@ -19,13 +19,13 @@ from nodes.models.conditioning.vision import VisionEncoder
 from nodes.models.families.detection import looks
 from nodes.models.families.family import Encoder
 from nodes.models.families.vision_layout import VisionLayout, vision_layout
-from nodes.models.files.pieces import Part, placed, whole
+from nodes.models.files.pieces import NetworkSource, placed, whole
 from nodes.models.files.tensor_files import ModelFileError, read_header
 from nodes.models.networks.building import built
 from nodes.models.networks.network import Handle, Network
 from nodes.models.networks.precision import compute_dtype
-from nodes.models.text.clip import Clip
 from nodes.models.text.prompt_weights import Chunk
+from nodes.models.text.text_encoder import TextEncoder
 
 PHOTOMAKER = "PhotoMaker model"
 TRIGGER = "photomaker"
@@ -99,7 +99,7 @@ class PhotoMaker(Handle[nn.Module]):
     def load(self, device: str) -> Network[nn.Module]:
         """Read the weights to `device`."""
         module: nn.Module = built(lambda: PhotoMakerModule(self.layout, self.second))
-        return Network(self.part, module, device, compute_dtype(device))
+        return Network(self.source, module, device, compute_dtype(device))
 
     @property
     def width(self) -> int:
@@ -111,7 +111,7 @@ class PhotoMaker(Handle[nn.Module]):
         """Vectors of words [n, width], each with what is seen in one of pictures [n, H, W, 3]."""
         network = self.network
         module: Any = network.module
-        planes = VisionEncoder(self.part, self.layout).prepared(pictures, crop=True)
+        planes = VisionEncoder(self.source, self.layout).prepared(pictures, crop=True)
         given = (part.to(network.device, network.dtype) for part in (planes, words))
         made: Tensor = module(*given)
         return made.float().cpu()
@@ -142,12 +142,16 @@ def read_photomaker(path: Path) -> PhotoMaker:
         if name.startswith((prefix + SECOND, prefix + FUSE))
     }
     pieces = placed(layout.pieces, "vision.", "") | whole(own)
-    part = Part(header, pieces, prefix, layout.config, PHOTOMAKER)
-    return PhotoMaker(part, layout, header.shapes[prefix + SECOND][0])
+    source = NetworkSource(header, pieces, prefix, layout.config, PHOTOMAKER)
+    return PhotoMaker(source, layout, header.shapes[prefix + SECOND][0])
 
 
 def with_person(
-    photomaker: PhotoMaker, clip: Clip, text: str, pictures: Tensor, warn: Callable[[str], None]
+    photomaker: PhotoMaker,
+    clip: TextEncoder,
+    text: str,
+    pictures: Tensor,
+    warn: Callable[[str], None],
 ) -> Conditioning:
     """The conditioning of a text, the word before "photomaker" being who is in the pictures.
 
@@ -175,7 +179,7 @@ def with_person(
     return [(states, options)]
 
 
-def _tokens(clip: Clip, encoder: Encoder) -> list[object]:
+def _tokens(clip: TextEncoder, encoder: Encoder) -> list[object]:
     """The tokens of the trigger."""
     empty = [token for token, _ in clip.tokenize("", encoder=encoder)[0]]
     chunk = [token for token, _ in clip.tokenize(TRIGGER, encoder=encoder)[0]]

@@ -1,4 +1,4 @@
-"""Networks that turn what was seen in a picture into words for a model: styles.
+"""Style models: networks from vision outputs to tokens of a conditioning.
 
 Two are known: the style adapter of T2I-Adapter (Mou et al. 2023, https://arxiv.org/abs/2302.08453)
 for SD 1, and FLUX.1 Redux, two layers over SigLIP's tokens.
@@ -16,7 +16,7 @@ from torch.nn.functional import silu
 
 from nodes.models.conditioning.vision import Seen
 from nodes.models.families.detection import looks
-from nodes.models.files.pieces import Part, whole
+from nodes.models.files.pieces import NetworkSource, whole
 from nodes.models.files.tensor_files import ModelFileError, read_header
 from nodes.models.networks.building import built
 from nodes.models.networks.network import Handle, Network
@@ -54,7 +54,7 @@ class StyleLayer(nn.Module):
 
 
 class StyleAdapter(nn.Module):
-    """Some tokens of its own look at those of a picture, and become words.
+    """Own tokens attend to those of a picture, and are projected to the width of texts.
 
     Args:
         tokens: how many.
@@ -72,7 +72,7 @@ class StyleAdapter(nn.Module):
         self.transformer_layes = nn.Sequential(*(StyleLayer(width, inner) for _ in range(layers)))
 
     def forward(self, seen: Tensor) -> Tensor:
-        """Words [B, tokens, context] of the last hidden state [B, n, width] of a picture."""
+        """Tokens [B, tokens, context] of the last hidden state [B, n, width] of a picture."""
         own = self.style_embedding.expand(len(seen), -1, -1)
         x = self.transformer_layes(self.ln_pre(torch.cat([seen, own], dim=1)))
         return self.ln_post(x[:, -own.shape[1] :]) @ self.proj
@@ -86,13 +86,13 @@ class Redux(nn.Module):
         self.redux_up, self.redux_down = nn.Linear(width, inner), nn.Linear(inner, context)
 
     def forward(self, seen: Tensor) -> Tensor:
-        """Words [B, n, context] of the last hidden state [B, n, width] of a picture."""
+        """Tokens [B, n, context] of the last hidden state [B, n, width] of a picture."""
         return self.redux_down(silu(self.redux_up(seen)))
 
 
 @dataclass(frozen=True, eq=False)
 class StyleModel(Handle[nn.Module]):
-    """A handle on a network that makes words of what was seen.
+    """A handle on a style model; the value of STYLE_MODEL sockets.
 
     Attributes:
         shapes: of its weights.
@@ -106,7 +106,7 @@ class StyleModel(Handle[nn.Module]):
 
     def load(self, device: str) -> Network[nn.Module]:
         """Read the weights to `device`."""
-        return Network(self.part, built(self._module), device, self.dtype_on(device))
+        return Network(self.source, built(self._module), device, self.dtype_on(device))
 
     def _module(self) -> nn.Module:
         shapes = self.shapes
@@ -120,10 +120,10 @@ class StyleModel(Handle[nn.Module]):
 
     @torch.no_grad()
     def words(self, seen: Seen) -> Tensor:
-        """Words [1, n, width] of all pictures; float32 on the CPU.
+        """Tokens [1, n, width] of all pictures; float32 on the CPU.
 
         Raises:
-            ValueError: they were seen by another vision encoder.
+            ValueError: they are of another vision encoder.
         """
         network = self.network
         module: Any = network.module
@@ -156,4 +156,4 @@ def read_style_model(path: Path) -> StyleModel:
             f"{path}: not a style model; it looks like {looks(shapes)}. Supported are the style "
             "adapter of T2I-Adapter and FLUX.1 Redux"
         )
-    return StyleModel(Part(header, whole({n: n for n in shapes}), "", {}, STYLE), shapes)
+    return StyleModel(NetworkSource(header, whole({n: n for n in shapes}), "", {}, STYLE), shapes)

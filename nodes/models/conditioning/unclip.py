@@ -1,4 +1,4 @@
-"""Pictures that were seen, in the place of a text's pooled vector (unCLIP, SDXL "revision").
+"""Image embeddings in place of a text's pooled vector (unCLIP, SDXL "revision").
 
 Ramesh et al. 2022, https://arxiv.org/abs/2204.06125: the embedding of a picture gets noise of some
 level, and the network is told the level beside it.
@@ -17,7 +17,7 @@ from torch import Tensor
 from nodes.models.conditioning.sinusoids import sinusoids
 
 OPTION = "unclip_conditioning"
-"""Name of the option: a list of what was seen, its strength and its noise."""
+"""Name of the option: a list of vision outputs, each with strength and noise level."""
 LEVELS = 1000
 MERGED_NOISE = 0.05
 """Noise of the mean of several pictures, as a part of the levels."""
@@ -61,11 +61,11 @@ def _noised(
     std = torch.ones(1) if std is None else std
     generator = torch.Generator().manual_seed(seed + SEED_OFFSET)
     noise = torch.randn(embedding.shape, generator=generator)
-    kept = _alphas_cumprod()[level]
+    alpha_cumprod = _alphas_cumprod()[level]
     scaled = (embedding.float() - mean) / std
-    noised = (scaled * kept.sqrt() + noise * (1 - kept).sqrt()) * std + mean
-    told = sinusoids(torch.tensor([level]), embedding.shape[1])
-    return torch.cat([noised, told], dim=1)
+    noised = (scaled * alpha_cumprod.sqrt() + noise * (1 - alpha_cumprod).sqrt()) * std + mean
+    level_embedding = sinusoids(torch.tensor([level]), embedding.shape[1])
+    return torch.cat([noised, level_embedding], dim=1)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What a network sees in pictures, for models that are steered by it."""
+"""Vision encoders (CLIP, SigLIP), and their output for models that are conditioned on pictures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.nn.functional import interpolate
 from nodes.models.families.detection import looks
 from nodes.models.families.vision_layout import VisionLayout, vision_layout
 from nodes.models.files.checkpoints import folder_weights
-from nodes.models.files.pieces import Part
+from nodes.models.files.pieces import NetworkSource
 from nodes.models.files.tensor_files import Header, ModelFileError, read_header
 from nodes.models.networks.building import built
 from nodes.models.networks.network import Handle, Network
@@ -52,7 +52,7 @@ class Seen:
 
 @dataclass(frozen=True, eq=False)
 class VisionEncoder(Handle[nn.Module]):
-    """A handle on a network that sees pictures.
+    """A handle on a vision encoder; the value of CLIP_VISION sockets.
 
     Attributes:
         layout: how it is built.
@@ -71,7 +71,7 @@ class VisionEncoder(Handle[nn.Module]):
 
     def load(self, device: str) -> Network[nn.Module]:
         """Read the weights to `device`."""
-        return Network(self.part, built(self._module), device, self.dtype_on(device))
+        return Network(self.source, built(self._module), device, self.dtype_on(device))
 
     def _module(self) -> nn.Module:
         if self.layout.kind == "siglip":
@@ -86,7 +86,7 @@ class VisionEncoder(Handle[nn.Module]):
 
     @torch.no_grad()
     def see(self, pictures: Tensor, *, crop: bool) -> Seen:
-        """What it sees in pictures [B, H, W, 3 or more] of 0..1.
+        """Its output for pictures [B, H, W, 3 or more] of 0..1.
 
         `crop` cuts them about the centre to a square; otherwise they are pressed into one.
         """
@@ -143,7 +143,7 @@ def vision_encoder_of(path: Path) -> VisionEncoder:
         return found
     if path.is_dir():
         raise ModelFileError(f"{path}: holds no {FOLDER}; take a folder of a model for pictures")
-    part = Part(read_header(path), {}, "", {}, VISION)
+    part = NetworkSource(read_header(path), {}, "", {}, VISION)
     return VisionEncoder(part, VisionLayout("clip", {}, {}))
 
 
@@ -163,4 +163,6 @@ def find_vision_encoder(header: Header, prefix: str = "") -> VisionEncoder | Non
     layout = vision_layout(own)
     if layout is None:
         return None
-    return VisionEncoder(Part(header, layout.pieces, prefix, layout.config, VISION), layout)
+    return VisionEncoder(
+        NetworkSource(header, layout.pieces, prefix, layout.config, VISION), layout
+    )

@@ -59,7 +59,7 @@ COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 }
 
 
-# The first that fits is said of what Python raises.
+# The first that fits is the message for what Python raises.
 WHY: Mapping[type[Exception], str] = {
     ZeroDivisionError: "it divides by zero",
     ArithmeticError: "a number in it gets too large",
@@ -137,7 +137,7 @@ def _named(name: str, names: Mapping[str, Any]) -> Any:
 
 def _combined(op: ast.operator, left: Any, right: Any) -> Any:
     if not (_is_number(left) and _is_number(right)):
-        raise ExpressionError("expression: only numbers can be reckoned with")
+        raise ExpressionError("expression: only numbers can be computed with")
     if isinstance(op, ast.Pow):
         return _power(left, right)
     if isinstance(op, ast.LShift):

@@ -1,4 +1,4 @@
-"""Texts with places for values, in the notation of `str.format`, of which only values are told."""
+"""Texts with fields for values, in the notation of `str.format`, without attributes and calls."""
 
 from __future__ import annotations
 

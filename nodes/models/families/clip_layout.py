@@ -1,4 +1,4 @@
-"""How a text encoder of CLIP is built, told by the names and shapes of its weights.
+"""How a text encoder of CLIP is built, by the names and shapes of its weights.
 
 Understood are the names of transformers' ``CLIPTextModel`` and those of OpenCLIP, which holds
 queries, keys and values as one matrix and its projection transposed.

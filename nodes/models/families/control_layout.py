@@ -1,4 +1,4 @@
-"""How a network that steers a UNet is built, told by the names and shapes of its weights.
+"""How a ControlNet or T2I adapter is built, by the names and shapes of its weights.
 
 ControlNets (Zhang et al. 2023, https://arxiv.org/abs/2302.05543) in the names of the original code
 and of diffusers, union ControlNets for several kinds of hint, and T2I adapters (Mou et al. 2023,

@@ -9,29 +9,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from nodes.models.files.pieces import Part, Pieces
+from nodes.models.files.pieces import NetworkSource, Pieces
 from nodes.models.latents.formats import LatentFormat
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nodes.models.conditioning.inputs import Asked, Inputs
+    from nodes.models.conditioning.inputs import Inputs, InputsRequest
     from nodes.models.sampling.sigma_space import SigmaSpace
 
 Shapes: TypeAlias = Mapping[str, Sequence[int]]
 """Names and shapes of tensors, without a prefix."""
 
 UNET = "UNet"
-"""Title of a denoiser's `Part`."""
+"""Title of a denoiser's `NetworkSource`."""
 TEXT_ENCODER = "text encoder"
-"""Title of the `Part` of all text encoders of a model."""
+"""Title of the `NetworkSource` of all text encoders of a model."""
 VAE = "VAE"
-"""Title of an autoencoder's `Part`."""
+"""Title of an autoencoder's `NetworkSource`."""
 
 
 @dataclass(frozen=True)
 class Net:
-    """A denoiser, as its header tells it.
+    """A denoiser by its header.
 
     Attributes:
         pieces: what its weights are made of, names in the file without a prefix.
@@ -74,19 +74,19 @@ class Found:
     """A denoiser in a file, for what its weights and marks say about its sampling.
 
     Attributes:
-        part: its weights.
+        source: its weights.
         tensor: reads a tensor of the file by its whole name.
         latent: the family's latent format.
     """
 
-    part: Part
+    source: NetworkSource
     tensor: Callable[[str], Tensor]
     latent: LatentFormat
 
     def marked(self, name: str) -> str | None:
         """The whole name of a tensor that only marks its file, None where it is not there."""
-        shapes = self.part.header.shapes
-        return next((n for n in (name, self.part.prefix + name) if n in shapes), None)
+        shapes = self.source.header.shapes
+        return next((n for n in (name, self.source.prefix + name) if n in shapes), None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +110,7 @@ class Facts:
 
 @dataclass(frozen=True, eq=False)
 class Family:
-    """A kind of model: how it is recognised, built, told, sampled and called.
+    """A kind of model: how it is recognised, built, given its inputs, sampled and called.
 
     Attributes:
         name: what a person calls it.
@@ -120,7 +120,7 @@ class Family:
         encoders: its text encoders, in the order in which their texts stand side by side.
         sampling: its sigma space and latent format, by what the file says.
         inputs: what the network is given for a conditioning.
-        call: asks the network: (module, its input [B, C, ...], timesteps [B], inputs) -> output.
+        call: evaluates it: (module, its input [B, C, ...], timesteps [B], inputs) -> output.
             Whatever is packed for the network is packed here: all else sees spatial latents.
         safe: the halves ("bf16", "fp16") whose range and steps its denoisers bear, the better one
             first.
@@ -135,7 +135,7 @@ class Family:
     latent: LatentFormat
     encoders: tuple[Encoder, ...]
     sampling: Callable[[Found], tuple[SigmaSpace, LatentFormat]]
-    inputs: Callable[[Asked, Facts], Inputs]
+    inputs: Callable[[InputsRequest, Facts], Inputs]
     call: Callable[[Any, Tensor, Tensor, Mapping[str, Tensor]], Tensor]
     safe: tuple[str, ...] = ("bf16", "fp16")
     marks: tuple[str, ...] = ()

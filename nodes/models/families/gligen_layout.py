@@ -1,4 +1,4 @@
-"""How a GLIGEN model is built, told by the names and shapes of its weights.
+"""How a GLIGEN model is built, by the names and shapes of its weights.
 
 Li et al. 2023, https://arxiv.org/abs/2301.07093: a network makes tokens of boxes and what stands in
 them, and each transformer block of a UNet gets a layer that attends to these. Understood are the
@@ -36,7 +36,7 @@ class GligenLayout:
         widths: of the layers, in the order of their evaluation.
         text: width of the vectors of texts.
         context: width of the tokens that layers attend to.
-        frequencies: how many waves tell a side of a box.
+        frequencies: of the Fourier features of each side of a box.
         heads: of each layer.
     """
 

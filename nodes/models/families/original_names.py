@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 
 from nodes.models.families.family import UNET, VAE
-from nodes.models.files.pieces import Part
+from nodes.models.files.pieces import NetworkSource
 
 RESNET = {
     "norm1": "in_layers.0",
@@ -65,10 +65,10 @@ VAE_BLOCK = re.compile(
 )
 
 
-def of(part: Part) -> Mapping[str, str]:
+def of(source: NetworkSource) -> Mapping[str, str]:
     """Name of each weight of a network -> in the original code, without a prefix."""
-    inner = {ours: theirs.removeprefix(part.prefix) for ours, theirs in part.names.items()}
-    rename, sign = KINDS[part.title]
+    inner = {ours: theirs.removeprefix(source.prefix) for ours, theirs in source.names.items()}
+    rename, sign = KINDS[source.title]
     return inner if any(sign in name for name in inner.values()) else rename(inner.keys())
 
 

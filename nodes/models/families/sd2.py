@@ -28,10 +28,10 @@ def sampling(found: Found) -> tuple[SigmaSpace, LatentFormat]:
     """Predicts noise, or the velocity: nothing but one weight of the file says which."""
     from nodes.models.sampling.sigma_space import sigma_space
 
-    config = found.part.config
+    config = found.source.config
     plain = config["in_channels"] == config["out_channels"]
     prediction = "epsilon"
-    if plain and (pieces := found.part.pieces.get(TELLTALE)) is not None:
+    if plain and (pieces := found.source.pieces.get(TELLTALE)) is not None:
         spread = found.tensor(pieces[0].name).float().std(correction=0)
         prediction = "v_prediction" if float(spread) > SPREAD else "epsilon"
     return sigma_space({"prediction_type": prediction}), found.latent

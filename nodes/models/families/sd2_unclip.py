@@ -12,7 +12,7 @@ from nodes.models.families.unet_layout import Layout
 from nodes.models.latents.formats import SD
 
 if TYPE_CHECKING:
-    from nodes.models.conditioning.inputs import Asked, Inputs
+    from nodes.models.conditioning.inputs import Inputs, InputsRequest
 
 STATISTICS = "noise_augmentor.data_"
 LOTUS = 4
@@ -21,21 +21,21 @@ MEAN, STD = f"{STATISTICS}mean", f"{STATISTICS}std"
 """Tensors of the file: of the embeddings that the model was trained on."""
 
 
-def inputs(asked: Asked, facts: Facts) -> Inputs:
-    """The text, and what was seen (unCLIPConditioning); zeros where nothing was.
+def inputs(request: InputsRequest, facts: Facts) -> Inputs:
+    """The text, and image embeddings (unCLIPConditioning); zeros where there are none.
 
     Raises:
-        ValueError: what was seen is of another width than the model was trained on.
+        ValueError: an image embedding is of another width than the model was trained on.
     """
     import torch
 
-    from nodes.models.conditioning.inputs import Input, Rule
+    from nodes.models.conditioning.inputs import Collation, Input
     from nodes.models.conditioning.unclip import OPTION, noised_embedding
 
-    plain = unet_inputs(asked, facts)
+    plain = unet_inputs(request, facts)
     wanted = int(facts.config["projection_class_embeddings_input_dim"])
     label = torch.zeros(1, wanted)
-    if seen := asked.options.get(OPTION):
+    if seen := request.options.get(OPTION):
         widths = {int(one["clip_vision_output"].image_embeds.shape[-1]) for one in seen}
         if widths != {wanted // 2}:
             raise ValueError(
@@ -43,8 +43,8 @@ def inputs(asked: Asked, facts: Facts) -> Inputs:
                 f"the vision encoder gave {', '.join(map(str, sorted(widths)))}; take the "
                 "CLIP_VISION of the same checkpoint"
             )
-        label = noised_embedding(seen, asked.seed, facts.mark(MEAN), facts.mark(STD))
-    return {**plain, "label": Input(label, Rule.EACH)}
+        label = noised_embedding(seen, request.seed, facts.mark(MEAN), facts.mark(STD))
+    return {**plain, "label": Input(label, Collation.EACH)}
 
 
 def _is_unclip(layout: Layout) -> bool:

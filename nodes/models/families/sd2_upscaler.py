@@ -19,10 +19,10 @@ from nodes.models.latents.formats import LatentFormat
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nodes.models.conditioning.inputs import Asked, Inputs
+    from nodes.models.conditioning.inputs import Inputs, InputsRequest
     from nodes.models.sampling.sigma_space import SigmaSpace
 
-FORMAT = LatentFormat(factor=4, scale=0.08333, own_blank=True)
+FORMAT = LatentFormat(factor=4, scaling_factor=0.08333, own_blank=True)
 PIXELS = 3
 """Channels of the small picture."""
 BETAS = {"beta_start": 0.0001, "beta_end": 0.02}
@@ -51,7 +51,7 @@ def sampling(found: Found) -> tuple[SigmaSpace, LatentFormat]:
     return sigma_space({"prediction_type": "v_prediction", **BETAS}), found.latent
 
 
-def inputs(asked: Asked, facts: Facts) -> Inputs:
+def inputs(request: InputsRequest, facts: Facts) -> Inputs:
     """The text, the small picture with noise, and the level of that.
 
     Raises:
@@ -59,20 +59,20 @@ def inputs(asked: Asked, facts: Facts) -> Inputs:
     """
     import torch
 
-    from nodes.models.conditioning.inputs import Input, Rule
+    from nodes.models.conditioning.inputs import Collation, Input
 
-    picture: Tensor | None = asked.options.get("concat_image")
+    picture: Tensor | None = request.options.get("concat_image")
     if picture is None:
         raise ValueError(
             f"this model, {facts.family}, enlarges a picture, and the conditioning has none; put "
             "SD_4XUpscale_Conditioning between the texts and the sampler"
         )
-    level = round(MOST_NOISE * float(asked.options.get("noise_augmentation", 0.0)))
-    noised = _noised(fitted(picture.float(), asked.x), level, asked.seed)
+    level = round(MOST_NOISE * float(request.options.get("noise_augmentation", 0.0)))
+    noised = _noised(fitted(picture.float(), request.x), level, request.seed)
     return {
-        "text": Input(unet_text(asked, facts), Rule.TEXT),
-        "concat": Input(noised.to(asked.x), Rule.LIKE_X),
-        "label": Input(torch.tensor([level]), Rule.EACH),
+        "text": Input(unet_text(request, facts), Collation.TEXT),
+        "concat": Input(noised.to(request.x), Collation.LIKE_X),
+        "label": Input(torch.tensor([level]), Collation.EACH),
     }
 
 

@@ -20,7 +20,7 @@ from nodes.models.latents.formats import LatentFormat
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nodes.models.conditioning.inputs import Asked, Inputs
+    from nodes.models.conditioning.inputs import Inputs, InputsRequest
     from nodes.models.sampling.sigma_space import SigmaSpace
 
 CLIP_G = Encoder(
@@ -47,8 +47,8 @@ def is_refiner(layout: Layout) -> bool:
 
 
 def _is_base(layout: Layout) -> bool:
-    told = layout.label is not None and not layout.outer_attention
-    return layout.linear and told and not is_refiner(layout)
+    labelled = layout.label is not None and not layout.outer_attention
+    return layout.linear and labelled and not is_refiner(layout)
 
 
 def sampling(found: Found) -> tuple[SigmaSpace, LatentFormat]:
@@ -64,10 +64,10 @@ def sampling(found: Found) -> tuple[SigmaSpace, LatentFormat]:
     if mean and std:
         latent = replace(
             found.latent,
-            scale=PLAYGROUND_SCALE,
-            mean=_numbers(found.tensor(mean)),
-            std=_numbers(found.tensor(std)),
-            colors=None,
+            scaling_factor=PLAYGROUND_SCALE,
+            latents_mean=_numbers(found.tensor(mean)),
+            latents_std=_numbers(found.tensor(std)),
+            latent_rgb_factors=None,
         )
         return Edm(), latent
     if (largest := found.marked("edm_vpred.sigma_max")) is not None:
@@ -86,41 +86,41 @@ def _numbers(tensor: Tensor) -> tuple[float, ...]:
     return tuple(float(number) for number in tensor.flatten())
 
 
-def inputs(asked: Asked, facts: Facts) -> Inputs:
+def inputs(request: InputsRequest, facts: Facts) -> Inputs:
     """The text, the pooled one, and sizes: of the picture, where it is cut, and that is wanted."""
-    told = asked.options
-    height, width = picture_size(asked, facts)
+    options = request.options
+    height, width = picture_size(request, facts)
     sizes = [
         *(height, width),
-        *(told.get("crop_h", 0), told.get("crop_w", 0)),
-        *(told.get("target_height", height), told.get("target_width", width)),
+        *(options.get("crop_h", 0), options.get("crop_w", 0)),
+        *(options.get("target_height", height), options.get("target_width", width)),
     ]
-    return with_sizes(asked, facts, sizes)
+    return with_sizes(request, facts, sizes)
 
 
-def picture_size(asked: Asked, facts: Facts) -> tuple[float, float]:
-    """Height and width in pixels: as the conditioning tells, or else of the latents."""
-    rows, columns = (side * facts.latent.factor for side in asked.x.shape[-2:])
-    return asked.options.get("height", rows), asked.options.get("width", columns)
+def picture_size(request: InputsRequest, facts: Facts) -> tuple[float, float]:
+    """Height and width in pixels: of the conditioning, or else of the latents."""
+    rows, columns = (side * facts.latent.factor for side in request.x.shape[-2:])
+    return request.options.get("height", rows), request.options.get("width", columns)
 
 
-def with_sizes(asked: Asked, facts: Facts, sizes: list[float]) -> Inputs:
-    """The inputs of a UNet, with the pooled text, or what was seen in its place, and sizes.
+def with_sizes(request: InputsRequest, facts: Facts, sizes: list[float]) -> Inputs:
+    """The inputs of a UNet, with the pooled text, or image embeddings in its place, and sizes.
 
     Raises:
         ValueError: the conditioning has no pooled text, or a text of another width.
     """
     import torch
 
-    from nodes.models.conditioning.inputs import Input, Rule
+    from nodes.models.conditioning.inputs import Collation, Input
     from nodes.models.conditioning.unclip import OPTION as UNCLIP
     from nodes.models.conditioning.unclip import noised_embedding
 
-    plain = unet_inputs(asked, facts)
-    pooled = asked.options.get("pooled_output")
+    plain = unet_inputs(request, facts)
+    pooled = request.options.get("pooled_output")
     wanted = int(facts.config["projection_class_embeddings_input_dim"]) - SIZES * len(sizes)
-    if seen := asked.options.get(UNCLIP):
-        noised = noised_embedding(seen, asked.seed)
+    if seen := request.options.get(UNCLIP):
+        noised = noised_embedding(seen, request.seed)
         pooled = noised[:, : noised.shape[1] // 2]
     if pooled is None or pooled.shape[-1] != wanted:
         found = "has none" if pooled is None else f"has one of {pooled.shape[-1]}"
@@ -130,8 +130,8 @@ def with_sizes(asked: Asked, facts: Facts, sizes: list[float]) -> Inputs:
         )
     return {
         **plain,
-        "pooled": Input(pooled, Rule.EACH),
-        "sizes": Input(torch.tensor([sizes], dtype=torch.float32), Rule.EACH),
+        "pooled": Input(pooled, Collation.EACH),
+        "sizes": Input(torch.tensor([sizes], dtype=torch.float32), Collation.EACH),
     }
 
 

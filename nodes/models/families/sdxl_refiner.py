@@ -11,22 +11,22 @@ from nodes.models.families.unet import NETWORK, call, detecting
 from nodes.models.latents.formats import SDXL as FORMAT
 
 if TYPE_CHECKING:
-    from nodes.models.conditioning.inputs import Asked, Inputs
+    from nodes.models.conditioning.inputs import Inputs, InputsRequest
 
 SCORE, NEGATIVE_SCORE = 6.0, 2.5
 """Aesthetic scores where the conditioning has none: of what is wanted, and of what is not."""
 
 
-def inputs(asked: Asked, facts: Facts) -> Inputs:
+def inputs(request: InputsRequest, facts: Facts) -> Inputs:
     """The text, the pooled one, sizes of the picture, where it is cut, and a score."""
-    told = asked.options
-    score = told.get("aesthetic_score", NEGATIVE_SCORE if asked.negative else SCORE)
+    options = request.options
+    score = options.get("aesthetic_score", NEGATIVE_SCORE if request.negative else SCORE)
     sizes = [
-        *picture_size(asked, facts),
-        *(told.get("crop_h", 0), told.get("crop_w", 0)),
+        *picture_size(request, facts),
+        *(options.get("crop_h", 0), options.get("crop_w", 0)),
         score,
     ]
-    return with_sizes(asked, facts, sizes)
+    return with_sizes(request, facts, sizes)
 
 
 SDXL_REFINER = Family(

@@ -15,14 +15,14 @@ from nodes.models.families.unet_layout import SIZES
 from nodes.models.latents.formats import SD
 
 if TYPE_CHECKING:
-    from nodes.models.conditioning.inputs import Asked, Inputs
+    from nodes.models.conditioning.inputs import Inputs, InputsRequest
 
 ANGLE = 512
 """Numbers that an angle becomes."""
 UNPOSED, POSED = SIZES, SIZES + 2 * ANGLE
 
 
-def inputs(asked: Asked, facts: Facts) -> Inputs:
+def inputs(request: InputsRequest, facts: Facts) -> Inputs:
     """What was seen, the picture, its noise, and of "p" models the angles of each view.
 
     The conditioning has "elevation" and "azimuth", degrees of each view.
@@ -32,16 +32,16 @@ def inputs(asked: Asked, facts: Facts) -> Inputs:
     from nodes.models.conditioning.inputs import repeated
     from nodes.models.conditioning.sinusoids import sinusoids
 
-    told, count = asked.options, len(asked.x)
-    noise = torch.tensor([told.get("augmentation_level", AUGMENTATION)], dtype=torch.float32)
+    options, count = request.options, len(request.x)
+    noise = torch.tensor([options.get("augmentation_level", AUGMENTATION)], dtype=torch.float32)
     label = sinusoids(noise, SIZES)
     if int(facts.config["projection_class_embeddings_input_dim"]) == POSED:
-        up = torch.tensor(told.get("elevation", [0.0]), dtype=torch.float32)
-        around = torch.tensor(told.get("azimuth", [0.0]), dtype=torch.float32)
+        up = torch.tensor(options.get("elevation", [0.0]), dtype=torch.float32)
+        around = torch.tensor(options.get("azimuth", [0.0]), dtype=torch.float32)
         angles = [(90 - up).deg2rad(), around.deg2rad()]
         parts = [label, *(sinusoids(angle, ANGLE) for angle in angles)]
         label = torch.cat([repeated(part, count) for part in parts], dim=1)
-    return video_inputs(asked, facts, label)
+    return video_inputs(request, facts, label)
 
 
 SV3D = Family(

@@ -19,7 +19,7 @@ from nodes.models.latents.formats import SD, LatentFormat
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nodes.models.conditioning.inputs import Asked, Inputs
+    from nodes.models.conditioning.inputs import Inputs, InputsRequest
     from nodes.models.sampling.sigma_space import SigmaSpace
 
 NETWORK = "diffusers.models.unets.unet_spatio_temporal_condition:UNetSpatioTemporalConditionModel"
@@ -50,34 +50,34 @@ def sampling(found: Found) -> tuple[SigmaSpace, LatentFormat]:
     return Edm(LOW, HIGH, 1.0, "v_prediction"), found.latent
 
 
-def inputs(asked: Asked, facts: Facts) -> Inputs:
+def inputs(request: InputsRequest, facts: Facts) -> Inputs:
     """What was seen, the picture, and how fast the video is, how much moves, and its noise.
 
-    The network was told one frame a second less than there are.
+    The network was trained with one frame a second less than there are.
     """
     import torch
 
     from nodes.models.conditioning.sinusoids import sinusoids
 
-    told = asked.options
+    options = request.options
     numbers = (
-        told.get("fps", FPS) - 1,
-        told.get("motion_bucket_id", MOTION),
-        told.get("augmentation_level", AUGMENTATION),
+        options.get("fps", FPS) - 1,
+        options.get("motion_bucket_id", MOTION),
+        options.get("augmentation_level", AUGMENTATION),
     )
     label = sinusoids(torch.tensor([numbers], dtype=torch.float32), SIZES).flatten(1)
-    return video_inputs(asked, facts, label)
+    return video_inputs(request, facts, label)
 
 
-def video_inputs(asked: Asked, facts: Facts, label: Tensor) -> Inputs:
+def video_inputs(request: InputsRequest, facts: Facts, label: Tensor) -> Inputs:
     """The inputs of a UNet of videos, with a `label` [1 or frames, width] of all or of each."""
-    from nodes.models.conditioning.inputs import FRAMES, Input, Rule, frames
+    from nodes.models.conditioning.inputs import FRAMES, Collation, Input, frames
 
     return {
-        "text": Input(text(asked, facts), Rule.TEXT),
-        "label": Input(label, Rule.EACH),
-        "concat": Input(edited(asked), Rule.LIKE_X),
-        FRAMES: Input(frames(len(asked.x)), Rule.SAME),
+        "text": Input(text(request, facts), Collation.TEXT),
+        "label": Input(label, Collation.EACH),
+        "concat": Input(edited(request), Collation.LIKE_X),
+        FRAMES: Input(frames(len(request.x)), Collation.SAME),
     }
 
 
@@ -90,7 +90,7 @@ def call(module: Any, x: Tensor, timestep: Tensor, inputs: Mapping[str, Tensor])
     import torch
 
     from nodes.models.conditioning.inputs import FRAMES
-    from nodes.models.networks.unet_walk import PatchedUNet
+    from nodes.models.networks.patched_unet import PatchedUNet
 
     if isinstance(module, PatchedUNet):
         raise ValueError(
@@ -105,10 +105,10 @@ def call(module: Any, x: Tensor, timestep: Tensor, inputs: Mapping[str, Tensor])
     h = torch.cat([x, inputs["concat"].to(x)], dim=1)
     emb = module.time_embedding(module.time_proj(timestep).to(x))
     emb = emb + module.add_embedding(inputs["label"].to(x))
-    return _walked(module, h, emb, inputs["text"].to(x), int(inputs[FRAMES]))
+    return _evaluated(module, h, emb, inputs["text"].to(x), int(inputs[FRAMES]))
 
 
-def _walked(module: Any, h: Tensor, emb: Tensor, text: Tensor, frames: int) -> Tensor:
+def _evaluated(module: Any, h: Tensor, emb: Tensor, text: Tensor, frames: int) -> Tensor:
     """The output; diffusers' own forward has one `emb` for all frames, where SV3D has one each."""
     given = {"temb": emb, "image_only_indicator": h.new_zeros(len(h) // frames, frames)}
 

@@ -14,7 +14,7 @@ from nodes.models.latents.formats import LatentFormat
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nodes.models.conditioning.inputs import Asked, Inputs
+    from nodes.models.conditioning.inputs import Inputs, InputsRequest
 
 GUIDED = "time_cond_proj_dim"
 """In the config of UNets that are given the scale of guidance: how many numbers it becomes."""
@@ -89,42 +89,42 @@ def _steered(inputs: Mapping[str, Tensor], x: Tensor) -> dict[str, Any]:
     return found
 
 
-def inputs(asked: Asked, facts: Facts) -> Inputs:
+def inputs(request: InputsRequest, facts: Facts) -> Inputs:
     """The text, and for UNets with more channels than latents what goes beside these.
 
     UNets that were distilled with their guidance are given its scale, too.
     """
-    from nodes.models.conditioning.inputs import Input, Rule
+    from nodes.models.conditioning.inputs import Collation, Input
     from nodes.models.sampling.sigma_space import Edm
 
-    found = {"text": Input(text(asked, facts), Rule.TEXT)}
+    found = {"text": Input(text(request, facts), Collation.TEXT)}
     if (width := facts.config.get(GUIDED)) is not None:
-        found["guidance"] = Input(_guidance(asked.guidance, int(width)), Rule.EACH)
+        found["guidance"] = Input(_guidance(request.guidance, int(width)), Collation.EACH)
     more = int(facts.config.get("in_channels", 4)) - facts.latent.channels
     editing, inpainting = extra_channels(facts.latent.channels)
     if more == inpainting:
-        found["concat"] = Input(_inpainting(asked, facts), Rule.LIKE_X)
+        found["concat"] = Input(_inpainting(request, facts), Collation.LIKE_X)
     elif more == editing:
         # Of these models only CosXL Edit was trained on scaled latents beside the noisy ones.
         scaled = isinstance(facts.space, Edm)
-        found["concat"] = Input(edited(asked, facts.latent if scaled else None), Rule.LIKE_X)
+        found["concat"] = Input(edited(request, facts.latent if scaled else None), Collation.LIKE_X)
     return found
 
 
-def text(asked: Asked, facts: Facts) -> Tensor:
+def text(request: InputsRequest, facts: Facts) -> Tensor:
     """The text, [1, tokens, width].
 
     Raises:
         ValueError: it is of another width than the network takes.
     """
-    found = asked.text.shape[-1]
+    found = request.text.shape[-1]
     width = facts.config.get("cross_attention_dim", found)
     if found != width:
         raise ValueError(
             f"the conditioning is {found} wide and this model, {facts.family}, takes {width}; "
             "encode the text with the CLIP of the same checkpoint"
         )
-    return asked.text
+    return request.text
 
 
 def _guidance(scale: float, width: int) -> Tensor:
@@ -139,7 +139,7 @@ def _guidance(scale: float, width: int) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()])[None]
 
 
-def _inpainting(asked: Asked, facts: Facts) -> Tensor:
+def _inpainting(request: InputsRequest, facts: Facts) -> Tensor:
     """A mask, 1 where the picture changes, and the picture without what it hides.
 
     Both stand in the conditioning (InpaintModelConditioning); else they are those of the latents
@@ -147,37 +147,37 @@ def _inpainting(asked: Asked, facts: Facts) -> Tensor:
     """
     import torch
 
-    picture: Tensor | None = asked.options.get("concat_latent_image")
-    mask: Tensor | None = asked.options.get("concat_mask")
+    picture: Tensor | None = request.options.get("concat_latent_image")
+    mask: Tensor | None = request.options.get("concat_mask")
     if picture is not None:
-        picture = fitted(facts.latent.enter(picture.float()), asked.x)
-    elif asked.latents is not None:
-        picture = fitted(asked.latents, asked.x)
+        picture = fitted(facts.latent.process_in(picture.float()), request.x)
+    elif request.latents is not None:
+        picture = fitted(request.latents, request.x)
     else:
-        picture = torch.zeros_like(asked.x)
+        picture = torch.zeros_like(request.x)
     if mask is not None:
-        mask = fitted(mask.float().reshape(-1, 1, *mask.shape[-2:]), asked.x).round()
-    elif asked.mask is not None:
-        mask = fitted(asked.mask, asked.x).round()
+        mask = fitted(mask.float().reshape(-1, 1, *mask.shape[-2:]), request.x).round()
+    elif request.mask is not None:
+        mask = fitted(request.mask, request.x).round()
     else:
-        mask = torch.ones_like(asked.x[:, :1])
+        mask = torch.ones_like(request.x[:, :1])
     count = max(len(picture), len(mask))
-    parts = [part.to(asked.x) for part in (mask, picture)]
+    parts = [part.to(request.x) for part in (mask, picture)]
     return torch.cat([_as_many(part, count) for part in parts], dim=1)
 
 
-def edited(asked: Asked, latent: LatentFormat | None = None) -> Tensor:
+def edited(request: InputsRequest, latent: LatentFormat | None = None) -> Tensor:
     """The latents of the picture that is given beside the noisy ones, zeros where none is.
 
     They are as autoencoders give them, or with a `latent` format in the unit of the denoiser.
     """
     import torch
 
-    picture: Tensor | None = asked.options.get("concat_latent_image")
+    picture: Tensor | None = request.options.get("concat_latent_image")
     if picture is None:
-        return torch.zeros_like(asked.x)
-    scaled = picture if latent is None else latent.enter(picture.float())
-    return fitted(scaled, asked.x).to(asked.x)
+        return torch.zeros_like(request.x)
+    scaled = picture if latent is None else latent.process_in(picture.float())
+    return fitted(scaled, request.x).to(request.x)
 
 
 def _as_many(tensor: Tensor, count: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""How a UNet is built, told by the names and shapes of its weights.
+"""How a UNet is built, by the names and shapes of its weights.
 
 Understood are the names of the original Stable Diffusion code and those of diffusers; out of either
 comes the configuration of diffusers' ``UNet2DConditionModel``, with as many levels, layers and

@@ -1,4 +1,4 @@
-"""How an autoencoder of Stable Diffusion is built, told by the names and shapes of its weights.
+"""How an autoencoder of Stable Diffusion is built, by the names and shapes of its weights.
 
 Understood are the names of the original code and those of diffusers, old ones too; out of either
 comes the configuration of diffusers' ``AutoencoderKL``.

@@ -1,4 +1,4 @@
-"""How a network that sees pictures is built, told by the names and shapes of its weights.
+"""How a vision encoder is built, by the names and shapes of its weights.
 
 Understood are CLIP's, by the names of transformers and of OpenCLIP, which holds queries, keys and
 values as one matrix, and SigLIP's.
@@ -52,7 +52,7 @@ SIGNS = (
 
 @dataclass(frozen=True)
 class VisionLayout:
-    """How a network that sees pictures is built.
+    """How a vision encoder is built.
 
     Attributes:
         kind: whose it is.

@@ -17,22 +17,22 @@ from nodes.models.families.unet import inputs as unet_inputs
 from nodes.models.latents.formats import SD
 
 if TYPE_CHECKING:
-    from nodes.models.conditioning.inputs import Asked, Inputs
+    from nodes.models.conditioning.inputs import Inputs, InputsRequest
 
 WEIGHT, BIAS = "cc_projection.weight", "cc_projection.bias"
 """Tensors of the file: the layer that projects."""
 
 
-def inputs(asked: Asked, facts: Facts) -> Inputs:
+def inputs(request: InputsRequest, facts: Facts) -> Inputs:
     """The picture, and what was seen of it with the way of the camera, projected.
 
     What has the width of the network already (zeros: nothing is wanted) stays as it is.
     """
     weight, bias = facts.mark(WEIGHT), facts.mark(BIAS)
-    if weight is not None and asked.text.shape[-1] == weight.shape[1]:
-        text = asked.text.float() @ weight.float().T
-        asked = replace(asked, text=text if bias is None else text + bias.float())
-    return unet_inputs(asked, facts)
+    if weight is not None and request.text.shape[-1] == weight.shape[1]:
+        text = request.text.float() @ weight.float().T
+        request = replace(request, text=text if bias is None else text + bias.float())
+    return unet_inputs(request, facts)
 
 
 ZERO123 = Family(

@@ -26,7 +26,7 @@ from nodes.models.families.family import (
 from nodes.models.families.registry import FAMILIES, detected
 from nodes.models.families.sd2_unclip import STATISTICS
 from nodes.models.families.vae_layout import TEMPORAL, tiny_vae, vae_layout
-from nodes.models.files.pieces import Part, Pieces, checked, placed, whole
+from nodes.models.files.pieces import NetworkSource, Pieces, checked, placed, whole
 from nodes.models.files.tensor_files import (
     Header,
     ModelFileError,
@@ -36,11 +36,11 @@ from nodes.models.files.tensor_files import (
 )
 from nodes.models.files.unfit import encoder_complaint, model_complaint, vae_complaint
 from nodes.models.latents.formats import LatentFormat
-from nodes.models.latents.previews import read_colors
+from nodes.models.latents.previews import read_rgb_factors
 from nodes.models.sampling.sigma_space import SigmaSpace, sigma_space
 from nodes.models.text.tokenizers import PUBLISHED
 
-__all__ = ["TEXT_ENCODER", "UNET", "VAE", "Part"]
+__all__ = ["TEXT_ENCODER", "UNET", "VAE", "NetworkSource"]
 
 UNETS = ("UNet2DConditionModel", "UNetSpatioTemporalConditionModel")
 TINY_CHANNELS = (4, 16)
@@ -51,34 +51,34 @@ ENCODER_TITLES = {"clip_l": "CLIP-L", "clip_g": "CLIP-G", "clip_h": "CLIP-H"}
 
 
 @dataclass(frozen=True, eq=False)
-class Denoiser:
+class DenoiserSource:
     """A denoiser without the rest of its checkpoint.
 
     Attributes:
-        part: its weights.
+        source: its weights.
         family: what kind of model it is.
         space: its levels of noise, and what its output means.
         latent: its latents.
     """
 
-    part: Part
+    source: NetworkSource
     family: Family
     space: SigmaSpace = field(repr=False)
     latent: LatentFormat
 
 
 @dataclass(frozen=True, eq=False)
-class Text:
+class TextEncoderSource:
     """The text encoders of a model.
 
     Attributes:
-        part: the weights of all, each name with the encoder's in front; its config has one for
+        source: the weights of all, each name with the encoder's in front; its config has one for
             each encoder that is there.
         encoders: what is taken from each.
         tokenizers: folder of each encoder's vocabulary, by its name.
     """
 
-    part: Part
+    source: NetworkSource
     encoders: tuple[Encoder, ...]
     tokenizers: Mapping[str, Path] = field(repr=False)
 
@@ -87,12 +87,12 @@ class Text:
 class Checkpoint:
     """The networks of a text-to-image model; of text encoders and VAE some may be missing."""
 
-    denoiser: Denoiser
-    text: Text
-    vae: Part
+    denoiser: DenoiserSource
+    text_encoder: TextEncoderSource
+    vae: NetworkSource
 
 
-def vae_factor(vae: Part) -> int:
+def vae_factor(vae: NetworkSource) -> int:
     """Pixels along one side of a cell of an autoencoder's latents."""
     levels: Sequence[int] = vae.config.get("block_out_channels", [0] * 4)
     return 2 ** (len(levels) - 1)
@@ -109,11 +109,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
     header = read_header(path)
     denoiser = _denoiser(header)
     text = _text({"": header}, denoiser.family.encoders)
-    vae = _vae(header) or Part(header, {}, "", {}, VAE)
+    vae = _vae(header) or NetworkSource(header, {}, "", {}, VAE)
     return Checkpoint(denoiser, text, vae)
 
 
-def read_denoiser(path: Path) -> Denoiser:
+def read_denoiser(path: Path) -> DenoiserSource:
     """The denoiser that a file of its own, or a whole checkpoint, holds.
 
     Raises:
@@ -122,19 +122,19 @@ def read_denoiser(path: Path) -> Denoiser:
     return _denoiser(read_header(path))
 
 
-def _denoiser(header: Header) -> Denoiser:
+def _denoiser(header: Header) -> DenoiserSource:
     found = detected(header.shapes)
     if found is None:
         raise ModelFileError(model_complaint(header.path, header.shapes))
     family, net, prefix = found
-    part = Part(header, placed(net.pieces, "", prefix), prefix, net.config, UNET)
-    checked(header.path, header.shapes, part.pieces)
+    source = NetworkSource(header, placed(net.pieces, "", prefix), prefix, net.config, UNET)
+    checked(header.path, header.shapes, source.pieces)
     file = TensorFile(header)
-    space, latent = family.sampling(Found(part, file.__getitem__, family.latent))
-    return Denoiser(part, family, space, latent)
+    space, latent = family.sampling(Found(source, file.__getitem__, family.latent))
+    return DenoiserSource(source, family, space, latent)
 
 
-def read_text_encoders(paths: Sequence[Path]) -> Text:
+def read_text_encoders(paths: Sequence[Path]) -> TextEncoderSource:
     """The text encoders that files of their own hold, of one family together.
 
     Raises:
@@ -179,7 +179,7 @@ def _encoders(header: Header) -> dict[str, tuple[Pieces, Mapping[str, Any]]]:
     return found
 
 
-def _text(headers: Mapping[str, Header], encoders: Sequence[Encoder]) -> Text:
+def _text(headers: Mapping[str, Header], encoders: Sequence[Encoder]) -> TextEncoderSource:
     """The text encoders of a family that a checkpoint holds; some may be missing."""
     (header,) = headers.values()
     found: dict[str, tuple[Pieces, Mapping[str, Any]]] = {}
@@ -198,7 +198,7 @@ def _text_of(
     encoders: Sequence[Encoder],
     found: Mapping[str, tuple[Pieces, Mapping[str, Any]]],
     tokenizers: Mapping[str, Path],
-) -> Text:
+) -> TextEncoderSource:
     pieces: dict[str, Any] = {}
     config: dict[str, Any] = {}
     for encoder in encoders:
@@ -206,7 +206,9 @@ def _text_of(
             own, config[encoder.name] = found[encoder.name]
             pieces |= placed(own, f"{encoder.name}.", "")
     checked(header.path, header.shapes, pieces)
-    return Text(Part(header, pieces, "", config, TEXT_ENCODER), tuple(encoders), tokenizers)
+    return TextEncoderSource(
+        NetworkSource(header, pieces, "", config, TEXT_ENCODER), tuple(encoders), tokenizers
+    )
 
 
 def _below(shapes: Shapes, prefix: str) -> dict[str, Sequence[int]]:
@@ -217,7 +219,7 @@ def _below(shapes: Shapes, prefix: str) -> dict[str, Sequence[int]]:
     }
 
 
-def read_vae(path: Path) -> Part:
+def read_vae(path: Path) -> NetworkSource:
     """The autoencoder that a file of its own, or a whole checkpoint, holds.
 
     Raises:
@@ -226,21 +228,21 @@ def read_vae(path: Path) -> Part:
     header = read_header(path)
     if (complaint := vae_complaint(path, header.shapes)) is not None:
         raise ModelFileError(complaint)
-    if (part := _vae(header)) is None:
+    if (source := _vae(header)) is None:
         raise ModelFileError(f"{path}: the autoencoder lacks its first weights; get it again")
-    return part
+    return source
 
 
-def _vae(header: Header) -> Part | None:
+def _vae(header: Header) -> NetworkSource | None:
     for prefix in VAE_PREFIXES:
         own = _below(header.shapes, prefix)
         if (found := vae_layout(own)) is not None:
             names, config = found
-            return Part(header, placed(whole(names), "", prefix), prefix, config, VAE)
+            return NetworkSource(header, placed(whole(names), "", prefix), prefix, config, VAE)
     return None
 
 
-def read_tiny_vae(encoder: Path, decoder: Path) -> Part:
+def read_tiny_vae(encoder: Path, decoder: Path) -> NetworkSource:
     """A tiny autoencoder of two files, as madebyollin/taesd publishes them.
 
     Raises:
@@ -254,7 +256,7 @@ def read_tiny_vae(encoder: Path, decoder: Path) -> Part:
         )
     config = {"latent_channels": channels}
     pieces = whole({tiny_vae(name): name for name in header.shapes})
-    return Part(header, pieces, "", config, "tiny VAE")
+    return NetworkSource(header, pieces, "", config, "tiny VAE")
 
 
 def _folder(path: Path) -> Checkpoint:
@@ -271,40 +273,41 @@ def _folder(path: Path) -> Checkpoint:
     vae_config, vae_header = _folder_part(path / "vae", VAE, "AutoencoderKL", TEMPORAL)
     layout = vae_layout(vae_header.shapes)
     names = {} if layout is None else layout[0]
-    vae = Part(vae_header, whole(names), "", vae_config, VAE)
+    vae = NetworkSource(vae_header, whole(names), "", vae_config, VAE)
     latent = _folder_latent(path / "vae", vae, family.latent)
-    denoiser = Denoiser(unet, family, _space(path / "scheduler"), latent)
+    denoiser = DenoiserSource(unet, family, _space(path / "scheduler"), latent)
     text = _folder_text(path, family.encoders) if family.encoders else _text({"": header}, ())
     return Checkpoint(denoiser, text, vae)
 
 
-def _folder_unet(folder: Path, config: Mapping[str, Any], header: Header) -> Part:
+def _folder_unet(folder: Path, config: Mapping[str, Any], header: Header) -> NetworkSource:
     """A folder's denoiser; unCLIP's lies beside a `folder` with the statistics of embeddings."""
     pieces = whole({name: name for name in header.shapes})
     if not folder.is_dir():
-        return Part(header, pieces, "", config, UNET)
+        return NetworkSource(header, pieces, "", config, UNET)
     _, statistics = _folder_part(folder, "image normalizer", "StableUnCLIPImageNormalizer")
     both = joined({"unet/": header, STATISTICS: statistics})
-    return Part(both, placed(pieces, "", "unet/"), "unet/", config, UNET)
+    return NetworkSource(both, placed(pieces, "", "unet/"), "unet/", config, UNET)
 
 
-def _folder_latent(folder: Path, vae: Part, latent: LatentFormat) -> LatentFormat:
+def _folder_latent(folder: Path, vae: NetworkSource, latent: LatentFormat) -> LatentFormat:
     """The latent format of a family, with the numbers of a folder's autoencoder."""
-    scale = float(vae.config.get("scaling_factor", latent.scale))
+    scale = float(vae.config.get("scaling_factor", latent.scaling_factor))
     channels = int(vae.config.get("latent_channels", latent.channels))
-    like_family = scale == latent.scale and channels == latent.channels
+    like_family = scale == latent.scaling_factor and channels == latent.channels
     return replace(
         latent,
         channels=channels,
         factor=vae_factor(vae),
-        scale=scale,
-        mean=tuple(vae.config.get("latents_mean") or ()),
-        std=tuple(vae.config.get("latents_std") or ()),
-        colors=read_colors(folder, channels) or (latent.colors if like_family else None),
+        scaling_factor=scale,
+        latents_mean=tuple(vae.config.get("latents_mean") or ()),
+        latents_std=tuple(vae.config.get("latents_std") or ()),
+        latent_rgb_factors=read_rgb_factors(folder, channels)
+        or (latent.latent_rgb_factors if like_family else None),
     )
 
 
-def _folder_text(path: Path, encoders: Sequence[Encoder]) -> Text:
+def _folder_text(path: Path, encoders: Sequence[Encoder]) -> TextEncoderSource:
     """The text encoders of a diffusers folder, each with a vocabulary of its own."""
     headers: dict[str, Header] = {}
     found: dict[str, tuple[Pieces, Mapping[str, Any]]] = {}
@@ -319,7 +322,7 @@ def _folder_text(path: Path, encoders: Sequence[Encoder]) -> Text:
         headers[begin] = header
         pieces = {} if layout is None else placed(layout.pieces, "", begin)
         found[encoder.name] = pieces, config
-        # Stable Diffusion 2's folders leave out the last layer, which nobody asks.
+        # Stable Diffusion 2's folders leave out the last layer, whose output is not used.
         left_out = encoder.name == "clip_h" and int(config.get("num_hidden_layers", 24)) == 23
         own.append(replace(encoder, pad=None, layer=-1 if left_out else encoder.layer))
     if not headers:

@@ -14,7 +14,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from nodes.models.files.places import MAX_SIDE, BrokenHeader, Place, without_overlap
+from nodes.models.files.tensor_info import MAX_SIDE, BrokenHeader, TensorInfo, check_no_overlap
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -26,7 +26,7 @@ SCALARS = {
     0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?",
     10: "<Q", 11: "<q", 12: "<d",
 }  # fmt: skip
-"""How a value of each type is unpacked."""
+"""Format of `struct` for a value of each type."""
 PLAIN = {0: "F32", 1: "F16", 24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64", 30: "BF16"}
 BLOCKS = {
     2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 6: ("Q5_0", 32, 22), 7: ("Q5_1", 32, 24),
@@ -88,7 +88,7 @@ class _Cursor:
         return [self.value(inner, depth + 1) for _ in range(self.count(8))]
 
 
-def gguf_places(path: Path) -> tuple[bytes, dict[str, Place], dict[str, str]]:
+def read_gguf_header(path: Path) -> tuple[bytes, dict[str, TensorInfo], dict[str, str]]:
     """The header of a GGUF file as bytes, its tensors, and its short values as texts.
 
     Raises:
@@ -116,7 +116,7 @@ def gguf_places(path: Path) -> tuple[bytes, dict[str, Place], dict[str, str]]:
                 "one of several parts of a model; put them together, or get one file"
             )
         found = [_tensor(cursor) for _ in range(tensors)]
-        return bytes(data[: cursor.at]), _places(cursor, found, facts), _texts(facts)
+        return bytes(data[: cursor.at]), _infos(cursor, found, facts), _texts(facts)
 
 
 def _tensor(cursor: _Cursor) -> tuple[str, tuple[int, ...], int, int]:
@@ -131,25 +131,25 @@ def _tensor(cursor: _Cursor) -> tuple[str, tuple[int, ...], int, int]:
     return name, sides[::-1], cursor.one("<I"), cursor.one("<Q")
 
 
-def _places(
+def _infos(
     cursor: _Cursor,
     tensors: list[tuple[str, tuple[int, ...], int, int]],
     facts: Mapping[str, Any],
-) -> dict[str, Place]:
+) -> dict[str, TensorInfo]:
     step = facts.get("general.alignment", ALIGNMENT)
     if type(step) is not int or not 0 < step <= 1 << 20:
         raise BrokenHeader("its header has an alignment that is none; get it again")
     data, size = -(-cursor.at // step) * step, len(cursor.data)
-    places: dict[str, Place] = {}
+    infos: dict[str, TensorInfo] = {}
     for name, stored, kind, offset in tensors:
         format, nbytes = _format(name, stored, kind)
-        if name in places:
+        if name in infos:
             raise BrokenHeader(f"it has two tensors of the name {name[:100]}; get it again")
         if data + offset + nbytes > size:
             raise BrokenHeader(f"truncated, {size} bytes of {data + offset + nbytes}; get it again")
-        places[name] = Place(format, _shape(name, stored, facts), data + offset, nbytes)
-    without_overlap(places)
-    return places
+        infos[name] = TensorInfo(format, _shape(name, stored, facts), data + offset, nbytes)
+    check_no_overlap(infos)
+    return infos
 
 
 def _format(name: str, stored: tuple[int, ...], kind: int) -> tuple[str, int]:

@@ -12,13 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from nodes.models.files.packing import kept_packed
+from nodes.models.files.quantization import can_stay_quantized
 from nodes.models.files.tensor_files import Header, ModelFileError, TensorFile
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nodes.models.files.packed import Packed
+    from nodes.models.files.quantized import QuantizedTensor
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def checked(path: Path, shapes: Mapping[str, tuple[int, ...]], pieces: Pieces) -
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class NetworkSource:
     """The weights of one network: where they lie and how it is built.
 
     Attributes:
@@ -136,36 +136,36 @@ class Part:
 
         return torch.cat(taken)
 
-    def packed(self, file: TensorFile, name: str) -> Packed | None:
+    def quantized(self, file: TensorFile, name: str) -> QuantizedTensor | None:
         """A weight in the few bits that the file has it in; None: it is read as numbers."""
-        if not self._stays_packed(name):
+        if not self._stays_quantized(name):
             return None
         (piece,) = self.pieces[name]
-        found = file.packed(piece.name)
+        found = file.quantized(piece.name)
         return found if piece.rows is None else found.rows(piece.start, piece.rows)
 
-    def _stays_packed(self, name: str) -> bool:
+    def _stays_quantized(self, name: str) -> bool:
         piece, *others = self.pieces[name]
-        packing = self.header.packings.get(piece.name)
-        if packing is None or others or piece.transposed:
+        quantization = self.header.quantizations.get(piece.name)
+        if quantization is None or others or piece.transposed:
             return False
-        return kept_packed(name, self.shape(name))
+        return can_stay_quantized(name, self.shape(name))
 
-    def nbytes(self, name: str, item: int, *, packed: bool, matrix: int | None = None) -> int:
+    def nbytes(self, name: str, item: int, *, quantized: bool, matrix: int | None = None) -> int:
         """What a weight takes in memory.
 
         Args:
             name: of the weight.
             item: bytes of a number of the network's format.
-            packed: whether weights that the file has in few bits stay so.
+            quantized: whether weights that the file has in few bits stay so.
             matrix: bytes of a number of other matrices and convolutions; None: as `item`.
         """
         count = self.count(name)
-        if packed and self._stays_packed(name):
+        if quantized and self._stays_quantized(name):
             (piece,) = self.pieces[name]
-            whole = self.header.packings[piece.name]
+            whole = self.header.quantizations[piece.name]
             return whole.nbytes * count // max(1, _count(whole.shape))
-        return count * (matrix if matrix and kept_packed(name, self.shape(name)) else item)
+        return count * (matrix if matrix and can_stay_quantized(name, self.shape(name)) else item)
 
     def tensors(self, weights: Callable[[str], Tensor]) -> dict[str, Tensor]:
         """The tensors of a file like this one, by its own names, made of weights of the network.

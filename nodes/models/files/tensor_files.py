@@ -12,22 +12,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from nodes.models.files.gguf import PLAIN, gguf_places
-from nodes.models.files.packing import Packing, find_packings
-from nodes.models.files.places import (
+from nodes.models.files.gguf import PLAIN, read_gguf_header
+from nodes.models.files.quantization import Quantization, find_quantizations
+from nodes.models.files.tensor_info import (
     BITS,
     TORCH_NAMES,
     BrokenHeader,
-    Place,
-    Places,
-    safetensors_places,
+    TensorInfo,
+    TensorInfos,
+    read_safetensors_header,
 )
 from nodes.models.files.torch_files import TorchFileError, TorchTensors, read_torch_file
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nodes.models.files.packed import Packed
+    from nodes.models.files.quantized import QuantizedTensor
 
 SAFETENSORS = (".safetensors", ".sft")
 TORCH = (".ckpt", ".pt", ".pth", ".bin")
@@ -49,8 +49,8 @@ class Header:
         metadata: free text entries (safetensors only).
         identity: changes when the file does: path, size, time of change, hash of the header.
         members: of several files that are one model: each by what its names get in front.
-        places: where the tensors lie, those that only help to unpack others too.
-        packings: how the weights are stored that are stored in few bits; `shapes` has their own.
+        infos: where the tensors lie, those that only help to dequantize others too.
+        quantizations: how quantized weights are stored; `shapes` has their dequantized shapes.
     """
 
     path: Path
@@ -58,13 +58,15 @@ class Header:
     metadata: Mapping[str, str] = field(repr=False)
     identity: str = field(repr=False)
     members: Mapping[str, Header] = field(default_factory=dict[str, "Header"], repr=False)
-    places: Places = field(default_factory=dict[str, Place], repr=False)
-    packings: Mapping[str, Packing] = field(default_factory=dict[str, Packing], repr=False)
+    infos: TensorInfos = field(default_factory=dict[str, TensorInfo], repr=False)
+    quantizations: Mapping[str, Quantization] = field(
+        default_factory=dict[str, Quantization], repr=False
+    )
 
     def format(self, name: str) -> str:
         """The number format of a tensor: "F16", "F8_E4M3", "NF4", "Q4_K", ..."""
-        packing = self.packings.get(name)
-        return self.places[name].format if packing is None else packing.format
+        quantization = self.quantizations.get(name)
+        return self.infos[name].format if quantization is None else quantization.format
 
     @property
     def is_current(self) -> bool:
@@ -95,40 +97,40 @@ def read_header(path: Path) -> Header:
         known = ", ".join(ending for endings in READERS for ending in endings)
         raise ModelFileError(f"{path}: unknown kind of file; expected one of {known}")
     try:
-        raw, places, metadata = reader(path)
-        packings, idle = find_packings(places, metadata, lambda place: _bytes(path, place))
+        raw, infos, metadata = reader(path)
+        quantizations, idle = find_quantizations(infos, metadata, lambda info: _bytes(path, info))
     except (BrokenHeader, TorchFileError) as error:
         raise ModelFileError(f"{path}: {error}") from None
-    shapes = {name: place.shape for name, place in places.items() if name not in idle}
-    shapes |= {name: packing.shape for name, packing in packings.items()}
+    shapes = {name: info.shape for name, info in infos.items() if name not in idle}
+    shapes |= {name: quantization.shape for name, quantization in quantizations.items()}
     digest = hashlib.sha256(raw).hexdigest()[:16]
     identity = _identity(path, state, digest)
-    return Header(path, shapes, metadata, identity, places=places, packings=packings)
+    return Header(path, shapes, metadata, identity, infos=infos, quantizations=quantizations)
 
 
-Found: TypeAlias = tuple[bytes, dict[str, Place], dict[str, str]]
+Found: TypeAlias = tuple[bytes, dict[str, TensorInfo], dict[str, str]]
 
 
-def _torch_places(path: Path) -> Found:
-    places: dict[str, Place] = {}
+def _read_torch_header(path: Path) -> Found:
+    infos: dict[str, TensorInfo] = {}
     for name, tensor in read_torch_file(path).tensors.items():
         format = TORCH_NAMES.get(tensor.dtype, tensor.dtype)
         nbytes = math.prod(tensor.shape) * BITS.get(format, 8) // 8
-        places[name] = Place(format, tensor.shape, None, nbytes)
-    shapes = {name: place.shape for name, place in places.items()}
-    return repr(sorted(shapes.items())).encode(), places, {}
+        infos[name] = TensorInfo(format, tensor.shape, None, nbytes)
+    shapes = {name: info.shape for name, info in infos.items()}
+    return repr(sorted(shapes.items())).encode(), infos, {}
 
 
-READERS = {SAFETENSORS: safetensors_places, TORCH: _torch_places, GGUF: gguf_places}
+READERS = {SAFETENSORS: read_safetensors_header, TORCH: _read_torch_header, GGUF: read_gguf_header}
 
 
-def _bytes(path: Path, place: Place) -> bytes:
+def _bytes(path: Path, info: TensorInfo) -> bytes:
     """The bytes of a small tensor."""
-    if place.begin is None or place.nbytes > SMALL:
+    if info.begin is None or info.nbytes > SMALL:
         raise BrokenHeader("weights of this kind are not read from it; get the file as safetensors")
     with path.open("rb") as file:
-        file.seek(place.begin)
-        return file.read(place.nbytes)
+        file.seek(info.begin)
+        return file.read(info.nbytes)
 
 
 def _stat(path: Path) -> os.stat_result:
@@ -150,20 +152,20 @@ def joined(members: Mapping[str, Header]) -> Header:
         for name, shape in header.shapes.items()
     }
     identity = "+".join(header.identity for header in members.values())
-    places = {
-        prefix + name: place
+    infos = {
+        prefix + name: info
         for prefix, header in members.items()
-        for name, place in header.places.items()
+        for name, info in header.infos.items()
     }
-    packings = {
+    quantizations = {
         prefix + name: replace(
-            packing, tensors={role: prefix + of for role, of in packing.tensors.items()}
+            quantization, tensors={role: prefix + of for role, of in quantization.tensors.items()}
         )
         for prefix, header in members.items()
-        for name, packing in header.packings.items()
+        for name, quantization in header.quantizations.items()
     }
     first = next(iter(members.values())).path
-    return Header(first, shapes, {}, identity, members, places, packings)
+    return Header(first, shapes, {}, identity, members, infos, quantizations)
 
 
 class TensorFile(Mapping[str, "Tensor"]):
@@ -198,19 +200,21 @@ class TensorFile(Mapping[str, "Tensor"]):
                 ) from None
 
     def __getitem__(self, name: str) -> Tensor:
-        packing = self._header.packings.get(name)
-        if packing is None or packing.stays:
+        quantization = self._header.quantizations.get(name)
+        if quantization is None or quantization.stays:
             return self._stored(name)
         import torch
 
-        return self.packed(name).unpacked(torch.float32)
+        return self.quantized(name).dequantized(torch.float32)
 
-    def packed(self, name: str) -> Packed:
-        """A weight as it is stored in few bits: one that is among the header's `packings`."""
-        from nodes.models.files.packed import packed
+    def quantized(self, name: str) -> QuantizedTensor:
+        """A weight as it is stored in few bits: one that is among the header's `quantizations`."""
+        from nodes.models.files.quantized import quantized
 
-        packing = self._header.packings[name]
-        return packed(packing, {role: self._stored(of) for role, of in packing.tensors.items()})
+        quantization = self._header.quantizations[name]
+        return quantized(
+            quantization, {role: self._stored(of) for role, of in quantization.tensors.items()}
+        )
 
     def _stored(self, name: str) -> Tensor:
         """A tensor as the file has it."""
@@ -220,11 +224,11 @@ class TensorFile(Mapping[str, "Tensor"]):
         if self._torch is not None:
             return self._torch[name]
         if self._memory is not None:
-            return _viewed(self._memory, self._header.places[name])
-        place = self._header.places.get(name)
-        if place is not None and place.format not in TORCH_NAMES.values():
+            return _viewed(self._memory, self._header.infos[name])
+        info = self._header.infos.get(name)
+        if info is not None and info.format not in TORCH_NAMES.values():
             raise ModelFileError(
-                f"{self.path}: {name} is in the number format {place.format}, which is not "
+                f"{self.path}: {name} is in the number format {info.format}, which is not "
                 "calculated with here; get the file in another precision"
             )
         return cast("Tensor", self._file.get_tensor(name))
@@ -236,20 +240,20 @@ class TensorFile(Mapping[str, "Tensor"]):
         return len(self._header.shapes)
 
 
-def _viewed(memory: mmap.mmap, place: Place) -> Tensor:
+def _viewed(memory: mmap.mmap, info: TensorInfo) -> Tensor:
     """A tensor of a GGUF file, a view of its memory; of blocks their bytes."""
     import torch
 
-    if not place.nbytes:
-        return torch.empty(place.shape)
-    begin = place.begin or 0
-    if place.format not in PLAIN.values():
-        return torch.frombuffer(memory, dtype=torch.uint8, count=place.nbytes, offset=begin)
-    name = next(name for name, format in TORCH_NAMES.items() if format == place.format)
+    if not info.nbytes:
+        return torch.empty(info.shape)
+    begin = info.begin or 0
+    if info.format not in PLAIN.values():
+        return torch.frombuffer(memory, dtype=torch.uint8, count=info.nbytes, offset=begin)
+    name = next(name for name, format in TORCH_NAMES.items() if format == info.format)
     dtype: torch.dtype = getattr(torch, name)
-    count = math.prod(place.shape)
+    count = math.prod(info.shape)
     flat = torch.frombuffer(memory, dtype=dtype, count=count, offset=begin)
-    return flat.view(place.shape)
+    return flat.view(info.shape)
 
 
 def _first_line(error: Exception) -> str:

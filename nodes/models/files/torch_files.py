@@ -56,13 +56,13 @@ class TorchFile:
 
     Attributes:
         tensors: by name, without what all names have in front.
-        places: where in the file each storage begins, by its key.
+        offsets: where in the file each storage begins, by its key.
         content: all of what was saved, as inert data.
     """
 
     path: Path
     tensors: Mapping[str, Stored] = field(repr=False)
-    places: Mapping[str, int] = field(repr=False)
+    offsets: Mapping[str, int] = field(repr=False)
     content: Mapping[Any, Any] = field(default_factory=dict[Any, Any], repr=False)
 
 
@@ -76,16 +76,16 @@ def read_torch_file(path: Path) -> TorchFile:
     return _read(path, stat.st_size, stat.st_mtime_ns)
 
 
-@lru_cache(maxsize=8)  # a header is asked for several times until its weights are loaded
+@lru_cache(maxsize=8)  # a header is read several times until its weights are loaded
 def _read(path: Path, size: int, changed: int) -> TorchFile:
     """As `read_torch_file`, for a file of that size and time of change."""
     try:
         with path.open("rb") as file:
             start = file.read(16)
-            content, places = _zipped(file) if start.startswith(b"PK") else _in_a_row(file, path)
+            content, offsets = _zipped(file) if start.startswith(b"PK") else _in_a_row(file, path)
         tensors = dict(_named(content)) or dict(_nested(content))
         for name, tensor in tensors.items():
-            _check(name, tensor, places)
+            _check(name, tensor, offsets)
     except CallError as error:
         raise TorchFileError(
             f"holds more than plain tensors: it wants to call {error.called}, and program code in "
@@ -97,15 +97,15 @@ def _read(path: Path, size: int, changed: int) -> TorchFile:
         ) from None
     except (zipfile.BadZipFile, zlib.error, EOFError, struct.error, RuntimeError):
         raise TorchFileError("broken or truncated; get it again") from None
-    begins = {key: place for key, (place, _) in places.items()}
+    begins = {key: offset for key, (offset, _) in offsets.items()}
     return TorchFile(path, tensors, begins, _entries(content))
 
 
-Places = dict[str, tuple[int, int]]
+StorageOffsets = dict[str, tuple[int, int]]
 """Where a storage begins, and how many bytes there are."""
 
 
-def _zipped(file: IO[bytes]) -> tuple[Any, Places]:
+def _zipped(file: IO[bytes]) -> tuple[Any, StorageOffsets]:
     with zipfile.ZipFile(file) as archive:
         names = {info.filename: info for info in archive.infolist()}
         found = next((name for name in names if f"/{name}".endswith("/data.pkl")), None)
@@ -122,15 +122,15 @@ def _zipped(file: IO[bytes]) -> tuple[Any, Places]:
         storages: Storages = {}
         with archive.open(found) as index:
             content = read_pickle(index, storages)
-        places: Places = {}
+        offsets: StorageOffsets = {}
         for key in storages:
             info = names.get(f"{top}data/{key}")
             if info is None:
                 raise TorchFileError(f"the numbers of its storage {key[:50]} are missing")
             if info.compress_type != zipfile.ZIP_STORED:
                 raise TorchFileError("packed once more; unpack it and get it as safetensors")
-            places[key] = _begin(file, info), info.file_size
-    return content, places
+            offsets[key] = _begin(file, info), info.file_size
+    return content, offsets
 
 
 def _begin(file: IO[bytes], info: zipfile.ZipInfo) -> int:
@@ -141,7 +141,7 @@ def _begin(file: IO[bytes], info: zipfile.ZipInfo) -> int:
     return info.header_offset + len(header) + name + extra
 
 
-def _in_a_row(file: IO[bytes], path: Path) -> tuple[Any, Places]:
+def _in_a_row(file: IO[bytes], path: Path) -> tuple[Any, StorageOffsets]:
     """The format before torch 1.6."""
     if (other := _other(path)) is not None:
         raise TorchFileError(other)
@@ -156,16 +156,16 @@ def _in_a_row(file: IO[bytes], path: Path) -> tuple[Any, Places]:
         raise TorchFileError("written by a big-endian machine; get it as safetensors")
     storages: Storages = {}
     content, keys = read_pickle(file, storages), read_pickle(file)
-    size, places = path.stat().st_size, Places()
+    size, offsets = path.stat().st_size, StorageOffsets()
     for key in cast(list[Any], keys) if isinstance(keys, list) else ():
         storage = storages.get(key)
         if storage is None:
             raise TorchFileError("the list of its storages is broken")
         count = struct.unpack("<q", file.read(8))[0]
-        places[key] = file.tell(), (length := count * SIZES.get(storage.dtype, 1))
+        offsets[key] = file.tell(), (length := count * SIZES.get(storage.dtype, 1))
         if length < 0 or file.seek(length, 1) > size:
             raise TorchFileError("truncated; get it again")
-    return content, places
+    return content, offsets
 
 
 def _other(path: Path) -> str | None:
@@ -255,12 +255,12 @@ def _entries_of(value: Any) -> Mapping[Any, Any]:
     return cast(dict[Any, Any], value) if isinstance(value, dict) else {}
 
 
-def _check(name: str, tensor: Stored, places: Places) -> None:
+def _check(name: str, tensor: Stored, offsets: StorageOffsets) -> None:
     """See that a tensor lies inside of its storage, and that inside of the file."""
     storage = tensor.storage
-    if storage.key not in places:
+    if storage.key not in offsets:
         raise TorchFileError(f"the numbers of {name[:100]} are missing")
-    _, length = places[storage.key]
+    _, length = offsets[storage.key]
     if storage.count * SIZES.get(storage.dtype, 1) != length:
         raise TorchFileError(f"the numbers of {name[:100]} are not as many as it says")
     if 0 in tensor.shape:
@@ -296,9 +296,9 @@ class TorchTensors(Mapping[str, "Tensor"]):
             raise TorchFileError(f"this version of torch has no {stored.dtype}, which {name} needs")
         if 0 in stored.shape:
             return torch.empty(stored.shape, dtype=dtype)
-        place = self._file.places[stored.storage.key] + stored.offset * dtype.itemsize
+        offset = self._file.offsets[stored.storage.key] + stored.offset * dtype.itemsize
         last = sum((s - 1) * step for s, step in zip(stored.shape, stored.stride, strict=True))
-        flat = torch.frombuffer(self._memory, dtype=dtype, count=last + 1, offset=place)
+        flat = torch.frombuffer(self._memory, dtype=dtype, count=last + 1, offset=offset)
         return flat.as_strided(stored.shape, stored.stride)
 
     def __iter__(self) -> Iterator[str]:

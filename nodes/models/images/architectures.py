@@ -48,11 +48,11 @@ def find_restorer(header: Header) -> Any | None:
 
 
 @dataclass(eq=False)
-class _Bound:
-    """Where a handle notes the network it was bound to."""
+class _Binding:
+    """The network that a handle is bound to: a weak reference, or its own after `ready`."""
 
     network: Callable[[], Any] = field(default=lambda: None)
-    kept: Any = None
+    owned: Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class Restorer:
 
     header: Header
     architecture: Any = field(repr=False)
-    _bound: _Bound = field(default_factory=_Bound, init=False, repr=False)
+    _binding: _Binding = field(default_factory=_Binding, init=False, repr=False)
 
     @property
     def key(self) -> str:
@@ -113,12 +113,12 @@ class Restorer:
 
     def bind(self, loaded: Any) -> None:
         """Use `loaded` from now on."""
-        self._bound.network = weakref.ref(loaded)
+        self._binding.network = weakref.ref(loaded)
 
     def ready(self, device: str = "cpu") -> Self:
         """Load and bind in one, and keep the weights as long as this handle: for notebooks."""
-        self._bound.kept = self.load(device)
-        self.bind(self._bound.kept)
+        self._binding.owned = self.load(device)
+        self.bind(self._binding.owned)
         return self
 
     @property
@@ -128,7 +128,7 @@ class Restorer:
         Raises:
             RuntimeError: nothing is bound, or its owner has dropped it.
         """
-        if (network := self._bound.network()) is None:
+        if (network := self._binding.network()) is None:
             raise RuntimeError(f"the upscaler of {self.header.path} is not loaded")
         return network
 

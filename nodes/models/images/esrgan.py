@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu, pixel_unshuffle
 
-from nodes.models.files.pieces import Part, whole
+from nodes.models.files.pieces import NetworkSource, whole
 from nodes.models.files.tensor_files import Header
 
 UPSCALER = "upscaler"
@@ -89,7 +89,7 @@ class Esrgan(nn.Module):
 
 @dataclass(frozen=True)
 class Shape:
-    """How a network is built, as its weights tell.
+    """How a network is built, by the shapes of its weights.
 
     Attributes:
         width: channels inside.
@@ -116,14 +116,14 @@ def conv(inner: int, outer: int) -> nn.Conv2d:
     return nn.Conv2d(inner, outer, 3, padding=1)
 
 
-def find_esrgan(header: Header) -> tuple[Part, Shape] | None:
+def find_esrgan(header: Header) -> tuple[NetworkSource, Shape] | None:
     """The network that a file holds and how it is built; None for other networks."""
     for prefix in PREFIXES:
         theirs = [n.removeprefix(prefix) for n in header.shapes if n.startswith(prefix)]
         names = {ours: prefix + name for ours, name in _names(theirs).items()}
         shape = _shape({ours: header.shapes[name] for ours, name in names.items()})
         if shape is not None:
-            return Part(header, whole(names), "", {}, UPSCALER), shape
+            return NetworkSource(header, whole(names), "", {}, UPSCALER), shape
     return None
 
 

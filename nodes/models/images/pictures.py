@@ -111,7 +111,7 @@ def read(path: Path, warn: Callable[[str], None] = log.warning) -> tuple[Tensor,
 
     Args:
         path: of the file.
-        warn: is told what is missing or was changed, in a sentence for the user.
+        warn: called with what is missing or was changed, in a sentence for the user.
 
     Raises:
         PictureError: not a picture, or one of which no line can be read, or too large a one.

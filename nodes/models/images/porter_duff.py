@@ -27,7 +27,7 @@ class Layer:
     opaque: Tensor
 
 
-Way: TypeAlias = Callable[[Layer, Layer], Layer]
+BlendFunction: TypeAlias = Callable[[Layer, Layer], Layer]
 """From the upper layer and the lower one to what is seen."""
 Seen: TypeAlias = Callable[[Layer], Tensor | float]
 """How much of a layer is seen, by the other one."""
@@ -35,7 +35,7 @@ Seen: TypeAlias = Callable[[Layer], Tensor | float]
 
 def _weighted(
     of_upper: Callable[[Layer], Tensor | float], of_lower: Callable[[Layer], Tensor | float]
-) -> Way:
+) -> BlendFunction:
     """Both, each as far as the other lets it be seen."""
 
     def compose(upper: Layer, lower: Layer) -> Layer:
@@ -63,7 +63,7 @@ def _outside(other: Layer) -> Tensor:
     return 1 - other.opaque
 
 
-def _blending(blend: Callable[[Layer, Layer], Tensor]) -> Way:
+def _blending(blend: Callable[[Layer, Layer], Tensor]) -> BlendFunction:
     """Both where they are alone, a blend of them where they meet."""
 
     def compose(upper: Layer, lower: Layer) -> Layer:
@@ -96,7 +96,7 @@ def _multiplied(upper: Layer, lower: Layer) -> Layer:
     return Layer(upper.color * lower.color, upper.opaque * lower.opaque)
 
 
-MODES: Mapping[str, Way] = {
+MODES: Mapping[str, BlendFunction] = {
     "ADD": _weighted(_always, _always),
     "CLEAR": _weighted(_never, _never),
     "DARKEN": _blending(_darker),

@@ -1,4 +1,4 @@
-"""Pictures [B, H, W, C] or masks [B, H, W] at another size, told in nine ways."""
+"""Pictures [B, H, W, C] or masks [B, H, W] at another size, given in nine ways."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from nodes.models.images.esrgan import Esrgan, Shape, find_esrgan
 from nodes.models.memory import ask_for, available, readable
 from nodes.models.networks.network import Handle, Network
 from nodes.models.networks.precision import compute_dtype
-from nodes.models.networks.tiles import Walk, finished, tiled
+from nodes.models.networks.tiles import Progress, finished, tiled
 
 TILES = (512, 256, 128, 64)
 """Sides in pixels that are tried one after the other until a tile fits the memory."""
@@ -54,7 +54,7 @@ class Upscaler(ABC):
 
     def enlarging(
         self, pictures: Tensor, warn: Callable[[str], None] | None = None
-    ) -> Walk[Tensor]:
+    ) -> Progress[Tensor]:
         """As `enlarged`, tile by tile: float32 on the CPU; `warn` hears of results of NaN.
 
         Raises:
@@ -81,7 +81,7 @@ class Upscaler(ABC):
             )
         return large.nan_to_num_(nan=0.0).clamp_(0, 1)
 
-    def _one(self, planes: Tensor) -> Walk[Tensor]:
+    def _one(self, planes: Tensor) -> Progress[Tensor]:
         room = available(self.device)
         sides = [s for s in TILES if s**2 * self.factor**2 * PER_PIXEL <= room] or [TILES[-1]]
         for side in sides if self.tileable else [max(planes.shape[-2:])]:
@@ -119,7 +119,7 @@ class EsrganUpscaler(Handle[Esrgan], Upscaler):
         """Read the weights to `device`."""
         with torch.device("meta"):
             module = Esrgan(self.shape)
-        return Network(self.part, module, device, self.dtype_on(device))
+        return Network(self.source, module, device, self.dtype_on(device))
 
     @torch.no_grad()
     def run(self, planes: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from torch import Tensor
 
-Colors: TypeAlias = Sequence[Sequence[float]]
+RgbFactors: TypeAlias = Sequence[Sequence[float]]
 """A row of red, green and blue for each channel, and one to begin with; see `previews`."""
 
 
@@ -29,37 +29,37 @@ class LatentFormat:
     Attributes:
         channels: of the latents.
         factor: pixels along one side of a cell.
-        scale: the denoiser works on latents times this, after `shift` and `mean` are taken off.
-        shift: taken off all channels.
-        mean: taken off each channel; empty: nothing.
-        std: what each channel is divided by; empty: by 1.
-        colors: what the denoiser's latents look like; None where that is not known.
-        tiny: name of the tiny autoencoder that reads them.
+        scaling_factor: the denoiser works on (latents - mean - shift) times this, over the std.
+        shift_factor: taken off all channels.
+        latents_mean: taken off each channel; empty: nothing.
+        latents_std: what each channel is divided by; empty: by 1.
+        latent_rgb_factors: what the denoiser's latents look like; None where that is not known.
+        taesd_decoder_name: name of the tiny autoencoder that reads them.
         own_blank: whether blank latents come from a node for this kind of model, at its size.
     """
 
     channels: int = 4
     factor: int = 8
-    scale: float = 1.0
-    shift: float = 0.0
-    mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
-    colors: Colors | None = field(default=None, repr=False)
-    tiny: str | None = None
+    scaling_factor: float = 1.0
+    shift_factor: float = 0.0
+    latents_mean: tuple[float, ...] = ()
+    latents_std: tuple[float, ...] = ()
+    latent_rgb_factors: RgbFactors | None = field(default=None, repr=False)
+    taesd_decoder_name: str | None = None
     own_blank: bool = False
 
-    def enter(self, latents: Tensor) -> Tensor:
+    def process_in(self, latents: Tensor) -> Tensor:
         """Latents [B, C, ...] in the unit of the denoiser; all zeros, which hold nothing, stay."""
         if not latents.any():
             return latents
-        return (latents - self._by_channel(self.mean, 0.0, latents) - self.shift) * (
-            self.scale / self._by_channel(self.std, 1.0, latents)
+        return (latents - self._by_channel(self.latents_mean, 0.0, latents) - self.shift_factor) * (
+            self.scaling_factor / self._by_channel(self.latents_std, 1.0, latents)
         )
 
-    def leave(self, latents: Tensor) -> Tensor:
-        """The inverse of `enter`."""
-        grown = latents * (self._by_channel(self.std, 1.0, latents) / self.scale)
-        return grown + self.shift + self._by_channel(self.mean, 0.0, latents)
+    def process_out(self, latents: Tensor) -> Tensor:
+        """The inverse of `process_in`."""
+        grown = latents * (self._by_channel(self.latents_std, 1.0, latents) / self.scaling_factor)
+        return grown + self.shift_factor + self._by_channel(self.latents_mean, 0.0, latents)
 
     def _by_channel(self, values: Sequence[float], usual: float, like: Tensor) -> Tensor | float:
         if not values:
@@ -70,24 +70,24 @@ class LatentFormat:
 # The colours were fitted to what the tiny autoencoders TAESD and TAESDXL (madebyollin/taesd, MIT)
 # make of photographs and drawings: they explain about four fifths of the variance.
 SD = LatentFormat(
-    scale=0.18215,
-    colors=(
+    scaling_factor=0.18215,
+    latent_rgb_factors=(
         (0.1744, 0.1286, 0.1395),
         (0.0878, 0.1702, 0.0473),
         (-0.1088, 0.0901, 0.069),
         (-0.1256, -0.1097, -0.2784),
         (0.5038, 0.4926, 0.4708),
     ),
-    tiny="taesd",
+    taesd_decoder_name="taesd",
 )
 SDXL = LatentFormat(
-    scale=0.13025,
-    colors=(
+    scaling_factor=0.13025,
+    latent_rgb_factors=(
         (0.1704, 0.1818, 0.2013),
         (-0.1284, 0.0109, 0.0054),
         (0.0256, 0.0719, -0.0356),
         (-0.1296, -0.0791, -0.0935),
         (0.5578, 0.5154, 0.4977),
     ),
-    tiny="taesdxl",
+    taesd_decoder_name="taesdxl",
 )

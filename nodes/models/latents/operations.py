@@ -66,7 +66,7 @@ class Sharpen:
 
 
 def before_cfg(operation: Operation) -> Callable[[CfgInput], CfgInput]:
-    """An operation on how the answer to what is wanted differs from that to what is not.
+    """An operation on cond - uncond, before CFG.
 
     Where only the former is there, on that itself.
     """

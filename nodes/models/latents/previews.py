@@ -1,7 +1,7 @@
-"""What latents look like, roughly and at once: a colour for each latent pixel.
+"""Fast previews of latents: a colour for each latent pixel, linear in its channels.
 
-The colour is a linear function of the channels, see `formats`. A model folder may bring its own in
-``vae/latent_rgb.json``: a row of red, green and blue for each channel, and one to begin with.
+The factors are those of `LatentFormat.latent_rgb_factors`. A model folder may bring its own in
+``vae/latent_rgb.json``: a row of red, green and blue for each channel, and a last one, the bias.
 """
 
 from __future__ import annotations
@@ -15,37 +15,41 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from nodes.models.latents.formats import Colors
+from nodes.models.latents.formats import RgbFactors
 
 FILE = "latent_rgb.json"
 LARGEST = 512
 QUALITY = 90
 
 
-def read_colors(folder: Path, channels: int) -> Colors | None:
-    """The colours that the folder of an autoencoder says its latents have, None where it does not.
+def read_rgb_factors(folder: Path, channels: int) -> RgbFactors | None:
+    """The RGB factors and bias in the folder of an autoencoder, [channels + 1, 3]; None: none fit.
 
-    Colours for another number of channels than `channels` are not its own.
+    A file with another number of rows, or one that cannot be read, is ignored.
     """
     if not (folder / FILE).exists():
         return None
     try:
         rows: Any = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        colors = tuple(tuple(float(value) for value in row) for row in rows)
+        rgb_factors = tuple(tuple(float(value) for value in row) for row in rows)
     except (OSError, ValueError, TypeError, RecursionError):
         return None
-    return colors if len(colors) == channels + 1 and {len(row) for row in colors} == {3} else None
+    return (
+        rgb_factors
+        if len(rgb_factors) == channels + 1 and {len(row) for row in rgb_factors} == {3}
+        else None
+    )
 
 
-def colored(latents: Tensor, colors: Colors) -> Tensor:
-    """Rough pictures [B, h, w, 3] in 0..1 of latents [B, C, h, w] in the unit of the network."""
-    rows = torch.tensor(colors, dtype=torch.float32)
+def rough_rgb(latents: Tensor, rgb_factors: RgbFactors) -> Tensor:
+    """Rough pictures [B, h, w, 3] in 0..1 of latents [B, C, h, w] in the unit of the denoiser."""
+    rows = torch.tensor(rgb_factors, dtype=torch.float32)
     return (latents.float().cpu().movedim(1, -1) @ rows[:-1] + rows[-1]).clamp(0, 1)
 
 
-def preview(latents: Tensor, colors: Colors) -> bytes:
+def preview(latents: Tensor, rgb_factors: RgbFactors) -> bytes:
     """A JPEG of the first of some latents, as large as its picture but at most 512 pixels."""
-    picture = colored(latents[:1], colors)[0]
+    picture = rough_rgb(latents[:1], rgb_factors)[0]
     return jpeg(picture, min(8.0, LARGEST / max(picture.shape[:2])))
 
 

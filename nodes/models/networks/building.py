@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from nodes.models.files.packed import Packed
-from nodes.models.files.pieces import Part
+from nodes.models.files.pieces import NetworkSource
+from nodes.models.files.quantized import QuantizedTensor
 from nodes.models.files.tensor_files import ModelFileError
-from nodes.models.networks.packed_layers import pack, packs
+from nodes.models.networks.quantized_layers import can_quantize, quantize_layer
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -50,43 +50,43 @@ def network_class(name: str) -> Any:
 
 def filled(
     module: ModuleT,
-    part: Part,
+    source: NetworkSource,
     file: Mapping[str, Tensor],
     device: str,
     dtype: torch.dtype,
     stored: torch.dtype | None = None,
-    packed: Callable[[str], Packed | None] = lambda name: None,
+    quantized: Callable[[str], QuantizedTensor | None] = lambda name: None,
 ) -> ModuleT:
-    """The module with the weights and buffers of a file on a device, ready to be asked.
+    """The module with the weights and buffers of a file on a device, ready to be called.
 
     Args:
         module: made by `built`.
-        part: where its weights lie.
+        source: where its weights lie.
         file: the tensors; one weight after another is read.
         device: where they go.
         dtype: format of the weights there; buffers that no file holds keep theirs.
         stored: format that weights are rounded to before (None: as in the file).
-        packed: a weight that stays in few bits, None where it does not; asked for those of layers
-            that can have such.
+        quantized: gives a weight that stays quantized, None where it does not; called for layers
+            that can have such weights.
 
     Raises:
         ModelFileError: a weight is missing, or of another shape.
     """
     wanted = module.state_dict()
     parameters = {name for name, _ in module.named_parameters()}
-    _complete(part, parameters | {name for name, held in wanted.items() if held.is_meta})
+    _complete(source, parameters | {name for name, held in wanted.items() if held.is_meta})
     weights: dict[str, Tensor] = {}
-    for name in wanted.keys() & part.pieces.keys():
+    for name in wanted.keys() & source.pieces.keys():
         shape = wanted[name].shape
         place, _, ending = name.rpartition(".")
         layer = module.get_submodule(place)
-        small = packed(name) if ending == "weight" and packs(layer) else None
+        small = quantized(name) if ending == "weight" and can_quantize(layer) else None
         if small is not None:
-            _check(part, name, small.shape, shape)
-            pack(layer, replace(small.on(device), shape=tuple(shape)))
+            _check(source, name, small.shape, shape)
+            quantize_layer(layer, replace(small.on(device), shape=tuple(shape)))
             continue
-        weight = part.weight(file, name)
-        _check(part, name, weight.shape, shape)
+        weight = source.weight(file, name)
+        _check(source, name, weight.shape, shape)
         if stored is not None:
             weight = weight.to(stored)
         # Always a copy: the file's own memory stays as it is, for unpatching.
@@ -95,7 +95,9 @@ def filled(
     module.load_state_dict(weights, strict=False, assign=True)
     for holder, name, tensor in _constants(module):
         if tensor.is_meta:
-            raise ModelFileError(f"the {part.title} leaves its {name} empty; this is a fault of us")
+            raise ModelFileError(
+                f"the {source.title} leaves its {name} empty; this is a fault of us"
+            )
         if tensor.device != torch.device(device):
             setattr(holder, name, tensor.to(device))
     return module.eval().requires_grad_(False)
@@ -108,25 +110,25 @@ def channels_last(module: nn.Module) -> None:
             layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
 
 
-def _check(part: Part, name: str, found: Sequence[int], wanted: Sequence[int]) -> None:
-    """Check that a weight has as many numbers as the network wants."""
+def _check(source: NetworkSource, name: str, found: Sequence[int], wanted: Sequence[int]) -> None:
+    """Check that a weight has as many numbers as the network needs."""
     if prod(found) != prod(wanted):
         raise ModelFileError(
-            f"{part.header.path}: {part.names[name]} has shape {tuple(found)}, the "
-            f"{part.title} needs {tuple(wanted)} for {name}"
+            f"{source.header.path}: {source.names[name]} has shape {tuple(found)}, the "
+            f"{source.title} needs {tuple(wanted)} for {name}"
         )
 
 
-def _complete(part: Part, wanted: set[str]) -> None:
-    """See that the file holds what a network wants."""
-    missing = wanted - part.pieces.keys()
-    if missing and not part.pieces:
+def _complete(source: NetworkSource, wanted: set[str]) -> None:
+    """Check that the file holds all weights of a network."""
+    missing = wanted - source.pieces.keys()
+    if missing and not source.pieces:
         raise ModelFileError(
-            f"{part.header.path}: holds no {part.title}; take one from another file"
+            f"{source.header.path}: holds no {source.title}; take one from another file"
         )
     if missing:
         raise ModelFileError(
-            f"{part.header.path}: the {part.title} lacks {len(missing)} weights "
+            f"{source.header.path}: the {source.title} lacks {len(missing)} weights "
             f"({min(missing)}, ...); take a complete file"
         )
 

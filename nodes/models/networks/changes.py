@@ -1,4 +1,4 @@
-"""Changes of single weights, and what asks for them."""
+"""Changes of single weights, and patches that make them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from nodes.models.files.pieces import Part
+from nodes.models.files.pieces import NetworkSource
 from nodes.models.files.tensor_files import ModelFileError
 
 
@@ -38,7 +38,7 @@ class Change:
 
     Attributes:
         apply: changes it; a RuntimeError means that it is for another shape.
-        source: who asks for it, in front of a message.
+        source: file and module that it comes from, in front of a message.
         aside: done by a side branch even where it could be merged.
     """
 
@@ -83,6 +83,6 @@ class Patch(Protocol):
         """Tells this patch, its strength included, from all others."""
         ...
 
-    def changes(self, part: Part) -> Iterable[tuple[str, Change]]:
-        """What it does to the network of `part`: pairs of a weight's name and a change of it."""
+    def changes(self, source: NetworkSource) -> Iterable[tuple[str, Change]]:
+        """What it does to the network of `source`: pairs of a weight's name and a change of it."""
         ...

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from nodes.models.families.control_layout import ControlLayout, control_layout
 from nodes.models.families.detection import looks
 from nodes.models.families.unet import DOWN, INNER, MID
-from nodes.models.files.pieces import Part, whole
+from nodes.models.files.pieces import NetworkSource, whole
 from nodes.models.files.tensor_files import Header, ModelFileError, TensorFile, read_header
 from nodes.models.networks.building import built, network_class
 from nodes.models.networks.changes import Change
@@ -53,13 +53,15 @@ class SteeringNet(Handle[nn.Module]):
 
     layout: ControlLayout = field(repr=False)
     pooled: bool = False
-    packs: ClassVar[bool] = True
+    keeps_quantized: ClassVar[bool] = True
 
     def load(self, device: str) -> Network[nn.Module]:
         """Read the weights to `device`."""
         network: Any = network_class(self.layout.network)
         module: nn.Module = built(lambda: network.from_config(self.layout.config))
-        return Network(self.part, module, device, self.dtype_on(device), packs=self.packs)
+        return Network(
+            self.source, module, device, self.dtype_on(device), keeps_quantized=self.keeps_quantized
+        )
 
     @torch.no_grad()
     def residuals(
@@ -138,19 +140,19 @@ class SteeringNet(Handle[nn.Module]):
 class Difference:
     """A patch that adds a model's own weights to a ControlNet that holds differences to them."""
 
-    model: Part
+    model: NetworkSource
 
     @property
     def key(self) -> str:
         """Tells it from other patches."""
         return f"+{self.model.identity}"
 
-    def changes(self, part: Part) -> Iterable[tuple[str, Change]]:
+    def changes(self, source: NetworkSource) -> Iterable[tuple[str, Change]]:
         """Pairs of a weight's name and a change of it."""
         file = TensorFile(self.model.header)
-        for name in part.pieces.keys() & self.model.pieces.keys():
+        for name in source.pieces.keys() & self.model.pieces.keys():
             weight = self.model.weight(file, name)
-            if weight.shape == part.shape(name):
+            if weight.shape == source.shape(name):
                 yield name, Change(_adding(weight), f"the model {self.model.header.path}")
 
 
@@ -161,7 +163,7 @@ def _adding(weight: Tensor) -> Callable[[Tensor], object]:
     return add
 
 
-def read_control_net(path: Path, model: Part | None = None) -> SteeringNet:
+def read_control_net(path: Path, model: NetworkSource | None = None) -> SteeringNet:
     """The network that a file holds; one of differences needs the `model` they are to.
 
     Raises:
@@ -175,8 +177,8 @@ def read_control_net(path: Path, model: Part | None = None) -> SteeringNet:
             "Supported are ControlNets of Stable Diffusion 1.x, 2.x and SDXL, union ControlNets, "
             "and T2I adapters"
         )
-    part = Part(header, whole(layout.names), "", layout.config, CONTROL)
-    net = SteeringNet(part, layout, "shuffle" in path.stem)
+    source = NetworkSource(header, whole(layout.names), "", layout.config, CONTROL)
+    net = SteeringNet(source, layout, "shuffle" in path.stem)
     if DIFFERENCE not in header.shapes:
         return net
     if model is None:
@@ -197,7 +199,7 @@ def union_kind(net: SteeringNet, type: str) -> int | None:
     if kind is not None and kind >= known:
         names = ", ".join(name for name, number in UNION_TYPES.items() if number < known)
         raise ValueError(
-            f"the ControlNet {net.part.header.path.name} does not know {type!r}, but {names}"
+            f"the ControlNet {net.source.header.path.name} does not know {type!r}, but {names}"
         )
     return kind
 

@@ -41,7 +41,7 @@ def extracted(handle: Handle[Any], rank: int | None, *, bias: bool) -> Iterator[
         weight = file.patched(name)
         if (ending == "bias" and not bias) or not weight.any():
             continue
-        place = kohya_name(handle.part, module)
+        place = kohya_name(handle.source, module)
         if ending == "bias" or rank is None or weight.dim() < 2:
             whole = f"{place}.diff{'_b' if ending == 'bias' else ''}"
             yield Entry(whole, DTYPE, tuple(weight.shape), partial(file.patched, name))

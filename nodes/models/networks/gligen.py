@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nodes.models.families.detection import looks
 from nodes.models.families.gligen_layout import GligenLayout, gligen_layout
-from nodes.models.files.pieces import Part, whole
+from nodes.models.files.pieces import NetworkSource, whole
 from nodes.models.files.tensor_files import ModelFileError, read_header
 from nodes.models.networks.building import built, network_class
 from nodes.models.networks.network import Handle, Network
@@ -20,7 +20,7 @@ GLIGEN = "GLIGEN model"
 POSITION_NET = "diffusers.models.embeddings:GLIGENTextBoundingboxProjection"
 FUSER = "diffusers.models.attention:GatedSelfAttentionDense"
 BOXES = 30
-"""So many boxes are always told to the layers; those that are not there by learned vectors."""
+"""The layers always get so many boxes; those that are not there as learned vectors."""
 
 
 class GligenModule(nn.Module):
@@ -52,7 +52,7 @@ class Gligen(Handle[nn.Module]):
     def load(self, device: str) -> Network[nn.Module]:
         """Read the weights to `device`."""
         module: nn.Module = built(lambda: GligenModule(self.layout))
-        return Network(self.part, module, device, self.dtype_on(device))
+        return Network(self.source, module, device, self.dtype_on(device))
 
     @torch.no_grad()
     def fused(self, x: Tensor, layer: int, texts: Tensor, boxes: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ class Gligen(Handle[nn.Module]):
         widths = self.layout.widths
         if layer >= len(widths) or widths[layer] != x.shape[-1]:
             raise ValueError(
-                f"the GLIGEN model {self.part.header.path.name} is for another kind of UNet (of "
+                f"the GLIGEN model {self.source.header.path.name} is for another kind of UNet (of "
                 f"{len(widths)} layers); use a checkpoint of the kind that it was made for"
             )
         network = self.network
@@ -98,4 +98,4 @@ def read_gligen(path: Path) -> Gligen:
             f"{path}: not a GLIGEN model that can be loaded here; it looks like "
             f"{looks(header.shapes)}. Supported are those for boxes with texts"
         )
-    return Gligen(Part(header, whole(layout.names), "", {}, GLIGEN), layout)
+    return Gligen(NetworkSource(header, whole(layout.names), "", {}, GLIGEN), layout)

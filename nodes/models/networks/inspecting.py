@@ -1,4 +1,4 @@
-"""What is this model file, and what will it need? Told from its header: no weights are read."""
+"""What a model file is, and what it will need, from its header: no weights are read."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from nodes.models.files.tensor_files import Header, ModelFileError, read_header
 from nodes.models.files.unfit import REASONS
 from nodes.models.images.upscaler import read_upscaler
 from nodes.models.networks.control_net import DIFFERENCE, OTHERS, read_control_net
+from nodes.models.networks.denoiser import Denoiser
 from nodes.models.networks.gligen import read_gligen
 from nodes.models.networks.hypernetworks import WEIGHT
 from nodes.models.networks.lora import read_adapters
 from nodes.models.networks.lora_names import is_of_text
 from nodes.models.networks.network import Handle
 from nodes.models.networks.torch_devices import TorchDevices
-from nodes.models.networks.unet import Model
 from nodes.models.sampling.sigma_space import Discrete
-from nodes.models.text.clip import Clip
+from nodes.models.text.text_encoder import TextEncoder
 from nodes.models.vae.video import vae_of
 
 KINDS = {
@@ -53,7 +53,7 @@ KINDS = {
     "differences": ("diff", "diff_b"),
     "new values": ("set",),
 }
-"""Kinds of adapters, by roles of tensors (see `lora_names`) that each alone tells them."""
+"""Kinds of adapters, by roles of tensors (see `lora_names`), any one of which identifies them."""
 LORA_WIDTHS = {768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 2048: "SDXL"}
 """Whose text a LoRA's attention reads, by its width."""
 EMBEDDING = {768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 1280: "SDXL"}
@@ -116,7 +116,9 @@ def inspect(path: Path) -> dict[str, Any]:
 
 def _network(handle: Any, devices: Sequence[str]) -> dict[str, Any]:
     parameters = (
-        handle.part.parameters if isinstance(handle, Handle) else sum(handle.header.sizes.values())
+        handle.source.parameters
+        if isinstance(handle, Handle)
+        else sum(handle.header.sizes.values())
     )
     return {"parameters": parameters, "bytes": {d: handle.nbytes(d) for d in devices}}
 
@@ -128,9 +130,9 @@ def _size(path: Path) -> int:
 def _folder(path: Path, headers: list[Header]) -> Inspected:
     found = read_checkpoint(path)
     seeing = vision_encoder_in(path)
-    more = [] if seeing is None else [seeing.part]
-    for part in (found.denoiser.part, found.text.part, found.vae, *more):
-        headers.extend(part.header.members.values() or [part.header])
+    more = [] if seeing is None else [seeing.source]
+    for source in (found.denoiser.source, found.text_encoder.source, found.vae, *more):
+        headers.extend(source.header.members.values() or [source.header])
     return _checkpoint(path)
 
 
@@ -168,17 +170,17 @@ def _other(header: Header, complaints: Mapping[str, str]) -> Inspected:
 def _denoiser(header: Header) -> Inspected | None:
     found = read_denoiser(header.path)
     whole = read_checkpoint(header.path)
-    if whole.text.part.pieces or whole.vae.pieces:
+    if whole.text_encoder.source.pieces or whole.vae.pieces:
         return _checkpoint(header.path)
-    model = Model.of(found)
+    model = Denoiser.of(found)
     return Inspected("diffusion model", found.family.name, {"UNet": model}, _sampling(model))
 
 
 def _checkpoint(path: Path) -> Inspected:
     found = read_checkpoint(path)
-    model, clip = Model.of(found.denoiser), Clip.of(found.text)
+    model, clip = Denoiser.of(found.denoiser), TextEncoder.of(found.text_encoder)
     networks: dict[str, Any] = {"UNet": model}
-    there = [ENCODER_TITLES.get(name, name) for name in found.text.part.config]
+    there = [ENCODER_TITLES.get(name, name) for name in found.text_encoder.source.config]
     if there:
         networks[f"text encoder ({', '.join(there)})"] = clip
     if found.vae.pieces:
@@ -186,24 +188,26 @@ def _checkpoint(path: Path) -> Inspected:
     if (seeing := vision_encoder_in(path)) is not None:
         networks["vision encoder"] = seeing
     absent = [
-        ENCODER_TITLES[e.name] for e in found.text.encoders if e.name not in found.text.part.config
+        ENCODER_TITLES[e.name]
+        for e in found.text_encoder.encoders
+        if e.name not in found.text_encoder.source.config
     ]
     absent += [] if found.vae.pieces else ["VAE"]
     details = {**_sampling(model), **({"without": ", ".join(absent)} if absent else {})}
     return Inspected("checkpoint", found.denoiser.family.name, networks, details)
 
 
-def _sampling(model: Model) -> dict[str, Any]:
+def _sampling(model: Denoiser) -> dict[str, Any]:
     space = model.space
     predicts = space.prediction if isinstance(space, Discrete) else type(space).__name__
-    extra = int(model.part.config.get("in_channels", 0)) - model.latent.channels
+    extra = int(model.source.config.get("in_channels", 0)) - model.latent.channels
     uses = {5: "inpainting", 4: "editing of pictures"}
     by_text = extra in uses and model.family.encoders
     return {"predicts": predicts, **({"for": uses[extra]} if by_text else {})}
 
 
 def _text(header: Header) -> Inspected | None:
-    clip = Clip.of(read_text_encoders([header.path]))
+    clip = TextEncoder.of(read_text_encoders([header.path]))
     there = ", ".join(ENCODER_TITLES[encoder.name] for encoder in clip.encoders)
     return Inspected("text encoder", there, {"text encoder": clip})
 
@@ -301,4 +305,4 @@ READERS: Mapping[str, Callable[[Header], Inspected | None]] = {
     "LoRA": _lora,
     "upscaler": _upscaler,
 }
-"""Asked one after another: the first that knows the file tells what it is."""
+"""Tried in this order: the first that knows the file says what it is."""

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from nodes.models.families.detection import lora_family
 from nodes.models.families.family import TEXT_ENCODER
-from nodes.models.files.pieces import Part
+from nodes.models.files.pieces import NetworkSource
 from nodes.models.files.tensor_files import Header, ModelFileError, TensorFile
 from nodes.models.networks import lora_names, lora_numbers
 from nodes.models.networks.adapters import changes_of, endings
@@ -47,20 +47,20 @@ class Adapters:
     unread: tuple[str, ...] = field(default=(), repr=False)
     tensors: Mapping[str, Tensor] | None = field(default=None, repr=False)
 
-    def targets(self, part: Part) -> Mapping[str, str]:
+    def targets(self, source: NetworkSource) -> Mapping[str, str]:
         """Which adapter belongs to which module of a network: adapter's name -> module's name."""
-        return _targets(self, part)
+        return _targets(self, source)
 
 
 @lru_cache(maxsize=64)
-def _targets(adapters: Adapters, part: Part) -> Mapping[str, str]:
-    found = lora_names.targets(adapters.modules, part)
-    found |= lora_numbers.targets(adapters.modules, adapters.header.shapes, part)
+def _targets(adapters: Adapters, source: NetworkSource) -> Mapping[str, str]:
+    found = lora_names.targets(adapters.modules, source)
+    found |= lora_numbers.targets(adapters.modules, adapters.header.shapes, source)
     return {
         spelled: module
         for spelled, module in found.items()
         if any(
-            f"{module}.{ending}" in part.names
+            f"{module}.{ending}" in source.names
             for ending in endings(frozenset(adapters.modules[spelled]))
         )
     }
@@ -88,8 +88,8 @@ class Lora:
         """The file's identity, the strength, and the way it is applied."""
         return f"{self.header.identity}*{self.strength!r}{'&' if self.aside else ''}"
 
-    def changes(self, part: Part) -> Iterator[tuple[str, Change]]:
-        """Each weight it touches in the network of `part`, and how.
+    def changes(self, source: NetworkSource) -> Iterator[tuple[str, Change]]:
+        """Each weight it touches in the network of `source`, and how.
 
         Raises:
             ModelFileError: the file changed, or an adapter does not fit its weight.
@@ -100,21 +100,21 @@ class Lora:
                 f"{self.header.path}: has changed since it was chosen; queue the job again"
             )
         file = TensorFile(self.header) if file is None else file
-        for spelled, module in self.adapters.targets(part).items():
+        for spelled, module in self.adapters.targets(source).items():
             roles = self.adapters.modules[spelled]
             tensors = {role: file[name].float() for role, name in roles.items()}
-            source = f"{self.header.path}: {spelled}"
+            origin = f"{self.header.path}: {spelled}"
             try:
                 found = [*changes_of(tensors, self.strength)]
             except (RuntimeError, ValueError) as error:
                 raise ModelFileError(
-                    f"{source}: its tensors do not fit each other "
+                    f"{origin}: its tensors do not fit each other "
                     f"({str(error).splitlines()[0]}); get the file again"
                 ) from None
             for ending, apply in found:
                 weight = f"{module}.{ending}"
-                if weight in part.names:
-                    yield weight, Change(apply, source, self.aside)
+                if weight in source.names:
+                    yield weight, Change(apply, origin, self.aside)
 
 
 def read_lora(header: Header, strength: float, *, aside: bool = False) -> Lora:
@@ -140,8 +140,8 @@ def read_adapters(header: Header) -> Adapters:
     modules: dict[str, dict[str, str]] = {}
     named: set[str] = set()
     for name in header.shapes:
-        if (told := lora_names.role_of(name)) is not None:
-            module, role, adapter = told
+        if (found := lora_names.role_of(name)) is not None:
+            module, role, adapter = found
             modules.setdefault(module, {})[role] = name
             named.update(() if adapter is None else (adapter,))
             factors = name.removesuffix("on_input") + "weight"
@@ -189,7 +189,7 @@ def with_lora(handle: HandleT, lora: Lora) -> HandleT:
 
 
 def check_fits(
-    adapters: Adapters, *parts: Part, warn: Callable[[str], object] = log.warning
+    adapters: Adapters, *parts: NetworkSource, warn: Callable[[str], object] = log.warning
 ) -> None:
     """Check that a LoRA changes something in at least one of some networks.
 
@@ -202,7 +202,7 @@ def check_fits(
         ModelFileError: not one module of it is known, or none of its changes can be made.
     """
     path, count = adapters.header.path, len(adapters.modules)
-    known = {spelled for part in parts for spelled in adapters.targets(part)}
+    known = {spelled for source in parts for spelled in adapters.targets(source)}
     if not known:
         family = lora_family(adapters.header.shapes)
         kind = "another kind of model" if family is None else family
@@ -211,7 +211,7 @@ def check_fits(
             f"model; the LoRA is for {kind}"
         )
     unknown = adapters.modules.keys() - known
-    if not any(part.title == TEXT_ENCODER for part in parts):
+    if not any(source.title == TEXT_ENCODER for source in parts):
         unknown = {spelled for spelled in unknown if not lora_names.is_of_text(spelled)}
     if unknown:
         warn(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from nodes.models.families.family import TEXT_ENCODER, UNET
-from nodes.models.files.pieces import Part
+from nodes.models.files.pieces import NetworkSource
 from nodes.models.networks import lora_numbers
 
 # What a tensor of an adapter is called at its end -> its role.
@@ -87,7 +87,7 @@ TEXT_PROCESSOR = re.compile(r"_self_attn_to_(q|k|v|out)$")
 
 
 def role_of(name: str) -> tuple[str, str, str | None] | None:
-    """The module, the role and the adapter that the name of a tensor tells; None: of no adapter.
+    """The module, the role and the adapter that the name of a tensor gives; None: of no adapter.
 
     ``base_model.model.x.lora_A.style.weight`` -> ("x", "down", "style"), the module in the form of
     `flat`.
@@ -127,11 +127,11 @@ def is_of_text(module: str) -> bool:
     return module.startswith(OF_TEXT)
 
 
-def targets(modules: Iterable[str], part: Part) -> dict[str, str]:
+def targets(modules: Iterable[str], source: NetworkSource) -> dict[str, str]:
     """Which module of a network each name, in the form of `flat`, is for."""
-    known = _known(part)
+    known = _known(source)
     found: dict[str, str] = {}
-    ways = [(beginning, known[0]) for beginning in BEGINNINGS.get(part.title, ())]
+    ways = [(beginning, known[0]) for beginning in BEGINNINGS.get(source.title, ())]
     ways += [(beginning, known[-1]) for beginning in SECOND_BEGINNINGS]
     for spelled in modules:
         for beginning, names in ways:
@@ -141,29 +141,29 @@ def targets(modules: Iterable[str], part: Part) -> dict[str, str]:
     return found
 
 
-def kohya_name(part: Part, module: str) -> str:
+def kohya_name(source: NetworkSource, module: str) -> str:
     """What kohya's scripts call a module of a network; every program reads their names."""
     encoder, _, inner = module.partition(".")
-    encoders = list(part.config) if part.title == TEXT_ENCODER else []
+    encoders = list(source.config) if source.title == TEXT_ENCODER else []
     if encoder not in encoders:
-        return BEGINNINGS[part.title][0] + module.replace(".", "_")
+        return BEGINNINGS[source.title][0] + module.replace(".", "_")
     second = len(encoders) > 1 and encoder == encoders[-1]
     beginning = SECOND_BEGINNINGS[0] if second else BEGINNINGS[TEXT_ENCODER][len(encoders) > 1]
     return beginning + inner.replace(".", "_")
 
 
 @lru_cache(maxsize=16)
-def _known(part: Part) -> Sequence[Mapping[str, str]]:
+def _known(source: NetworkSource) -> Sequence[Mapping[str, str]]:
     """The modules of a network by their names in kohya's form, diffusers' and the original ones.
 
     Of text encoders for each of them, CLIP-L first.
     """
-    encoders = [f"{name}." for name in part.config] if part.title == TEXT_ENCODER else []
+    encoders = [f"{name}." for name in source.config] if source.title == TEXT_ENCODER else []
     encoders = encoders or [""]
     found: list[dict[str, str]] = [{} for _ in encoders]
-    for ours, theirs in part.names.items():
+    for ours, theirs in source.names.items():
         module = ours.rpartition(".")[0]
-        original = theirs.removeprefix(part.prefix).rpartition(".")[0]
+        original = theirs.removeprefix(source.prefix).rpartition(".")[0]
         for encoder, names in zip(encoders, found, strict=True):
             if module.startswith(encoder):
                 names[flat(original)] = module

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from nodes.models.families.family import TEXT_ENCODER, UNET
-from nodes.models.files.pieces import Part
+from nodes.models.files.pieces import NetworkSource
 
 NAME = re.compile(r"(unet|text_encoder):(\d+):(up|down|alpha)")
 TITLES = {UNET: "unet", TEXT_ENCODER: "text_encoder"}
@@ -30,36 +30,38 @@ BLOCK = re.compile(r"(.*\.(?:transformer_blocks|layers)\.\d+)\.(?:attn1|self_att
 
 
 def targets(
-    modules: Mapping[str, Mapping[str, str]], shapes: Mapping[str, Sequence[int]], part: Part
+    modules: Mapping[str, Mapping[str, str]],
+    shapes: Mapping[str, Sequence[int]],
+    source: NetworkSource,
 ) -> dict[str, str]:
     """Which module of a network each numbered adapter is for; none where they do not all fit.
 
     Args:
         modules: ``unet:0`` -> role -> name of the tensor.
         shapes: of the tensors.
-        part: the network.
+        source: the network.
     """
-    title = TITLES.get(part.title)
+    title = TITLES.get(source.title)
     numbered = sorted(
         (name for name in modules if name.partition(":")[0] == title and ":" in name),
         key=lambda name: int(name.partition(":")[2]),
     )
     if not numbered:
         return {}
-    blocks = _blocks(part)
-    for order in (OF_TEXT,) if part.title == TEXT_ENCODER else ORDERS:
+    blocks = _blocks(source)
+    for order in (OF_TEXT,) if source.title == TEXT_ENCODER else ORDERS:
         layers = [f"{block}.{layer}" for block in blocks for layer in order]
         if len(layers) == len(numbered) and all(
-            _fits(modules[name], shapes, part, layer)
+            _fits(modules[name], shapes, source, layer)
             for name, layer in zip(numbered, layers, strict=True)
         ):
             return dict(zip(numbered, layers, strict=True))
     return {}
 
 
-def _blocks(part: Part) -> list[str]:
+def _blocks(source: NetworkSource) -> list[str]:
     """The blocks that hold attentions, in the order of torch's modules."""
-    found = {match[1] for name in part.pieces if (match := BLOCK.fullmatch(name))}
+    found = {match[1] for name in source.pieces if (match := BLOCK.fullmatch(name))}
 
     def place(block: str) -> tuple[int, list[int]]:
         side = block.partition(".")[0]
@@ -70,11 +72,11 @@ def _blocks(part: Part) -> list[str]:
 
 
 def _fits(
-    roles: Mapping[str, str], shapes: Mapping[str, Sequence[int]], part: Part, layer: str
+    roles: Mapping[str, str], shapes: Mapping[str, Sequence[int]], source: NetworkSource, layer: str
 ) -> bool:
     """Whether an adapter has the rows and columns of a layer."""
     name = f"{layer}.weight"
-    if name not in part.pieces or not {"up", "down"} <= roles.keys():
+    if name not in source.pieces or not {"up", "down"} <= roles.keys():
         return False
-    rows, columns = part.shape(name)[:2]
+    rows, columns = source.shape(name)[:2]
     return (shapes[roles["up"]][0], shapes[roles["down"]][1]) == (rows, columns)

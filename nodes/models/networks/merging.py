@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 from torch import Tensor
 
 from nodes.models.families import original_names
-from nodes.models.files.pieces import Part
+from nodes.models.files.pieces import NetworkSource
 from nodes.models.networks.changes import Change
 from nodes.models.networks.network import Handle
 from nodes.models.networks.patched_files import PatchedFile
@@ -22,7 +22,7 @@ HandleT = TypeVar("HandleT", bound=Handle[Any])
 log = logging.getLogger(__name__)
 
 Warn: TypeAlias = Callable[[str], object]
-"""Tells the user a sentence."""
+"""Warns the user with a sentence."""
 Shares: TypeAlias = Callable[[str], tuple[float, float]]
 """From the name of a weight: how much of it is kept, how much of the other is added."""
 
@@ -34,47 +34,47 @@ class Merge:
     Attributes:
         other: with its own patches.
         shares: how much of each.
-        told: tells the shares apart from others.
+        label: of the shares, in cache keys: equal for equal shares.
     """
 
     other: Handle[Any]
     shares: Shares = field(repr=False)
-    told: str
+    label: str
 
     @property
     def key(self) -> str:
         """The other network and the shares."""
-        return f"({self.other.key})*{self.told}"
+        return f"({self.other.key})*{self.label}"
 
-    def changes(self, part: Part) -> Iterator[tuple[str, Change]]:
+    def changes(self, source: NetworkSource) -> Iterator[tuple[str, Change]]:
         """A change for each weight that both have.
 
         Raises:
             ModelFileError: the other's file changed.
         """
         other = PatchedFile(self.other)
-        for name in _common(part, other.part)[0]:
+        for name in _common(source, other.source)[0]:
             if self.shares(name) != (1.0, 0.0):
-                yield name, Change(partial(self._mix, other, name), str(other.part.header.path))
+                yield name, Change(partial(self._mix, other, name), str(other.source.header.path))
 
     def _mix(self, other: PatchedFile, name: str, weight: Tensor) -> None:
         kept, added = self.shares(name)
         weight.mul_(kept).add_(other.patched(name, weight), alpha=added)
 
 
-def _common(part: Part, other: Part) -> tuple[list[str], list[str]]:
+def _common(source: NetworkSource, other: NetworkSource) -> tuple[list[str], list[str]]:
     """Weights that two networks have, and those that are of other shapes in them."""
     fitting: list[str] = []
     unlike: list[str] = []
-    for name in part.names:
+    for name in source.names:
         if name in other.names:
-            same = _count(part, name) == _count(other, name)
+            same = _count(source, name) == _count(other, name)
             (fitting if same else unlike).append(name)
     return fitting, unlike
 
 
-def _count(part: Part, name: str) -> int:
-    return prod(part.shape(name))
+def _count(source: NetworkSource, name: str) -> int:
+    return prod(source.shape(name))
 
 
 def merged(
@@ -120,8 +120,8 @@ def merged_by_blocks(
 
 
 def _with(handle: HandleT, merge: Merge, warn: Warn) -> HandleT:
-    own, others = (each.part.header.path.name for each in (handle, merge.other))
-    fitting, unlike = _common(handle.part, merge.other.part)
+    own, others = (each.source.header.path.name for each in (handle, merge.other))
+    fitting, unlike = _common(handle.source, merge.other.source)
     if not fitting:
         raise ValueError(
             f"{own} and {others} have no weight in common; only models of one build can be merged"
@@ -149,7 +149,7 @@ def merged_by_names(
     Raises:
         ValueError: they have no weight in common.
     """
-    names = original_names.of(handle.part)
+    names = original_names.of(handle.source)
     usual = next(iter(kept.values()))
 
     def shares(name: str) -> tuple[float, float]:
@@ -157,5 +157,5 @@ def merged_by_names(
         share = kept[max(fitting, key=len)] if fitting else usual
         return share, 1 - share
 
-    told = "/".join(f"{begin}{share!r}" for begin, share in kept.items())
-    return _with(handle, Merge(other, shares, told), warn)
+    label = "/".join(f"{begin}{share!r}" for begin, share in kept.items())
+    return _with(handle, Merge(other, shares, label), warn)

@@ -1,6 +1,6 @@
 """Networks in memory: built empty, filled from a mapped file, patched and unpatched in place.
 
-A `Handle` says what is wanted (a file and patches) and costs nothing; a `Network` is the loaded
+A `Handle` names a file and patches and costs nothing; a `Network` is the loaded
 weights, shared by all handles of one base. Whoever loads a network owns it: handles refer to it
 weakly, so dropping it frees the memory.
 """
@@ -16,9 +16,9 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 import torch
 from torch import nn
 
-from nodes.models.files.packed import Packed, rounded
-from nodes.models.files.packing import kept_packed
-from nodes.models.files.pieces import Part
+from nodes.models.files.pieces import NetworkSource
+from nodes.models.files.quantization import can_stay_quantized
+from nodes.models.files.quantized import QuantizedTensor, rounded
 from nodes.models.files.tensor_files import ModelFileError, TensorFile
 from nodes.models.networks.batching import Batches
 from nodes.models.networks.building import filled
@@ -33,47 +33,51 @@ class Network(Generic[ModuleT]):
     """A loaded network, whose weights patches may change.
 
     Args:
-        part: where its weights come from.
+        source: where its weights come from.
         module: the torch module, its weights still without storage.
         device: where the weights go.
         dtype: format the network computes in.
         stored: format the weights are rounded to before, patched ones too (None: as in the file).
-        packs: whether weights that the file has in few bits stay so, and are unpacked on each use.
+        keeps_quantized: whether quantized weights stay so, and are dequantized on each use.
         matrices: format of eight bits that matrices and convolutions are rounded to and kept in
             besides (None: they are not).
     """
 
     def __init__(
         self,
-        part: Part,
+        source: NetworkSource,
         module: ModuleT,
         device: str,
         dtype: torch.dtype,
         stored: torch.dtype | None = None,
         *,
-        packs: bool = False,
+        keeps_quantized: bool = False,
         matrices: torch.dtype | None = None,
     ) -> None:
-        if not part.header.is_current:
+        if not source.header.is_current:
             raise ModelFileError(
-                f"{part.header.path}: has changed since it was chosen; queue the job again"
+                f"{source.header.path}: has changed since it was chosen; queue the job again"
             )
-        self.part = part
+        self.source = source
         self.device = device
         self.dtype = dtype
         self.batches = Batches(device)
         self.compiled: Callable[..., Any] | None = None
-        file = TensorFile(part.header)
+        file = TensorFile(source.header)
 
-        def packed(name: str) -> Packed | None:
-            kept = part.packed(file, name) if packs else None
-            if kept is None and matrices is not None and kept_packed(name, part.shape(name)):
-                return rounded(part.weight(file, name), matrices)
+        def quantized(name: str) -> QuantizedTensor | None:
+            kept = source.quantized(file, name) if keeps_quantized else None
+            if (
+                kept is None
+                and matrices is not None
+                and can_stay_quantized(name, source.shape(name))
+            ):
+                return rounded(source.weight(file, name), matrices)
             return kept
 
-        self.module = filled(module, part, file, device, dtype, stored, packed)
+        self.module = filled(module, source, file, device, dtype, stored, quantized)
         self._weights = PatchedWeights(
-            part, self.module, lambda name: part.weight(file, name), stored
+            source, self.module, lambda name: source.weight(file, name), stored
         )
 
     @property
@@ -83,7 +87,7 @@ class Network(Generic[ModuleT]):
             return self.module
         return self.compiled
 
-    def wear(self, patches: Sequence[Patch]) -> None:
+    def apply_patches(self, patches: Sequence[Patch]) -> None:
         """Make the weights those of the file with exactly `patches` applied, in their order.
 
         Raises:
@@ -93,11 +97,11 @@ class Network(Generic[ModuleT]):
 
 
 @dataclass
-class _Seat(Generic[ModuleT]):
-    """Where a handle notes the network it was bound to."""
+class _Binding(Generic[ModuleT]):
+    """The network that a handle is bound to: a weak reference, or its own after `ready`."""
 
     network: Callable[[], Network[ModuleT] | None] = field(default=lambda: None)
-    kept: Network[ModuleT] | None = None
+    owned: Network[ModuleT] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,20 +109,20 @@ class Handle(ABC, Generic[ModuleT]):
     """A network that can be loaded, with patches; made without reading weights.
 
     Attributes:
-        part: the weights of the base.
+        source: the weights of the base.
         patches: what changes them, in order.
     """
 
-    part: Part
+    source: NetworkSource
     patches: tuple[Patch, ...] = field(default=(), kw_only=True)
-    _seat: _Seat[ModuleT] = field(default_factory=_Seat[ModuleT], init=False, repr=False)
-    packs: ClassVar[bool] = False
+    _binding: _Binding[ModuleT] = field(default_factory=_Binding[ModuleT], init=False, repr=False)
+    keeps_quantized: ClassVar[bool] = False
     """Whether weights that the file has in few bits stay so in memory."""
 
     @property
     def base(self) -> str:
         """Whose weights it needs; the same for every patched variant."""
-        return self.part.identity
+        return self.source.identity
 
     @property
     def key(self) -> str:
@@ -139,8 +143,8 @@ class Handle(ABC, Generic[ModuleT]):
         item, small = self.dtype_on(device).itemsize, self.matrices
         matrix = None if small is None else small.itemsize
         return sum(
-            self.part.nbytes(name, item, packed=self.packs, matrix=matrix)
-            for name in self.part.pieces
+            self.source.nbytes(name, item, quantized=self.keeps_quantized, matrix=matrix)
+            for name in self.source.pieces
         )
 
     @abstractmethod
@@ -152,9 +156,9 @@ class Handle(ABC, Generic[ModuleT]):
         """
 
     def bind(self, loaded: Network[ModuleT]) -> None:
-        """Use `loaded` from now on, and make it wear this handle's patches."""
-        loaded.wear(self.patches)
-        self._seat.network = weakref.ref(loaded)
+        """Use `loaded` from now on, with this handle's patches applied."""
+        loaded.apply_patches(self.patches)
+        self._binding.network = weakref.ref(loaded)
 
     def patched(self, *more: Patch, **changed: Any) -> Self:
         """The same loaded network with further patches, and other attributes.
@@ -162,24 +166,24 @@ class Handle(ABC, Generic[ModuleT]):
         Whichever of the handles on a network is used has its weights as it wants them.
         """
         made = replace(self, patches=(*self.patches, *more), **changed)
-        made._seat.network = self._seat.network
+        made._binding.network = self._binding.network
         return made
 
     def ready(self, device: str = "cpu") -> Self:
         """Load and bind in one, and keep the weights as long as this handle: for notebooks."""
-        self._seat.kept = self.load(device)
-        self.bind(self._seat.kept)
+        self._binding.owned = self.load(device)
+        self.bind(self._binding.owned)
         return self
 
     @property
     def network(self) -> Network[ModuleT]:
-        """The bound network, wearing this handle's patches even if another handle used it since.
+        """The bound network with this handle's patches, even if another handle used it since.
 
         Raises:
             RuntimeError: nothing is bound, or its owner has dropped it.
         """
-        network = self._seat.network()
+        network = self._binding.network()
         if network is None:
-            raise RuntimeError(f"{self.part.title} of {self.part.header.path} is not loaded")
-        network.wear(self.patches)
+            raise RuntimeError(f"{self.source.title} of {self.source.header.path} is not loaded")
+        network.apply_patches(self.patches)
         return network

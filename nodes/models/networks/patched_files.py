@@ -13,7 +13,7 @@ from nodes.models.networks.network import Handle
 
 
 class PatchedFile:
-    """The weights of a network, read one by one when they are asked for.
+    """The weights of a network, read one by one on demand.
 
     Attributes:
         changes: what the patches do to each weight that they change.
@@ -23,20 +23,20 @@ class PatchedFile:
     """
 
     def __init__(self, handle: Handle[Any]) -> None:
-        self.part = handle.part
-        if not self.part.header.is_current:
+        self.source = handle.source
+        if not self.source.header.is_current:
             raise ModelFileError(
-                f"{self.part.header.path}: has changed since it was chosen; queue the job again"
+                f"{self.source.header.path}: has changed since it was chosen; queue the job again"
             )
-        self._file = TensorFile(self.part.header)
+        self._file = TensorFile(self.source.header)
         self.changes: dict[str, list[Change]] = {}
         for patch in handle.patches:
-            for name, change in patch.changes(self.part):
+            for name, change in patch.changes(self.source):
                 self.changes.setdefault(name, []).append(change)
 
     def original(self, name: str) -> Tensor:
         """A weight as the file has it; may be a view of the file's memory."""
-        return self.part.weight(self._file, name)
+        return self.source.weight(self._file, name)
 
     def patched(
         self, name: str, like: Tensor | None = None, rounded: torch.dtype | None = None

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from nodes.models.files.pieces import Part
+from nodes.models.files.pieces import NetworkSource
 from nodes.models.memory import available
 from nodes.models.networks.changes import Change, Patch
 from nodes.models.networks.side_branches import SideBranch
@@ -31,7 +31,7 @@ class PatchedWeights:
     is read from the file again.
 
     Args:
-        part: the network.
+        source: the network.
         module: has the weights.
         original: the weight of a name as the file has it, in the right order, of any shape.
         stored: format that weights are rounded to before the network gets them (None: none).
@@ -40,7 +40,7 @@ class PatchedWeights:
 
     def __init__(
         self,
-        part: Part,
+        source: NetworkSource,
         module: nn.Module,
         original: Callable[[str], Tensor],
         stored: torch.dtype | None = None,
@@ -48,7 +48,7 @@ class PatchedWeights:
         share: float = KEPT_SHARE,
     ) -> None:
         self._share = share
-        self._part = part
+        self._source = source
         self._module = module
         self._names = {name for name, _ in module.named_parameters()}
         self._names |= {name for name, _ in module.named_buffers()}
@@ -81,7 +81,7 @@ class PatchedWeights:
         changes: dict[str, list[Change]] = {}
         self._sources.clear()
         for patch in patches:
-            for name, change in patch.changes(self._part):
+            for name, change in patch.changes(self._source):
                 if name in self._names:
                     changes.setdefault(name, []).append(change)
                     self._sources[id(change)] = patch.key

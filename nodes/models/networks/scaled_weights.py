@@ -9,7 +9,7 @@ from functools import partial
 
 from torch import Tensor
 
-from nodes.models.files.pieces import Part
+from nodes.models.files.pieces import NetworkSource
 from nodes.models.networks.changes import Change
 
 TEMPORAL = "temporal_transformer_blocks."
@@ -31,9 +31,9 @@ class ScaledWeights:
         """The patterns and the factors."""
         return "/".join(f"{pattern}*{factor!r}" for pattern, factor in self.factors)
 
-    def changes(self, part: Part) -> Iterator[tuple[str, Change]]:
+    def changes(self, source: NetworkSource) -> Iterator[tuple[str, Change]]:
         """A change for each weight that a pattern is of."""
-        for name in part.names:
+        for name in source.names:
             for pattern, factor in self.factors:
                 if factor != 1 and re.search(pattern, name):
                     yield name, Change(partial(_scale, factor), f"the factor of {name}")

@@ -1,4 +1,4 @@
-"""What is added to the answer of a layer whose weight stays as it is."""
+"""Side branches: low-rank changes computed beside a layer whose weight stays as it is."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Dequantized(Protocol):
 
 
 class SideBranch:
-    """A forward hook that adds to a layer's answer what changes of its weight would.
+    """A forward hook that adds to a layer's output what changes of its weight would.
 
     Changes of low rank cost two thin products at each call and no copy of the weight; with any
     other among them, the whole difference is computed at once and kept.
@@ -53,7 +53,7 @@ class SideBranch:
         self._chains = [(after - before,)]
 
     def __call__(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        """What the layer answers, and the branch's part."""
+        """The layer's output plus the branch's."""
         x = inputs[0]
         first = self._chains[0][0]
         if (first.dtype, first.device) != (x.dtype, x.device):
@@ -71,7 +71,7 @@ def _thin(low_rank: LowRank, shape: Sequence[int]) -> tuple[Tensor, ...]:
 
 
 def _answer(layer: Any, x: Tensor, chain: Sequence[Tensor]) -> Tensor:
-    """What layers with these weights answer; the first is called as `layer` is."""
+    """Output of layers with these weights; the first is called as `layer` is."""
     if chain[0].dim() == 2:
         for weight in chain:
             x = functional.linear(x, weight)
@@ -88,9 +88,9 @@ def _value(layer: Any) -> Tensor:
 
 
 def _shape(layer: Any) -> Sequence[int]:
-    """The shape that the weight of a layer has where it is not packed."""
+    """The shape that the weight of a layer has where it is not quantized."""
     if hasattr(layer, "out_features"):
         return (layer.out_features, layer.in_features)
-    if hasattr(layer, "packed"):
-        return layer.packed.shape
+    if hasattr(layer, "quantized"):
+        return layer.quantized.shape
     return layer.weight.shape

@@ -12,15 +12,15 @@ from nodes.models.memory import ask_for
 
 ResultT = TypeVar("ResultT")
 
-Walk: TypeAlias = Generator[tuple[int, int], None, ResultT]
+Progress: TypeAlias = Generator[tuple[int, int], None, ResultT]
 """Long work: yields (parts done, parts in all) before each part, and returns its result."""
 
 
-def finished(walk: Walk[ResultT]) -> ResultT:
+def finished(work: Progress[ResultT]) -> ResultT:
     """The result of long work that is done at once."""
     try:
         while True:
-            next(walk)
+            next(work)
     except StopIteration as end:
         return end.value
 
@@ -36,8 +36,8 @@ def tiled(
     *,
     tiles: Sequence[tuple[int, int]],
     overlap: int,
-) -> Walk[Tensor]:
-    """What `run` makes of pictures, asked for one tile at a time; the mean over some tilings.
+) -> Progress[Tensor]:
+    """What `run` makes of pictures, evaluated tile by tile; the mean over some tilings.
 
     Tiles begin at multiples of their side without the overlap; the last one is as long as what is
     left. A tile's weight rises from its edges, over the overlap, as 1/n, 2/n ... 1.

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nodes.models.latents.latents import resized
-from nodes.models.networks.unet_walk import Attend, Place, UNetPatch, projections, split
+from nodes.models.networks.patched_unet import Attend, BlockPosition, UNetPatch, projections, split
 
 fourier: Any = torch.fft  # has no types
 SMALLEST_TILE = 32  # pixels
@@ -36,7 +36,7 @@ class FreeU(UNetPatch):
     skip: tuple[float, float]
     by_mean: bool = False
 
-    def joined(self, h: Tensor, skip: Tensor, place: Place) -> tuple[Tensor, Tensor]:
+    def joined(self, h: Tensor, skip: Tensor, position: BlockPosition) -> tuple[Tensor, Tensor]:
         """Both changed, where the backbone has the right number of channels."""
         kinds = (4 * self.channels, 2 * self.channels)
         if h.shape[1] not in kinds:
@@ -88,22 +88,22 @@ class Downscale(UNetPatch):
         """Between two sigmas."""
         return self.end <= sigma <= self.start
 
-    def before_skip(self, h: Tensor, place: Place) -> Tensor:
+    def before_skip(self, h: Tensor, position: BlockPosition) -> Tensor:
         """Smaller, if the skip connection shall be so too."""
-        return h if self.after else self._smaller(h, place)
+        return h if self.after else self._smaller(h, position)
 
-    def after_skip(self, h: Tensor, place: Place) -> Tensor:
+    def after_skip(self, h: Tensor, position: BlockPosition) -> Tensor:
         """Smaller, if the skip connection shall not."""
-        return self._smaller(h, place) if self.after else h
+        return self._smaller(h, position) if self.after else h
 
-    def joined(self, h: Tensor, skip: Tensor, place: Place) -> tuple[Tensor, Tensor]:
+    def joined(self, h: Tensor, skip: Tensor, position: BlockPosition) -> tuple[Tensor, Tensor]:
         """The hidden states at the size of the skip connection."""
         if h.shape[2:] != skip.shape[2:]:
             h = resized(h, self.up, skip.shape[-1], skip.shape[-2], crop=False)
         return h, skip
 
-    def _smaller(self, h: Tensor, place: Place) -> Tensor:
-        if place.block != self.block:
+    def _smaller(self, h: Tensor, position: BlockPosition) -> Tensor:
+        if position.block != self.block:
             return h
         rows, columns = (max(1, round(side / self.factor)) for side in h.shape[-2:])
         return resized(h, self.down, columns, rows, crop=False)
@@ -126,14 +126,16 @@ class HyperTile(UNetPatch):
     depth: int
     scaled: bool
 
-    def attention(self, attend: Attend, q: Tensor, k: Tensor, v: Tensor, place: Place) -> Tensor:
+    def attention(
+        self, attend: Attend, q: Tensor, k: Tensor, v: Tensor, position: BlockPosition
+    ) -> Tensor:
         """Attention of each tile to itself."""
-        sides = _sides(q.shape[1], place.shape)
-        level = _halvings(q.shape[1], place.shape)
-        if place.cross or sides is None or level > self.depth:
+        sides = _sides(q.shape[1], position.shape)
+        level = _halvings(q.shape[1], position.shape)
+        if position.cross or sides is None or level > self.depth:
             return attend(q, k, v)
         cells = max(SMALLEST_TILE, self.tile) // 8 * (2**level if self.scaled else 1)
-        rows, columns = (self._tiles(side, cells, place) for side in sides)
+        rows, columns = (self._tiles(side, cells, position) for side in sides)
         if rows * columns == 1:
             return attend(q, k, v)
 
@@ -145,17 +147,17 @@ class HyperTile(UNetPatch):
         high, wide = sides[0] // rows, sides[1] // columns
         return found.reshape(len(q), rows, columns, high, wide, -1).transpose(2, 3).flatten(1, 4)
 
-    def _tiles(self, side: int, cells: int, place: Place) -> int:
-        """How many tiles along a side: they divide it and are no smaller than asked."""
+    def _tiles(self, side: int, cells: int, position: BlockPosition) -> int:
+        """How many tiles along a side: they divide it and are no smaller than `tile`."""
         smallest = min(cells, side)
         counts = [side // n for n in range(smallest, side + 1) if side % n == 0][: self.choices]
-        drawn = crc32(f"{place.part} {place.block} {side} {place.timestep}".encode())
+        drawn = crc32(f"{position.part} {position.block} {side} {position.timestep}".encode())
         return counts[drawn % len(counts)]
 
 
 @dataclass(frozen=True)
 class TokenMerging(UNetPatch):
-    """Like tokens asked for together; Bolya & Hoffman 2023, https://arxiv.org/abs/2303.17604.
+    """Similar tokens merged before attention (ToMe); Bolya & Hoffman 2023, https://arxiv.org/abs/2303.17604.
 
     Attributes:
         ratio: the share of the tokens that are merged into others, 0..1.
@@ -163,10 +165,12 @@ class TokenMerging(UNetPatch):
 
     ratio: float
 
-    def attention(self, attend: Attend, q: Tensor, k: Tensor, v: Tensor, place: Place) -> Tensor:
+    def attention(
+        self, attend: Attend, q: Tensor, k: Tensor, v: Tensor, position: BlockPosition
+    ) -> Tensor:
         """Self-attention at the size of the latents of fewer queries."""
-        sides = _sides(q.shape[1], place.shape)
-        if place.cross or sides is None or q.shape[1] != math.prod(place.shape):
+        sides = _sides(q.shape[1], position.shape)
+        if position.cross or sides is None or q.shape[1] != math.prod(position.shape):
             return attend(q, k, v)
         merged = _Merged.of(q, sides, int(q.shape[1] * self.ratio))
         return merged.apart(attend(merged.together(q), k, v))
@@ -262,11 +266,13 @@ class SkippedLayers(UNetPatch):
 class PerturbedAttention(UNetPatch):
     """No self-attention in the middle block; Ahn et al. 2024, https://arxiv.org/abs/2403.17377."""
 
-    def attention(self, attend: Attend, q: Tensor, k: Tensor, v: Tensor, place: Place) -> Tensor:
+    def attention(
+        self, attend: Attend, q: Tensor, k: Tensor, v: Tensor, position: BlockPosition
+    ) -> Tensor:
         """The values as they are: each token attends to itself alone."""
-        if place.cross or place.part != "middle":
+        if position.cross or position.part != "middle":
             return attend(q, k, v)
-        return place.module.to_out[0](place.module.to_v(v))
+        return position.module.to_out[0](position.module.to_v(v))
 
 
 @dataclass(frozen=True)
@@ -284,9 +290,11 @@ class ScaledAttention(UNetPatch):
     value: float
     out: float
 
-    def attention(self, attend: Attend, q: Tensor, k: Tensor, v: Tensor, place: Place) -> Tensor:
+    def attention(
+        self, attend: Attend, q: Tensor, k: Tensor, v: Tensor, position: BlockPosition
+    ) -> Tensor:
         """As with layers of so much larger weights."""
-        if place.cross != self.cross:
+        if position.cross != self.cross:
             return attend(q, k, v)
         return attend(q * self.query, k * self.key, v * self.value) * self.out
 
@@ -301,11 +309,15 @@ class RecordedAttention(UNetPatch):
 
     seen: list[Tensor] = field(default_factory=list[Tensor])
 
-    def attention(self, attend: Attend, q: Tensor, k: Tensor, v: Tensor, place: Place) -> Tensor:
+    def attention(
+        self, attend: Attend, q: Tensor, k: Tensor, v: Tensor, position: BlockPosition
+    ) -> Tensor:
         """As without it."""
-        if not place.cross and place.part == "middle":
-            queries, keys, _ = (split(place.module, x) for x in projections(place.module, q, k, v))
-            scores = (queries.float() @ keys.float().mT * place.module.scale).softmax(dim=-1)
+        if not position.cross and position.part == "middle":
+            queries, keys, _ = (
+                split(position.module, x) for x in projections(position.module, q, k, v)
+            )
+            scores = (queries.float() @ keys.float().mT * position.module.scale).softmax(dim=-1)
             self.seen.append(scores.mean(dim=1).sum(dim=1))
         return attend(q, k, v)
 
@@ -322,7 +334,9 @@ class Hypernetwork(UNetPatch):
     networks: Mapping[int, tuple[torch.nn.Module, torch.nn.Module]]
     strength: float
 
-    def attention(self, attend: Attend, q: Tensor, k: Tensor, v: Tensor, place: Place) -> Tensor:
+    def attention(
+        self, attend: Attend, q: Tensor, k: Tensor, v: Tensor, position: BlockPosition
+    ) -> Tensor:
         """With changed keys and values where there is a network for their width."""
         if k.shape[-1] not in self.networks:
             return attend(q, k, v)

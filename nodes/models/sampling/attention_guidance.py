@@ -17,7 +17,7 @@ SMALLEST_SIDE = 4  # latents that are no larger cannot be blurred
 
 
 def perturbed_attention(scale: float) -> ExtraPass:
-    """PAG: away from the answer without self-attention; Ahn et al. 2024, equation 16.
+    """PAG: away from the result without self-attention; Ahn et al. 2024, equation 16.
 
     https://arxiv.org/abs/2403.17377.
     """
@@ -29,7 +29,7 @@ def perturbed_attention(scale: float) -> ExtraPass:
 
 
 def self_attention(scale: float, blur: float) -> ExtraPass:
-    """SAG: away from the answer about a picture that is blurred where attention is.
+    """SAG: away from the result for a picture that is blurred where attention is.
 
     Hong et al. 2022, https://arxiv.org/abs/2210.00939, algorithm 1; `blur` is the standard
     deviation of the kernel, in latent pixels.

@@ -70,7 +70,7 @@ class Brownian:
         return self._drawn(None) * math.sqrt(self._high - self._low)
 
     def _half(self, node: tuple[int, int], whole: Tensor, left: float, right: float) -> Tensor:
-        """How far the path of a node goes in its left part; the last ones asked for are kept."""
+        """How far the path of a node goes in its left part; the most recently used are kept."""
         if node in self._nodes:
             self._nodes.move_to_end(node)
             return self._nodes[node]

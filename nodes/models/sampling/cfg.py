@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 if TYPE_CHECKING:
-    from nodes.models.networks.unet_walk import UNetPatch
+    from nodes.models.networks.patched_unet import UNetPatch
 
 fourier: Any = torch.fft  # has no types
 linalg: Any = torch.linalg  # nor has this

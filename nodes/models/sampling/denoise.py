@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from nodes.models.networks.unet import Model
+from nodes.models.networks.denoiser import Denoiser
 from nodes.models.sampling.brownian import Brownian
-from nodes.models.sampling.evaluation import StepRequest, answer
+from nodes.models.sampling.evaluation import StepRequest, evaluate
 from nodes.models.sampling.guiders import Guider
 from nodes.models.sampling.noise import StepNoise, initial_noise
 from nodes.models.sampling.samplers import BROWNIAN, Noise, Sampler, SamplerSteps
@@ -28,7 +28,7 @@ INTERPOLATION = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
 class Finished(NamedTuple):
-    """Where the sampler ended, and the last answer on the way; float32 on the CPU."""
+    """Latents at the end, and the denoised ones of the last step; float32 on the CPU."""
 
     latents: Tensor
     denoised: Tensor
@@ -47,8 +47,8 @@ def denoise(
 ) -> Generator[StepRequest, Tensor, Finished]:
     """Put noise of level ``sigmas[0]`` on the latents and sample down the sigmas.
 
-    A generator: send it the answer to each `StepRequest` (see `evaluation.answer` and `completed`);
-    it returns latents in the unit they came in.
+    A generator: send it the denoised latents for each `StepRequest` (see `evaluation.evaluate` and
+    `completed`); it returns latents in the unit they came in.
 
     Args:
         guider: the model, which must be bound, and the texts.
@@ -67,7 +67,7 @@ def denoise(
     device = model.network.device
     noise = initial_noise(latents, seed, batch_index) if noisy else torch.zeros_like(latents)
     noise = noise.to(device)
-    clean = model.latent.enter(latents.float().to(device))
+    clean = model.latent.process_in(latents.float().to(device))
     chosen = Sampler(sampler) if isinstance(sampler, str) else sampler
     fresh = _fresh(chosen, noise, sigmas, seed)
     start = model.space.noised(clean, noise, sigmas[0], first=True)
@@ -78,27 +78,31 @@ def denoise(
     guider = guider.starting(clean, None if keep is None else keep.mask, seed)
     end, last = yield from _run(guider, steps, sigmas, keep, cfg_pp=chosen.cfg_pp)
     end = model.space.finished(end, sigmas[-1])
-    return Finished(model.latent.leave(end).cpu(), model.latent.leave(last).cpu())
+    return Finished(model.latent.process_out(end).cpu(), model.latent.process_out(last).cpu())
 
 
 def noised(
-    model: Model, latents: Tensor, seed: int | None, batch_index: Sequence[int] | None, level: float
+    model: Denoiser,
+    latents: Tensor,
+    seed: int | None,
+    batch_index: Sequence[int] | None,
+    level: float,
 ) -> Tensor:
     """Latents with noise of a level on, in the unit they came in; without a seed as they are."""
     latents = model.start(latents)
     if seed is None:
         return latents
     noise = initial_noise(latents, seed, batch_index)
-    clean = model.latent.enter(latents)
-    return model.latent.leave(model.space.noised(clean, noise, torch.tensor(level)))
+    clean = model.latent.process_in(latents)
+    return model.latent.process_out(model.space.noised(clean, noise, torch.tensor(level)))
 
 
 def completed(steps: Generator[StepRequest, Tensor, Finished]) -> Tensor:
-    """The latents of `denoise` when each of its steps is answered at once and alone."""
+    """The latents of `denoise` with each of its requests evaluated at once and alone."""
     try:
         request = next(steps)
         while True:
-            request = steps.send(answer([request])[0])
+            request = steps.send(evaluate([request])[0])
     except StopIteration as end:
         return end.value.latents
 
@@ -110,7 +114,7 @@ class _Keep:
     clean: Tensor
     noise: Tensor
     mask: Tensor
-    model: Model
+    model: Denoiser
     sigmas: Tensor
 
     def of(self, x: Tensor) -> _Keep:
@@ -128,7 +132,7 @@ class _Keep:
         return x * mask + self.model.space.noised(self.clean, self.noise, sigma) * (1 - mask)
 
     def after(self, denoised: Tensor, sigma: Tensor) -> Tensor:
-        """The answer inside, the clean latents outside."""
+        """The denoised latents inside, the clean latents outside."""
         mask = self._mask(sigma)
         return denoised * mask + self.clean * (1 - mask)
 
@@ -163,29 +167,29 @@ def _run(
     *,
     cfg_pp: bool,
 ) -> Generator[StepRequest, Tensor, tuple[Tensor, Tensor]]:
-    """Pass the sampler's calls on, and the answers back.
+    """Pass the sampler's model calls on as step requests, and the results back.
 
-    With the latents comes the first answer of the last step, which some samplers follow by others.
+    Beside the latents it returns the denoised ones of the last step's first call.
     """
     total = len(sigmas) - 1
-    asked = guider.with_uncond() if cfg_pp else guider
+    guider = guider.with_uncond() if cfg_pp else guider
     call = next(steps)
     denoised = None
     while True:
         x, sigma = call.x, call.sigma
         index = min(int((sigmas > sigma * ALMOST_THERE).sum()), total - 1)
-        kept = None if keep is None else keep.of(x)
-        if kept is not None:
-            x = kept.before(x, sigma)
-        answered = yield StepRequest(asked, x, sigma, index, total, denoised)
-        if kept is not None and cfg_pp:
-            answered = torch.stack([kept.after(answered[0], sigma), answered[1]])
-        elif kept is not None:
-            answered = kept.after(answered, sigma)
+        outside = None if keep is None else keep.of(x)
+        if outside is not None:
+            x = outside.before(x, sigma)
+        result = yield StepRequest(guider, x, sigma, index, total, denoised)
+        if outside is not None and cfg_pp:
+            result = torch.stack([outside.after(result[0], sigma), result[1]])
+        elif outside is not None:
+            result = outside.after(result, sigma)
         if denoised is None or not call.inner:
-            denoised = answered[0] if cfg_pp else answered
+            denoised = result[0] if cfg_pp else result
         try:
-            call = steps.send(answered)
+            call = steps.send(result)
         except StopIteration as end:
             return end.value, denoised
 

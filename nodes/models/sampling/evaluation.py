@@ -22,9 +22,9 @@ from nodes.models.conditioning.hooks import OPTION as HOOKS
 from nodes.models.conditioning.hooks import Hooks, denoiser_patches
 from nodes.models.conditioning.inputs import Batch, Inputs, batched, signature, within
 from nodes.models.networks.changes import Patch
-from nodes.models.networks.unet import Model
+from nodes.models.networks.denoiser import Denoiser
+from nodes.models.networks.patched_unet import UNetPatch
 from nodes.models.networks.unet_patches import RecordedAttention
-from nodes.models.networks.unet_walk import UNetPatch
 from nodes.models.sampling.cfg import Extra, ExtraPass
 from nodes.models.sampling.guiders import Answered, Guider
 from nodes.models.sampling.recall import Answers, Recall
@@ -62,7 +62,7 @@ class _Row:
     x: Tensor
     sigma: Tensor
     inputs: Inputs
-    place: WeightedArea | None
+    weighted_area: WeightedArea | None
     patches: tuple[UNetPatch, ...]
     controls: tuple[Control, ...]
     weights: tuple[Patch, ...]
@@ -75,7 +75,7 @@ class _Row:
         return self.x.shape[1:], signature(self.inputs), self.patches, controls, weights
 
 
-def answer(requests: Sequence[StepRequest]) -> list[Tensor]:
+def evaluate(requests: Sequence[StepRequest]) -> list[Tensor]:
     """The denoised latents that each of `requests`, all of equal key, asks for, in their order."""
     recalls = [Recall(request.guider, request.x, request.sigma) for request in requests]
     known = [recall.guided() for recall in recalls]
@@ -141,22 +141,23 @@ def _row(
     sigma = request.sigma.reshape(1).expand(len(x))
     inputs = request.guider.inputs(region.cond, request.x)
     level = float(request.sigma)
-    model, place = request.guider.model, region.place
+    model, weighted_area = request.guider.model, region.weighted_area
     uncond = model.guidance.uncond_patches if region.cond.negative else ()
     own = [patch for patch in (*model.unet_patches, *uncond) if patch.active(level)]
     if (grounding := region.cond.options.get(GLIGEN)) is not None:
         own.append(grounding)
-    if place is not None:
-        x, inputs = place.area.of(x), within(inputs, place.area)
+    if weighted_area is not None:
+        x, inputs = weighted_area.area.of(x), within(inputs, weighted_area.area)
     hooks: Hooks = region.cond.options.get(HOOKS, ())
-    weights = denoiser_patches(hooks, model.part, model.space, level)
+    weights = denoiser_patches(hooks, model.source, model.space, level)
     controls = active(region.cond, model, request.sigma)
     inputs = {**inputs, **control_inputs(controls, region.cond.options, x, model.latent.factor)}
-    return _Row(id(region.cond), x, sigma, inputs, place, (*own, *more), controls, weights)
+    patches = *own, *more
+    return _Row(id(region.cond), x, sigma, inputs, weighted_area, patches, controls, weights)
 
 
 def _denoised(
-    model: Model, latents: Sequence[Tensor], rows: Sequence[Sequence[Sequence[_Row]]]
+    model: Denoiser, latents: Sequence[Tensor], rows: Sequence[Sequence[Sequence[_Row]]]
 ) -> list[list[Tensor]]:
     """The answers to the groups of several requests about some latents."""
     flat = [row for of_one in rows for group in of_one for row in group]
@@ -168,37 +169,37 @@ def _denoised(
 
 
 def _extras(
-    model: Model, requests: Sequence[StepRequest], groups: Sequence[Sequence[Tensor]]
+    model: Denoiser, requests: Sequence[StepRequest], groups: Sequence[Sequence[Tensor]]
 ) -> list[list[Extra | None]]:
     """What the extra passes of each request give, evaluated together."""
     found: list[list[Extra | None]] = [[] for _ in requests]
-    places: list[tuple[int, int]] = []
+    positions: list[tuple[int, int]] = []
     latents: list[Tensor] = []
     rows: list[list[list[_Row]]] = []
     for number, (request, answers) in enumerate(zip(requests, groups, strict=True)):
         for extra in request.guider.model.guidance.passes:
             level = float(request.sigma)
-            place = request.guider.place_of(extra) if extra.active(level) else None
+            group = request.guider.group_index(extra) if extra.active(level) else None
             x = (
                 None
-                if place is None
-                else _started(model, request, extra, _groups(request)[place], answers[place])
+                if group is None
+                else _started(model, request, extra, _groups(request)[group], answers[group])
             )
-            if place is not None and x is not None:
-                regions = _groups(request)[place]
-                places.append((number, len(found[number])))
+            if group is not None and x is not None:
+                regions = _groups(request)[group]
+                positions.append((number, len(found[number])))
                 latents.append(x)
                 rows.append([[_row(request, each, *extra.patches, x=x) for each in regions]])
             found[number].append(None)
     for (number, index), x, (denoised,) in zip(
-        places, latents, _denoised(model, latents, rows), strict=True
+        positions, latents, _denoised(model, latents, rows), strict=True
     ):
         found[number][index] = Extra(x, denoised)
     return found
 
 
 def _started(
-    model: Model,
+    model: Denoiser,
     request: StepRequest,
     extra: ExtraPass,
     regions: Sequence[Region],
@@ -207,7 +208,7 @@ def _started(
     """The latents that an extra pass is about; None where no text counts for all of them."""
     if extra.start is None:
         return request.x
-    whole = [region for region in regions if region.place is None]
+    whole = [region for region in regions if region.weighted_area is None]
     if not whole:
         return None
     seen = RecordedAttention()
@@ -216,7 +217,7 @@ def _started(
     return extra.start(request.x, denoised, torch.cat(seen.seen))
 
 
-def _evaluated(model: Model, rows: Sequence[_Row]) -> Iterator[Tensor]:
+def _evaluated(model: Denoiser, rows: Sequence[_Row]) -> Iterator[Tensor]:
     """The model's answer to each row; rows of one kind share evaluations, as memory allows."""
     answers: dict[int, Tensor] = {}
     for kind in dict.fromkeys(row.kind for row in rows):
@@ -236,7 +237,7 @@ def _evaluated(model: Model, rows: Sequence[_Row]) -> Iterator[Tensor]:
 
 
 def _some(
-    model: Model,
+    model: Denoiser,
     nets: Sequence[ControlNet],
     x: Tensor,
     sigma: Tensor,
@@ -249,15 +250,15 @@ def _some(
 
 def _shared(x: Tensor, rows: Sequence[_Row], answers: Sequence[Tensor]) -> Tensor:
     """The mean of the answers to one group, each with its weight; nothing where none counts."""
-    if len(rows) == 1 and rows[0].place is None:
+    if len(rows) == 1 and rows[0].weighted_area is None:
         return answers[0]
     total, weights = torch.zeros_like(x), torch.full_like(x, 1e-37)
     for row, answer in zip(rows, answers, strict=True):
-        if row.place is None:
+        if row.weighted_area is None:
             total += answer
             weights += 1
         else:
-            weight = row.place.weight.to(x)
-            row.place.area.of(total).add_(answer * weight)
-            row.place.area.of(weights).add_(weight.expand_as(answer))
+            weight = row.weighted_area.weight.to(x)
+            row.weighted_area.area.of(total).add_(answer * weight)
+            row.weighted_area.area.of(weights).add_(weight.expand_as(answer))
     return total / weights

@@ -20,7 +20,7 @@ class Flow(SigmaSpace):
 
     Attributes:
         shift: how far levels are moved towards noise, equation 23; 1 leaves them.
-        multiplier: the network is told sigma times this.
+        multiplier: the timestep is sigma times this.
         count: entries of the table.
     """
 
@@ -77,7 +77,7 @@ class Flow(SigmaSpace):
 
 @dataclass(frozen=True, eq=False)
 class FluxFlow(Flow):
-    """A flow whose shift is stated as its logarithm, and whose network is told sigma itself."""
+    """A flow whose shift is stated as its logarithm, and whose timestep is sigma."""
 
     multiplier: float = 1.0
     count: int = 10_000

@@ -15,9 +15,9 @@ from nodes.models.conditioning.areas import Cond, Conditioning, Region, conds, r
 from nodes.models.conditioning.control import handles_of, shared_with
 from nodes.models.conditioning.defaults import with_defaults
 from nodes.models.conditioning.gligen import OPTION as GLIGEN
-from nodes.models.conditioning.inputs import Asked, Inputs, signature
+from nodes.models.conditioning.inputs import Inputs, InputsRequest, signature
+from nodes.models.networks.denoiser import Denoiser
 from nodes.models.networks.network import Handle, Network
-from nodes.models.networks.unet import Model
 from nodes.models.sampling.cfg import CfgInput, Extra, ExtraPass, Memory, perp_neg
 
 REPEATS = 4  # a shorter text may be repeated so often to be as long as the other
@@ -71,7 +71,7 @@ class Guider:
         scale: of the guidance, for networks that are given it.
     """
 
-    model: Model
+    model: Denoiser
     groups: Sequence[Sequence[Cond]]
     combine: Combine
     negative: Sequence[Cond] = ()
@@ -116,7 +116,7 @@ class Guider:
         key = (id(cond), x.shape)
         if key not in self._inputs:
             about = cond.text, cond.options, x, cond.negative, self.latents, self.mask, self.seed
-            self._inputs[key] = self.model.inputs(Asked(*about, self.scale))
+            self._inputs[key] = self.model.inputs(InputsRequest(*about, self.scale))
         return self._inputs[key]
 
     def signatures(self, x: Tensor) -> frozenset[Hashable]:
@@ -135,7 +135,7 @@ class Guider:
             for group in self._regions[key]
         ]
 
-    def place_of(self, extra: ExtraPass) -> int | None:
+    def group_index(self, extra: ExtraPass) -> int | None:
         """Which of the groups an extra pass is about; None: it is not evaluated."""
         wanted = self.negative if extra.of_uncond else self.positive
         return next((n for n, group in enumerate(self.groups) if group is wanted), None)
@@ -201,7 +201,7 @@ class Guider:
 
 
 def cfg_guider(
-    model: Model, positive: Conditioning, negative: Conditioning = (), scale: float = 1.0
+    model: Denoiser, positive: Conditioning, negative: Conditioning = (), scale: float = 1.0
 ) -> Guider:
     """A positive and a negative conditioning.
 
@@ -224,7 +224,7 @@ def cfg_guider(
 
 
 def dual_cfg_guider(
-    model: Model,
+    model: Denoiser,
     first: Conditioning,
     second: Conditioning,
     negative: Conditioning,
@@ -251,7 +251,7 @@ def dual_cfg_guider(
 
 
 def perp_neg_guider(
-    model: Model,
+    model: Denoiser,
     positive: Conditioning,
     negative: Conditioning,
     empty: Conditioning,

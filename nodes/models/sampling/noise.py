@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class NoiseSource:
-    """Where the noise of a walk comes from: a seed, or None for no noise."""
+    """The noise that sampling starts from, by its seed; None: no noise."""
 
     seed: int | None
 

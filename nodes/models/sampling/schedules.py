@@ -123,14 +123,17 @@ def variance_preserving(steps: int, rise: float, start: float, end: float) -> Te
 
 
 def turbo(space: SigmaSpace, steps: int, denoise: float) -> Tensor:
-    """Of ten even training steps, the last one of each tenth, as many as are wanted, then 0."""
+    """Of ten even training steps, the last one of each tenth, `steps` of them, then 0."""
     first = 10 - int(10 * denoise)
     times = (torch.arange(10, 0, -1) * 100 - 1)[first : first + steps]
     return _ending_in_zero(space.sigma(times.float()))
 
 
 def flux2(steps: int, tokens: int) -> Tensor:
-    """The shifted levels of FLUX.2 for a number of tokens, from 1 to 0."""
+    """The shifted sigmas of FLUX.2 (Black Forest Labs' "flux2", Apache-2.0), from 1 to 0.
+
+    `tokens` are latent pixels of the picture, each of 16 x 16 pixels.
+    """
     at_200 = 0.00016927 * tokens + 0.45666666
     at_10 = 8.73809524e-05 * tokens + 1.89833333
     slope = (at_200 - at_10) / 190
@@ -172,17 +175,17 @@ ALIGNED: Mapping[str, tuple[float, ...]] = {
 def aligned(kind: str, steps: int, denoise: float) -> Tensor:
     """Levels that were found best for a kind of model, a key of `ALIGNED`; the last is 0.
 
-    Other numbers of steps than ten are interpolated in the logarithm; below 1, `denoise` is how
-    much of the steps is walked, from behind.
+    Other numbers of steps than ten are interpolated in the logarithm. Below 1, `denoise` takes
+    that fraction of the steps, the last ones.
     """
     known = np.log(ALIGNED[kind])
     way = np.linspace(0, len(known) - 1, steps + 1)
     found = torch.as_tensor(np.exp(np.interp(way, np.arange(len(known)), known))).float()
-    walked = round(steps * denoise)
-    if walked == 0:
+    taken = round(steps * denoise)
+    if taken == 0:
         return torch.empty(0)
     found[-1] = 0
-    return found[-(walked + 1) :]
+    return found[-(taken + 1) :]
 
 
 def written(text: str) -> Tensor:
@@ -243,7 +246,7 @@ def sigmas(
         space: that of the model.
         scheduler: a name in `SCHEDULES`.
         steps: how many steps are taken.
-        denoise: below 1 only the last part of a longer schedule is walked; 0 walks nothing and
+        denoise: below 1 only the last part of a longer schedule is taken; 0 takes nothing and
             gives an empty tensor.
         discard_penultimate: the last level but 0 is left out, of one step more (see
             `samplers.DISCARD_PENULTIMATE`).

@@ -45,11 +45,11 @@ class SigmaSpace(ABC):
     @cached_property
     @abstractmethod
     def key(self) -> str:
-        """Tells it from spaces that give other answers."""
+        """Part of cache keys: differs between spaces that denoise differently."""
 
     @abstractmethod
     def timestep(self, sigma: Tensor) -> Tensor:
-        """What the network is told of the level, one for each element of `sigma`."""
+        """The network's timestep at `sigma`, float32, one for each element."""
 
     @abstractmethod
     def sigma(self, timestep: Tensor) -> Tensor:
@@ -106,7 +106,7 @@ class Discrete(SigmaSpace):
 
     Attributes:
         alphas_cumprod: share of the signal's variance after each training step, float64, falling.
-        prediction: what the network answers: the noise, the velocity, the latents; or, distilled
+        prediction: what the network predicts: the noise, the velocity, the latents; or, distilled
             to few steps (LCM), the noise, whose denoised latents are mixed with the noisy ones; or,
             from a picture to a picture, the latents for those that it is given.
         zero_snr: whether nothing is left of the signal at the last step.
@@ -124,11 +124,16 @@ class Discrete(SigmaSpace):
     @cached_property
     def table(self) -> Tensor:
         """Sigma of each training step, of LCM those that it was distilled to."""
-        kept = self.alphas_cumprod
+        alphas_cumprod = self.alphas_cumprod
         if self.zero_snr:
-            kept = _without_signal_at_the_end(kept)
+            alphas_cumprod = _without_signal_at_the_end(alphas_cumprod)
         stride = self.stride
-        return ((1 - kept) / kept).sqrt().float()[stride - 1 :: stride].contiguous()
+        return (
+            ((1 - alphas_cumprod) / alphas_cumprod)
+            .sqrt()
+            .float()[stride - 1 :: stride]
+            .contiguous()
+        )
 
     @cached_property
     def key(self) -> str:
@@ -179,8 +184,8 @@ class Discrete(SigmaSpace):
                 return x - output * s
             case "lcm":
                 time = LCM_SCALE * by_row(self.timestep(sigma), x)
-                kept = LCM_DATA**2 / (time**2 + LCM_DATA**2)
-                return (1 - kept).sqrt() * (x - output * s) + kept * x
+                skip = LCM_DATA**2 / (time**2 + LCM_DATA**2)  # c_skip, and c_out by its root
+                return (1 - skip).sqrt() * (x - output * s) + skip * x
 
 
 EdmPrediction = Literal["epsilon", "v_prediction", "noise", "cosmos_rflow"]
@@ -197,7 +202,7 @@ class Edm(SigmaSpace):
         prediction: "epsilon": the output is scaled as in the paper; "v_prediction": its opposite;
             "noise": it is the noise; "cosmos_rflow": it is the velocity of a rectified flow whose
             time is sigma / (sigma + 1), NVIDIA 2025, https://arxiv.org/abs/2503.14492.
-        clock: what the network is told of a level: a quarter of its logarithm, or its angle, the
+        clock: the timestep that the network gets: a quarter of log(sigma), or its angle, the
             arc tangent in parts of a right one.
     """
 
@@ -277,8 +282,8 @@ def sigma_space(config: Mapping[str, Any]) -> SigmaSpace:
         return Edm(config.get("sigma_min", 0.002), config.get("sigma_max", 80.0), 1.0, prediction)
     if prediction not in get_args(Prediction):
         raise ValueError(f"prediction_type {prediction!r} of the scheduler config is not supported")
-    kept = torch.cumprod(1 - _betas(config), dim=0)
-    return Discrete(kept, prediction, bool(config.get("rescale_betas_zero_snr")))
+    alphas_cumprod = torch.cumprod(1 - _betas(config), dim=0)
+    return Discrete(alphas_cumprod, prediction, bool(config.get("rescale_betas_zero_snr")))
 
 
 def discrete(space: SigmaSpace, prediction: Prediction, *, zero_snr: bool = False) -> Discrete:
@@ -304,14 +309,14 @@ def _betas(config: Mapping[str, Any]) -> Tensor:
 def _cosine_betas(count: int) -> Tensor:
     """Nichol & Dhariwal 2021, https://arxiv.org/abs/2102.09672, equation 17."""
     time = torch.arange(count + 1, dtype=torch.float64) / count
-    kept = torch.cos((time + 0.008) / 1.008 * math.pi / 2) ** 2
-    return (1 - kept[1:] / kept[:-1]).clamp(max=0.999)
+    alphas_cumprod = torch.cos((time + 0.008) / 1.008 * math.pi / 2) ** 2
+    return (1 - alphas_cumprod[1:] / alphas_cumprod[:-1]).clamp(max=0.999)
 
 
-def _without_signal_at_the_end(kept: Tensor) -> Tensor:
+def _without_signal_at_the_end(alphas_cumprod: Tensor) -> Tensor:
     """Lin et al. 2023, https://arxiv.org/abs/2305.08891; a trace of signal keeps sigma finite."""
-    root = kept.sqrt()
+    root = alphas_cumprod.sqrt()
     root = (root - root[-1]) * (root[0] / (root[0] - root[-1]))
-    kept = root**2
-    kept[-1] = 1 / (1 + LARGEST_SIGMA**2)
-    return kept
+    alphas_cumprod = root**2
+    alphas_cumprod[-1] = 1 / (1 + LARGEST_SIGMA**2)
+    return alphas_cumprod

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from nodes.models.networks.unet import Model
+from nodes.models.networks.denoiser import Denoiser
 from nodes.models.networks.unet_patches import SkippedLayers
 from nodes.models.sampling.cfg import CfgInput, Extra, ExtraPass
 
 
 def skipped_layers(
-    model: Model, texts: tuple[str, ...], start: float, end: float, warn: Callable[[str], None]
+    model: Denoiser, texts: tuple[str, ...], start: float, end: float, warn: Callable[[str], None]
 ) -> SkippedLayers | None:
     """The layers that some texts number ("7, 8, 9"), between two parts of the sampling.
 
@@ -32,7 +32,7 @@ def skipped_layers(
     named = {int(number) for text in texts for number in re.findall(r"\d+", text)}
     count = sum(
         ".transformer_blocks." in name and name.endswith(".norm1.weight")
-        for name in model.part.pieces
+        for name in model.source.pieces
     )
     known = frozenset(number for number in named if number < count)
     if missing := sorted(named - known):
@@ -45,12 +45,12 @@ def skipped_layers(
 
 
 def skip_layer_guidance(skipped: SkippedLayers, scale: float, rescale: float = 0.0) -> ExtraPass:
-    """Away from the answer without some layers; https://github.com/Stability-AI/sd3.5 (MIT).
+    """Away from the result without some layers; https://github.com/Stability-AI/sd3.5 (MIT).
 
     Args:
         skipped: the layers, and when.
         scale: how strongly.
-        rescale: how far the answer's standard deviation is brought to that of cond, 0..1.
+        rescale: how far the result's standard deviation is brought to that of cond, 0..1.
     """
 
     def follow(given: CfgInput, answer: Tensor, extra: Extra) -> Tensor:

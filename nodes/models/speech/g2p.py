@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nodes.models.speech.english.spoken import Spoken
-from nodes.models.speech.english.uses import determines, uses
-from nodes.models.speech.english.words import Words
+from nodes.models.speech.english.part_of_speech import determines, tags
+from nodes.models.speech.english.pronunciation import Pronunciation
+from nodes.models.speech.english.text_normalization import TextNormalizer
 from nodes.models.speech.phonemes import EXPLICIT, VOWELS, unknown
 
 MARKS = ';:,.!?—…"()“”'
@@ -50,8 +50,8 @@ class English:
 
     def __init__(self, *, british: bool) -> None:
         self._long = "ː" if british else ""
-        self._words = Words(british=british)
-        self._spoken = Spoken(british=british)
+        self._words = Pronunciation(british=british)
+        self._normalize = TextNormalizer(british=british)
 
     def phonemes(self, text: str) -> str:
         """Phonemes of a sentence, its punctuation kept; empty where nothing can be spoken.
@@ -71,7 +71,7 @@ class English:
         if part.explicit:
             yield part
         else:
-            yield from (Token(found) for found in _TOKEN.findall(self._spoken(part.text)))
+            yield from (Token(found) for found in _TOKEN.findall(self._normalize(part.text)))
 
     def _sound(self, tokens: list[Token], place: int) -> str:
         word = tokens[place].text
@@ -94,16 +94,16 @@ class English:
             case "used" if after[:1] == ["to"]:
                 return f"jˈu{self._long}st"
             case "that" if determines(before, after):
-                return self._words.sound(word, ("dt",))
+                return self._words.phonemes(word, ("dt",))
             case _:
-                return self._words.sound(word, uses(before, after))
+                return self._words.phonemes(word, tags(before, after))
 
 
 class Foreign:
     """Languages without rules here: only explicit phonemes are spoken.
 
     Args:
-        voice: that was asked to speak.
+        voice: its name, for the message.
         language: its language, in English.
     """
 

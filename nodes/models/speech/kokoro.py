@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from nodes.models.speech.g2p import English, Foreign, UnspeakableText
-from nodes.models.speech.phonemes import PAD, breaths, tokens
+from nodes.models.speech.phonemes import PAD, split_phonemes, tokens
 from nodes.models.speech.sentences import split_sentences
 from nodes.models.speech.voices import FASTEST, LANGUAGES, SAMPLE_RATE, SLOWEST, VOICES
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 PULL = "run 'soundstage models pull kokoro'"
 STYLE_SHAPE = (510, 1, 256)
 
-# Seconds of silence after a piece, by the mark it ends with.
+# Seconds of silence after a piece, by the mark it ends with: as long as readers pause, by ear.
 PAUSES = {".": 0.3, "!": 0.3, "?": 0.3, "…": 0.4, ";": 0.2, ":": 0.2, ",": 0.12, "—": 0.15}
 LAST_PAUSE = 0.15
-QUIET = 10 ** (-55 / 20)
+QUIET = 10 ** (-55 / 20)  # -55 dB of full scale: the noise floor of the model's own silence
 MARGIN, FADE = 0.03, 0.004
 
 
@@ -49,8 +49,8 @@ class Chunk:
     Attributes:
         index: 1 for the first.
         total: sentences in all.
-        text: what was to be said.
-        phonemes: what was said; empty where nothing of the text can be spoken.
+        text: of the piece.
+        phonemes: spoken; empty where nothing of the text can be spoken.
         audio: float32 [T] at 24 kHz in -1..1, from silence to silence, its pause included.
     """
 
@@ -125,8 +125,8 @@ class Kokoro:
             "style": style[len(ids) - 1],
             "speed": np.array([speed], np.int32 if self._whole_speed else np.float32),
         }
-        answer = self._session.run(None, feeds)[0]
-        return np.asarray(answer, np.float32).reshape(-1)
+        samples = self._session.run(None, feeds)[0]
+        return np.asarray(samples, np.float32).reshape(-1)
 
     def speak(self, text: str, voice: str = "af_heart", speed: float = 1.0) -> Iterator[Chunk]:
         """Speak a text of any length; memory and time to the first chunk are those of a sentence.
@@ -153,7 +153,7 @@ class Kokoro:
             phonemes = g2p.phonemes(sentence)
             pieces = [
                 _joinable(self.synthesise(piece, style, speed), _pause(piece) / speed)
-                for piece in breaths(phonemes)
+                for piece in split_phonemes(phonemes)
             ]
             spoken = spoken or bool(pieces)
             audio = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
@@ -182,9 +182,11 @@ class Kokoro:
 
 
 @dataclass
-class _Seat:
+class _Binding:
+    """The network that a handle is bound to: a weak reference, or its own after `ready`."""
+
     kokoro: Callable[[], Kokoro | None] = field(default=lambda: None)
-    kept: Kokoro | None = None
+    owned: Kokoro | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +202,7 @@ class VoiceModel:
     model: Path
     voices: Path
     threads: int = 2
-    _seat: _Seat = field(default_factory=_Seat, init=False, repr=False)
+    _binding: _Binding = field(default_factory=_Binding, init=False, repr=False)
 
     @classmethod
     def find(cls, model: Path, threads: int = 2) -> VoiceModel:
@@ -235,12 +237,12 @@ class VoiceModel:
 
     def bind(self, loaded: Kokoro) -> None:
         """Speak by `loaded` from now on; whoever loaded it keeps it alive."""
-        self._seat.kokoro = weakref.ref(loaded)
+        self._binding.kokoro = weakref.ref(loaded)
 
     def ready(self, device: str = "cpu") -> VoiceModel:
         """Load and bind in one, and keep the weights as long as this handle: for notebooks."""
-        self._seat.kept = self.load(device)
-        self.bind(self._seat.kept)
+        self._binding.owned = self.load(device)
+        self.bind(self._binding.owned)
         return self
 
     def speak(self, text: str, voice: str = "af_heart", speed: float = 1.0) -> Iterator[Chunk]:
@@ -249,7 +251,7 @@ class VoiceModel:
         Raises:
             RuntimeError: nothing is loaded.
         """
-        kokoro = self._seat.kokoro()
+        kokoro = self._binding.kokoro()
         if kokoro is None:
             raise RuntimeError("the voice model is not loaded; call ready() first")
         return kokoro.speak(text, voice, speed)

@@ -73,7 +73,7 @@ def unknown(phonemes: str) -> str:
     return "".join(dict.fromkeys(letter for letter in phonemes if letter not in IDS))
 
 
-def breaths(phonemes: str, most: int = MOST) -> Iterator[str]:
+def split_phonemes(phonemes: str, most: int = MOST) -> Iterator[str]:
     """Phonemes in pieces of at most `most`, cut at sentences, clauses, words, or anywhere."""
     rest = phonemes.strip()
     while len(rest) > most:

@@ -132,7 +132,7 @@ def chunks(
         pad: id that fills it up.
         length: tokens in a chunk.
         vectors: of an embedding by its name; none of one that is not there, which is left out.
-        unknown: is told the name of each that is left out.
+        unknown: called with the name of each that is left out.
     """
     found = parted(prompt, ids, length - 2, vectors, unknown)
     return [_framed(chunk, start, end, pad, length) for chunk in found]

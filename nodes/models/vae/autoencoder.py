@@ -16,7 +16,7 @@ from nodes.models.latents.latents import blank_for
 from nodes.models.memory import ask_for, available
 from nodes.models.networks.network import Handle, Network
 from nodes.models.networks.precision import compute_dtype
-from nodes.models.networks.tiles import Walk, finished, three_tilings, tiled
+from nodes.models.networks.tiles import Progress, finished, three_tilings, tiled
 from nodes.models.vae.parts import OVERLAP, Parts, Warn
 
 if TYPE_CHECKING:
@@ -114,14 +114,14 @@ class Autoencoder(ABC):
 
     def decoding(
         self, latents: Tensor, warn: Warn = log.warning, *, tiles: tuple[int, int] | None = None
-    ) -> Walk[Tensor]:
+    ) -> Progress[Tensor]:
         """As `decode`, part by part; in `tiles` of (side, overlap) pixels if given."""
         latents, step = self._own(latents), self.factor
         count, _, rows, columns = latents.shape
         ask_for("pictures", count, rows * step, columns * step, 3)
         pictures = torch.empty(count, rows * step, columns * step, 3)
 
-        def in_tiles(part: Tensor, side: int, overlap: int) -> Walk[Tensor]:
+        def in_tiles(part: Tensor, side: int, overlap: int) -> Progress[Tensor]:
             plan = three_tilings(max(1, side // step))
             shared = min(overlap, side // 4) // step
             return tiled(part, self.raw_pictures, tiles=plan, overlap=shared)
@@ -139,14 +139,16 @@ class Autoencoder(ABC):
         )
         yield from work.filling(pictures.movedim(-1, 1), warn, tiles)
         if (bad := _without_nan(pictures, -1)) and latents[bad].isnan().any():
-            warn(f"the latents hold NaN instead of numbers, so {_told(bad, latents)}: {SAMPLED}")
+            warn(
+                f"the latents hold NaN instead of numbers, so {_blackened(bad, latents)}: {SAMPLED}"
+            )
         elif bad:
-            warn(f"the VAE made NaN instead of numbers, so {_told(bad, latents)}: {OTHER_VAE}")
+            warn(f"the VAE made NaN instead of numbers, so {_blackened(bad, latents)}: {OTHER_VAE}")
         return pictures.add_(1).div_(2).clamp_(0, 1)
 
     def encoding(
         self, pictures: Tensor, warn: Warn = log.warning, *, tiles: tuple[int, int] | None = None
-    ) -> Walk[Tensor]:
+    ) -> Progress[Tensor]:
         """As `encode`, part by part; in `tiles` of (side, overlap) pixels if given."""
         planes, step = self.cropped(pictures[..., :3]).movedim(-1, 1), self.factor
         count, _, height, width = planes.shape
@@ -154,7 +156,7 @@ class Autoencoder(ABC):
         def encoded(part: Tensor) -> Tensor:
             return self.raw_latents(part.float() * 2 - 1)
 
-        def in_tiles(part: Tensor, side: int, overlap: int) -> Walk[Tensor]:
+        def in_tiles(part: Tensor, side: int, overlap: int) -> Progress[Tensor]:
             plan = [
                 (max(1, rows // step) * step, max(1, columns // step) * step)
                 for rows, columns in three_tilings(side)
@@ -214,7 +216,7 @@ def _some(bad: list[int], whole: Tensor) -> str:
     return f"{len(bad)} of {len(whole)} pictures"
 
 
-def _told(bad: list[int], whole: Tensor) -> str:
+def _blackened(bad: list[int], whole: Tensor) -> str:
     return f"{_some(bad, whole)} {'is' if len(bad) == 1 else 'are'} black where that is so"
 
 
@@ -232,12 +234,12 @@ class Vae(Handle["AutoencoderKL"], Autoencoder):
     @property
     def factor(self) -> int:
         """Pixels along one side of a latent pixel, mostly 8."""
-        return vae_factor(self.part)
+        return vae_factor(self.source)
 
     @property
     def channels(self) -> int:
         """Channels of its latents."""
-        return int(self.part.config.get("latent_channels", 4))
+        return int(self.source.config.get("latent_channels", 4))
 
     @property
     def device(self) -> str:
@@ -250,7 +252,7 @@ class Vae(Handle["AutoencoderKL"], Autoencoder):
 
     def need(self, pixels: int, *, decoding: bool) -> int:
         """As `Autoencoder.need`."""
-        widths = self.part.config.get("block_out_channels", (64, 64))
+        widths = self.source.config.get("block_out_channels", (64, 64))
         numbers = pixels * int(widths[min(1, len(widths) - 1)])
         return numbers * (DECODING if decoding else ENCODING) * self.network.dtype.itemsize
 
@@ -260,8 +262,8 @@ class Vae(Handle["AutoencoderKL"], Autoencoder):
 
         network: Any = AutoencoderKL
         with torch.device("meta"):
-            module: AutoencoderKL = network.from_config(self.part.config)
-        return Network(self.part, module, device, self.dtype_on(device))
+            module: AutoencoderKL = network.from_config(self.source.config)
+        return Network(self.source, module, device, self.dtype_on(device))
 
     def raw_pictures(self, latents: Tensor) -> Tensor:
         """As `Autoencoder.raw_pictures`."""
@@ -278,9 +280,9 @@ class Vae(Handle["AutoencoderKL"], Autoencoder):
         module: Any = network.module
         made = run(module, batch.to(network.device, network.dtype)).float()
         if network.dtype is not torch.float32 and not made.isfinite().all():
-            log.info("the %s gives no numbers in %s", self.part.title, network.dtype)
+            log.info("the %s gives no numbers in %s", self.source.title, network.dtype)
             wide = replace(self, dtype=torch.float32).load(network.device)
-            wide.wear(self.patches)
+            wide.apply_patches(self.patches)
             module = network.module = wide.module
             network.dtype = torch.float32
             made = run(module, batch.to(network.device, network.dtype))
@@ -319,8 +321,8 @@ class TinyVae(Vae):
 
         network: Any = AutoencoderTiny
         with torch.device("meta"):
-            module = network(**self.part.config)
-        return Network(self.part, module, device, self.dtype_on(device))
+            module = network(**self.source.config)
+        return Network(self.source, module, device, self.dtype_on(device))
 
     def _decoded(self, module: Any, latent: Tensor) -> Tensor:
         return module.decode((latent - self.shift) * self.scale, return_dict=False)[0]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nodes.models.memory import readable
-from nodes.models.networks.tiles import Walk
+from nodes.models.networks.tiles import Progress
 
 Warn: TypeAlias = Callable[[str], None]
 """Takes a sentence for the user."""
@@ -41,12 +41,12 @@ class Parts:
     room: int
     source: Tensor
     run: Callable[[Tensor], Tensor]
-    in_tiles: Callable[[Tensor, int, int], Walk[Tensor]]
+    in_tiles: Callable[[Tensor, int, int], Progress[Tensor]]
     need: int
     pixels: int
     most: bool = False
 
-    def filling(self, result: Tensor, warn: Warn, tiles: tuple[int, int] | None) -> Walk[None]:
+    def filling(self, result: Tensor, warn: Warn, tiles: tuple[int, int] | None) -> Progress[None]:
         """Put what the network makes into `result`; in `tiles` (side, overlap) if given."""
         count = 0 if tiles is not None else self._together()
         start = 0
@@ -79,7 +79,9 @@ class Parts:
         except torch.OutOfMemoryError:
             return None
 
-    def _by_tiles(self, part: Tensor, warn: Warn, tiles: tuple[int, int] | None) -> Walk[Tensor]:
+    def _by_tiles(
+        self, part: Tensor, warn: Warn, tiles: tuple[int, int] | None
+    ) -> Progress[Tensor]:
         """What the network makes of `part` tile by tile, of the largest that fit."""
         device, room = self.device, self.room
         need = self.need * len(part)

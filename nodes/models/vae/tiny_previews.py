@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from nodes.models.families.vae_layout import tiny_vae
-from nodes.models.files.pieces import Part, whole
+from nodes.models.files.pieces import NetworkSource, whole
 from nodes.models.files.tensor_files import ModelFileError, read_header
 from nodes.models.latents.formats import TINY, LatentFormat
 from nodes.models.latents.previews import LARGEST, jpeg
@@ -45,10 +45,10 @@ class TinyDecoder:
                 f"{name}_decoder.safetensors from madebyollin/taesd"
             )
         names = {tiny_vae(f"decoder.{n}").removeprefix("decoder."): n for n in header.shapes}
-        part = Part(header, whole(names), "", {}, "tiny decoder")
+        source = NetworkSource(header, whole(names), "", {}, "tiny decoder")
         tiny: Any = network_class(TINY_VAE)
         module: nn.Module = built(lambda: tiny(latent_channels=channels).decoder)
-        self._network = Network(part, module, device, compute_dtype(device))
+        self._network = Network(source, module, device, compute_dtype(device))
         self._latent = latent
         self._scale, self._shift = TINY[name]
 
@@ -57,7 +57,7 @@ class TinyDecoder:
         """A JPEG of the first of some latents in the unit of the denoiser, at most 512 pixels."""
         network = self._network
         module: Any = network.module
-        given = (self._latent.leave(latents[:1].float()) - self._shift) * self._scale
+        given = (self._latent.process_out(latents[:1].float()) - self._shift) * self._scale
         factor = min(1.0, LARGEST / 8 / max(given.shape[-2:]))
         if factor < 1:
             rows, columns = (max(1, round(side * factor)) for side in given.shape[-2:])

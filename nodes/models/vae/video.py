@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from nodes.models.families.vae_layout import TEMPORAL
-from nodes.models.files.pieces import Part
+from nodes.models.files.pieces import NetworkSource
 from nodes.models.networks.building import built, network_class
 from nodes.models.networks.network import Network
 from nodes.models.vae.autoencoder import Vae
@@ -30,11 +30,11 @@ class VideoVae(Vae):
 
     def load(self, device: str) -> Network[Any]:
         """Read the weights to `device`."""
-        return Network(self.part, built(self._module), device, self.dtype_on(device))
+        return Network(self.source, built(self._module), device, self.dtype_on(device))
 
     def _module(self) -> nn.Module:
-        module: Any = network_class(NETWORK).from_config(self.part.config)
-        if "quant_conv.weight" not in self.part.pieces:
+        module: Any = network_class(NETWORK).from_config(self.source.config)
+        if "quant_conv.weight" not in self.source.pieces:
             module.quant_conv = nn.Identity()
         return module
 
@@ -42,6 +42,6 @@ class VideoVae(Vae):
         return module.decode(latent, num_frames=len(latent), return_dict=False)[0]
 
 
-def vae_of(part: Part) -> Vae:
+def vae_of(part: NetworkSource) -> Vae:
     """The handle on an autoencoder, of pictures or of videos."""
     return VideoVae(part) if part.config.get("_class_name") == TEMPORAL else Vae(part)

@@ -1,6 +1,6 @@
-"""Films: pictures one after another, with their sound, in MP4 and WebM.
+"""Videos: pictures one after another, with their sound, in MP4 and WebM.
 
-In memory a film is a dict: `images`, float32 [T, H, W, 3] in 0..1, `audio`, a sound or None, and
+In memory a video is a dict: `images`, float32 [T, H, W, 3] in 0..1, `audio`, a sound or None, and
 `frame_rate`, pictures for each second. In files pictures are AV1 and sound is Opus, which are free
 of patents' fees and of licences that spread.
 """
@@ -13,12 +13,13 @@ from fractions import Fraction
 from types import ModuleType
 
 from nodes.models.audio.mixing import trimmed
-from nodes.models.audio.waveforms import AudioFileError, Sound
+from nodes.models.audio.waveforms import Audio, AudioFileError
 from nodes.models.video import animation, av1, mp4, opus, webm
-from nodes.models.video.track import Film, FilmError, Track
+from nodes.models.video.track import Track, Video, VideoError
 
 __all__ = [
-    "CONTAINERS", "Film", "FilmError", "cut", "frame_rate", "is_film", "read", "sound", "written",
+    "CONTAINERS", "Video", "VideoError", "cut", "frame_rate", "is_video", "read", "read_audio",
+    "written",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ Warn = Callable[[str], None]
 
 CONTAINERS: Mapping[str, ModuleType] = {"mp4": mp4, "webm": webm}
 FINEST = 1001  # the largest denominator of a frame rate
-MOST_BYTES = 8 << 30  # of a film in memory
+MOST_BYTES = 8 << 30  # of a video in memory
 EBML = b"\x1a\x45\xdf\xa3"
 BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip")
 """What files of MP4 and QuickTime begin with, behind a length."""
@@ -40,72 +41,72 @@ def frame_rate(rate: float) -> Fraction:
 
 
 def written(
-    film: Film, container: str, texts: Mapping[str, str], crf: float, warn: Warn = log.warning
+    video: Video, container: str, texts: Mapping[str, str], crf: float, warn: Warn = log.warning
 ) -> bytes:
-    """A film as the bytes of a file.
+    """A video as the bytes of a file.
 
     Args:
-        film: at least one picture; sound beyond the last one is left out.
+        video: at least one picture; sound beyond the last one is left out.
         container: a key of `CONTAINERS`.
         texts: kept in the file by their names.
         crf: 0 (best) to 63.
-        warn: is told what is changed.
+        warn: called with what is changed.
 
     Raises:
-        FilmError: no picture, or more than the container holds.
+        VideoError: no picture, or more than the container holds.
     """
-    if len(film["images"]) == 0:
-        raise FilmError("there is no picture in the film")
-    pictures = av1.encoded([*film["images"]], frame_rate(film["frame_rate"]), crf)
-    tracks, sound = [pictures], film["audio"]
+    if len(video["images"]) == 0:
+        raise VideoError("there is no picture in the video")
+    pictures = av1.encoded([*video["images"]], frame_rate(video["frame_rate"]), crf)
+    tracks, sound = [pictures], video["audio"]
     if sound is not None and sound["waveform"].shape[-1] > 0:
         tracks.append(opus.encoded(trimmed(sound, 0.0, float(pictures.seconds)), warn))
     return CONTAINERS[container].written(tracks, texts)
 
 
-def read(data: bytes, name: str = "the file", warn: Warn = log.warning) -> Film:
-    """The film in the bytes of an MP4 or WebM file, or of an animated picture.
+def read(data: bytes, name: str = "the file", warn: Warn = log.warning) -> Video:
+    """The video in the bytes of an MP4 or WebM file, or of an animated picture.
 
     Of a file that is damaged or cut off what is there is read.
 
     Args:
         data: the file.
-        name: of it, for what is said to the user.
-        warn: is told what is missing.
+        name: of it, for messages to the user.
+        warn: called with what is missing.
 
     Raises:
-        FilmError: no film that can be read; the text says what it is.
+        VideoError: no video that can be read; the text says what it is.
     """
 
     def say(text: str) -> None:
         warn(f"{name}: {text}")
 
     try:
-        if not is_film(data):
+        if not is_video(data):
             return animation.read(data, say)
         tracks = _tracks(data, say)
         pictures = next((track for track in tracks if track.size), None)
         if pictures is None or not pictures.samples:
-            raise FilmError("there are no pictures in it")
+            raise VideoError("there are no pictures in it")
         if pictures.codec != "av01":
-            raise FilmError(
+            raise VideoError(
                 f"its pictures are {_named(pictures.codec)}, and only AV1 can be read here; "
                 "convert it, with ffmpeg -c:v libsvtav1 -c:a libopus say"
             )
         width, height = pictures.size or (0, 0)
         count = len(pictures.samples)
         if count * width * height * 12 > MOST_BYTES:
-            raise FilmError(
+            raise VideoError(
                 f"{count} pictures of {width} x {height} do not fit into memory; cut it first"
             )
         images, sound = av1.decoded(pictures, say), _sound(tracks, say)
-    except (FilmError, AudioFileError) as error:
-        raise FilmError(f"{name}: {error}") from None
+    except (VideoError, AudioFileError) as error:
+        raise VideoError(f"{name}: {error}") from None
     rate = float(count / pictures.seconds) if pictures.seconds else 1.0
     return {"images": images, "audio": sound, "frame_rate": rate}
 
 
-def is_film(data: bytes) -> bool:
+def is_video(data: bytes) -> bool:
     """Whether it begins as an MP4 or a WebM file; an animated AVIF is one, too."""
     brand = data[8:12]
     return data.startswith(EBML) or (
@@ -113,11 +114,11 @@ def is_film(data: bytes) -> bool:
     )
 
 
-def sound(data: bytes, name: str = "the file", warn: Warn = log.warning) -> Sound:
-    """The sound of the film in the bytes of an MP4 or WebM file.
+def read_audio(data: bytes, name: str = "the file", warn: Warn = log.warning) -> Audio:
+    """The sound of the video in the bytes of an MP4 or WebM file.
 
     Raises:
-        FilmError: there is none, or none that can be read.
+        VideoError: there is none, or none that can be read.
     """
 
     def say(text: str) -> None:
@@ -125,10 +126,10 @@ def sound(data: bytes, name: str = "the file", warn: Warn = log.warning) -> Soun
 
     try:
         found = _sound(_tracks(data, say), say)
-    except (FilmError, AudioFileError) as error:
-        raise FilmError(f"{name}: {error}") from None
+    except (VideoError, AudioFileError) as error:
+        raise VideoError(f"{name}: {error}") from None
     if found is None:
-        raise FilmError(f"{name}: there is no sound in this film")
+        raise VideoError(f"{name}: there is no sound in this video")
     return found
 
 
@@ -136,12 +137,12 @@ def _tracks(data: bytes, warn: Warn) -> list[Track]:
     return (webm if data.startswith(EBML) else mp4).read(data, warn)
 
 
-def _sound(tracks: list[Track], warn: Warn) -> Sound | None:
+def _sound(tracks: list[Track], warn: Warn) -> Audio | None:
     sounding = next((track for track in tracks if not track.size and track.samples), None)
     if sounding is None:
         return None
     if sounding.codec != "Opus":
-        raise FilmError(
+        raise VideoError(
             f"its sound is {_named(sounding.codec)}, and only Opus can be read here; convert it, "
             "with ffmpeg -c:v copy -c:a libopus say"
         )
@@ -154,30 +155,30 @@ def _named(codec: str) -> str:
     return plain.strip()[:20] or "of no kind that is named"
 
 
-def cut(film: Film, start: float, seconds: float, *, strict: bool) -> Film:
-    """A part of a film.
+def cut(video: Video, start: float, seconds: float, *, strict: bool) -> Video:
+    """A part of a video.
 
     Args:
-        film: to be cut.
+        video: to be cut.
         start: in seconds; below 0 from the end.
         seconds: how long; 0 for all the rest.
         strict: whether less than `seconds` is an error.
 
     Raises:
-        FilmError: nothing is left, or less than was asked for.
+        VideoError: nothing is left, or less than was asked for.
     """
-    rate, images = film["frame_rate"], film["images"]
+    rate, images = video["frame_rate"], video["images"]
     length = len(images) / rate
     begin = max(0.0, length + start) if start < 0 else start
     end = begin + seconds if seconds > 0 else length
     if strict and end > length + 0.5 / rate:
-        raise FilmError(
-            f"duration: the film lasts {length:g} s, and {seconds:g} s from {begin:g} s on are more"
+        raise VideoError(
+            f"duration: the video lasts {length:g} s, less than {seconds:g} s from {begin:g} s on"
         )
     part = images[round(begin * rate) : max(round(begin * rate) + 1, round(end * rate))]
     if len(part) == 0:
-        raise FilmError(f"start_time: the film lasts {length:g} s, and nothing of it is left")
-    sound = film["audio"]
+        raise VideoError(f"start_time: the video lasts {length:g} s, and nothing of it is left")
+    sound = video["audio"]
     heard = sound is not None and begin < sound["waveform"].shape[-1] / sound["sample_rate"]
     audio = trimmed(sound, begin, end - begin) if sound is not None and heard else None
-    return {**film, "images": part, "audio": audio}
+    return {**video, "images": part, "audio": audio}

@@ -1,4 +1,4 @@
-"""Animated pictures as films: GIF, WebP, PNG and AVIF."""
+"""Animated pictures as videos: GIF, WebP, PNG and AVIF."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import torch
 from media import pictures
 from media.values import numbers
 from nodes.models.images.pictures import MOST_BYTES
-from nodes.models.video.track import Film, FilmError
+from nodes.models.video.track import Video, VideoError
 
 SHORTEST = 20.0
 """Milliseconds; browsers show a frame of less for `USUAL`."""
 USUAL = 100.0
 
 
-def read(data: bytes, warn: Callable[[str], None]) -> Film:
+def read(data: bytes, warn: Callable[[str], None]) -> Video:
     """The frames of an animated picture at their mean pace.
 
     Raises:
-        FilmError: it is none.
+        VideoError: it is none.
     """
     frames, lengths = list[torch.Tensor](), list[float]()
     try:
@@ -29,15 +29,15 @@ def read(data: bytes, warn: Callable[[str], None]) -> Film:
             frames.append(torch.tensor(numbers(picture, warn)))
             lengths.append(_milliseconds(picture))
             if frames[-1].shape != frames[0].shape:
-                raise FilmError("its pictures are not of one size")
+                raise VideoError("its pictures are not of one size")
             if len(frames) * frames[0].numel() * frames[0].itemsize > MOST_BYTES:
-                raise FilmError("its pictures do not fit into memory; make it smaller or shorter")
+                raise VideoError("its pictures do not fit into memory; make it smaller or shorter")
     except pictures.BadPicture as error:
-        raise FilmError(
-            f"it is no film that can be read: MP4, WebM, or an animated picture ({error})"
+        raise VideoError(
+            f"it is no video that can be read: MP4, WebM, or an animated picture ({error})"
         ) from None
     if len(frames) == 1:
-        raise FilmError("it is a picture that does not move; Load Image reads it")
+        raise VideoError("it is a picture that does not move; Load Image reads it")
     return {
         "images": torch.stack(frames),
         "audio": None,

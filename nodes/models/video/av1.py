@@ -1,6 +1,6 @@
-"""AV1 through Pillow's AVIF: the frames of such an animation are those of a film.
+"""AV1 through Pillow's AVIF: the frames of such an animation are those of a video.
 
-So films are coded by libaom and decoded by dav1d, which need no licence, without another library.
+So videos are coded by libaom and decoded by dav1d, which need no licence, without another library.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 from media.pictures import DAMAGE
 from nodes.models.images.pictures import as_image, from_image
 from nodes.models.video import mp4
-from nodes.models.video.track import FilmError, Track
+from nodes.models.video.track import Track, VideoError
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def decoded(track: Track, warn: Callable[[str], None] = log.warning) -> Tensor:
     """Its pictures, float32 [T, H, W, 3] in 0..1, up to the first that cannot be decoded.
 
     Raises:
-        FilmError: none can.
+        VideoError: none can.
     """
     even = replace(track, durations=[1] * len(track.samples), scale=1)
     frames: list[Tensor] = []
@@ -69,15 +69,15 @@ def decoded(track: Track, warn: Callable[[str], None] = log.warning) -> Tensor:
         file = io.BytesIO(mp4.written([even], {}, brands=SEQUENCE))
         with Image.open(file, formats=["AVIF"]) as image:
             if track.size is None or image.width * image.height > 2 * track.size[0] * track.size[1]:
-                raise FilmError("its pictures are larger than the file says; it is broken")
+                raise VideoError("its pictures are larger than the file says; it is broken")
             for number in range(len(track.samples)):
                 image.seek(number)
                 frames.append(from_image(image.convert("RGB")))
-    except (EOFError, FilmError) as error:
-        if isinstance(error, FilmError):
+    except (EOFError, VideoError) as error:
+        if isinstance(error, VideoError):
             raise
     except DAMAGE:
         warn(f"it is damaged: {len(frames)} of its {len(track.samples)} pictures can be read")
     if not frames:
-        raise FilmError("its pictures are broken; get it anew")
+        raise VideoError("its pictures are broken; get it anew")
     return torch.stack(frames)

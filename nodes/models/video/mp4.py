@@ -12,7 +12,7 @@ from fractions import Fraction
 from itertools import chain, groupby, islice, repeat
 
 from nodes.models.video.opus import RATE, skipped
-from nodes.models.video.track import BROKEN, FilmError, Track
+from nodes.models.video.track import BROKEN, Track, VideoError
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def written(
         brands: the kind of file, its version, and what else it can be taken for.
 
     Raises:
-        FilmError: more than 4 GB.
+        VideoError: more than 4 GB.
     """
     kind, *others = brands
     front = box(b"ftyp", kind, bytes(4), *others)
@@ -60,7 +60,7 @@ def written(
         _moov(tracks, [_counted(chunks, n) for n in range(len(tracks))], texts, brands)
     )
     if head + size + 8 >= LARGEST:
-        raise FilmError("a film of more than 4 GB cannot be written; make it shorter")
+        raise VideoError("a video of more than 4 GB cannot be written; make it shorter")
     at, data = head + 8, list[bytes]()
     for _, number, places in chunks:
         offsets[number].append((at, len(places)))
@@ -200,7 +200,7 @@ def read(data: bytes, warn: Callable[[str], None] = log.warning) -> list[Track]:
     """The tracks of pictures and sound in a file; of one that is cut off what is there.
 
     Raises:
-        FilmError: it is broken, or its table of contents is missing.
+        VideoError: it is broken, or its table of contents is missing.
     """
     found: list[Track] = []
     try:
@@ -208,9 +208,9 @@ def read(data: bytes, warn: Callable[[str], None] = log.warning) -> list[Track]:
             track = _track(trak, data, warn)
             found += [] if track is None else [track]
     except (struct.error, LookupError, ValueError, StopIteration, RecursionError):
-        raise FilmError(BROKEN) from None
+        raise VideoError(BROKEN) from None
     if not found:
-        raise FilmError(BROKEN)
+        raise VideoError(BROKEN)
     return found
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from nodes.models.audio.downmix import stereo
 from nodes.models.audio.ogg import Page, packets, paged, pages
-from nodes.models.audio.waveforms import AudioFileError, Sound, decode, encode
+from nodes.models.audio.waveforms import Audio, AudioFileError, decode, encode
 from nodes.models.video.track import Track
 
 log = logging.getLogger(__name__)
@@ -17,11 +17,11 @@ RATE = 48_000  # of its times, whatever the sound's own rate is
 MIXED, FAST = (10, 20, 40, 60), (2.5, 5, 10, 20)  # milliseconds of a frame
 
 
-def encoded(sound: Sound, warn: Callable[[str], None] = log.warning) -> Track:
+def encoded(sound: Audio, warn: Callable[[str], None] = log.warning) -> Track:
     """The first sound of a batch as a track, its length exact; more than two channels are mixed."""
     wave = sound["waveform"][0]
     if len(wave) > 2:
-        warn(f"audio: its {len(wave)} channels are mixed down to 2, the most that films hold here")
+        warn(f"audio: its {len(wave)} channels are mixed down to 2, the most that videos hold here")
         wave = stereo(wave)
     data = encode(wave, sound["sample_rate"], "opus", warn=warn)
     head, _, *samples = packets(data)
@@ -30,7 +30,7 @@ def encoded(sound: Sound, warn: Callable[[str], None] = log.warning) -> Track:
     return Track("Opus", head, samples, [*durations, last.granule - sum(durations)], RATE)
 
 
-def decoded(track: Track, warn: Callable[[str], None] = log.warning) -> Sound:
+def decoded(track: Track, warn: Callable[[str], None] = log.warning) -> Audio:
     """Its sound.
 
     Raises:
@@ -40,7 +40,7 @@ def decoded(track: Track, warn: Callable[[str], None] = log.warning) -> Sound:
         data = b"".join(page.written() for page in _ogg(track))
     except (struct.error, LookupError, ValueError):
         raise AudioFileError("its sound is broken") from None
-    return decode(data, "the sound of the film", warn)
+    return decode(data, "the sound of the video", warn)
 
 
 def skipped(config: bytes) -> int:

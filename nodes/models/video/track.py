@@ -1,4 +1,4 @@
-"""One stream of a film, as both kinds of files keep it."""
+"""One stream of a video, as both kinds of files keep it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import TypedDict
 
 from torch import Tensor
 
-from nodes.models.audio.waveforms import Sound
+from nodes.models.audio.waveforms import Audio
 
 BROKEN = (
-    "it is no film that can be read, or it is broken, or only the beginning of one; get it anew"
+    "it is no video that can be read, or it is broken, or only the beginning of one; get it anew"
 )
 
 
-class FilmError(ValueError):
-    """A film that cannot be read or written; the text says which and why."""
+class VideoError(ValueError):
+    """A video that cannot be read or written; the text says which and why."""
 
 
-class Film(TypedDict):
+class Video(TypedDict):
     """Pictures, their sound, and their pace."""
 
     images: Tensor
-    audio: Sound | None
+    audio: Audio | None
     frame_rate: float
 
 

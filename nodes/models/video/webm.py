@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import groupby, pairwise
 
 from nodes.models.video.opus import RATE, skipped
-from nodes.models.video.track import BROKEN, FilmError, Track
+from nodes.models.video.track import BROKEN, Track, VideoError
 
 log = logging.getLogger(__name__)
 
@@ -137,12 +137,12 @@ def read(data: bytes, warn: Callable[[str], None] = log.warning) -> list[Track]:
     """The tracks of pictures and sound in a file; of one that is cut off what is there.
 
     Raises:
-        FilmError: it is broken, or it begins with no track.
+        VideoError: it is broken, or it begins with no track.
     """
     try:
         return _read(data, warn)
     except (struct.error, LookupError, ValueError, OverflowError):
-        raise FilmError(BROKEN) from None
+        raise VideoError(BROKEN) from None
 
 
 def _read(data: bytes, warn: Callable[[str], None]) -> list[Track]:
@@ -158,14 +158,14 @@ def _read(data: bytes, warn: Callable[[str], None]) -> list[Track]:
             number, length = _number(body, 0)
             time, flags = struct.unpack_from(">hB", body, length)
             if flags & 0x06:
-                raise FilmError("its samples are laced, which is not supported")
+                raise VideoError("its samples are laced, which is not supported")
             sample = body[length + 3 :]
             blocks.setdefault(number, []).append((begin + time, bool(flags & 0x80), sample))
         elif about:
             about[-1].setdefault(id, body)
     found = [_track(parts, blocks) for parts in about if KIND in parts and NUMBER in parts]
     if not found:
-        raise FilmError(BROKEN)
+        raise VideoError(BROKEN)
     return found
 
 
@@ -173,7 +173,7 @@ def _whole(data: bytes, warn: Callable[[str], None]) -> Iterator[tuple[int, byte
     """The elements up to where the file breaks off."""
     try:
         yield from _elements(data)
-    except FilmError:
+    except VideoError:
         warn("the file is damaged or cut off; what is before that is read")
 
 
@@ -190,7 +190,7 @@ def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
                 yield id, b""
             continue
         if at + size > len(data):
-            raise FilmError(BROKEN)
+            raise VideoError(BROKEN)
         yield id, data[at : at + size]
         at += size
 
@@ -199,7 +199,7 @@ def _number(data: bytes, at: int, *, keep: bool = False) -> tuple[int, int]:
     """A number and its length; an id keeps the bit that tells its length."""
     length = 9 - data[at].bit_length() if at < len(data) else 9
     if length > 8 or at + length > len(data):
-        raise FilmError(BROKEN)
+        raise VideoError(BROKEN)
     whole = int.from_bytes(data[at : at + length])
     return (whole if keep else whole ^ 1 << 7 * length), length
 

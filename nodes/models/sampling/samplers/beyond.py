@@ -10,7 +10,7 @@ from nodes.models.sampling.samplers.protocol import (
     ModelCall,
     Noise,
     SamplerSteps,
-    answers,
+    split_cfg_pp,
     to_d,
 )
 from nodes.models.sampling.sigma_space import SigmaSpace
@@ -22,7 +22,7 @@ def euler_beyond_cfg_pp(x: Tensor, sigmas: Tensor, noise: Noise, space: SigmaSpa
     So that a scale of guidance of 1, as CFG++ takes it, guides as 2 does otherwise.
     """
     for sigma, to in pairwise(sigmas):
-        denoised, uncond_denoised = answers((yield ModelCall(x, sigma)), cfg_pp=True)
+        denoised, uncond_denoised = split_cfg_pp((yield ModelCall(x, sigma)), cfg_pp=True)
         goal = denoised + (denoised - uncond_denoised)
         x = x + to_d(x, goal, sigma) * (to - sigma)
     return x

@@ -105,7 +105,7 @@ def _noise_at(x: Tensor, t: Tensor, *, inner: bool = False) -> Generator[ModelCa
 def _solved(
     x: Tensor, t: Tensor, to: Tensor, noise: Tensor, order: int
 ) -> Generator[ModelCall, Tensor, tuple[Tensor, Tensor]]:
-    """The end of a step of an order, and by the order below from the same answers."""
+    """The end of a step of an order, and of the order below from the same model calls."""
     length, sigma = to - t, (-to).exp()
     first = x - sigma * length.expm1() * noise
     if order == 1:
@@ -148,6 +148,7 @@ class _Control:
         self._known: list[float] = []
 
     def accepts(self, error: float) -> bool:
+        """Whether a step of an error, in units of the tolerance, is taken; sets the next length."""
         inverse = 1 / (error + 1e-8)
         errors = [inverse, *self._known[1:]] if self._known else [inverse] * 3
         factor = math.prod(error**power for error, power in zip(errors, self._powers, strict=True))

@@ -11,7 +11,7 @@ from nodes.models.sampling.samplers.protocol import (
     Noise,
     SamplerSteps,
     ancestral_step,
-    answers,
+    split_cfg_pp,
 )
 from nodes.models.sampling.sigma_space import SigmaSpace
 
@@ -22,7 +22,7 @@ def dpmpp_2m(x: Tensor, sigmas: Tensor, noise: Noise, cfg_pp: bool = False) -> S
     """DPM-Solver++(2M), Lu et al. 2022, https://arxiv.org/abs/2211.01095."""
     before, last_length = x, sigmas.new_zeros(())
     for sigma, to in pairwise(sigmas):
-        denoised, uncond_denoised = answers((yield ModelCall(x, sigma)), cfg_pp=cfg_pp)
+        denoised, uncond_denoised = split_cfg_pp((yield ModelCall(x, sigma)), cfg_pp=cfg_pp)
         length = sigma.log() - to.log()
         aim = denoised
         if last_length > 0 and to > 0:
@@ -44,13 +44,15 @@ def dpmpp_2s_ancestral(
 ) -> SamplerSteps:
     """DPM-Solver++(2S), with fresh noise after each step; see `euler_ancestral`."""
     for sigma, to in pairwise(sigmas):
-        denoised, uncond_denoised = answers((yield ModelCall(x, sigma)), cfg_pp=cfg_pp)
+        denoised, uncond_denoised = split_cfg_pp((yield ModelCall(x, sigma)), cfg_pp=cfg_pp)
         down, scale, up = ancestral_step(space, sigma, to, eta)
         start = x + (denoised - uncond_denoised)
         if down > 0:
             middle = _between(space, sigma, down)
             half = denoised + (start - denoised) * (middle / sigma)
-            denoised = answers((yield ModelCall(half, middle, inner=True)), cfg_pp=cfg_pp).denoised
+            denoised = split_cfg_pp(
+                (yield ModelCall(half, middle, inner=True)), cfg_pp=cfg_pp
+            ).denoised
         x = denoised + (start - denoised) * (down / sigma)
         if to > 0:
             x = x * scale + noise(sigma, to) * s_noise * up
@@ -82,7 +84,7 @@ def res_multistep(
     before: Tensor | None = None
     last = last_down = sigmas[0]
     for sigma, to in pairwise(sigmas):
-        denoised, uncond_denoised = answers((yield ModelCall(x, sigma)), cfg_pp=cfg_pp)
+        denoised, uncond_denoised = split_cfg_pp((yield ModelCall(x, sigma)), cfg_pp=cfg_pp)
         down, scale, up = ancestral_step(space, sigma, to, eta)
         length = (sigma / down).log()
         behind = (last_down / last).log() / length

@@ -16,7 +16,7 @@ from nodes.models.sampling.samplers.protocol import (
     Noise,
     SamplerSteps,
     ancestral_step,
-    answers,
+    split_cfg_pp,
     to_d,
 )
 from nodes.models.sampling.sigma_space import EXPLODING, SigmaSpace
@@ -57,9 +57,9 @@ def euler_ancestral_cfg_pp(
     eta: float = 1.0,
     s_noise: float = 1.0,
 ) -> SamplerSteps:
-    """The same with guidance of the CFG++ kind: see `protocol.answers`."""
+    """The same with guidance of the CFG++ kind: see `protocol.split_cfg_pp`."""
     for sigma, to in pairwise(sigmas):
-        denoised, uncond_denoised = answers((yield ModelCall(x, sigma)), cfg_pp=True)
+        denoised, uncond_denoised = split_cfg_pp((yield ModelCall(x, sigma)), cfg_pp=True)
         alpha, alpha_to = space.alpha(sigma), space.alpha(to)
         d = to_d(x, alpha * uncond_denoised, sigma)
         down, _, up = ancestral_step(EXPLODING, sigma / alpha, to / alpha_to, eta)
@@ -147,7 +147,7 @@ def gradient_estimation(
     """
     before = None
     for sigma, to in pairwise(sigmas):
-        denoised, uncond_denoised = answers((yield ModelCall(x, sigma)), cfg_pp=cfg_pp)
+        denoised, uncond_denoised = split_cfg_pp((yield ModelCall(x, sigma)), cfg_pp=cfg_pp)
         slope = to_d(x, uncond_denoised, sigma)
         taken = slope if before is None or to == 0 else before + gamma * (slope - before)
         x = x + (denoised - uncond_denoised) + taken * (to - sigma)

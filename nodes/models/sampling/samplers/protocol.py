@@ -1,8 +1,8 @@
-"""What samplers ask, and what their formulas share.
+"""The protocol of samplers, and what their formulas share.
 
-A sampler is a generator. Where a formula needs the denoised latent at (x, sigma) it yields that
-`ModelCall` and receives the answer, so whoever drives it may answer many samplers at once. Sigmas
-fall; the last one is 0 unless noise is left over.
+A sampler is a generator. Where a formula needs the denoised latents at (x, sigma) it yields a
+`ModelCall` and receives them, so whoever drives it may evaluate the model for many samplers at
+once. Sigmas fall; the last one is 0 unless noise is left over.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from nodes.models.sampling.sigma_space import SigmaSpace
 
 @dataclass(frozen=True, eq=False)
 class ModelCall:
-    """What is `x`, with noise of level `sigma` (a scalar) on it, without the noise?
+    """Asks for the denoised latents of `x` [B, C, ...] at `sigma` (a scalar).
 
-    `inner` marks further calls within one step; the first one says what the step denoised.
+    `inner` marks further calls within one step; the first one gives the step's denoised latents.
     """
 
     x: Tensor
@@ -31,25 +31,25 @@ class ModelCall:
 
 SamplerSteps: TypeAlias = Generator[ModelCall, Tensor, Tensor]
 Noise: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""Noise of variance 1 and the shape of x, for the step from one sigma to another."""
+"""From (sigma, next sigma) to noise of variance 1, float32, of the shape and device of `x`."""
 SamplerFunction: TypeAlias = Callable[..., SamplerSteps]
 """Gets x, the sigmas, the noise and the sigma space; some have numbers of their own by name."""
 
 
-class Answers(NamedTuple):
-    """The denoised latent, and the one without guidance, which is the same to most samplers."""
+class Denoised(NamedTuple):
+    """Denoised latents [B, C, ...] with guidance, and those of uncond alone for CFG++."""
 
     denoised: Tensor
     uncond_denoised: Tensor
 
 
-def answers(answer: Tensor, *, cfg_pp: bool) -> Answers:
-    """What came back for a call; both in one tensor [2, ...] to samplers of the CFG++ kind.
+def split_cfg_pp(denoised: Tensor, *, cfg_pp: bool) -> Denoised:
+    """The result of a `ModelCall`; for CFG++ it is [2, B, C, ...], else the same tensor twice.
 
-    Those step to the guided answer, but take the noise from the unconditional one; Chung et al.
-    2024, https://arxiv.org/abs/2406.08070.
+    CFG++ steps to the guided latents, but takes the noise from uncond; Chung et al. 2024,
+    https://arxiv.org/abs/2406.08070.
     """
-    return Answers(answer[0], answer[1]) if cfg_pp else Answers(answer, answer)
+    return Denoised(denoised[0], denoised[1]) if cfg_pp else Denoised(denoised, denoised)
 
 
 def to_d(x: Tensor, denoised: Tensor, sigma: Tensor) -> Tensor:

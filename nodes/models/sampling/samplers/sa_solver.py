@@ -1,7 +1,7 @@
-"""SA-Solver: Adams' rules for an equation with as much noise as one likes, where one likes.
+"""SA-Solver: stochastic Adams methods, with any amount of noise in any part of the sampling.
 
-Xue et al. 2023, https://arxiv.org/abs/2309.05019: each step is predicted from the last answers and
-corrected, with the same noise, when the model has answered at its end.
+Xue et al. 2023, https://arxiv.org/abs/2309.05019: each step is predicted from the last denoised
+latents and corrected, with the same noise, when the model was evaluated at its end.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ def sa_solver(
         end: the last level with fresh noise.
         eta: how much of it.
         s_noise: how strong it is.
-        predictor_order: so many answers make a prediction.
+        predictor_order: so many denoised latents make a prediction.
         corrector_order: so many make its correction, 0 for none.
-        use_pece: whether the model is asked again after each correction.
-        simple_order_2: whether two answers count as in simpler solvers.
+        use_pece: whether the model is evaluated again after each correction.
+        simple_order_2: whether two of them are weighed as in simpler solvers.
     """
 
     def tau(level: Tensor) -> float:
@@ -52,40 +52,40 @@ def sa_solver(
 
     lowered = len(sigmas) - 1 if sigmas[-1] == 0 else 2 * len(sigmas)  # orders fall to one at 0
     kept = max(predictor_order, corrector_order, 1)
-    known: list[tuple[Tensor, Tensor]] = []  # sigmas and answers, the last one last
+    known: list[tuple[Tensor, Tensor]] = []  # (sigma, denoised), the last one last
     before, predicted, fresh = x, x, torch.zeros_like(x)
     last = sigmas[0]
     for at, (sigma, to) in enumerate(pairwise(sigmas)):
-        answer = yield ModelCall(predicted, sigma)
-        known = [*(pair for pair in known if pair[0] > sigma), (sigma, answer)][-kept:]
+        denoised = yield ModelCall(predicted, sigma)
+        known = [*(pair for pair in known if pair[0] > sigma), (sigma, denoised)][-kept:]
         x = predicted
         if last > sigma and corrector_order > 0 and (to > 0 or use_pece):
             order = min(corrector_order, len(known), lowered - at)
-            move = _Move(last, sigma, tau(sigma), simple_order_2)
-            x = fresh + move.of(before, known[-order:])
+            step = _Transition(last, sigma, tau(sigma), simple_order_2)
+            x = fresh + step.of(before, known[-order:])
             if use_pece:
                 known[-1] = (sigma, (yield ModelCall(x, sigma, inner=True)))
         if to == 0:
             return known[-1][1]
         order = min(predictor_order, len(known), max(1, lowered - 1 - at))
-        move = _Move(sigma, to, tau(to), simple_order_2)
+        step = _Transition(sigma, to, tau(to), simple_order_2)
         fresh = torch.zeros_like(x)
-        if move.tau > 0 and s_noise > 0:
-            fresh = noise(sigma, to) * move.noise * s_noise
-        predicted = fresh + move.of(x, known[-order:])
+        if step.tau > 0 and s_noise > 0:
+            fresh = noise(sigma, to) * step.noise * s_noise
+        predicted = fresh + step.of(x, known[-order:])
         before, last = x, sigma
     return predicted
 
 
 @dataclass(frozen=True)
-class _Move:
-    """The way from one level to another.
+class _Transition:
+    """A step of the stochastic Adams method from one sigma to another; equations 14 and 17.
 
     Attributes:
         sigma: the level it starts from.
         to: the level it ends at.
-        tau: how much fresh noise there is.
-        simple: whether two answers are weighed as if their weight did not grow along the way.
+        tau: scale of the fresh noise; 0: none, 1: as the reverse-time SDE.
+        simple: whether two denoised latents are weighed as if their weight were constant.
     """
 
     sigma: Tensor
@@ -100,18 +100,18 @@ class _Move:
         return float(self.to) * math.sqrt(part)
 
     def of(self, x: Tensor, known: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-        """Where `x` comes to without the noise, by some sigmas and the answers at them."""
+        """`x` at the end without the noise; `known` are pairs (sigma, denoised)."""
         start = math.log(self.to / self.sigma)
         sigmas = torch.stack([sigma for sigma, _ in known])
         places = (self.to.double() / sigmas.double()).log()
         shares = self._shares(places, start)
         moved = x * math.exp((1 + self.tau**2) * start)
-        for share, (_, answer) in zip(shares, known, strict=True):
-            moved = moved + share * answer
+        for share, (_, denoised) in zip(shares, known, strict=True):
+            moved = moved + share * denoised
         return moved
 
     def _shares(self, places: Tensor, start: float) -> list[float]:
-        """Of the answers at some places before the end, so that polynomials are exact.
+        """Weights of denoised latents at some log-sigma distances, exact for polynomials.
 
         They are integrals from `start` to 0 of growth * exp(growth * t) times the polynomials that
         are 1 at one of the places and 0 at the others.

@@ -80,8 +80,10 @@ def dpmpp_2m_sde(
 def dpmpp_3m_sde(
     x: Tensor, sigmas: Tensor, noise: Noise, eta: float = 1.0, s_noise: float = 1.0
 ) -> SamplerSteps:
-    """DPM-Solver++(3M) with noise: from three answers; the form of k-diffusion (MIT)."""
-    known: list[tuple[Tensor, Tensor]] = []  # answers, the last one first, and lengths after them
+    """DPM-Solver++(3M) with noise: from three denoised latents; the form of k-diffusion (MIT)."""
+    known: list[
+        tuple[Tensor, Tensor]
+    ] = []  # (denoised, length of the step after it), the last one first
     for sigma, to in pairwise(sigmas):
         denoised = yield ModelCall(x, sigma)
         if to == 0:
@@ -134,7 +136,10 @@ def _seeds(
     eta: float,
     s_noise: float,
 ) -> SamplerSteps:
-    """Each step by what the model says at parts of it; the noise of a step grows along its way."""
+    """Algorithms 1 and 2 of the paper: `parts` are the stages, as fractions of a step in log sigma.
+
+    The noise of a stage is that of the stage before, decayed, and fresh noise.
+    """
     for sigma, to in pairwise(sigmas):
         denoised = yield ModelCall(x, sigma)
         if to == 0:
@@ -163,12 +168,12 @@ def _seeds(
 
 
 def er_scale(level: Tensor) -> Tensor:
-    """How the noise of a level counts in `er_sde`: the fifth way of its paper."""
+    """Noise scale of ER-SDE: sigma (exp(sigma ** 0.3) + 10), ER-SDE-5 of its paper."""
     return level * ((level**0.3).exp() + 10)
 
 
 def reverse_scale(level: Tensor, eta: float = 1.0) -> Tensor:
-    """How it counts in the reverse-time equation; without noise if `eta` is 0."""
+    """Noise scale of the reverse-time SDE: sigma ** (1 + eta); an ODE if `eta` is 0."""
     return level ** (1 + eta)
 
 
@@ -180,13 +185,13 @@ def er_sde(
     s_noise: float = 1.0,
     scale: Callable[[Tensor], Tensor] = er_scale,
 ) -> SamplerSteps:
-    """The extended reverse-time equation, from one to three answers.
+    """The extended reverse-time equation, from one to three denoised latents.
 
     Cui et al. 2023, https://arxiv.org/abs/2309.06169, the variance exploding form. `scale` is how
     the noise of a level counts.
     """
     levels: list[Tensor] = []
-    known: list[Tensor] = []  # the last answer, and the last change for its level
+    known: list[Tensor] = []  # the last denoised latents, and their last change by level
     for sigma, to in pairwise(sigmas):
         denoised = yield ModelCall(x, sigma)
         if to == 0:

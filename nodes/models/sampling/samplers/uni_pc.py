@@ -1,4 +1,4 @@
-"""UniPC: each step is predicted, and corrected when the model has answered at its end.
+"""UniPC: each step is predicted, and corrected when the model was evaluated at its end.
 
 Zhao et al. 2023, https://arxiv.org/abs/2302.04867, the form that predicts the picture.
 """
@@ -31,17 +31,17 @@ def uni_pc(
     to_zero = bool(sigmas[-1] == 0)
     levels = sigmas.clamp(min=ROUNDED_END) if to_zero else sigmas
     order = min(ORDER, len(levels) - 2)
-    known: list[tuple[Tensor, Tensor]] = []  # levels and answers, the last one last
+    known: list[tuple[Tensor, Tensor]] = []  # (sigma, denoised), the last one last
     steps = len(levels) - 1
     start, predicted = x, x
     for step, (level, to) in enumerate(pairwise(levels)):
-        answer = yield ModelCall(predicted, level)
+        denoised = yield ModelCall(predicted, level)
         if known:
             used = known[-min(order, step, steps + 1 - step) :]
-            start = _to(start, level, used, (level, answer), exponential)
+            start = _to(start, level, used, (level, denoised), exponential)
         else:
             start = x
-        known = [*known, (level, answer)][-ORDER:]
+        known = [*known, (level, denoised)][-ORDER:]
         taken = min(max(order, 1), step + 1, steps - step)
         predicted = _to(start, to, known[-taken:], None, exponential)
     return space.finished(predicted, sigmas.new_tensor(END)) if to_zero else predicted
@@ -54,17 +54,17 @@ def _to(
     end: tuple[Tensor, Tensor] | None,
     exponential: bool,
 ) -> Tensor:
-    """From the last known level to another, with the answer there if it is known too."""
-    last, answer = known[-1]
+    """From the last known level to another, with the denoised latents there if known."""
+    last, denoised = known[-1]
     length = math.log(last / to)
     others = [*known[-2::-1], *([end] if end is not None else [])]
     places = [math.log(last / level) / length for level, _ in others]
     gone = math.expm1(-length)
     scale = gone if exponential else -length
-    x = (to / last) * x - gone * answer
+    x = (to / last) * x - gone * denoised
     shares = [0.5] if len(others) == 1 else _shares(places, -length, scale)
     for share, place, (_, other) in zip(shares, places, others, strict=True):
-        x = x - scale * share / place * (other - answer)
+        x = x - scale * share / place * (other - denoised)
     return x
 
 

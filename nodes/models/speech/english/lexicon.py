@@ -15,8 +15,8 @@ class Lexicon:
     """Words of one accent.
 
     Attributes:
-        entries: word to its phonemes, then ``use=phonemes`` for uses that sound otherwise, all
-            set apart by tabs; nothing after the sign means that letters are spelled there.
+        entries: word to its phonemes, then ``tag=phonemes`` for parts of speech that sound
+            otherwise, separated by tabs; nothing after the sign means that letters are spelled.
     """
 
     def __init__(self, entries: Mapping[str, str]) -> None:
@@ -30,20 +30,20 @@ class Lexicon:
     def __contains__(self, word: str) -> bool:
         return word in self.entries
 
-    def find(self, word: str, uses: Sequence[str] = ()) -> str | None:
+    def find(self, word: str, tags: Sequence[str] = ()) -> str | None:
         """Phonemes of a word in exactly this spelling, or None.
 
         Args:
             word: as written.
-            uses: what the word may be here ("noun", "verb", "vbd", "adj", "none" before a pause,
+            tags: what the word may be here ("noun", "verb", "vbd", "adj", "none" before a pause,
                 ...), the likeliest first.
         """
         entry = self.entries.get(word)
         if entry is None:
             return None
         default, *others = entry.split("\t")
-        by_use = dict(other.split("=", 1) for other in others)
-        return next((by_use[use] for use in uses if use in by_use), default)
+        by_tag = dict(other.split("=", 1) for other in others)
+        return next((by_tag[tag] for tag in tags if tag in by_tag), default)
 
 
 def read_table(name: str) -> dict[str, str]:

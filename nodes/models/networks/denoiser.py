@@ -10,26 +10,26 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from nodes.models.conditioning.inputs import Asked, Inputs
+from nodes.models.conditioning.inputs import Inputs, InputsRequest
 from nodes.models.families.family import Facts, Family
 from nodes.models.families.unet import GUIDED
-from nodes.models.files.checkpoints import Denoiser
+from nodes.models.files.checkpoints import DenoiserSource
 from nodes.models.files.tensor_files import TensorFile
 from nodes.models.latents.formats import LatentFormat
 from nodes.models.latents.latents import blank_for
 from nodes.models.networks.building import built, channels_last, network_class
 from nodes.models.networks.compiled import CompiledNetwork
 from nodes.models.networks.network import Handle, Network
-from nodes.models.networks.packed_layers import multiply_packed
+from nodes.models.networks.patched_unet import PatchedUNet, UNetPatch
 from nodes.models.networks.precision import FAST, FORMATS, WEIGHT_DTYPES, compute_dtype
-from nodes.models.networks.unet_walk import PatchedUNet, UNetPatch
+from nodes.models.networks.quantized_layers import multiply_in_fp8
 from nodes.models.sampling.cfg import Guidance
 from nodes.models.sampling.sigma_space import SigmaSpace
 from nodes.models.sampling.step_cache import StepCache
 
 
 @dataclass(frozen=True, eq=False)
-class Model(Handle[nn.Module]):
+class Denoiser(Handle[nn.Module]):
     """A handle on a denoiser.
 
     Attributes:
@@ -56,12 +56,12 @@ class Model(Handle[nn.Module]):
     unet_patches: tuple[UNetPatch, ...] = field(default=(), repr=False, kw_only=True)
     weight_dtype: str = field(default="default", kw_only=True)
     computes_in: str = field(default="default", kw_only=True)
-    packs: ClassVar[bool] = True
+    keeps_quantized: ClassVar[bool] = True
 
     @classmethod
-    def of(cls, found: Denoiser) -> Model:
+    def of(cls, found: DenoiserSource) -> Denoiser:
         """The handle on what a file holds."""
-        return cls(found.part, found.family, found.space, found.latent)
+        return cls(found.source, found.family, found.space, found.latent)
 
     @property
     def base(self) -> str:
@@ -94,12 +94,12 @@ class Model(Handle[nn.Module]):
     @property
     def facts(self) -> Facts:
         """What its family is told of it."""
-        return Facts(self.family.name, self.part.config, self.latent, self.space, self.mark)
+        return Facts(self.family.name, self.source.config, self.latent, self.space, self.mark)
 
     def mark(self, name: str) -> Tensor | None:
         """A tensor that lies beside the weights in the file, by its name; None: there is none."""
-        header = self.part.header
-        for whole in (name, self.part.prefix + name):
+        header = self.source.header
+        for whole in (name, self.source.prefix + name):
             if whole in header.shapes:
                 return TensorFile(header)[whole]
         return None
@@ -107,7 +107,7 @@ class Model(Handle[nn.Module]):
     @property
     def is_given_guidance(self) -> bool:
         """Whether the network was distilled with its guidance, and is given the scale of it."""
-        return self.part.config.get(GUIDED) is not None
+        return self.source.config.get(GUIDED) is not None
 
     def start(self, latents: Tensor) -> Tensor:
         """Latents to begin with: blank ones of any kind of model become this model's own."""
@@ -115,24 +115,31 @@ class Model(Handle[nn.Module]):
             return latents
         return blank_for(latents, self.latent.channels, self.latent.factor)
 
-    def inputs(self, asked: Asked) -> Inputs:
+    def inputs(self, request: InputsRequest) -> Inputs:
         """What the network is given for a conditioning.
 
         Raises:
             ValueError: the conditioning is another kind of model's.
         """
-        return self.family.inputs(asked, self.facts)
+        return self.family.inputs(request, self.facts)
 
     def load(self, device: str) -> Network[nn.Module]:
         """Read the network's weights to `device`."""
         kind: Any = network_class(self.family.network)
-        module: nn.Module = built(lambda: kind.from_config(self.part.config))
+        module: nn.Module = built(lambda: kind.from_config(self.source.config))
         dtype, matrices = self.dtype_on(device), self.matrices
-        network = Network(self.part, module, device, dtype, packs=self.packs, matrices=matrices)
+        network = Network(
+            self.source,
+            module,
+            device,
+            dtype,
+            keeps_quantized=self.keeps_quantized,
+            matrices=matrices,
+        )
         if dtype is not torch.float32:
             channels_last(module)
         if self.weight_dtype.endswith(FAST):
-            multiply_packed(module)
+            multiply_in_fp8(module)
         if self.compiled:
             network.compiled = CompiledNetwork(module, self.compiled)
         return network

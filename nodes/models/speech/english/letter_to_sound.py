@@ -1,4 +1,4 @@
-"""The sound of a word that stands in no dictionary, letter by letter.
+"""Letter-to-sound rules: phonemes of a word that is in no dictionary.
 
 Each letter is looked up together with as many of its neighbours as the rules know, from wide to
 narrow. The rules were learnt from a dictionary (training/pronunciation).
@@ -34,13 +34,13 @@ def contexts(word: str, position: int) -> Iterator[str]:
         before = context
 
 
-class Letters:
+class LetterToSound:
     """Letter-to-sound rules, from context to phonemes."""
 
     def __init__(self, rules: Mapping[str, str]) -> None:
         self.rules = rules
 
-    def sound(self, word: str) -> str:
+    def phonemes(self, word: str) -> str:
         """Phonemes of a lower-case word of the letters a-z, with one main stress."""
         return _stressed("".join(self._letter(word, at) for at in range(len(word))))
 

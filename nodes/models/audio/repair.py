@@ -23,19 +23,19 @@ NO_LENGTH = "it does not say how long it is, as if its recording was stopped; wh
 
 
 @dataclass(frozen=True)
-class Mended:
+class Repaired:
     """A file that holds what is there.
 
     Attributes:
         data: its bytes.
-        said: what was wrong, for the user; empty where nothing is lost.
+        warning: what was wrong, for the user; empty where nothing is lost.
     """
 
     data: bytes
-    said: str = ""
+    warning: str = ""
 
 
-def wave(data: bytes) -> Mended | None:
+def wave(data: bytes) -> Repaired | None:
     """A WAV file, also RF64 and Sony's W64, as plain WAV.
 
     None where there is no format or no sound.
@@ -55,7 +55,7 @@ def wave(data: bytes) -> Mended | None:
         said = NO_LENGTH
     elif size > len(content):
         said = missing(size - len(content), size)
-    return Mended(b"RIFF" + struct.pack("<I", len(body)) + body, said)
+    return Repaired(b"RIFF" + struct.pack("<I", len(body)) + body, said)
 
 
 def missing(lost: float, whole: float) -> str:
@@ -122,7 +122,7 @@ def _w64(data: bytes) -> dict[bytes, tuple[int, bytes]]:
     return found
 
 
-def aiff(data: bytes) -> Mended | None:
+def aiff(data: bytes) -> Repaired | None:
     """An AIFF file whose lengths are those of what is there."""
     common, at = data.find(b"COMM"), data.find(b"SSND")
     if common < 0 or at < 0 or at + 16 > len(data) or common + 26 > len(data):
@@ -137,10 +137,10 @@ def aiff(data: bytes) -> Mended | None:
     struct.pack_into(">I", body, common + 10, count)
     struct.pack_into(">I", body, at + 4, len(body) - at - 8)
     struct.pack_into(">I", body, 4, len(body) - 8)
-    return Mended(bytes(body), said)
+    return Repaired(bytes(body), said)
 
 
-def caf(data: bytes) -> Mended | None:
+def caf(data: bytes) -> Repaired | None:
     """A CAF file of which the sound goes to the end."""
     at = 8
     while at + 12 <= len(data):
@@ -150,14 +150,14 @@ def caf(data: bytes) -> Mended | None:
             if size <= there:
                 return None
             whole = data[: at + 4] + struct.pack(">q", there) + data[at + 12 :]
-            return Mended(whole, missing(size - there, size))
+            return Repaired(whole, missing(size - there, size))
         if size < 0:
             return None
         at += 12 + size
     return None
 
 
-def flac(data: bytes) -> Mended | None:
+def flac(data: bytes) -> Repaired | None:
     """A FLAC file of its first block and its frames, without tags and pictures."""
     start = data.find(b"fLaC")
     first = FLAC_FRAME.search(data, start + STREAM_INFO) if start >= 0 else None
@@ -166,7 +166,7 @@ def flac(data: bytes) -> Mended | None:
     if first is None:
         return None
     info = data[start + 8 : start + STREAM_INFO]
-    return Mended(b"fLaC" + bytes([0x80]) + len(info).to_bytes(3) + info + data[first.start() :])
+    return Repaired(b"fLaC" + bytes([0x80]) + len(info).to_bytes(3) + info + data[first.start() :])
 
 
 def _is_flac_frame(data: bytes, at: int) -> bool:
@@ -184,26 +184,26 @@ def _crc8(data: bytes) -> int:
     return value
 
 
-def ogg(data: bytes) -> Mended | None:
+def ogg(data: bytes) -> Repaired | None:
     """An Ogg file of its whole pages, and of the whole packets of one that is cut off."""
     found = [*pages(data), *cut_page(data)]
     if not found:
         return None
     whole = bool(found[-1].flags & LAST)
     kept = b"".join(page.raw or page.written() for page in found)
-    return Mended(kept, "" if whole else "the file is cut off: the end of its sound is missing")
+    return Repaired(kept, "" if whole else "the file is cut off: the end of its sound is missing")
 
 
-def sun(data: bytes) -> Mended | None:
+def sun(data: bytes) -> Repaired | None:
     """An AU file as it is."""
     if len(data) < 24:
         return None
     at, size = struct.unpack_from(">II", data, 4)
     lost = size - (len(data) - at) if size != LARGEST else 0
-    return Mended(data, missing(lost, size) if 0 < lost < size else "")
+    return Repaired(data, missing(lost, size) if 0 < lost < size else "")
 
 
-MENDERS: Mapping[bytes, Callable[[bytes], Mended | None]] = {
+REPAIRS: Mapping[bytes, Callable[[bytes], Repaired | None]] = {
     b"RIFF": wave, b"RF64": wave, b"riff": wave, b"FORM": aiff, b"caff": caf, b"fLaC": flac,
     b"OggS": ogg, b".snd": sun,
 }  # fmt: skip

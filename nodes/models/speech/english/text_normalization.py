@@ -1,4 +1,4 @@
-"""Written English as it is read aloud: numbers, signs and abbreviations become words."""
+"""Text normalization: numbers, signs and abbreviations of written English become words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from nodes.models.speech.english import measures
 from nodes.models.speech.english.numbers import cardinal, decimal, digits, ordinal, roman, year
 
-Rule = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
+Rewrite = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
 
 # Letters that only look different.
 _PLAIN = str.maketrans(
@@ -177,11 +177,11 @@ def _roman(found: re.Match[str]) -> str:
     return f"{found[1]} the {ordinal(value)}"
 
 
-def _between(sign: str, word: str) -> Rule:
+def _between(sign: str, word: str) -> Rewrite:
     return re.compile(rf"(?<=\d) ?{sign} ?(?=[\d.])"), f" {word} "
 
 
-def _dotted(words: dict[str, str], then: str = "") -> Rule:
+def _dotted(words: dict[str, str], then: str = "") -> Rewrite:
     names = "|".join(words)
     return re.compile(rf"\b({names})\.{then}"), lambda found: words[found[1]]
 
@@ -191,7 +191,7 @@ def _initials(found: re.Match[str]) -> str:
     return found[0].replace(".", "").upper() + "." * (found.end() == len(found.string))
 
 
-def _abbreviations() -> Iterator[Rule]:
+def _abbreviations() -> Iterator[Rewrite]:
     yield re.compile(r"\bhttps?://[^\s<>\"]+|\bwww\.[^\s<>\"]+"), _address
     yield re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), _address
     yield (
@@ -218,7 +218,7 @@ def _abbreviations() -> Iterator[Rule]:
     yield re.compile(r"(?<![\w.])([A-Z])\.(?= ?[A-Z])"), r"\1"
 
 
-def _quantities(british: bool) -> Iterator[Rule]:
+def _quantities(british: bool) -> Iterator[Rewrite]:
     number = measures.NUMBER
     yield re.compile(r"(?:\b(\d\d)|')(\d0)'?s\b"), _decade
     yield re.compile(r"(?<![\w)])[-—](?=\.?\d)"), "minus "
@@ -255,7 +255,7 @@ def _number(found: re.Match[str]) -> str:
     return f"{before}{said}{after}"
 
 
-def _rules(british: bool) -> tuple[Rule, ...]:
+def _rules(british: bool) -> tuple[Rewrite, ...]:
     return (
         (re.compile(r'(?:(?<=[\s(—])|^)"(?=\S)'), "“"),
         (re.compile(r'"'), "”"),
@@ -272,7 +272,7 @@ def _rules(british: bool) -> tuple[Rule, ...]:
     )
 
 
-class Spoken:
+class TextNormalizer:
     """Rewrites text for one accent (dates differ)."""
 
     def __init__(self, *, british: bool) -> None:

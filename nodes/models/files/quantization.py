@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from nodes.models.files.gguf import BLOCK_SIZES
-from nodes.models.files.places import BrokenHeader, Place, Places
+from nodes.models.files.tensor_info import BrokenHeader, TensorInfo, TensorInfos
 
 FP8 = ("F8_E4M3", "F8_E5M2")
 EIGHT_BITS = (*FP8, "I8")
@@ -42,7 +42,7 @@ TWISTS = ("convrot", "zero_point", "rotation")
 
 
 @dataclass(frozen=True)
-class Packing:
+class Quantization:
     """How a weight is stored in few bits.
 
     Attributes:
@@ -51,7 +51,7 @@ class Packing:
         shape: that the weight has for its network.
         tensors: what of it is in which tensor of the file: "data", "scale", "absmax", ...
         nbytes: what it takes in memory.
-        facts: numbers that its decoding wants.
+        facts: numbers for dequantization: "divisor", "blocksize", "nested_blocksize", "offset".
     """
 
     kind: Literal["scaled", "table", "blocks"]
@@ -67,65 +67,69 @@ class Packing:
         return self.kind == "scaled" and len(self.tensors) == 1
 
 
-def find_packings(
-    places: Places, metadata: Mapping[str, str], read: Callable[[Place], bytes]
-) -> tuple[dict[str, Packing], set[str]]:
-    """The packed weights of a file by their names, and all tensors that are no weights.
+def find_quantizations(
+    infos: TensorInfos, metadata: Mapping[str, str], read: Callable[[TensorInfo], bytes]
+) -> tuple[dict[str, Quantization], set[str]]:
+    """The quantized weights of a file by their names, and all tensors that are no weights.
 
     Args:
-        places: the tensors of the file.
+        infos: the tensors of the file.
         metadata: its free texts.
         read: the bytes of a small tensor.
 
     Raises:
-        BrokenHeader: parts of a weight are missing or do not fit each other, or it is packed in a
-            way that is not known.
+        BrokenHeader: parts of a weight are missing or do not fit each other, or it is
+            quantized in a way that is not known.
     """
-    _check_descriptions(places, metadata, read)
-    found: dict[str, Packing] = {}
+    _check_descriptions(infos, metadata, read)
+    found: dict[str, Quantization] = {}
     taken: set[str] = set()
-    for name, place in places.items():
-        if place.format in BLOCK_SIZES:
-            found[name] = Packing("blocks", place.format, place.shape, {"data": name}, place.nbytes)
+    for name, info in infos.items():
+        if info.format in BLOCK_SIZES:
+            found[name] = Quantization(
+                "blocks", info.format, info.shape, {"data": name}, info.nbytes
+            )
         elif STATE in name:
             weight = name.partition(STATE)[0]
-            found[weight] = _table(places, weight, name, read(place))
-            taken |= {other for other in places if other.startswith(f"{weight}.")}
-        elif place.format in EIGHT_BITS and (whole := _scaled(places, name)) is not None:
+            found[weight] = _table(infos, weight, name, read(info))
+            taken |= {other for other in infos if other.startswith(f"{weight}.")}
+        elif info.format in EIGHT_BITS and (whole := _scaled(infos, name)) is not None:
             logical = name.removesuffix("._data")
             found[logical] = whole
             taken |= {*whole.tensors.values()}
-    idle = {name for name in places if name.endswith(IDLE)} if found else set[str]()
+    idle = {name for name in infos if name.endswith(IDLE)} if found else set[str]()
     return found, (taken | idle) - found.keys()
 
 
-def _scaled(places: Places, name: str) -> Packing | None:
+def _scaled(infos: TensorInfos, name: str) -> Quantization | None:
     """Eight bits, with or without a scale; None: an ordinary tensor of such numbers."""
     ending = next((end for end in reversed(SCALES) if name.endswith(end)), None)
-    place = places[name]
-    if ending is None or not place.shape:
+    info = infos[name]
+    if ending is None or not info.shape:
         return None
     stem = name.removesuffix(ending)
-    scale = next((stem + end for end in SCALES[ending] if stem + end in places), None)
+    scale = next((stem + end for end in SCALES[ending] if stem + end in infos), None)
     if scale is None:
-        if place.format == "I8":
+        if info.format == "I8":
             raise BrokenHeader(
                 f"{name[:100]} is of whole numbers without a scale, so that it is not known what "
                 "they mean; get the file again, or in another precision"
             )
         known = {"data": name}
-        matrix = len(place.shape) > 1
-        return Packing("scaled", place.format, place.shape, known, place.nbytes) if matrix else None
-    sides = places[scale].shape
-    if places[scale].format not in ("F32", "F16", "BF16") or not _scales(sides, place.shape):
+        matrix = len(info.shape) > 1
+        return (
+            Quantization("scaled", info.format, info.shape, known, info.nbytes) if matrix else None
+        )
+    sides = infos[scale].shape
+    if infos[scale].format not in ("F32", "F16", "BF16") or not _scales(sides, info.shape):
         raise BrokenHeader(
-            f"{scale[:100]} has the shape {list(sides)} in {places[scale].format}, which is no "
-            f"scale of a weight of shape {list(place.shape)}"
+            f"{scale[:100]} has the shape {list(sides)} in {infos[scale].format}, which is no "
+            f"scale of a weight of shape {list(info.shape)}"
         )
     facts = {"divisor": float(WHOLE)} if scale.endswith(".SCB") else {}
-    nbytes = place.nbytes + 4 * math.prod(sides)
+    nbytes = info.nbytes + 4 * math.prod(sides)
     tensors = {"data": name, "scale": scale}
-    return Packing("scaled", place.format, place.shape, tensors, nbytes, facts)
+    return Quantization("scaled", info.format, info.shape, tensors, nbytes, facts)
 
 
 def _scales(scale: Sequence[int], weight: Sequence[int]) -> bool:
@@ -137,14 +141,14 @@ def _scales(scale: Sequence[int], weight: Sequence[int]) -> bool:
     )
 
 
-def _table(places: Places, weight: str, name: str, raw: bytes) -> Packing:
+def _table(infos: TensorInfos, weight: str, name: str, raw: bytes) -> Quantization:
     """Four bits by a table, as bitsandbytes keeps them; the shape is in a JSON of its own."""
     kind = name.partition(STATE)[2]
     try:
         state: Any = json.loads(raw)
         shape = tuple(int(side) for side in state["shape"])
         facts: dict[str, float] = {"blocksize": int(state["blocksize"])}
-        nested = f"{weight}.nested_absmax" in places
+        nested = f"{weight}.nested_absmax" in infos
         if nested:
             facts["nested_blocksize"] = int(state["nested_blocksize"])
             facts["offset"] = float(state["nested_offset"])
@@ -172,24 +176,24 @@ def _table(places: Places, weight: str, name: str, raw: bytes) -> Packing:
         }  # fmt: skip
         wanted |= {"nested": -(-blocks // int(facts["nested_blocksize"])), "nested_table": 256}
     for role, of_file in tensors.items():
-        if of_file not in places or math.prod(places[of_file].shape) != wanted[role]:
+        if of_file not in infos or math.prod(infos[of_file].shape) != wanted[role]:
             raise BrokenHeader(
                 f"{weight[:100]} has no {of_file.removeprefix(weight)[:100] or 'data'} of "
                 f"{wanted[role]} numbers; the file is damaged, get it again"
             )
     nbytes = wanted["data"] + 4 * (blocks + 16)
-    return Packing("table", kind.upper(), shape, tensors, nbytes, facts)
+    return Quantization("table", kind.upper(), shape, tensors, nbytes, facts)
 
 
 def _check_descriptions(
-    places: Places, metadata: Mapping[str, str], read: Callable[[Place], bytes]
+    infos: TensorInfos, metadata: Mapping[str, str], read: Callable[[TensorInfo], bytes]
 ) -> None:
     """Check what a file says of its weights' formats in words.
 
     Raises:
         BrokenHeader: a format that is not read.
     """
-    for name, said in _descriptions(places, metadata, read):
+    for name, said in _descriptions(infos, metadata, read):
         if not isinstance(said, dict):
             continue
         words = cast("dict[str, Any]", said)
@@ -204,13 +208,13 @@ def _check_descriptions(
 
 
 def _descriptions(
-    places: Places, metadata: Mapping[str, str], read: Callable[[Place], bytes]
+    infos: TensorInfos, metadata: Mapping[str, str], read: Callable[[TensorInfo], bytes]
 ) -> Iterator[tuple[str, Any]]:
-    for name, place in places.items():
+    for name, info in infos.items():
         if name.endswith((".weight_scale_2", ".zero_point")):
-            yield name, {"format": "a packed format of four bits (NVFP4, say)"}
-        elif name.endswith(".comfy_quant") and place.nbytes < STATE_LIMIT:
-            yield name, _json(read(place))
+            yield name, {"format": "a quantized format of four bits (NVFP4, say)"}
+        elif name.endswith(".comfy_quant") and info.nbytes < STATE_LIMIT:
+            yield name, _json(read(info))
     layers = _json(metadata.get("_quantization_metadata", "{}"))
     if isinstance(layers, dict):
         of_layers = cast("dict[str, Any]", layers).get("layers")
@@ -225,6 +229,6 @@ def _json(text: str | bytes) -> Any:
         return None
 
 
-def kept_packed(name: str, shape: Sequence[int]) -> bool:
+def can_stay_quantized(name: str, shape: Sequence[int]) -> bool:
     """Whether a weight can stay in few bits: a matrix or a convolution, no table of words."""
     return name.endswith("weight") and len(shape) in (2, 4) and "embeddings." not in name

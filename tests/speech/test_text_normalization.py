@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodes.models.speech.english.numbers import cardinal, ordinal, roman, year
-from nodes.models.speech.english.spoken import Spoken
+from nodes.models.speech.english.text_normalization import TextNormalizer
 
-AMERICAN = Spoken(british=False)
-BRITISH = Spoken(british=True)
+AMERICAN = TextNormalizer(british=False)
+BRITISH = TextNormalizer(british=True)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Layers whose weights stay in few bits, and are unpacked for each call.
+"""Layers whose weights stay quantized, and are dequantized for each call.
 
 The weight that LoRAs see is `dequantized`; they act on such layers by side branches.
 """
@@ -11,82 +11,82 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nodes.models.files.packed import Packed, Scaled
+from nodes.models.files.quantized import QuantizedTensor, ScaledTensor
 
 FP8_CAPABILITY, FP8_STEP = (8, 9), 16
 """From which of NVIDIA's generations on fp8 is multiplied, and what sides must be multiples of."""
 
 
-class PackedLinear(nn.Linear):
-    """A linear layer with a packed weight; `weight` is the stored numbers.
+class QuantizedLinear(nn.Linear):
+    """A linear layer with a quantized weight; `weight` is the stored numbers.
 
     Attributes:
         multiplies: whether a device that can multiplies in the format of the weight itself.
     """
 
-    packed: Packed
+    quantized: QuantizedTensor
     multiplies: bool = False
 
     def dequantized(self) -> Tensor:
         """The weight in float32."""
-        return self.packed.unpacked(torch.float32)
+        return self.quantized.dequantized(torch.float32)
 
     def forward(self, input: Tensor) -> Tensor:
         """As a linear layer of the same weight."""
-        if self.multiplies and can_multiply(input, self.packed):
-            return product(input, cast(Scaled, self.packed), self.bias)
-        return functional.linear(input, self.packed.unpacked(input.dtype), self.bias)
+        if self.multiplies and can_multiply(input, self.quantized):
+            return product(input, cast(ScaledTensor, self.quantized), self.bias)
+        return functional.linear(input, self.quantized.dequantized(input.dtype), self.bias)
 
 
-class PackedConv2d(nn.Conv2d):
-    """A convolution with a packed weight; `weight` is the stored numbers."""
+class QuantizedConv2d(nn.Conv2d):
+    """A convolution with a quantized weight; `weight` is the stored numbers."""
 
-    packed: Packed
+    quantized: QuantizedTensor
 
     def dequantized(self) -> Tensor:
         """The weight in float32."""
-        return self.packed.unpacked(torch.float32)
+        return self.quantized.dequantized(torch.float32)
 
     def forward(self, input: Tensor) -> Tensor:
         """As a convolution of the same weight."""
-        return self._conv_forward(input, self.packed.unpacked(input.dtype), self.bias)
+        return self._conv_forward(input, self.quantized.dequantized(input.dtype), self.bias)
 
 
 KINDS: dict[type[nn.Module], type[nn.Module]] = {
-    nn.Linear: PackedLinear,
-    nn.Conv2d: PackedConv2d,
+    nn.Linear: QuantizedLinear,
+    nn.Conv2d: QuantizedConv2d,
 }
-"""What layers become whose weights are packed; others get their weights unpacked."""
+"""What layers become whose weights stay quantized; others get theirs dequantized."""
 
 
-def pack(layer: nn.Module, packed: Packed) -> None:
-    """Make a layer one with a packed weight, in place: it keeps its settings and its bias."""
+def quantize_layer(layer: nn.Module, quantized: QuantizedTensor) -> None:
+    """Make a layer one with a quantized weight, in place: it keeps its settings and its bias."""
     kind: Any = KINDS[type(layer)]
     layer.__class__ = kind
     del layer.weight
-    layer.register_buffer("weight", packed.data, persistent=False)
-    cast(PackedLinear, layer).packed = packed
+    layer.register_buffer("weight", quantized.data, persistent=False)
+    cast(QuantizedLinear, layer).quantized = quantized
 
 
-def multiply_packed(module: nn.Module) -> None:
+def multiply_in_fp8(module: nn.Module) -> None:
     """Have the linear layers of a network multiply in fp8 where the device can."""
     for layer in module.modules():
-        if isinstance(layer, PackedLinear):
+        if isinstance(layer, QuantizedLinear):
             layer.multiplies = True
 
 
-def can_multiply(input: Tensor, weight: Packed) -> bool:
+def can_multiply(input: Tensor, weight: QuantizedTensor) -> bool:
     """Whether a device multiplies in fp8, weights of this kind and size too."""
     if not input.is_cuda or torch.cuda.get_device_capability(input.device) < FP8_CAPABILITY:
         return False
-    if not isinstance(weight, Scaled) or weight.data.dtype is not torch.float8_e4m3fn:
+    if not isinstance(weight, ScaledTensor) or weight.data.dtype is not torch.float8_e4m3fn:
         return False
     one_scale = weight.scale is None or weight.scale.numel() == 1
     return one_scale and not any(side % FP8_STEP for side in weight.shape)
 
 
-def product(input: Tensor, weight: Scaled, bias: Tensor | None) -> Tensor:
-    """What a linear layer answers, its input rounded to fp8 too.
+def product(input: Tensor, weight: ScaledTensor, bias: Tensor | None) -> Tensor:
+    """Output of a linear layer, its input rounded to fp8 too.
 
     Args:
         input: [..., columns].
@@ -103,6 +103,6 @@ def product(input: Tensor, weight: Scaled, bias: Tensor | None) -> Tensor:
     return made if bias is None else made + bias
 
 
-def packs(layer: nn.Module) -> bool:
-    """Whether a layer's weight can be packed."""
+def can_quantize(layer: nn.Module) -> bool:
+    """Whether a layer's weight can stay quantized."""
     return type(layer) in KINDS

@@ -39,8 +39,8 @@ class BrokenHeader(ValueError):
 
 
 @dataclass(frozen=True)
-class Place:
-    """A tensor in a file.
+class TensorInfo:
+    """A tensor in a file (the word of safetensors).
 
     Attributes:
         format: of its numbers, as safetensors or GGUF files name it.
@@ -54,10 +54,10 @@ class Place:
     nbytes: int
 
 
-Places: TypeAlias = Mapping[str, Place]
+TensorInfos: TypeAlias = Mapping[str, TensorInfo]
 
 
-def safetensors_places(path: Path) -> tuple[bytes, dict[str, Place], dict[str, str]]:
+def read_safetensors_header(path: Path) -> tuple[bytes, dict[str, TensorInfo], dict[str, str]]:
     """The header of a safetensors file as bytes, its tensors, and its free texts.
 
     Raises:
@@ -72,7 +72,7 @@ def safetensors_places(path: Path) -> tuple[bytes, dict[str, Place], dict[str, s
         content: Any = json.loads(raw)
         metadata: dict[str, str] = content.pop("__metadata__", None) or {}
         ends = [entry["data_offsets"][1] for entry in content.values()]
-        places = {name: _place(name, entry, 8 + length) for name, entry in content.items()}
+        infos = {name: _info(name, entry, 8 + length) for name, entry in content.items()}
     except BrokenHeader:
         raise
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
@@ -80,8 +80,8 @@ def safetensors_places(path: Path) -> tuple[bytes, dict[str, Place], dict[str, s
     end = 8 + length + max(ends, default=0)
     if size < end:
         raise BrokenHeader(f"truncated, {size} bytes of {end}; get it again")
-    without_overlap(places)
-    return raw, places, metadata
+    check_no_overlap(infos)
+    return raw, infos, metadata
 
 
 def _no_safetensors(start: bytes) -> str:
@@ -92,7 +92,7 @@ def _no_safetensors(start: bytes) -> str:
     return "not a safetensors file, or only the beginning of one; get it again"
 
 
-def _place(name: str, entry: Any, data: int) -> Place:
+def _info(name: str, entry: Any, data: int) -> TensorInfo:
     format: Any = entry["dtype"]
     first, last = entry["data_offsets"]
     shape = tuple(cast(Sequence[Any], entry["shape"]))
@@ -110,16 +110,16 @@ def _place(name: str, entry: Any, data: int) -> Place:
             f"the header gives {name[:100]} {last - first} bytes, and its shape "
             f"{list(shape)} in {format} takes {wanted}; the file is damaged, get it again"
         )
-    return Place(format, shape, data + first, last - first)
+    return TensorInfo(format, shape, data + first, last - first)
 
 
-def without_overlap(places: Places) -> None:
+def check_no_overlap(infos: TensorInfos) -> None:
     """Check that no byte of a file belongs to two tensors.
 
     Raises:
         BrokenHeader: one does.
     """
-    ordered = [(p.begin, p.nbytes, n) for n, p in places.items() if p.begin is not None]
+    ordered = [(p.begin, p.nbytes, n) for n, p in infos.items() if p.begin is not None]
     end, before = 0, ""
     for begin, nbytes, name in sorted(ordered):
         if begin < end and nbytes:

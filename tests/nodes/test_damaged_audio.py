@@ -1,4 +1,4 @@
-"""Files of sound and films that are damaged or odd: what is there is heard, the rest is told."""
+"""Files of sound and videos that are damaged or odd: what is there is heard, the rest is told."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from torch import Tensor
 
 from nodes.models import video
 from nodes.models.audio.resampling import resampled
-from nodes.models.audio.waveforms import AudioFileError, Sound, decode, encode
-from nodes.models.video import Film, FilmError
+from nodes.models.audio.waveforms import Audio, AudioFileError, decode, encode
+from nodes.models.video import Video, VideoError
 from tests.models.bench import Bench, n, numbers
 
 sf: Any = import_module("soundfile")  # has no type stubs
@@ -42,12 +42,12 @@ def stored(format: str, wave: Tensor | None = None, subtype: str | None = None) 
     return file.getvalue()
 
 
-def heard(data: bytes) -> tuple[Sound, list[str]]:
+def heard(data: bytes) -> tuple[Audio, list[str]]:
     said: list[str] = []
     return decode(data, "a.snd", said.append), said
 
 
-def seconds(sound: Sound) -> float:
+def seconds(sound: Audio) -> float:
     return sound["waveform"].shape[-1] / sound["sample_rate"]
 
 
@@ -233,18 +233,20 @@ def test_what_is_no_number_is_silent():
         assert found[..., :3].abs().max() < 0.3
 
 
-# --- films -----------------------------------------------------------------------------------
+# --- videos -----------------------------------------------------------------------------------
 
 
-def film(count: int = 6) -> Film:
+def made_video(count: int = 6) -> Video:
     pictures = torch.full((count, 32, 48, 3), 0.2)
     for place, picture in enumerate(pictures):
         picture[8:24, 4 * place : 4 * place + 16] = torch.tensor([0.9, 0.5, 0.1])
-    sound: Sound = {"waveform": tone(count / 12)[None], "sample_rate": RATE}
+    sound: Audio = {"waveform": tone(count / 12)[None], "sample_rate": RATE}
     return {"images": pictures, "audio": sound, "frame_rate": 12.0}
 
 
-FILMS = {container: video.written(film(), container, {}, 40.0) for container in video.CONTAINERS}
+VIDEOS = {
+    container: video.written(made_video(), container, {}, 40.0) for container in video.CONTAINERS
+}
 
 
 def moving(format: str, **options: Any) -> bytes:
@@ -254,9 +256,9 @@ def moving(format: str, **options: Any) -> bytes:
     return file.getvalue()
 
 
-@pytest.mark.parametrize("container", FILMS)
-def test_a_film_that_is_cut_off_is_seen_as_far_as_it_goes(container: str):
-    long = video.written(film(36), container, {}, 40.0)
+@pytest.mark.parametrize("container", VIDEOS)
+def test_a_video_that_is_cut_off_is_seen_as_far_as_it_goes(container: str):
+    long = video.written(made_video(36), container, {}, 40.0)
     said: list[str] = []
     found = video.read(long[: int(len(long) * 0.6)], "a.mp4", said.append)
     assert 6 <= len(found["images"]) < 36
@@ -266,7 +268,7 @@ def test_a_film_that_is_cut_off_is_seen_as_far_as_it_goes(container: str):
 
 
 @pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "AVIF"])
-def test_an_animated_picture_is_a_film(format: str):
+def test_an_animated_picture_is_a_video(format: str):
     found = video.read(moving(format, duration=250), "a.gif")
     assert found["images"].shape == (3, 6, 8, 3)
     assert found["frame_rate"] == pytest.approx(4)
@@ -276,23 +278,23 @@ def test_an_animated_picture_is_a_film(format: str):
 def test_a_picture_that_does_not_move_is_refused_with_a_remedy():
     file = io.BytesIO()
     Image.new("RGB", (8, 6)).save(file, "PNG")
-    with pytest.raises(FilmError, match=r"a\.png: it is a picture .* Load Image reads it"):
+    with pytest.raises(VideoError, match=r"a\.png: it is a picture .* Load Image reads it"):
         video.read(file.getvalue(), "a.png")
 
 
-def test_six_channels_of_a_film_are_mixed_down():
+def test_six_channels_of_a_video_are_mixed_down():
     said: list[str] = []
-    surround: Sound = {"waveform": tone(0.5, 6)[None], "sample_rate": RATE}
+    surround: Audio = {"waveform": tone(0.5, 6)[None], "sample_rate": RATE}
     for container in video.CONTAINERS:
-        data = video.written({**film(), "audio": surround}, container, {}, 40.0, said.append)
-        assert video.sound(data)["waveform"].shape[1] == 2
+        data = video.written({**made_video(), "audio": surround}, container, {}, 40.0, said.append)
+        assert video.read_audio(data)["waveform"].shape[1] == 2
     assert "mixed down to 2" in said[0]
 
 
-async def test_load_audio_reads_films_and_warns_of_damage(bench: Bench):
+async def test_load_audio_reads_videos_and_warns_of_damage(bench: Bench):
     folder = bench.home / "input"
     folder.mkdir(exist_ok=True)
-    for container, data in FILMS.items():
+    for container, data in VIDEOS.items():
         (folder / f"own.{container}").write_bytes(data)
     (folder / "cut.wav").write_bytes(WAV[:-9000])
     (folder / "moving.gif").write_bytes(moving("GIF", duration=100))
@@ -319,7 +321,7 @@ SHORT: dict[str, bytes] = {
     **{format: stored(format, tone(0.02)) for format in ("RF64", "W64", "AIFF", "CAF", "AU")},
     "vorbis": stored("OGG", tone(0.02)),
     "floats": stored("WAV", tone(0.01), "FLOAT"),
-    **{container: video.written(film(2), container, {"a": "b"}, 60.0) for container in FILMS},
+    **{name: video.written(made_video(2), name, {"a": "b"}, 60.0) for name in VIDEOS},
     "gif": moving("GIF"),
 }  # fmt: skip
 
@@ -339,14 +341,14 @@ def damaged(draw: st.DrawFn) -> tuple[str, bytes]:
     return name, bytes(data)
 
 
-def film_of(data: bytes, said: list[str]) -> None:
+def video_of(data: bytes, said: list[str]) -> None:
     found = video.read(data, "a.x", said.append)
     assert found["images"].shape[-1] == 3
     assert found["frame_rate"] > 0
 
 
 def sound_of(data: bytes, said: list[str]) -> None:
-    read: Callable[..., Sound] = video.sound if video.is_film(data) else decode
+    read: Callable[..., Audio] = video.read_audio if video.is_video(data) else decode
     sound = read(data, "a.x", said.append)
     assert sound["waveform"].ndim == 3
     assert sound["waveform"].shape[-1] > 0
@@ -360,11 +362,11 @@ def sound_of(data: bytes, said: list[str]) -> None:
 def test_any_damage_gives_sound_or_one_sentence(case: tuple[str, bytes]):
     name, data = case
     said: list[str] = []
-    ways = [film_of, sound_of] if name in ("mp4", "webm", "gif") else [sound_of]
+    ways = [video_of, sound_of] if name in ("mp4", "webm", "gif") else [sound_of]
     for way in ways:
         try:
             way(data, said)
-        except (AudioFileError, FilmError) as error:
+        except (AudioFileError, VideoError) as error:
             said.append(str(error))
     for sentence in said:
         assert RAW.search(sentence) is None, sentence

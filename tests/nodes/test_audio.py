@@ -10,13 +10,13 @@ import torch
 from nodes import mixing as nodes
 from nodes.models.audio import mixing
 from nodes.models.audio.mixing import MixingError
-from nodes.models.audio.waveforms import Sound, decode, encode
+from nodes.models.audio.waveforms import Audio, decode, encode
 from tests.models.bench import Bench, n
 
 
 def tone(
     seconds: float = 1.0, rate: int = 8000, channels: int = 1, count: int = 1, level: float = 0.5
-) -> Sound:
+) -> Audio:
     wave = torch.sin(torch.arange(round(seconds * rate)) / rate * 440 * math.tau) * level
     return {"waveform": wave.expand(count, channels, -1).contiguous(), "sample_rate": rate}
 

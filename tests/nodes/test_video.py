@@ -1,4 +1,4 @@
-"""Films written and read again."""
+"""Videos written and read again."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from nodes import video as nodes
-from nodes.models.audio.waveforms import Sound
-from nodes.models.video import CONTAINERS, Film, FilmError, frame_rate, mp4, read, webm, written
+from nodes.models.audio.waveforms import Audio
+from nodes.models.video import CONTAINERS, Video, VideoError, frame_rate, mp4, read, webm, written
 from nodes.models.video.opus import duration
 from nodes.models.video.track import Track
 from tests.models.bench import Bench, n
@@ -28,20 +28,20 @@ def moving(count: int = 6, width: int = 48, height: int = 32) -> Tensor:
     return pictures
 
 
-def tone(seconds: float, rate: int = 24000) -> Sound:
+def tone(seconds: float, rate: int = 24000) -> Audio:
     wave = torch.sin(torch.arange(round(seconds * rate)) / rate * 440 * math.tau) * 0.5
     return {"waveform": wave[None, None], "sample_rate": rate}
 
 
-def film(seconds: float | None = 0.5, rate: float = 12.0, **more: Any) -> Film:
+def video(seconds: float | None = 0.5, rate: float = 12.0, **more: Any) -> Video:
     audio = None if seconds is None else tone(seconds)
     return {"images": moving(**more), "audio": audio, "frame_rate": rate}
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
 @pytest.mark.parametrize("rate", [12.0, 23.976, 0.5])
-def test_a_film_is_what_was_written(container: str, rate: float):
-    whole = film(6 / rate, rate)
+def test_a_video_is_what_was_written(container: str, rate: float):
+    whole = video(6 / rate, rate)
     found = read(written(whole, container, {}, 10.0))
     assert found["images"].shape == (6, 32, 48, 3)
     assert (found["images"] - whole["images"]).abs().mean() < 0.02
@@ -57,15 +57,15 @@ def test_a_film_is_what_was_written(container: str, rate: float):
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
-def test_one_picture_without_sound_is_a_film(container: str):
-    found = read(written(film(None, count=1, width=33, height=17), container, {}, 20.0))
+def test_one_picture_without_sound_is_a_video(container: str):
+    found = read(written(video(None, count=1, width=33, height=17), container, {}, 20.0))
     assert found["images"].shape == (1, 17, 33, 3)
     assert found["audio"] is None
     assert found["frame_rate"] == pytest.approx(12.0)
 
 
-def test_a_better_film_is_larger_and_nearer():
-    whole = film(None)
+def test_a_better_video_is_larger_and_nearer():
+    whole = video(None)
     rough, fine = (written(whole, "mp4", {}, crf) for crf in (60.0, 2.0))
     assert len(fine) > len(rough)
 
@@ -76,14 +76,14 @@ def test_a_better_film_is_larger_and_nearer():
 
 
 def test_sound_ends_with_the_pictures():
-    found = read(written(film(4.0), "mp4", {}, 30.0))
+    found = read(written(video(4.0), "mp4", {}, 30.0))
     assert found["audio"] is not None
     assert found["audio"]["waveform"].shape[-1] == 12000
 
 
-def test_a_long_film_has_a_place_for_each_second():
+def test_a_long_video_has_a_place_for_each_second():
     """Several clusters and chunks, pictures and sound among each other."""
-    long = film(24.0, rate=0.5, count=12)
+    long = video(24.0, rate=0.5, count=12)
     for container, module in CONTAINERS.items():
         data = written(long, container, {}, 40.0)
         pictures, sound = module.read(data)
@@ -102,37 +102,37 @@ def test_rates_of_television_are_fractions():
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
-def test_broken_films_are_refused_by_name(container: str):
-    whole = written(film(), container, {"prompt": "{}"}, 40.0)
+def test_broken_videos_are_refused_by_name(container: str):
+    whole = written(video(), container, {"prompt": "{}"}, 40.0)
     for data in (whole[:60], b"", b"nothing of the kind at all"):
-        with pytest.raises(FilmError, match=r"a\.mp4: "):
+        with pytest.raises(VideoError, match=r"a\.mp4: "):
             read(data, "a.mp4")
 
 
-def test_films_of_other_codecs_are_refused_with_a_remedy():
-    whole = written(film(), "mp4", {}, 40.0)
-    with pytest.raises(FilmError, match=r"its pictures are avc1, and only AV1 .* ffmpeg -c:v"):
+def test_videos_of_other_codecs_are_refused_with_a_remedy():
+    whole = written(video(), "mp4", {}, 40.0)
+    with pytest.raises(VideoError, match=r"its pictures are avc1, and only AV1 .* ffmpeg -c:v"):
         read(whole.replace(b"av01", b"avc1"))
-    with pytest.raises(FilmError, match="its sound is mp4a, and only Opus"):
+    with pytest.raises(VideoError, match="its sound is mp4a, and only Opus"):
         read(whole.replace(b"Opus\0\0\0\0\0\0", b"mp4a\0\0\0\0\0\0"))
-    with pytest.raises(FilmError, match="V_VP9"):
-        read(written(film(), "webm", {}, 40.0).replace(b"V_AV1", b"V_VP9"))
-    with pytest.raises(FilmError, match="no pictures"):
+    with pytest.raises(VideoError, match="V_VP9"):
+        read(written(video(), "webm", {}, 40.0).replace(b"V_AV1", b"V_VP9"))
+    with pytest.raises(VideoError, match="no pictures"):
         read(mp4.written([Track("Opus", b"OpusHead\1\1" + bytes(9), [b"\0"], [480], 48000)], {}))
-    with pytest.raises(FilmError, match="no picture in the film"):
-        written({**film(), "images": torch.zeros(0, 8, 8, 3)}, "mp4", {}, 30.0)
+    with pytest.raises(VideoError, match="no picture in the video"):
+        written({**video(), "images": torch.zeros(0, 8, 8, 3)}, "mp4", {}, 30.0)
 
 
 def test_sizes_of_boxes_and_elements_may_be_written_in_other_ways():
     """As other programs write them: 64 bits, to the end of the file, live."""
-    whole = written(film(None), "mp4", {}, 40.0)
+    whole = written(video(None), "mp4", {}, 40.0)
     place = whole.index(b"mdat") - 4
     samples = whole[place + 8 :]
     long = struct.pack(">I4sQ", 1, b"mdat", len(samples) + 16) + samples
     (found,) = mp4.read(whole[:place] + struct.pack(">I4s", 0, b"mdat") + samples)
     assert found.samples[0] == mp4.read(whole)[0].samples[0]
     assert len(mp4._within(whole[:place] + long, b"mdat")[0]) == len(samples)  # pyright: ignore[reportPrivateUsage] - of what offsets cannot show
-    live = written(film(), "webm", {}, 40.0)
+    live = written(video(), "webm", {}, 40.0)
     segment = live.index(bytes.fromhex("18538067"))
     endless = live[: segment + 4] + b"\x01" + b"\xff" * 7 + live[segment + 12 :]
     assert [len(track.samples) for track in webm.read(endless)] == [
@@ -153,34 +153,34 @@ def test_a_packet_of_opus_tells_its_length(packet: bytes, samples: int):
     ("start", "seconds", "first", "count"),
     [(0.0, 0.0, 0, 6), (0.25, 0.0, 3, 3), (-0.25, 0.0, 3, 3), (0.25, 1 / 12, 3, 1), (-9, 9, 0, 6)],
 )
-def test_a_part_of_a_film(start: float, seconds: float, first: int, count: int):
-    whole = film()
+def test_a_part_of_a_video(start: float, seconds: float, first: int, count: int):
+    whole = video()
     found = nodes.trim(video=whole, start_time=start, duration=seconds)
     assert torch.equal(found["images"], whole["images"][first : first + count])
     assert found["audio"] is not None
     assert found["audio"]["waveform"].shape[-1] == pytest.approx(count / 12 * 24000, abs=2)
 
 
-def test_nothing_of_a_film_is_refused_and_too_little_where_that_is_asked():
-    with pytest.raises(FilmError, match=r"lasts 0\.5 s, and nothing of it"):
-        nodes.trim(video=film(), start_time=0.6)
-    with pytest.raises(FilmError, match=r"duration: the film lasts 0\.5 s"):
-        nodes.trim(video=film(), start_time=0.25, duration=0.5, strict_duration=True)
-    assert len(nodes.trim(video=film(), start_time=0.25, duration=0.5)["images"]) == 3
-    silent = nodes.trim(video=film(0.25), start_time=0.25)
+def test_nothing_of_a_video_is_refused_and_too_little_where_that_is_asked():
+    with pytest.raises(VideoError, match=r"lasts 0\.5 s, and nothing of it"):
+        nodes.trim(video=video(), start_time=0.6)
+    with pytest.raises(VideoError, match=r"duration: the video lasts 0\.5 s"):
+        nodes.trim(video=video(), start_time=0.25, duration=0.5, strict_duration=True)
+    assert len(nodes.trim(video=video(), start_time=0.25, duration=0.5)["images"]) == 3
+    silent = nodes.trim(video=video(0.25), start_time=0.25)
     assert silent["audio"] is None
 
 
-async def test_films_go_through_the_engine(bench: Bench):
+async def test_videos_go_through_the_engine(bench: Bench):
     prompt = {
         "red": n("EmptyImage", width=32, height=16, batch_size=3, color=0xFF0000),
         "quiet": n("EmptyAudio", duration=1.0, sample_rate=48000, channels=2),
-        "film": n("CreateVideo", images=["red", 0], fps=6.0, audio=["quiet", 0]),
-        "mp4": n("SaveVideo", video=["film", 0], filename_prefix="a %width%", format="auto",
+        "video": n("CreateVideo", images=["red", 0], fps=6.0, audio=["quiet", 0]),
+        "mp4": n("SaveVideo", video=["video", 0], filename_prefix="a %width%", format="auto",
                  codec="auto"),
         "webm": n("SaveWEBM", images=["red", 0], filename_prefix="b", codec="vp9", fps=6.0,
                   crf=32.0),
-        "no": n("SaveVideo", video=["film", 0], filename_prefix="c", format="mp4", codec="h264"),
+        "no": n("SaveVideo", video=["video", 0], filename_prefix="c", format="mp4", codec="h264"),
     }  # fmt: skip
     (entry,) = await bench.run({id: prompt[id] for id in prompt if id != "no"})
     assert entry.outcome.status == "success", entry
@@ -205,7 +205,7 @@ async def test_films_go_through_the_engine(bench: Bench):
     assert "h264 cannot be written here; choose auto or av1" in str(refused.outcome)
 
 
-def test_a_silent_film_has_silence():
-    found = nodes.components(video=film(None))
+def test_a_silent_video_has_silence():
+    found = nodes.components(video=video(None))
     assert found.audio["waveform"].shape == (1, 2, 22050)
     assert not found.audio["waveform"].any()

@@ -1,4 +1,4 @@
-"""One word and its sound: from the dictionary, from its parts, from its letters."""
+"""Phonemes of one word: from the dictionary, from its parts, or from its letters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from functools import cached_property
 
-from nodes.models.speech.english.letters import Letters
+from nodes.models.speech.english.letter_to_sound import LetterToSound
 from nodes.models.speech.english.lexicon import Lexicon, read_table
 from nodes.models.speech.phonemes import VOWELS
 
@@ -69,22 +69,22 @@ _CONTRACTED = {"ve": "v", "d": "d", "ll": "əl", "re": "əɹ"}
 _SHORTEST_PART = 3
 
 
-class Words:
-    """The words of one accent."""
+class Pronunciation:
+    """Pronunciation of words in one accent."""
 
     def __init__(self, *, british: bool) -> None:
         self.british = british
         self.accent = "gb" if british else "us"
         self.lexicon = Lexicon.load(self.accent)
 
-    def sound(self, word: str, uses: Sequence[str] = ()) -> str:
+    def phonemes(self, word: str, tags: Sequence[str] = ()) -> str:
         """Phonemes of a word of letters, apostrophes and hyphens; empty for foreign scripts.
 
         Args:
             word: as written; capitals matter (US and us, NASA and FBI).
-            uses: see `Lexicon.find`.
+            tags: see `Lexicon.find`.
         """
-        return self._known(word, uses) or self._parts(word) or self._unknown(word)
+        return self._known(word, tags) or self._parts(word) or self._unknown(word)
 
     def spell(self, letters: str) -> str:
         """Letters said one by one: FBI."""
@@ -93,42 +93,42 @@ class Words:
         weak = [name.replace("ˈ", "ˌ") for name in names[:-1]]
         return "".join([*weak, *names[-1:]])
 
-    def _known(self, word: str, uses: Sequence[str]) -> str | None:
+    def _known(self, word: str, tags: Sequence[str]) -> str | None:
         if _is_initialism(word):
-            return self._capitals(word, uses)
+            return self._capitals(word, tags)
         if plural := re.fullmatch(r"([A-Z]{2,})'?s", word):
-            return self._with_s(self.sound(plural[1]))
+            return self._with_s(self.phonemes(plural[1]))
         if respelled := RESPELLED.get(word.lower()):
-            return " ".join(self.sound(part) for part in respelled.split())
+            return " ".join(self.phonemes(part) for part in respelled.split())
         return (
-            self._listed(word, uses)
+            self._listed(word, tags)
             or self._possessive(word)
             or self._contracted(word)
             or self._inflected(word)
         )
 
-    def _listed(self, word: str, uses: Sequence[str] = ()) -> str | None:
+    def _listed(self, word: str, tags: Sequence[str] = ()) -> str | None:
         lower = word.lower()
         for spelling in dict.fromkeys((word, lower, lower.capitalize(), _ascii(lower))):
-            if found := self.lexicon.find(spelling, uses):
+            if found := self.lexicon.find(spelling, tags):
                 return found
         return None
 
-    def _capitals(self, word: str, uses: Sequence[str]) -> str | None:
+    def _capitals(self, word: str, tags: Sequence[str]) -> str | None:
         """NASA is in the dictionary, STOP is a shouted word, FBI is spelled."""
         if word in self.lexicon:
-            return self.lexicon.find(word, ("noun", *uses)) or self.spell(word)
+            return self.lexicon.find(word, ("noun", *tags)) or self.spell(word)
         if word.lower() in RESPELLED:
-            return None if word.lower() == word else self.sound(word.lower())
+            return None if word.lower() == word else self.phonemes(word.lower())
         if len(word) > 1 and word.lower() in self.lexicon:
-            return self.lexicon.find(word.lower(), uses)
+            return self.lexicon.find(word.lower(), tags)
         if len(word) > 4 and re.search("[AEIOUY]", word):
             return self._inflected(word.lower())
         return self.spell(word)
 
     def _possessive(self, word: str) -> str | None:
         if word.lower().endswith("'s"):
-            return self._with_s(self.sound(word[:-2]))
+            return self._with_s(self.phonemes(word[:-2]))
         if word.endswith("'"):
             return self._listed(word[:-1]) or self._inflected(word[:-1])
         return None
@@ -138,7 +138,7 @@ class Words:
         if not apostrophe or ending not in _CONTRACTED or not stem:
             return None
         weak = "" if ending in ("ll", "re") else "ə"
-        said = self.sound(stem)
+        said = self.phonemes(stem)
         return said + (_CONTRACTED[ending] if said[-1:] in VOWELS else weak + _CONTRACTED[ending])
 
     def _inflected(self, word: str) -> str | None:
@@ -178,10 +178,10 @@ class Words:
     def _parts(self, word: str) -> str | None:
         """Hyphenated words and camelCase, part by part."""
         if "-" in word:
-            return " ".join(filter(None, (self.sound(part) for part in word.split("-") if part)))
+            return " ".join(filter(None, (self.phonemes(part) for part in word.split("-") if part)))
         parts = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^A-Z]+", word)
         if len(parts) > 1 and not word.isupper():
-            return " ".join(filter(None, map(self.sound, parts)))
+            return " ".join(filter(None, map(self.phonemes, parts)))
         return None
 
     def _unknown(self, word: str) -> str:
@@ -190,7 +190,7 @@ class Words:
             return ""
         if len(plain) == 1 or (len(plain) <= 5 and not re.search("[aeiouy]", plain)):
             return self.spell(plain)
-        return self._derived(plain) or self._compound(plain) or self._letters.sound(plain)
+        return self._derived(plain) or self._compound(plain) or self._letters.phonemes(plain)
 
     def _derived(self, word: str) -> str | None:
         for suffix, sound in _SUFFIXES.items():
@@ -215,8 +215,8 @@ class Words:
         return None
 
     @cached_property
-    def _letters(self) -> Letters:
-        return Letters(read_table(f"{self.accent}.letters.xz"))
+    def _letters(self) -> LetterToSound:
+        return LetterToSound(read_table(f"{self.accent}.letters.xz"))
 
 
 def _is_initialism(word: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a word is in its sentence, as far as its neighbours tell: "to record", "a record".
+"""Part of speech of a word by its neighbours: "to record", "a record".
 
 A few rules over the words on both sides; they only have to choose between the pronunciations that
 the dictionary lists for a word.
@@ -43,8 +43,8 @@ OBJECTS = _words("me him them us it her you this that")
 PAST = _words("yesterday ago last earlier once when was were had did")
 
 
-def uses(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
-    """What a word may be, the likeliest first; see `Lexicon.find`.
+def tags(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
+    """Tags that a word may have, the likeliest first; see `Lexicon.find`.
 
     Args:
         before: the words before it in its clause, in lower case.

@@ -15,15 +15,15 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from nodes.models.files.checkpoints import read_checkpoint, read_denoiser, read_text_encoders
 from nodes.models.files.tensor_files import TensorFile, read_header
 from nodes.models.files.writing import NewFile
+from nodes.models.networks.denoiser import Denoiser
 from nodes.models.networks.lora import read_lora, with_lora
 from nodes.models.networks.network import Handle, Network
-from nodes.models.networks.packed_layers import PackedConv2d, PackedLinear
+from nodes.models.networks.quantized_layers import QuantizedConv2d, QuantizedLinear
 from nodes.models.networks.saving import entries
-from nodes.models.networks.unet import Model
-from nodes.models.text.clip import Clip
+from nodes.models.text.text_encoder import TextEncoder
 from tests.models.conftest import Loaded, handles, make_tiny_folder, read_tensors, write_tensors
 from tests.models.test_gguf import written
-from tests.models.test_packed_files import int8_of_bitsandbytes, nf4, scaled_fp8
+from tests.models.test_quantized_files import int8_of_bitsandbytes, nf4, scaled_fp8
 from tests.models.test_unet_families import KINDS, denoiser_tensors, made
 
 PREFIX = "model.diffusion_model."
@@ -35,7 +35,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
     return denoiser_tensors(made(KINDS["SD1"]))
 
 
-def is_packed(name: str, tensor: Tensor) -> bool:
+def is_quantized(name: str, tensor: Tensor) -> bool:
     return name.endswith("weight") and tensor.dim() in (2, 4)
 
 
@@ -43,16 +43,16 @@ def plain(path: Path, tensors: dict[str, Tensor]) -> Path:
     return write_tensors(path, {n: t.to(torch.float8_e4m3fn) for n, t in tensors.items()})
 
 
-def by(pack: Callable[[Tensor], tuple[dict[str, Tensor], Tensor]]) -> Any:
+def by(quantize: Callable[[Tensor], tuple[dict[str, Tensor], Tensor]]) -> Any:
     def write(path: Path, tensors: dict[str, Tensor]) -> Path:
         found: dict[str, Tensor] = {}
         for name, tensor in tensors.items():
             flat = tensor.dim() == 2 and tensor.numel() % 64 == 0
-            if not (is_packed(name, tensor) and flat):
+            if not (is_quantized(name, tensor) and flat):
                 found[name] = tensor.half()
                 continue
             stem = name.removesuffix(".weight")
-            for part, value in pack(tensor)[0].items():
+            for part, value in quantize(tensor)[0].items():
                 found[part.replace("x.", f"{stem}.", 1)] = value
         return write_tensors(path, found)
 
@@ -79,36 +79,36 @@ def taken(network: Network[Any]) -> int:
     """Bytes of a loaded network's weights."""
     total = sum(weight.nbytes for weight in network.module.parameters())
     return total + sum(
-        layer.packed.nbytes
+        layer.quantized.nbytes
         for layer in network.module.modules()
-        if isinstance(layer, PackedLinear | PackedConv2d)
+        if isinstance(layer, QuantizedLinear | QuantizedConv2d)
     )
 
 
-def unpacked(path: Path, to: Path) -> Path:
+def dequantized(path: Path, to: Path) -> Path:
     """The same file with every weight in float32."""
     file = TensorFile(read_header(path))
     return write_tensors(to, {name: file[name].float() for name in file})
 
 
-def answer(model: Model) -> Tensor:
+def answer(model: Denoiser) -> Tensor:
     x = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
     text = torch.randn(2, 5, 64, generator=torch.Generator().manual_seed(2))
     return model.denoised(x, torch.tensor([1.0, 3.0]), {"text": text})
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_packed_unet_answers_as_its_numbers_do_and_takes_what_it_says(
+def test_a_quantized_unet_answers_as_its_numbers_do_and_takes_what_it_says(
     tmp_path: Path, original: dict[str, Tensor], way: str
 ):
     path = WAYS[way](tmp_path / "small.safetensors", original)
-    model = Model.of(read_denoiser(path))
+    model = Denoiser.of(read_denoiser(path))
     assert model.family.name == "Stable Diffusion 1.x"
     network = model.ready().network
     kinds = {type(layer) for layer in network.module.modules()}
-    assert PackedLinear in kinds
-    assert taken(network) == model.nbytes("cpu") < 4 * model.part.parameters * 0.9
-    exact = Model.of(read_denoiser(unpacked(path, tmp_path / "wide.safetensors"))).ready()
+    assert QuantizedLinear in kinds
+    assert taken(network) == model.nbytes("cpu") < 4 * model.source.parameters * 0.9
+    exact = Denoiser.of(read_denoiser(dequantized(path, tmp_path / "wide.safetensors"))).ready()
     assert torch.allclose(answer(model), answer(exact), rtol=1e-4, atol=1e-4)
 
 
@@ -117,17 +117,17 @@ def test_a_weight_dtype_halves_what_fp16_takes(
     tmp_path: Path, original: dict[str, Tensor], dtype: str
 ):
     path = write_tensors(tmp_path / "a.safetensors", {n: t.half() for n, t in original.items()})
-    model = Model.of(read_denoiser(path))
+    model = Denoiser.of(read_denoiser(path))
     small = replace(model, weight_dtype=dtype)
     assert small.base != model.base, "both may be loaded at once"
     assert taken(small.ready().network) == small.nbytes("cpu")
     assert small.nbytes("cpu") < 0.3 * model.nbytes("cpu")
     eight = torch.float8_e5m2 if dtype.endswith("e5m2") else torch.float8_e4m3fn
     rounded = {
-        name: (tensor.half().to(eight) if is_packed(name, tensor) else tensor).float()
+        name: (tensor.half().to(eight) if is_quantized(name, tensor) else tensor).float()
         for name, tensor in original.items()
     }
-    exact = Model.of(read_denoiser(write_tensors(tmp_path / "b.safetensors", rounded))).ready()
+    exact = Denoiser.of(read_denoiser(write_tensors(tmp_path / "b.safetensors", rounded))).ready()
     assert torch.allclose(answer(small), answer(exact), rtol=1e-3, atol=1e-3)
 
 
@@ -138,7 +138,7 @@ def test_every_network_takes_what_it_says(tiny: Loaded):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_lora_over_a_packed_unet_changes_it_as_a_merged_one_and_goes_without_a_trace(
+def test_a_lora_over_a_quantized_unet_changes_it_as_a_merged_one_and_goes_without_a_trace(
     tmp_path: Path, original: dict[str, Tensor], way: str
 ):
     path = WAYS[way](tmp_path / "small.safetensors", original)
@@ -151,8 +151,8 @@ def test_a_lora_over_a_packed_unet_changes_it_as_a_merged_one_and_goes_without_a
         tensors[f"{module}.lora_up.weight"] = torch.randn(rows, 2, *[1] * (len(columns) - 1))
     tensors[f"{attention}.dora_scale"] = torch.ones(64, 1)
     lora = read_lora(read_header(write_tensors(tmp_path / "lora.safetensors", tensors)), 0.3)
-    model = Model.of(read_denoiser(path)).ready()
-    wide = Model.of(read_denoiser(unpacked(path, tmp_path / "wide.safetensors"))).ready()
+    model = Denoiser.of(read_denoiser(path)).ready()
+    wide = Denoiser.of(read_denoiser(dequantized(path, tmp_path / "wide.safetensors"))).ready()
     before = answer(model)
     found: list[Tensor] = []
     for base in (model, wide):
@@ -181,10 +181,12 @@ def encoder_tensors() -> dict[str, Tensor]:
 
 def test_a_text_encoder_in_a_gguf_file_encodes_as_its_numbers_do(tmp_path: Path):
     path = as_gguf(tmp_path / "clip.gguf", encoder_tensors())
-    clip = Clip.of(read_text_encoders([path])).ready()
+    clip = TextEncoder.of(read_text_encoders([path])).ready()
     assert clip.encoders[0].name == "clip_l"
     assert taken(clip.network) == clip.nbytes("cpu")
-    exact = Clip.of(read_text_encoders([unpacked(path, tmp_path / "wide.safetensors")])).ready()
+    exact = TextEncoder.of(
+        read_text_encoders([dequantized(path, tmp_path / "wide.safetensors")])
+    ).ready()
     found, expected = (one.encode("a (cat:1.2)")[0][0] for one in (clip, exact))
     # Weights in halves are rounded to them when they are read; those in blocks are not.
     assert torch.allclose(found, expected, rtol=1e-2, atol=1e-2)
@@ -195,13 +197,13 @@ def test_what_is_saved_of_a_model_in_few_bits_computes_the_same(
 ):
     """Blocks and scales become halves; plain fp8 stays as it is."""
     for way, stored in (("GGUF", torch.float16), ("fp8", torch.float8_e4m3fn)):
-        model = Model.of(read_denoiser(WAYS[way](tmp_path / f"{way}.safetensors", original)))
+        model = Denoiser.of(read_denoiser(WAYS[way](tmp_path / f"{way}.safetensors", original)))
         parts = [*entries(model, "cpu", prefixed=True)]
         path = tmp_path / f"{way} saved.safetensors"
         path.write_bytes(b"".join(NewFile(parts)))
         matrix = f"{PREFIX}input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
         assert read_tensors(path)[matrix].dtype is stored
-        again = Model.of(read_denoiser(path)).ready()
+        again = Denoiser.of(read_denoiser(path)).ready()
         assert torch.allclose(answer(again), answer(model.ready()), rtol=1e-2, atol=1e-2)
 
 
@@ -215,7 +217,7 @@ def test_a_whole_model_in_fp8_encodes_draws_and_decodes(tmp_path: Path):
     text = found.clip.ready().encode("a cat")
     assert text[0][0].isfinite().all()
     words: Any = found.clip.network.module["clip_l"]
-    assert type(words.encoder.layers[0].self_attn.q_proj) is PackedLinear
+    assert type(words.encoder.layers[0].self_attn.q_proj) is QuantizedLinear
     assert words.embeddings.token_embedding.weight.dtype is torch.float32
     assert taken(found.clip.network) == found.clip.nbytes("cpu")
     vae = found.vae.ready()

@@ -21,7 +21,7 @@ Attend: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class BlockPosition:
     """Where in a network a patch acts.
 
     Attributes:
@@ -50,15 +50,15 @@ class UNetPatch:
         """Whether it acts at a level of noise."""
         return True
 
-    def before_skip(self, h: Tensor, place: Place) -> Tensor:
+    def before_skip(self, h: Tensor, position: BlockPosition) -> Tensor:
         """What an input block gives, before the skip connection takes it."""
         return h
 
-    def after_skip(self, h: Tensor, place: Place) -> Tensor:
+    def after_skip(self, h: Tensor, position: BlockPosition) -> Tensor:
         """What an input block gives to the next one."""
         return h
 
-    def joined(self, h: Tensor, skip: Tensor, place: Place) -> tuple[Tensor, Tensor]:
+    def joined(self, h: Tensor, skip: Tensor, position: BlockPosition) -> tuple[Tensor, Tensor]:
         """What comes to an output block, and from its skip connection."""
         return h, skip
 
@@ -66,11 +66,13 @@ class UNetPatch:
         """Whether a layer, see `PatchedUNet.layers`, is left out."""
         return False
 
-    def attention(self, attend: Attend, q: Tensor, k: Tensor, v: Tensor, place: Place) -> Tensor:
+    def attention(
+        self, attend: Attend, q: Tensor, k: Tensor, v: Tensor, position: BlockPosition
+    ) -> Tensor:
         """The output of an attention."""
         return attend(q, k, v)
 
-    def self_attended(self, x: Tensor, place: Place) -> Tensor:
+    def self_attended(self, x: Tensor, position: BlockPosition) -> Tensor:
         """Tokens [B, n, width] of the picture between their self-attention and the text."""
         return x
 
@@ -115,19 +117,19 @@ class PatchedUNet:
             encoder_hidden_states=encoder_hidden_states, added_cond_kwargs=added_cond_kwargs
         )
         shape = int(sample.shape[-2]), int(sample.shape[-1])
-        place = Place("input", 0, shape, float(timestep.reshape(-1)[0]))
+        position = BlockPosition("input", 0, shape, float(timestep.reshape(-1)[0]))
         inner = [*(down_intrablock_additional_residuals or ())]
-        h, skips = self._down(unet.conv_in(sample), emb, text, place, inner)
+        h, skips = self._down(unet.conv_in(sample), emb, text, position, inner)
         if down_block_additional_residuals is not None:
             skips = [
                 s + more for s, more in zip(skips, down_block_additional_residuals, strict=True)
             ]
-        h = self._middle(h, emb, text, replace(place, part="middle"))
+        h = self._middle(h, emb, text, replace(position, part="middle"))
         if inner and inner[0].shape == h.shape:
             h = h + inner[0]
         if mid_block_additional_residual is not None:
             h = h + mid_block_additional_residual
-        h = self._up(h, skips, emb, text, replace(place, part="output"))
+        h = self._up(h, skips, emb, text, replace(position, part="output"))
         if unet.conv_norm_out is not None:
             h = unet.conv_act(unet.conv_norm_out(h))
         return (unet.conv_out(h),)
@@ -164,7 +166,7 @@ class PatchedUNet:
         return emb if unet.time_embed_act is None else unet.time_embed_act(emb)
 
     def _down(
-        self, h: Tensor, emb: Tensor, text: Tensor, place: Place, inner: list[Tensor]
+        self, h: Tensor, emb: Tensor, text: Tensor, position: BlockPosition, inner: list[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
         """What the last level gives, and the skips; adapters' residuals are taken from `inner`.
 
@@ -173,7 +175,7 @@ class PatchedUNet:
         skips: list[Tensor] = []
 
         def given(h: Tensor) -> Tensor:
-            at = replace(place, block=len(skips))
+            at = replace(position, block=len(skips))
             for patch in self.patches:
                 h = patch.before_skip(h, at)
             skips.append(h)
@@ -187,7 +189,7 @@ class PatchedUNet:
             downsamplers = [*(block.downsamplers or ())]
             for number, resnet in enumerate(block.resnets):
                 h = resnet(h, emb)
-                h = self._attentions(block, number, h, text, replace(place, block=len(skips)))
+                h = self._attentions(block, number, h, text, replace(position, block=len(skips)))
                 last = number == len(block.resnets) - 1 and (attends or not downsamplers)
                 h = given(h + inner.pop(0) if inner and last else h)
             for number, downsampler in enumerate(downsamplers):
@@ -196,24 +198,24 @@ class PatchedUNet:
                 h = given(h + inner.pop(0) if inner and last else h)
         return h, skips
 
-    def _middle(self, h: Tensor, emb: Tensor, text: Tensor, place: Place) -> Tensor:
+    def _middle(self, h: Tensor, emb: Tensor, text: Tensor, position: BlockPosition) -> Tensor:
         block = self.module.mid_block
         if block is None:
             return h
         first, *others = block.resnets
         h = first(h, emb)
         for number, resnet in enumerate(others):
-            h = resnet(self._attentions(block, number, h, text, place), emb)
+            h = resnet(self._attentions(block, number, h, text, position), emb)
         return h
 
     def _up(
-        self, h: Tensor, skips: list[Tensor], emb: Tensor, text: Tensor, place: Place
+        self, h: Tensor, skips: list[Tensor], emb: Tensor, text: Tensor, position: BlockPosition
     ) -> Tensor:
         count = len(skips)
         for block in self.module.up_blocks:
             for number, resnet in enumerate(block.resnets):
                 skip = skips.pop()
-                at = replace(place, block=count - len(skips) - 1)
+                at = replace(position, block=count - len(skips) - 1)
                 for patch in self.patches:
                     h, skip = patch.joined(h, skip, at)
                 h = resnet(torch.cat([h, skip], dim=1), emb)
@@ -224,7 +226,9 @@ class PatchedUNet:
                 h = upsampler(h, None if size in (None, doubled) else size)
         return h
 
-    def _attentions(self, block: Any, number: int, h: Tensor, text: Tensor, place: Place) -> Tensor:
+    def _attentions(
+        self, block: Any, number: int, h: Tensor, text: Tensor, position: BlockPosition
+    ) -> Tensor:
         if not getattr(block, "has_cross_attention", False):
             return h
         transformer = block.attentions[number]
@@ -237,7 +241,7 @@ class PatchedUNet:
         if linear:
             x = transformer.proj_in(x)
         for layer in transformer.transformer_blocks:
-            at = replace(place, layer=self.layers[layer])
+            at = replace(position, layer=self.layers[layer])
             if not any(patch.skips(at.layer) for patch in self.patches):
                 x = self._layer(layer, x, text, at)
         if linear:
@@ -245,27 +249,27 @@ class PatchedUNet:
         x = x.reshape(len(x), rows, columns, -1).permute(0, 3, 1, 2)
         return h + (x if linear else transformer.proj_out(x))
 
-    def _layer(self, layer: Any, x: Tensor, text: Tensor, place: Place) -> Tensor:
+    def _layer(self, layer: Any, x: Tensor, text: Tensor, position: BlockPosition) -> Tensor:
         normed = layer.norm1(x)
         context = text if layer.only_cross_attention else normed
-        at = replace(place, cross=layer.only_cross_attention, module=layer.attn1)
+        at = replace(position, cross=layer.only_cross_attention, module=layer.attn1)
         x = x + self._attended(normed, context, at)
         for patch in self.patches:
             x = patch.self_attended(x, at)
         if layer.attn2 is not None:
-            at = replace(place, cross=True, module=layer.attn2)
+            at = replace(position, cross=True, module=layer.attn2)
             x = x + self._attended(layer.norm2(x), text, at)
         return x + layer.ff(layer.norm3(x))
 
-    def _attended(self, q: Tensor, context: Tensor, place: Place) -> Tensor:
-        attend: Attend = partial(attended, place.module)
+    def _attended(self, q: Tensor, context: Tensor, position: BlockPosition) -> Tensor:
+        attend: Attend = partial(attended, position.module)
         for patch in self.patches:
-            attend = _wrapped(patch, attend, place)
+            attend = _wrapped(patch, attend, position)
         return attend(q, context, context)
 
 
-def _wrapped(patch: UNetPatch, attend: Attend, place: Place) -> Attend:
-    return lambda q, k, v: patch.attention(attend, q, k, v, place)
+def _wrapped(patch: UNetPatch, attend: Attend, position: BlockPosition) -> Attend:
+    return lambda q, k, v: patch.attention(attend, q, k, v, position)
 
 
 def attended(module: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from nodes.models.conditioning.conditionings import Conditioning
 from nodes.models.conditioning.hooks import TextHooks
 from nodes.models.families.family import Encoder
-from nodes.models.files.checkpoints import ENCODER_TITLES, Text
-from nodes.models.files.pieces import Part
+from nodes.models.files.checkpoints import ENCODER_TITLES, TextEncoderSource
+from nodes.models.files.pieces import NetworkSource
 from nodes.models.files.tensor_files import ModelFileError
 from nodes.models.networks.building import built
 from nodes.models.networks.network import Handle, Network
@@ -36,15 +36,19 @@ class TextNetwork(Network[nn.ModuleDict]):
     """Loaded text encoders with their tokenizers; weights are rounded to halves, as published."""
 
     def __init__(
-        self, part: Part, module: nn.ModuleDict, device: str, tokenizers: Mapping[str, Path]
+        self,
+        source: NetworkSource,
+        module: nn.ModuleDict,
+        device: str,
+        tokenizers: Mapping[str, Path],
     ) -> None:
         super().__init__(
-            part,
+            source,
             module,
             device,
             compute_dtype(device, ENCODER_HALVES),
             stored=torch.float16,
-            packs=True,
+            keeps_quantized=True,
         )
         self.tokenizers = {name: read_clip_tokenizer(folder) for name, folder in tokenizers.items()}
 
@@ -62,8 +66,8 @@ class Encoded(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Clip(Handle[nn.ModuleDict]):
-    """A handle on the text encoders of a model.
+class TextEncoder(Handle[nn.ModuleDict]):
+    """A handle on the text encoders of a model; the value of CLIP sockets.
 
     Attributes:
         encoders: what is taken from each.
@@ -77,12 +81,12 @@ class Clip(Handle[nn.ModuleDict]):
     tokenizers: Mapping[str, Path] = field(repr=False)
     layer: int | None = field(default=None, kw_only=True)
     hooks: TextHooks | None = field(default=None, repr=False, kw_only=True)
-    packs: ClassVar[bool] = True
+    keeps_quantized: ClassVar[bool] = True
 
     @classmethod
-    def of(cls, text: Text) -> Clip:
+    def of(cls, text: TextEncoderSource) -> TextEncoder:
         """The handle on what a file holds."""
-        return cls(text.part, text.encoders, text.tokenizers)
+        return cls(text.source, text.encoders, text.tokenizers)
 
     @property
     def key(self) -> str:
@@ -93,7 +97,7 @@ class Clip(Handle[nn.ModuleDict]):
         """The format of text encoders."""
         return compute_dtype(device, ENCODER_HALVES)
 
-    def at_layer(self, layer: int) -> Clip:
+    def at_layer(self, layer: int) -> TextEncoder:
         """The same encoders, their text taken at another layer ("clip skip").
 
         An encoder with fewer layers gives its last.
@@ -112,18 +116,18 @@ class Clip(Handle[nn.ModuleDict]):
                 "it with ImageOnlyCheckpointLoader, and encode the picture with what it gives"
             )
         for encoder in self.encoders:
-            if encoder.name not in self.part.config:
+            if encoder.name not in self.source.config:
                 raise ModelFileError(self._missing(encoder))
         module = built(self._module)
-        return TextNetwork(self.part, module, device, self.tokenizers)
+        return TextNetwork(self.source, module, device, self.tokenizers)
 
     def _module(self) -> nn.ModuleDict:
         names = [encoder.name for encoder in self.encoders]
-        modules = {name: _encoder(self.part.config[name], self._projects(name)) for name in names}
+        modules = {name: _encoder(self.source.config[name], self._projects(name)) for name in names}
         return nn.ModuleDict(modules)
 
     def _missing(self, encoder: Encoder) -> str:
-        title, path = ENCODER_TITLES[encoder.name], self.part.header.path
+        title, path = ENCODER_TITLES[encoder.name], self.source.header.path
         if len(self.encoders) == 1:
             return f"{path}: holds no text encoder ({title}); load one with CLIPLoader"
         return (
@@ -132,7 +136,7 @@ class Clip(Handle[nn.ModuleDict]):
         )
 
     def _projects(self, name: str) -> bool:
-        return f"{name}.text_projection.weight" in self.part.pieces
+        return f"{name}.text_projection.weight" in self.source.pieces
 
     def tokenize(
         self,
@@ -172,7 +176,7 @@ class Clip(Handle[nn.ModuleDict]):
         Args:
             text: may name embeddings; or one for each encoder, by its name.
             embeddings: the file of one by its name, None where there is none.
-            unknown: is told the name of each that has no file, and is left out.
+            unknown: called with the name of each that has no file, and is left out.
             projected: whether the pooled vector is projected where the family has it so.
             change: gets the chunks of each encoder, and gives those that are encoded.
 
@@ -203,7 +207,7 @@ class Clip(Handle[nn.ModuleDict]):
         return [(joined, {"pooled_output": found[-1].pooled})]
 
     def _width(self, encoder: Encoder) -> int:
-        return int(self.part.config[encoder.name]["hidden_size"])
+        return int(self.source.config[encoder.name]["hidden_size"])
 
     def _encoded(
         self, encoder: Encoder, parts: Sequence[Chunk], empty: Sequence[Chunk], table: _Table

@@ -11,13 +11,13 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from nodes.models.files import blocks
+from nodes.models.files import gguf_blocks
 from nodes.models.files.gguf import BLOCK_SIZES
-from nodes.models.files.packing import Packing
+from nodes.models.files.quantization import Quantization
 
 
 @dataclass(frozen=True, eq=False)
-class Packed(ABC):
+class QuantizedTensor(ABC):
     """A weight in few bits.
 
     Attributes:
@@ -29,11 +29,11 @@ class Packed(ABC):
     data: Tensor = field(repr=False)
 
     @abstractmethod
-    def unpacked(self, dtype: torch.dtype) -> Tensor:
+    def dequantized(self, dtype: torch.dtype) -> Tensor:
         """The weight in an ordinary format, of its shape; scaled in float32."""
 
     @abstractmethod
-    def rows(self, start: int, count: int) -> Packed | None:
+    def rows(self, start: int, count: int) -> QuantizedTensor | None:
         """Some rows of it, sharing memory; None where they are not stored apart from others."""
 
     @abstractmethod
@@ -52,7 +52,7 @@ class Packed(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class Scaled(Packed):
+class ScaledTensor(QuantizedTensor):
     """Eight bits, fp8 or whole numbers, and a scale: of all, of each row, or of each block.
 
     Attributes:
@@ -61,7 +61,7 @@ class Scaled(Packed):
 
     scale: Tensor | None = field(default=None, repr=False)
 
-    def unpacked(self, dtype: torch.dtype) -> Tensor:
+    def dequantized(self, dtype: torch.dtype) -> Tensor:
         """Each number times its scale."""
         if self.scale is None:
             return _numbers(self.data, dtype).view(self.shape)
@@ -74,24 +74,24 @@ class Scaled(Packed):
             cut.mul_(self.scale[:, None, :, None])
         return wide.view(self.shape).to(dtype)
 
-    def rows(self, start: int, count: int) -> Scaled | None:
+    def rows(self, start: int, count: int) -> ScaledTensor | None:
         """Some rows, with their scales."""
         shape, data = (count, *self.shape[1:]), self.data[start : start + count]
         if self.scale is None or self.scale.numel() == 1:
-            return Scaled(shape, data, self.scale)
+            return ScaledTensor(shape, data, self.scale)
         size = self.shape[0] // self.scale.shape[0]
         if start % size or count % size:
             return None
-        return Scaled(shape, data, self.scale[start // size : (start + count) // size])
+        return ScaledTensor(shape, data, self.scale[start // size : (start + count) // size])
 
-    def on(self, device: str) -> Scaled:
+    def on(self, device: str) -> ScaledTensor:
         """A copy of it on a device."""
         scale = None if self.scale is None else self.scale.to(device, copy=True)
         return replace(self, data=self.data.to(device, copy=True), scale=scale)
 
 
 @dataclass(frozen=True, eq=False)
-class ByTable(Packed):
+class CodebookTensor(QuantizedTensor):
     """Four bits, which are places in a table of values in -1..1, and the largest of each block.
 
     Attributes:
@@ -104,7 +104,7 @@ class ByTable(Packed):
     table: Tensor = field(repr=False)
     blocksize: int
 
-    def unpacked(self, dtype: torch.dtype) -> Tensor:
+    def dequantized(self, dtype: torch.dtype) -> Tensor:
         """The values of the table, times the largest of their block."""
         # Both values of each byte at once, which is four times as fast as one after the other.
         pairs = torch.stack([self.table.repeat_interleave(16), self.table.repeat(16)], dim=1)
@@ -114,7 +114,7 @@ class ByTable(Packed):
         values[whole:].mul_(self.absmax[-1])
         return values[: prod(self.shape)].view(self.shape).to(dtype)
 
-    def rows(self, start: int, count: int) -> ByTable | None:
+    def rows(self, start: int, count: int) -> CodebookTensor | None:
         """Some rows, if blocks begin with the first and end with the last."""
         first, last = start * self._row, (start + count) * self._row
         if first % self.blocksize or last % self.blocksize or first % 2 or last % 2:
@@ -127,7 +127,7 @@ class ByTable(Packed):
             absmax=self.absmax[first // size : last // size],
         )
 
-    def on(self, device: str) -> ByTable:
+    def on(self, device: str) -> CodebookTensor:
         """A copy of it on a device."""
         data, absmax, table = (
             tensor.to(device, copy=True) for tensor in (self.data, self.absmax, self.table)
@@ -136,7 +136,7 @@ class ByTable(Packed):
 
 
 @dataclass(frozen=True, eq=False)
-class InBlocks(Packed):
+class GgufTensor(QuantizedTensor):
     """Blocks of a GGUF file, as bytes.
 
     Attributes:
@@ -145,13 +145,13 @@ class InBlocks(Packed):
 
     format: str
 
-    def unpacked(self, dtype: torch.dtype) -> Tensor:
+    def dequantized(self, dtype: torch.dtype) -> Tensor:
         """What the blocks hold."""
         _, nbytes = BLOCK_SIZES[self.format]
-        found = blocks.DECODERS[self.format](self.data.view(-1, nbytes))
+        found = gguf_blocks.DEQUANTIZERS[self.format](self.data.view(-1, nbytes))
         return found.reshape(self.shape).to(dtype)
 
-    def rows(self, start: int, count: int) -> InBlocks | None:
+    def rows(self, start: int, count: int) -> GgufTensor | None:
         """Some rows, if blocks begin with the first and end with the last."""
         size, nbytes = BLOCK_SIZES[self.format]
         first, last = start * self._row, (start + count) * self._row
@@ -160,7 +160,7 @@ class InBlocks(Packed):
         data = self.data[first // size * nbytes : last // size * nbytes]
         return replace(self, shape=(count, *self.shape[1:]), data=data)
 
-    def on(self, device: str) -> InBlocks:
+    def on(self, device: str) -> GgufTensor:
         """A copy of it on a device."""
         return replace(self, data=self.data.to(device, copy=True))
 
@@ -175,31 +175,31 @@ def _numbers(data: Tensor, dtype: torch.dtype) -> Tensor:
     return values.index_select(0, places).view(data.shape)
 
 
-def packed(packing: Packing, tensors: Mapping[str, Tensor]) -> Packed:
+def quantized(quantization: Quantization, tensors: Mapping[str, Tensor]) -> QuantizedTensor:
     """A weight of a file, of its tensors by what they are in it."""
-    shape, data = packing.shape, tensors["data"]
-    if packing.kind == "blocks":
-        return InBlocks(shape, data, packing.format)
-    if packing.kind == "scaled":
+    shape, data = quantization.shape, tensors["data"]
+    if quantization.kind == "blocks":
+        return GgufTensor(shape, data, quantization.format)
+    if quantization.kind == "scaled":
         scale = tensors.get("scale")
         if scale is not None:
-            scale = scale.to(torch.float32) / packing.facts.get("divisor", 1.0)
-        return Scaled(shape, data, scale)
+            scale = scale.to(torch.float32) / quantization.facts.get("divisor", 1.0)
+        return ScaledTensor(shape, data, scale)
     absmax = tensors["absmax"]
     if "nested" in tensors:
-        size, table = int(packing.facts["nested_blocksize"]), tensors["nested_table"].float()
+        size, table = int(quantization.facts["nested_blocksize"]), tensors["nested_table"].float()
         scales = tensors["nested"].float().flatten().repeat_interleave(size)[: absmax.numel()]
-        absmax = table[absmax.flatten().to(torch.int32)] * scales + packing.facts["offset"]
-    return ByTable(
+        absmax = table[absmax.flatten().to(torch.int32)] * scales + quantization.facts["offset"]
+    return CodebookTensor(
         shape,
         data,
         absmax.flatten().to(torch.float32),
         tensors["table"].flatten().to(torch.float32),
-        int(packing.facts["blocksize"]),
+        int(quantization.facts["blocksize"]),
     )
 
 
-def rounded(weight: Tensor, dtype: torch.dtype) -> Scaled:
+def rounded(weight: Tensor, dtype: torch.dtype) -> ScaledTensor:
     """A weight rounded to eight bits, without a scale; what is too large becomes the largest."""
     limit = torch.finfo(dtype).max
-    return Scaled(tuple(weight.shape), weight.clamp(-limit, limit).to(dtype))
+    return ScaledTensor(tuple(weight.shape), weight.clamp(-limit, limit).to(dtype))

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.models.bench import Prompt, n, opened
 from tests.models.conftest import write_tensors
-from tests.models.test_packed_models import as_gguf, encoder_tensors
+from tests.models.test_quantized_models import as_gguf, encoder_tensors
 from tests.models.test_unet_families import KINDS, denoiser_tensors, made
 
 

@@ -1,4 +1,4 @@
-"""Weights in few bits: read as they are stored, kept so, and unpacked when they are used."""
+"""Weights in few bits: read as they are stored, kept so, and dequantized when they are used."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nodes.models.families.family import UNET
-from nodes.models.files.packed import Packed, Scaled, rounded
-from nodes.models.files.pieces import Part, Piece
+from nodes.models.files.pieces import NetworkSource, Piece
+from nodes.models.files.quantized import QuantizedTensor, ScaledTensor, rounded
 from nodes.models.files.tensor_files import Header, ModelFileError, TensorFile, read_header
 from nodes.models.networks.building import built
 from nodes.models.networks.lora import Lora, read_adapters
 from nodes.models.networks.network import Network
-from nodes.models.networks.packed_layers import PackedConv2d, PackedLinear, product
+from nodes.models.networks.quantized_layers import QuantizedConv2d, QuantizedLinear, product
 from tests.models.conftest import write_tensors
 
 ROWS, COLUMNS = 12, 64
@@ -106,12 +106,12 @@ def nested_nf4(weight: Tensor) -> tuple[dict[str, Tensor], Tensor]:
     return nf4(weight, nested=True)
 
 
-Pack = Callable[[Tensor], tuple[dict[str, Tensor], Tensor]]
-KINDS: list[Pack] = [
+Quantize = Callable[[Tensor], tuple[dict[str, Tensor], Tensor]]
+KINDS: list[Quantize] = [
     plain_fp8, scaled_fp8, fp8_with_scales_of_rows, fp8_with_scales_of_blocks,
     int8_of_bitsandbytes, int8_of_quanto, nf4, nested_nf4,
 ]  # fmt: skip
-each_kind = pytest.mark.parametrize("pack", KINDS, ids=[kind.__name__ for kind in KINDS])
+each_kind = pytest.mark.parametrize("quantize", KINDS, ids=[kind.__name__ for kind in KINDS])
 
 
 class Two(nn.Module):
@@ -133,15 +133,15 @@ def written(path: Path, tensors: dict[str, Tensor]) -> Header:
 
 def loaded(header: Header, dtype: torch.dtype = torch.float32, **more: Any) -> Network[Any]:
     pieces = {name: (Piece(name),) for name in Two().state_dict()}
-    part = Part(header, pieces, "", {}, UNET)
-    return Network(part, built(Two), "cpu", dtype, packs=True, **more)
+    source = NetworkSource(header, pieces, "", {}, UNET)
+    return Network(source, built(Two), "cpu", dtype, keeps_quantized=True, **more)
 
 
 @each_kind
-def test_a_packed_weight_is_one_tensor_of_the_file_with_the_numbers_it_stands_for(
-    tmp_path: Path, pack: Pack
+def test_a_quantized_weight_is_one_tensor_of_the_file_with_the_numbers_it_stands_for(
+    tmp_path: Path, quantize: Quantize
 ):
-    tensors, numbers = pack(randn(ROWS, COLUMNS))
+    tensors, numbers = quantize(randn(ROWS, COLUMNS))
     header = written(tmp_path / "a.safetensors", tensors)
     assert header.shapes.keys() == {"x.weight", "x.bias", "norm.weight", "norm.bias"}
     assert header.shapes["x.weight"] == (ROWS, COLUMNS)
@@ -150,14 +150,14 @@ def test_a_packed_weight_is_one_tensor_of_the_file_with_the_numbers_it_stands_fo
 
 
 @each_kind
-def test_a_layer_keeps_its_weight_packed_and_answers_as_with_its_numbers(
-    tmp_path: Path, pack: Pack
+def test_a_layer_keeps_its_weight_quantized_and_answers_as_with_its_numbers(
+    tmp_path: Path, quantize: Quantize
 ):
-    tensors, numbers = pack(randn(ROWS, COLUMNS))
+    tensors, numbers = quantize(randn(ROWS, COLUMNS))
     header = written(tmp_path / "a.safetensors", tensors)
     network, x = loaded(header), randn(3, COLUMNS, seed=2)
     layer = network.module.x
-    assert type(layer) is PackedLinear
+    assert type(layer) is QuantizedLinear
     assert layer.weight.dtype in (torch.float8_e4m3fn, torch.float8_e5m2, torch.int8, torch.uint8)
     expected = functional.linear(x, numbers, randn(ROWS))
     assert torch.allclose(layer(x), expected, rtol=1e-5, atol=1e-5)
@@ -168,44 +168,46 @@ def test_a_layer_keeps_its_weight_packed_and_answers_as_with_its_numbers(
 
 
 @each_kind
-def test_bytes_are_told_before_anything_is_loaded(tmp_path: Path, pack: Pack):
-    header = written(tmp_path / "a.safetensors", pack(randn(ROWS, COLUMNS))[0])
+def test_bytes_are_known_before_anything_is_loaded(tmp_path: Path, quantize: Quantize):
+    header = written(tmp_path / "a.safetensors", quantize(randn(ROWS, COLUMNS))[0])
     network = loaded(header)
-    taken = network.module.x.packed.nbytes
+    taken = network.module.x.quantized.nbytes
     taken += sum(weight.nbytes for weight in network.module.parameters())
-    assert sum(network.part.nbytes(n, 4, packed=True) for n in network.part.pieces) == taken
-    assert taken < 4 * network.part.parameters / 2
+    assert sum(network.source.nbytes(n, 4, quantized=True) for n in network.source.pieces) == taken
+    assert taken < 4 * network.source.parameters / 2
 
 
 @each_kind
-def test_rows_of_a_packed_tensor_are_those_of_its_numbers(tmp_path: Path, pack: Pack):
-    tensors, numbers = pack(randn(ROWS, COLUMNS))
+def test_rows_of_a_quantized_tensor_are_those_of_its_numbers(tmp_path: Path, quantize: Quantize):
+    tensors, numbers = quantize(randn(ROWS, COLUMNS))
     header = written(tmp_path / "a.safetensors", tensors)
-    part = Part(header, {"q.weight": (Piece("x.weight", 4, 4),)}, "", {}, UNET)
+    source = NetworkSource(header, {"q.weight": (Piece("x.weight", 4, 4),)}, "", {}, UNET)
     file = TensorFile(header)
-    kept = part.packed(file, "q.weight")
+    kept = source.quantized(file, "q.weight")
     assert kept is not None
-    assert torch.allclose(kept.unpacked(torch.float32), numbers[4:8], rtol=1e-6, atol=0)
-    part = Part(header, {"q.weight": (Piece("x.weight", 1, 5),)}, "", {}, UNET)
-    value = part.packed(file, "q.weight") or part.weight(file, "q.weight")
-    value = value.unpacked(torch.float32) if isinstance(value, Packed) else value
+    assert torch.allclose(kept.dequantized(torch.float32), numbers[4:8], rtol=1e-6, atol=0)
+    source = NetworkSource(header, {"q.weight": (Piece("x.weight", 1, 5),)}, "", {}, UNET)
+    value = source.quantized(file, "q.weight") or source.weight(file, "q.weight")
+    value = value.dequantized(torch.float32) if isinstance(value, QuantizedTensor) else value
     assert torch.allclose(value.float(), numbers[1:6], rtol=1e-6, atol=0)
 
 
 @each_kind
-def test_a_lora_acts_beside_a_packed_weight_and_leaves_no_trace(tmp_path: Path, pack: Pack):
-    tensors, numbers = pack(randn(ROWS, COLUMNS))
+def test_a_lora_acts_beside_a_quantized_weight_and_leaves_no_trace(
+    tmp_path: Path, quantize: Quantize
+):
+    tensors, numbers = quantize(randn(ROWS, COLUMNS))
     network, x = loaded(written(tmp_path / "a.safetensors", tensors)), randn(3, COLUMNS, seed=2)
     before, stored = network.module(x), network.module.x.weight.clone()
     up, down = randn(ROWS, 2, seed=3), randn(2, COLUMNS, seed=4)
     pair = {"lora_unet_x.lora_up.weight": up, "lora_unet_x.lora_down.weight": down}
     write_tensors(tmp_path / "lora.safetensors", pair)
     lora = Lora(read_adapters(read_header(tmp_path / "lora.safetensors")), 0.5)
-    network.wear([lora])
+    network.apply_patches([lora])
     expected = functional.linear(x, numbers + 0.5 * up @ down, randn(ROWS))
     assert torch.allclose(network.module.x(x), expected, rtol=1e-5, atol=1e-4)
     assert torch.equal(network.module.x.weight.float(), stored.float())
-    network.wear([])
+    network.apply_patches([])
     assert torch.equal(network.module(x), before)
 
 
@@ -220,23 +222,23 @@ def test_ordinary_weights_are_rounded_to_fp8_when_that_is_chosen(tmp_path: Path)
     assert torch.equal(network.module.x(x), functional.linear(x, small, randn(ROWS)))
 
 
-def test_a_convolution_keeps_its_weight_packed(tmp_path: Path):
+def test_a_convolution_keeps_its_weight_quantized(tmp_path: Path):
     weight = randn(4, 8, 3, 3)
     write_tensors(tmp_path / "a.safetensors", {"x.weight": weight.to(torch.float8_e4m3fn)})
     header = read_header(tmp_path / "a.safetensors")
     made = built(lambda: nn.ModuleList([nn.Conv2d(8, 4, 3, stride=2, padding=1, bias=False)]))
-    part = Part(header, {"0.weight": (Piece("x.weight"),)}, "", {}, UNET)
-    layer: Any = Network(part, made, "cpu", torch.float32, packs=True).module[0]
+    source = NetworkSource(header, {"0.weight": (Piece("x.weight"),)}, "", {}, UNET)
+    layer: Any = Network(source, made, "cpu", torch.float32, keeps_quantized=True).module[0]
     x = randn(1, 8, 6, 6, seed=2)
     expected = functional.conv2d(x, weight.to(torch.float8_e4m3fn).float(), stride=2, padding=1)
-    assert type(layer) is PackedConv2d
+    assert type(layer) is QuantizedConv2d
     assert torch.equal(layer(x), expected)
 
 
 def test_fp8_is_multiplied_as_it_is_where_a_device_can():
     weight = rounded(randn(16, 32), torch.float8_e4m3fn)
     x, bias = randn(2, 3, 32, seed=2), randn(16, seed=3)
-    scaled = Scaled(weight.shape, weight.data, torch.tensor(0.5))
+    scaled = ScaledTensor(weight.shape, weight.data, torch.tensor(0.5))
     made = product(x.bfloat16(), scaled, bias.bfloat16()).float()
     exact = x.bfloat16().to(torch.float8_e4m3fn).float() @ (weight.data.float() * 0.5).T + bias
     assert made.shape == (2, 3, 16)

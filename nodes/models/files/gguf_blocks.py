@@ -121,7 +121,7 @@ def _q6_k(data: Tensor) -> Tensor:
     return (factor[:, :, None] * values).flatten(1)
 
 
-DECODERS: Mapping[str, Callable[[Tensor], Tensor]] = {
+DEQUANTIZERS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "Q4_0": _q4_0,
     "Q4_1": _q4_1,
     "Q5_0": _q5_0,
