@@ -101,7 +101,7 @@ def test_a_subgraph_is_folded_entered_and_run(page: Page):
     opened(page, picture(seed=77))
     select(page, "Blank picture", "Draw")
     node(page, "Draw").click(button="right", position={"x": 60, "y": 10})
-    page.get_by_role("menuitem", name="Fold into a subgraph").click()
+    page.get_by_role("menuitem", name="Convert to a subgraph").click()
     expect(page.get_by_text("Blank picture")).to_be_hidden()
     page.get_by_role("button", name="Run", exact=True).click()
     expect(node(page, "Save the picture").get_by_role("img")).to_be_visible()

@@ -84,7 +84,7 @@ def test_a_link_that_does_not_fit_is_refused_with_the_reason(page: Page):
 def test_a_circle_is_refused(page: Page):
     opened(page, picture())
     to_socket(page, socket(page, "Enlarge", "out:0"), socket(page, "Enlarge", "in:image"))
-    expect(page.get_by_text("A node cannot feed itself").first).to_be_visible()
+    expect(page.get_by_text("A node cannot be linked to itself").first).to_be_visible()
 
 
 def test_everything_is_undone_and_done_again(page: Page):

@@ -250,7 +250,7 @@ def test_deleting_asks_first_and_then_removes_the_file(page: Page, client: Block
     assert [file.exists() for file in files] == [False, True, True]
     page.keyboard.press("Escape")
     for number in (2, 3):
-        panel.get_by_role("checkbox", name=f"Pick mole_0000{number}_.png").check()
+        panel.get_by_role("checkbox", name=f"Select mole_0000{number}_.png").check()
     panel.get_by_role("button", name="Delete").click()
     page.get_by_role("dialog", name="Delete 2 files?").get_by_role("button", name="Delete").click()
     expect(panel.get_by_text("Nothing was made from these words.")).to_be_visible()
@@ -273,7 +273,7 @@ def test_a_sound_is_drawn_and_played(page: Page, client: Blocking):
     made(client, silence("toad", seconds=60))
     panel = gallery(page, "toad")
     expect(panel.locator("svg[data-drawn=true]")).to_be_attached()
-    place = panel.get_by_role("slider", name="Place in toad_00001_.wav")
+    place = panel.get_by_role("slider", name="Position in toad_00001_.wav")
     expect(place).to_have_attribute("aria-valuetext", "0:00 / 1:00")
     panel.get_by_role("button", name="Play toad_00001_.wav").click()
     expect(panel.get_by_role("button", name="Pause toad_00001_.wav")).to_be_visible()
@@ -294,7 +294,7 @@ def test_a_film_is_shown(page: Page, client: Blocking):
     }
     made(client, prompt)
     panel = gallery(page)
-    panel.get_by_role("button", name="Films").click()
+    panel.get_by_role("button", name="Videos").click()
     panel.get_by_role("button", name="Look at kite_00001_.webm").click()
     expect(viewer(page, "kite_00001_.webm").get_by_text(f"64 {TIMES} 48")).to_be_visible()
     film = viewer(page, "kite_00001_.webm").locator("video")

@@ -28,7 +28,7 @@ def test_it_says_so_and_goes_on_when_it_is_back(browser: Browser, tmp_path: Path
         steps = node(page, "Draw").get_by_text(re.compile(rf"^\d+/{LONG}$"))
         expect(steps).to_be_visible()
         service.stop()
-        expect(page.get_by_text("The service is away; trying again")).to_be_visible()
+        expect(page.get_by_text("No connection to the service; trying again")).to_be_visible()
         run(page)
         expect(page.locator(".notice-error")).to_contain_text("does not answer")
         # Nobody knows how far it is: what was counted stands still.
@@ -38,7 +38,7 @@ def test_it_says_so_and_goes_on_when_it_is_back(browser: Browser, tmp_path: Path
         page.wait_for_timeout(SECONDS * 1000)
         expect(badge).to_have_text(stood.replace("\n", ""))
         service = start_service(tmp_path / "home", *flags)
-        expect(page.get_by_text("The service is away; trying again")).to_be_hidden()
+        expect(page.get_by_text("No connection to the service; trying again")).to_be_hidden()
         expect(page.locator(".notice")).to_have_count(0)
         page.get_by_role("button", name="New workflow").click()
         expect(page.locator(".notice")).to_have_count(0)

@@ -9,6 +9,7 @@ import { useRun } from "../stores/run";
 import { useUi } from "../stores/ui";
 import { t } from "../strings";
 import { followAddress, shareForm } from "./address";
+import { Breadcrumbs } from "./Breadcrumbs";
 import { ContextMenu } from "./ContextMenu";
 import { useClipboard } from "./clipboard";
 import { onKey } from "./commands";
@@ -22,7 +23,6 @@ import { complain } from "./run";
 import { StartPage } from "./StartPage";
 import { Tips } from "./Tips";
 import { TopBar } from "./TopBar";
-import { Trail } from "./Trail";
 
 const Timeline = lazy(() => import("../panels/Timeline"));
 
@@ -58,7 +58,7 @@ export function App() {
         ) : tab ? (
           <section className="stage" aria-label={t.canvas.label}>
             <h1 className="unseen">{tab.name}</h1>
-            <Trail tab={tab} />
+            <Breadcrumbs tab={tab} />
             <Canvas tab={tab} />
             {timeline && (
               <Suspense fallback={null}>

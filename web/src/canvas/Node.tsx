@@ -17,11 +17,11 @@ import { useNodeRun, useRun } from "../stores/run";
 import { t } from "../strings";
 import { Field } from "../widgets/Field";
 import { tipOf, tipped } from "../widgets/tip";
-import { Complaints } from "./Complaints";
 import { typeStyle } from "./colours";
 import type { FlowNode } from "./flow";
 import { Header } from "./Header";
 import { inputKey, inputOf, outputKey } from "./keys";
+import { NodeProblems } from "./NodeProblems";
 import { FarAway } from "./painted";
 import { useFolded, useLinked } from "./parts";
 import { Shown } from "./Shown";
@@ -122,7 +122,7 @@ const FullNode = memo(function FullNode({ node, selected }: Part) {
       <Header node={node} run={run} />
       {node.collapsed ? <HiddenSockets node={node} /> : <Rows node={node} />}
       {unknown && <p className="node-note">{unsupported ? t.node.unsupported : t.node.unknown}</p>}
-      <Complaints node={node} run={run} />
+      <NodeProblems node={node} run={run} />
       {run && !node.collapsed && <Shown run={run} />}
       {run && !node.collapsed && <Speaking node={node.id} />}
       <NodeResizeControl position="bottom-right" minWidth={180} className="node-resize" />

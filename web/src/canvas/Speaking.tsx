@@ -1,6 +1,6 @@
 import { Pause, Play } from "lucide-react";
 import { useEffect, useState } from "react";
-import { below } from "../graph/below";
+import { downstream } from "../graph/downstream";
 import { sheetOf } from "../graph/model";
 import { viewAddress } from "../server/service";
 import { prefixOf, useTab } from "../stores/documents";
@@ -43,7 +43,7 @@ function useFileBelow(node: string): string | undefined {
   const prefix = useTab(prefixOf, "");
   const nodes = useLatestJob(workflow)?.nodes;
   if (!sheet || !nodes) return undefined;
-  for (const id of below(sheet, node)) {
+  for (const id of downstream(sheet, node)) {
     const [file] = files(nodes[prefix + id]?.shown, ["audio"]);
     if (file) return viewAddress(file);
   }

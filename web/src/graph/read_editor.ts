@@ -5,7 +5,6 @@ import { inputsOf } from "./dynamic";
 import { withoutGroups } from "./groups";
 import { AnyJson } from "./json";
 import { type Catalog, isReroute, type NodeKind, PRIMITIVE } from "./kinds";
-import { mended } from "./mending";
 import {
   EMPTY_SHEET,
   ENTRY,
@@ -24,6 +23,7 @@ import {
 import { presentNames, presentType, presentValue } from "./old_files";
 import { Unusable } from "./places";
 import { hostNames } from "./promoted";
+import { mended } from "./repair";
 import { readList } from "./saved_values";
 import { uuid } from "./uuid";
 

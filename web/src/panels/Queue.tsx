@@ -5,8 +5,8 @@ import { useNow } from "../stores/clock";
 import { useRun } from "../stores/run";
 import { t } from "../strings";
 import { running as words } from "../strings/running";
+import { ConfirmButton } from "./ConfirmButton";
 import { QueueJob } from "./QueueJob";
-import { Sure } from "./Sure";
 
 const w = words.queue;
 
@@ -42,7 +42,7 @@ export function Queue() {
               {w.waiting} <small>{total.toLocaleString("en")}</small>
             </h3>
             <span className="queue-until">{until === undefined ? "" : w.until(until / 1000)}</span>
-            <Sure
+            <ConfirmButton
               label={w.clear}
               ask={w.sureClear(total)}
               act={() => void guarded(clearQueue, () => useRun.getState().refresh())}
@@ -68,7 +68,7 @@ export function Queue() {
         <section aria-label={w.ended}>
           <header className="queue-header">
             <h3>{w.ended}</h3>
-            <Sure
+            <ConfirmButton
               label={w.forget}
               ask={w.sureForget}
               act={() => void guarded(clearHistory, () => useRun.getState().refresh())}

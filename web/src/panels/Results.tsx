@@ -95,8 +95,8 @@ function Pieces({ busy }: { busy: boolean }) {
   }, [next, more]);
   const onKey = (event: KeyboardEvent<HTMLElement>): void => {
     const piece = pieces.find(({ id }) => id === here);
-    const { doom, pick } = useGallery.getState();
-    if (event.key === "Delete" && piece) doom([piece]);
+    const { askToDelete, pick } = useGallery.getState();
+    if (event.key === "Delete" && piece) askToDelete([piece]);
     else if (event.key === "x" && piece) pick(piece.id);
     else if (!moved(event)) return;
     event.preventDefault();
@@ -201,7 +201,7 @@ function target(all: readonly HTMLElement[], from: number, key: string): number 
 }
 
 function Picked() {
-  const { pieces, picked, unpick, doom } = useGallery();
+  const { pieces, picked, unpick, askToDelete } = useGallery();
   const chosen = pieces.filter(({ id }) => picked.has(id));
   const [left, right] = chosen.filter(({ kind }) => kind === "picture");
   const compare = (): void => {
@@ -217,7 +217,7 @@ function Picked() {
           {t.results.compare}
         </button>
       )}
-      <button type="button" className="quiet" onClick={() => doom(chosen)}>
+      <button type="button" className="quiet" onClick={() => askToDelete(chosen)}>
         <Trash2 size={14} />
         {t.results.remove}
       </button>

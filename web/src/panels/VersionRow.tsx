@@ -4,7 +4,7 @@ import { t } from "../strings";
 import { running } from "../strings/running";
 import { IconButton } from "../widgets/IconButton";
 import { Picture } from "../widgets/Picture";
-import { Sure } from "./Sure";
+import { ConfirmButton } from "./ConfirmButton";
 
 const w = running.versions;
 
@@ -55,9 +55,9 @@ export function VersionRow({ version, compared, compare, restore, forget }: Prop
           <History size={15} />
         </IconButton>
         {kind === "named" && (
-          <Sure label={w.forget(name)} ask={w.sureForget} act={forget}>
+          <ConfirmButton label={w.forget(name)} ask={w.sureForget} act={forget}>
             <Trash2 size={14} />
-          </Sure>
+          </ConfirmButton>
         )}
       </span>
     </li>

@@ -35,7 +35,7 @@ export function Viewer({ lightbox }: { lightbox: Lightbox }) {
     const plays = (event.target as HTMLElement).closest("video, input, [role=slider]") !== null;
     const by = STEPS[event.key];
     if (by !== undefined && !plays) step(by);
-    else if (event.key === "Delete" && piece) useGallery.getState().doom([piece]);
+    else if (event.key === "Delete" && piece) useGallery.getState().askToDelete([piece]);
     else return;
     event.preventDefault();
   };

@@ -68,7 +68,7 @@ export function ViewerHeader({ lightbox, file, piece, close }: HeaderProps) {
         <Download size={16} />
       </a>
       {piece && (
-        <IconButton label={t.results.remove} act={() => useGallery.getState().doom([piece])}>
+        <IconButton label={t.results.remove} act={() => useGallery.getState().askToDelete([piece])}>
           <Trash2 size={16} />
         </IconButton>
       )}

@@ -15,8 +15,8 @@ import { type FileKind, give, inputFor } from "../widgets/upload";
 
 const say = (text: string): void => useUi.getState().say(text);
 
-/** Deletes what is doomed. */
-export const removeDoomed = (): Promise<void> =>
+/** Deletes what was chosen for it. */
+export const deleteChosen = (): Promise<void> =>
   tell(async () => {
     const gone = await useGallery.getState().remove();
     const [first, ...others] = gone;

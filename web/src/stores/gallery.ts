@@ -13,7 +13,7 @@ interface Gallery {
   known: boolean;
   picked: ReadonlySet<number>;
   /** What somebody wants to delete, until they said that they mean it. */
-  doomed: readonly Piece[];
+  toDelete: readonly Piece[];
   /** Begins anew with other words, or another kind. */
   look(query: string, kind: Kind | undefined): Promise<void>;
   /** Takes in what was made since. */
@@ -21,8 +21,8 @@ interface Gallery {
   more(): Promise<void>;
   pick(id: number): void;
   unpick(): void;
-  doom(pieces: readonly Piece[]): void;
-  /** Deletes what is doomed; the files that are gone. */
+  askToDelete(pieces: readonly Piece[]): void;
+  /** Deletes what was chosen for it; the files that are gone. */
   remove(): Promise<readonly Piece[]>;
 }
 
@@ -40,7 +40,7 @@ export const useGallery = create<Gallery>()((set, get) => {
     next: null,
     known: false,
     picked: NONE,
-    doomed: [],
+    toDelete: [],
     async look(query, kind) {
       set({ query, kind, picked: NONE, known: false });
       const { files: pieces, next } = await fetchPieces({ query, kind });
@@ -75,13 +75,13 @@ export const useGallery = create<Gallery>()((set, get) => {
       set({ picked });
     },
     unpick: () => set({ picked: NONE }),
-    doom: (doomed) => set({ doomed }),
+    askToDelete: (toDelete) => set({ toDelete }),
     async remove() {
-      const { doomed } = get();
+      const { toDelete } = get();
       const gone: Piece[] = [];
-      set({ doomed: [] });
+      set({ toDelete: [] });
       try {
-        for (const piece of doomed) {
+        for (const piece of toDelete) {
           await deletePiece(piece.id);
           gone.push(piece);
         }

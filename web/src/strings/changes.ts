@@ -23,7 +23,7 @@ export function changeText(change: Change, name: (id: string) => string): string
     case "removed":
       return `${name(change.node)} is gone`;
     case "moved":
-      return `${name(change.node)} stands elsewhere`;
+      return `${name(change.node)} was moved`;
     case "type":
       return `${name(change.node)} is a ${change.after} now, not a ${change.before} any more`;
     case "title":

@@ -27,7 +27,7 @@ export const form = {
   title: "Title",
   words: "What it does, in a sentence",
   name: (was: string) => `Name of ${was}`,
-  where: (name: string) => `Where ${name} stands`,
+  where: (name: string) => `Position of ${name}`,
   up: (name: string) => `${name} further up`,
   down: (name: string) => `${name} further down`,
   places: { first: "Asked for", settings: "Under settings", hidden: "Not shown" },

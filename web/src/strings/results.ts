@@ -19,7 +19,7 @@ export const results = {
     all: "All",
     picture: "Pictures",
     sound: "Sounds",
-    film: "Films",
+    film: "Videos",
     other: "Others",
   },
   more: "Older ones",
@@ -27,9 +27,9 @@ export const results = {
   graph: "Open the graph of this",
   graphOf: (id: string) => `Result ${id}`,
   look: (name: string) => `Look at ${name}`,
-  pick: (name: string) => `Pick ${name}`,
-  picked: (count: number) => `${count} picked`,
-  unpick: "Pick none",
+  pick: (name: string) => `Select ${name}`,
+  picked: (count: number) => `${count} selected`,
+  unpick: "Select none",
   compare: "Compare",
   remove: "Delete",
   kept: "Keep",
@@ -45,8 +45,8 @@ export const results = {
   copied: "The picture is in the clipboard",
   notCopied: "The browser lets no picture into the clipboard here; download it instead.",
   details: "Details",
-  previous: "The one before",
-  next: "The next one",
+  previous: "Previous",
+  next: "Next",
   place: (at: number, of: number) => `${at} of ${of}`,
   unseen: "The browser cannot show this kind of file; download it.",
   facts: {
@@ -82,7 +82,7 @@ export const results = {
   endCompare: "Look at one",
   play: (name: string) => `Play ${name}`,
   pause: (name: string) => `Pause ${name}`,
-  position: (name: string) => `Place in ${name}`,
+  position: (name: string) => `Position in ${name}`,
   time: (seconds: number) => {
     const whole = Math.floor(seconds);
     return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;

@@ -57,7 +57,7 @@ export const running = {
     title: "Timeline",
     label: "Run timeline",
     none: "This workflow has not run yet.",
-    nothing: "Nothing had to run: all results were at hand.",
+    nothing: "Nothing had to run: all results were cached.",
     away: "This run is not known any more.",
     lane: (name: string) => {
       const [, number, device = ""] = name.match(/^lane (\d+) (.*)$/) ?? [];
@@ -73,8 +73,8 @@ export const running = {
     runs: "runs",
     cached: "From the cache",
     more: (number: number) => `and ${number} more`,
-    in: "Closer",
-    out: "Further away",
+    in: "Zoom in",
+    out: "Zoom out",
     all: "The whole run",
     table: "As a table",
     picture: "As a picture",

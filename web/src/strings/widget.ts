@@ -3,7 +3,7 @@
 /** What can be uploaded. */
 export type FileKind = "image" | "audio" | "video";
 /** What people call it. */
-export const FILES: Record<FileKind, string> = { image: "picture", audio: "sound", video: "film" };
+export const FILES: Record<FileKind, string> = { image: "picture", audio: "sound", video: "video" };
 
 /** English: what widgets say. */
 export const widget = {
@@ -62,8 +62,8 @@ export const widget = {
     redo: "Redo",
     invert: "Invert (I)",
     clear: "Clear",
-    zoomIn: "Closer (+)",
-    zoomOut: "Further away (-)",
+    zoomIn: "Zoom in (+)",
+    zoomOut: "Zoom out (-)",
     fit: "Show all of it",
     canvas: "The picture under the mask: arrow keys move the brush, Space paints",
     cancel: "Cancel",

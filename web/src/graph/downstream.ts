@@ -3,7 +3,7 @@
 import type { Sheet } from "./model";
 
 /** The nodes that get something from a node, by way of others too; the nearest first. */
-export function below(sheet: Sheet, node: string): string[] {
+export function downstream(sheet: Sheet, node: string): string[] {
   const next = new Map<string, string[]>();
   for (const { from, to } of Object.values(sheet.links)) {
     const list = next.get(from);

@@ -11,7 +11,7 @@ import { useFolded, useLinked } from "./parts";
 
 /** What is wrong with a node, at the node: as it was found here, as the service said, and as its last
  * run remarked. */
-export function Complaints({ node, run }: { node: GraphNode; run: NodeRun | undefined }) {
+export function NodeProblems({ node, run }: { node: GraphNode; run: NodeRun | undefined }) {
   const workflow = useTab((tab) => tab.id, "");
   const prompt = useTab(prefixOf, "") + node.id;
   const catalog = useCatalog((state) => state.catalog);

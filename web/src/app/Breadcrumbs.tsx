@@ -4,7 +4,7 @@ import { type Tab, useDocuments } from "../stores/documents";
 import { t } from "../strings";
 
 /** The way into a subgraph, and back out. */
-export function Trail({ tab }: { tab: Tab }) {
+export function Breadcrumbs({ tab }: { tab: Tab }) {
   if (tab.path.length === 0) return null;
   const { leave } = useDocuments.getState();
   const { subgraphs } = tab.history.present;

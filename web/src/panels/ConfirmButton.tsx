@@ -3,7 +3,12 @@ import { type ReactNode, useEffect, useState } from "react";
 const PATIENCE = 4000;
 
 /** A button that asks once more before it does what cannot be undone. */
-export function Sure(props: { label: string; ask: string; act: () => void; children?: ReactNode }) {
+export function ConfirmButton(props: {
+  label: string;
+  ask: string;
+  act: () => void;
+  children?: ReactNode;
+}) {
   const { label, ask, act, children } = props;
   const [asking, setAsking] = useState(false);
   useEffect(() => {
