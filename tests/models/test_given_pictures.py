@@ -30,7 +30,16 @@ from nodes.models.sampling.guiders import cfg_guider
 from nodes.models.vae.autoencoder import vae_factor
 from tests.models.bench import Prompt, n, opened
 from tests.models.conftest import read_tensors, write_tensors
-from tests.models.test_unet_families import CONTEXT, SD1, SD2, Kind, denoiser_tensors, made, unet
+from tests.models.test_unet_families import (
+    CONTEXT,
+    SD1,
+    SD2,
+    Kind,
+    denoiser_tensors,
+    made,
+    text_tensors,
+    unet,
+)
 from tests.models.test_vision import CLIP, TINY, open_clip, random
 
 OF_DIFFUSERS: Any = (AutoencoderKL, DDPMScheduler, LatentConsistencyModelPipeline)
@@ -215,6 +224,31 @@ def test_the_upscaler_is_given_a_small_picture_with_noise_of_a_level(upscaler: t
     assert torch.allclose(patched, expected, atol=1e-4)
     with pytest.raises(ValueError, match="put SD_4XUpscale_Conditioning between"):
         asked(model, [(text, {})], x)
+
+
+async def test_a_prompt_enlarges_a_picture(upscaler: tuple[Path, Any], tmp_path: Path):
+    _, text = text_tensors("clip_h", "cond_stage_model.model.", CONTEXT)
+    (tmp_path / "models" / "checkpoints").mkdir(parents=True)
+    write_tensors(
+        tmp_path / "models" / "checkpoints" / "x4.safetensors", read_tensors(upscaler[0]) | text
+    )
+    prompt: Prompt = {
+        "1": n("CheckpointLoaderSimple", ckpt_name="x4.safetensors"),
+        "2": n("EmptyImage", width=16, height=12, batch_size=2, color=0x336699),
+        "3": n("CLIPTextEncode", clip=["1", 1], text="a cat"),
+        "4": n("SD_4XUpscale_Conditioning", images=["2", 0], positive=["3", 0],
+               negative=["3", 0], scale_ratio=4.0, noise_augmentation=0.1),
+        "5": n("KSampler", model=["1", 0], seed=5, steps=1, cfg=2.0, sampler_name="euler",
+               scheduler="normal", positive=["4", 0], negative=["4", 1],
+               latent_image=["4", 2], denoise=1.0),
+        "6": n("VAEDecode", samples=["5", 0], vae=["1", 2]),
+        "7": n("SaveImage", images=["6", 0], filename_prefix="large"),
+    }  # fmt: skip
+    async with opened(tmp_path / "home", tmp_path / "models") as bench:
+        (entry,) = await bench.run(prompt)
+        assert entry.outcome.status == "success", entry.outcome
+        assert bench.image("large").shape == (48, 64, 3)
+        assert len(list((bench.home / "output").glob("large*.png"))) == 2
 
 
 def test_lotus_is_no_model_that_draws_what_was_seen(tmp_path: Path):

@@ -361,6 +361,29 @@ def test_stable_video_3d_is_told_from_where_each_view_is_seen(label: int, tmp_pa
     assert torch.allclose(asked(model, turning, x), expected, atol=1e-3) is (label == 256)
 
 
+async def test_a_prompt_goes_around_an_object(path: Path, tmp_path: Path):
+    tensors = read_tensors(path) | denoiser_tensors(unet(1280))
+    (tmp_path / "models" / "checkpoints").mkdir(parents=True)
+    write_tensors(tmp_path / "models" / "checkpoints" / "sv3d.safetensors", tensors)
+    prompt: Prompt = {
+        "1": n("ImageOnlyCheckpointLoader", ckpt_name="sv3d.safetensors"),
+        "2": n("EmptyImage", width=80, height=64, batch_size=1, color=0x336699),
+        "3": n("SV3D_Conditioning", clip_vision=["1", 1], init_image=["2", 0], vae=["1", 2],
+               width=64, height=64, video_frames=FRAMES, elevation=10.0),
+        "4": n("VideoTriangleCFGGuidance", model=["1", 0], min_cfg=1.0),
+        "5": n("KSampler", model=["4", 0], seed=5, steps=1, cfg=2.5, sampler_name="euler",
+               scheduler="karras", positive=["3", 0], negative=["3", 1], latent_image=["3", 2],
+               denoise=1.0),
+        "6": n("VAEDecode", samples=["5", 0], vae=["1", 2]),
+        "7": n("SaveImage", images=["6", 0], filename_prefix="view"),
+    }  # fmt: skip
+    async with opened(tmp_path / "home", tmp_path / "models") as bench:
+        (entry,) = await bench.run(prompt)
+        assert entry.outcome.status == "success", entry.outcome
+        assert bench.image("view").shape == (64, 64, 3)
+        assert len(list((bench.home / "output").glob("view*.png"))) == FRAMES
+
+
 def test_a_file_that_lacks_a_layer_of_time_is_refused_by_name(theirs: Any, tmp_path: Path):
     tensors = {k: t for k, t in denoiser_tensors(theirs).items() if "output_blocks.1." not in k}
     with pytest.raises(ModelFileError, match="like a Stable Video Diffusion model, but its denois"):
