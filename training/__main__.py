@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--names", type=int, help="only so many, the favourites first")
     parser.add_argument("--passes", type=float, default=300, help="times that each name is seen")
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--decoder-steps", type=int, default=12000)
     parser.add_argument("--minutes", type=float, default=math.inf, help="at most so many a part")
     parser.add_argument("--report", type=float, default=5, help="minutes between previews")

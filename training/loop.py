@@ -67,6 +67,7 @@ def train(
     plan: Plan,
     checkpoint: Path,
     report: Callable[[dict[str, Tensor], float], str],
+    factor: Callable[[str], float] = lambda _name: 1.0,
 ) -> None:
     """Train `model` as `plan` says, taking up the checkpoint of an unfinished training.
 
@@ -78,10 +79,19 @@ def train(
         plan: how long and how fast.
         checkpoint: where the state is kept.
         report: given the averaged weights and the fraction, what the log says.
+        factor: of the rate, by the name of a parameter.
     """
-    learnt = [weight for weight in model.parameters() if weight.requires_grad]
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            groups.setdefault(factor(name), []).append(weight)
+    learnt = [weight for weights in groups.values() for weight in weights]
     optimiser = torch.optim.AdamW(
-        learnt, plan.rate, betas=(0.9, 0.99), weight_decay=1e-3, fused=True
+        [{"params": weights, "factor": value} for value, weights in groups.items()],
+        plan.rate,
+        betas=(0.9, 0.99),
+        weight_decay=1e-3,
+        fused=True,
     )
     average = Average(model, plan.decay)
     step, spent, losses = 0, 0.0, 0.0
@@ -107,7 +117,7 @@ def train(
         while (done := plan.done(step, spent)) < 1:
             start = time.monotonic()
             for group in optimiser.param_groups:
-                group["lr"] = plan.rate_at(step, done)
+                group["lr"] = group["factor"] * plan.rate_at(step, done)
             optimiser.zero_grad()
             value = loss(done)
             value.backward()

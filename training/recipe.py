@@ -29,6 +29,7 @@ HELD_OUT = 64  # pictures without a name here, which only measurements see
 EMPTY = 0.12  # the share of empty captions, for guidance
 SHOWN = 16  # names in a preview
 REPORTED = (1.0, 4.0, 8.0)  # guidance in reports
+SLOW = 0.05  # of the denoiser's rate, for the layers of the text encoder
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ class Recipe:
     denoiser: Plan
     batch: int = 32
     widths: tuple[int, int] = (64, 128)
-    favoured: float = 2.0
+    favoured: float = 1.5
     rehearse: float = 0.7
-    visit: int = 12
+    visit: int = 20
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def mix_at(done: float) -> Mix:
     """First things as they are; backgrounds, places and pairs when shapes are known."""
     if done < 0.3:
         return Mix(ground=0.1)
-    return Mix(ground=0.25, placed=0.05, pair=0.05)
+    return Mix(ground=0.2, placed=0.04, pair=0.04)
 
 
 def new_model(found: Material, cache: Path, recipe: Recipe) -> TextToLatent:
@@ -180,7 +181,20 @@ def train_denoiser(found: Material, cache: Path, recipe: Recipe, device: torch.d
         averaged.load_state_dict(weights)
         return f"{done:.1%}; {watch(averaged)}"
 
-    train(model, loss, recipe.denoiser, cache / "denoiser.pt", report)
+    train(model, loss, recipe.denoiser, cache / "denoiser.pt", report, _factor)
+
+
+def _factor(name: str) -> float:
+    """Of a parameter's rate.
+
+    At the denoiser's rate the layers of the text encoder make its answers to all names the same
+    within a few hundred steps, as their biases outgrow the token vectors before the names mean
+    anything, and the words are lost for good (measured: the spread of the answers fell from 0.86
+    to 0.06). With slow token vectors names are learnt, but many times slower: what a name's
+    vector can choose from is learnt by all names, the vector by its own name alone.
+    """
+    slow = name.startswith("text_encoder.") and "token_embedding" not in name
+    return SLOW if slow else 1.0
 
 
 @dataclass(frozen=True)

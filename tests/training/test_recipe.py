@@ -1,5 +1,8 @@
 """A small version of the whole training: drawn pictures in, a folder that draws them out."""
 
+# torch annotates its functions only in part:
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import json
@@ -11,8 +14,12 @@ import pytest
 import torch
 
 from nodes.models.files.checkpoints import read_checkpoint
+from nodes.models.files.tensor_files import read_header
 from nodes.models.latents.previews import rough_rgb
-from training import export, patches, recipe, sheet
+from nodes.models.networks.denoiser import Denoiser
+from nodes.models.networks.lora import check_fits, read_lora, with_lora
+from nodes.models.text.embeddings import read_embedding
+from training import export, inversion, lora, patches, recipe, sheet, shipped
 from training.autoencoder import decibels
 from training.data import SIDE, Emoji
 from training.loop import Plan
@@ -123,3 +130,49 @@ def test_the_map_gives_back_what_it_was_fitted_to():
     latents = found.encode(smooth)
     assert 0.1 < float(latents.square().mean()) < 10
     assert decibels(found.decode(latents), smooth).min() > 40
+
+
+def test_a_lora_is_here_what_it_was_in_training(cache: Path):
+    base = shipped.read(cache / "model")
+    found = recipe.material(emoji(), NAMES, [])
+    plan = Plan(3, 1e-2, warm_up=1, decay=0.5)
+    added = lora.learn(base, found, lora.pixel_art, plan, cache / "style.pt", batch=2)
+    assert all(float(low.up.detach().abs().max()) > 0 for low in added.values()), (
+        "every layer learns"
+    )
+    path = cache / "loras" / "style.safetensors"
+    lora.save(added, path, "style")
+
+    model = Denoiser.of(read_checkpoint(cache / "model").denoiser)
+    adapter = read_lora(read_header(path), 1.0)
+    left_out: list[str] = []
+    check_fits(adapter.adapters, model.source, warn=left_out.append)
+    assert not left_out
+    patched = with_lora(model, adapter).ready()
+    for name, low in added.items():
+        weight = base.model.unet.get_submodule(name).weight
+        here = patched.network.module.get_parameter(f"{name}.weight")
+        assert low.down.shape[0] == lora.RANK
+        torch.testing.assert_close(here, weight, atol=2e-3, rtol=0)
+
+
+def test_pixel_art_is_made_of_squares_in_few_shades():
+    picture = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    made = lora.pixel_art(picture)
+    assert made.shape == picture.shape
+    squares = made.unfold(2, 4, 4).unfold(3, 4, 4).flatten(4)
+    assert float((squares - squares[..., :1]).abs().max()) == 0
+    assert len(np.unique(made.numpy())) <= lora.SHADES
+
+
+def test_an_inversion_learns_vectors_and_nothing_else(cache: Path):
+    base = shipped.read(cache / "model")
+    before = {name: weight.clone() for name, weight in base.model.unet.state_dict().items()}
+    picture = recipe.Material([], [], [], frozenset()).tensor(emoji())[5, :3].float() / 127.5 - 1
+    plan = Plan(3, 1e-2, warm_up=1, decay=0.5)
+    vectors = inversion.learn(base, picture, plan, cache / "thing.pt")
+    assert vectors.shape == (inversion.VECTORS, vectors.shape[1])
+    after = base.model.unet.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    path = inversion.save(vectors, cache / "thing.safetensors")
+    torch.testing.assert_close(read_embedding(path, vectors.shape[1]), vectors)
