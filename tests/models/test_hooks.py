@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from nodes import conditioning_properties as properties
 from nodes import hooks as nodes
 from nodes.models.conditioning.conditionings import Conditioning
 from nodes.models.conditioning.hook_sources import LoraSource, ModelSource
-from nodes.models.conditioning.hooks import Hook, Hooks, Keyframe
+from nodes.models.conditioning.hooks import Hook, Hooks, Keyframe, TextHooks
 from nodes.models.files.tensor_files import ModelFileError, read_header
 from nodes.models.networks.lora import Lora, read_adapters, with_lora
 from nodes.models.sampling.evaluation import StepRequest, evaluate
@@ -253,6 +255,29 @@ def test_jobs_with_hooks_share_a_batch_with_others(tiny: Loaded, source: LoraSou
     assert torch.equal(found[0], found[2])
     for place, strength in ((0, 0.0), (1, 0.5), (3, 1.0)):
         assert near(found[place], with_style(tiny, source, strength))
+
+
+def test_two_lanes_may_use_one_network_while_a_hook_changes_it(tiny: Loaded, source: LoraSource):
+    cat = tiny.clip.encode("cat")
+    styled = hooked(cat, (Hook(source, 0.5, 0.0),))
+    changed = replace(tiny.clip, hooks=TextHooks((Hook(source, 0.0, 0.9),), False, False))
+    changed.bind(tiny.clip.network)
+    expected = [asked(tiny, cat), asked(tiny, styled), cat[0][0], changed.encode("cat")[0][0]]
+
+    def found(which: int) -> list[bool]:
+        made: list[bool] = []
+        for _ in range(30):
+            if which < 2:
+                answer = asked(tiny, (cat, styled)[which])
+            else:
+                answer = (tiny.clip, changed)[which - 2].encode("cat")[0][0]
+            made.append(near(answer, expected[which]))
+        return made
+
+    assert not near(expected[0], expected[1])
+    assert not near(expected[2], expected[3])
+    with ThreadPoolExecutor(4) as lanes:
+        assert all(all(right) for right in lanes.map(found, range(4)))
 
 
 async def test_a_prompt_draws_with_hooks_what_it_draws_with_the_lora(

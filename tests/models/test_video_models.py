@@ -232,7 +232,7 @@ def test_what_is_for_unets_of_pictures_is_refused(path: Path):
 
 def test_it_has_no_text_encoder_and_says_what_to_load_it_with(path: Path):
     with pytest.raises(ModelFileError, match="a picture and no text; load it with ImageOnly"):
-        TextEncoder.of(read_checkpoint(path).text).load("cpu")
+        TextEncoder.of(read_checkpoint(path).text_encoder).load("cpu")
 
 
 @pytest.mark.parametrize("quantized", [True, False])

@@ -7,9 +7,11 @@ weakly, so dropping it frees the memory.
 
 from __future__ import annotations
 
+import threading
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -63,6 +65,7 @@ class Network(Generic[ModuleT]):
         self.dtype = dtype
         self.batches = Batches(device)
         self.compiled: Callable[..., Any] | None = None
+        self.lock = threading.RLock()
         file = TensorFile(source.header)
 
         def quantized(name: str) -> QuantizedTensor | None:
@@ -93,7 +96,8 @@ class Network(Generic[ModuleT]):
         Raises:
             ModelFileError: a patch does not fit; the network is then as without patches.
         """
-        self._weights.apply(patches)
+        with self.lock:
+            self._weights.apply(patches)
 
 
 @dataclass
@@ -174,6 +178,18 @@ class Handle(ABC, Generic[ModuleT]):
         self._binding.owned = self.load(device)
         self.bind(self._binding.owned)
         return self
+
+    @contextmanager
+    def exclusive(self) -> Generator[Network[ModuleT]]:
+        """The network with this handle's patches, while no other thread uses or changes it.
+
+        Two lanes may hold leases of one network by equal handles, and a hook of a conditioning
+        changes its weights in between.
+        """
+        network = self.network
+        with network.lock:
+            network.apply_patches(self.patches)
+            yield network
 
     @property
     def network(self) -> Network[ModuleT]:

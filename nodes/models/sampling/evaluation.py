@@ -229,8 +229,8 @@ def _evaluated(model: Denoiser, rows: Sequence[_Row]) -> Iterator[Tensor]:
         sigma = torch.cat([rows[index].sigma for index in chosen])
         given = batched([(rows[index].inputs, len(rows[index].x)) for index in chosen])
         evaluate = partial(_some, asked, nets, x, sigma, given, patches)
-        batches = asked.network.batches
-        found = batches.evaluated(evaluate, len(x), x.shape[1:], given.together)
+        with asked.exclusive() as network:
+            found = network.batches.evaluated(evaluate, len(x), x.shape[1:], given.together)
         parts = torch.split(found, [len(rows[index].x) for index in chosen])
         answers.update(zip(chosen, parts, strict=True))
     return (answers[index] for index in range(len(rows)))

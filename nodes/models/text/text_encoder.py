@@ -112,8 +112,8 @@ class TextEncoder(Handle[nn.ModuleDict]):
         """
         if not self.encoders:
             raise ModelFileError(
-                f"{self.part.header.path}: this kind of model is given a picture and no text; load "
-                "it with ImageOnlyCheckpointLoader, and encode the picture with what it gives"
+                f"{self.source.header.path}: this kind of model is given a picture and no text; "
+                "load it with ImageOnlyCheckpointLoader, and encode the picture with what it gives"
             )
         for encoder in self.encoders:
             if encoder.name not in self.source.config:
@@ -228,33 +228,32 @@ class TextEncoder(Handle[nn.ModuleDict]):
         self, encoder: Encoder, tokens: Sequence[Sequence[Token]], table: _Table
     ) -> tuple[Tensor, Tensor]:
         """Vectors of each token [chunks, tokens, width], and one for each chunk [chunks, width]."""
-        network = self.network
-        module: Any = network.module[encoder.name]
         ids = [[token if isinstance(token, int) else 0 for token in chunk] for chunk in tokens]
 
         def put_in(module: object, inputs: object, output: Tensor) -> Tensor:
             return table.put_into(output, tokens)
 
-        words: Any = module.embeddings.token_embedding
-        hook = words.register_forward_hook(put_in)
-        try:
-            output: Any = module(
-                input_ids=torch.tensor(ids, device=network.device), output_hidden_states=True
-            )
-        finally:
-            hook.remove()
-        pooled: Tensor = output.pooler_output
-        if encoder.projected and self._projects(encoder.name):
-            pooled = module.text_projection(pooled)
-        layer = encoder.layer if self.layer is None else self.layer
-        states: Tensor = output.last_hidden_state
-        hidden: Sequence[Tensor] = output.hidden_states
-        # (the first of them is what the first layer is given)
-        if -len(hidden) < layer < -1 or (layer == -1 and not encoder.final_norm):
-            states = hidden[layer]
-            if encoder.final_norm:
-                states = module.final_layer_norm(states)
-        return states.float().cpu(), pooled.float().cpu()
+        with self.exclusive() as network:
+            module: Any = network.module[encoder.name]
+            hook = module.embeddings.token_embedding.register_forward_hook(put_in)
+            try:
+                output: Any = module(
+                    input_ids=torch.tensor(ids, device=network.device), output_hidden_states=True
+                )
+            finally:
+                hook.remove()
+            pooled: Tensor = output.pooler_output
+            if encoder.projected and self._projects(encoder.name):
+                pooled = module.text_projection(pooled)
+            layer = encoder.layer if self.layer is None else self.layer
+            states: Tensor = output.last_hidden_state
+            hidden: Sequence[Tensor] = output.hidden_states
+            # (the first of them is what the first layer is given)
+            if -len(hidden) < layer < -1 or (layer == -1 and not encoder.final_norm):
+                states = hidden[layer]
+                if encoder.final_norm:
+                    states = module.final_layer_norm(states)
+            return states.float().cpu(), pooled.float().cpu()
 
 
 def _encoder(config: Mapping[str, Any], projects: bool) -> CLIPTextModel:
