@@ -64,7 +64,7 @@ def running(page: Page) -> None:
     card(page, "A picture from words")
     page.get_by_role("spinbutton", name="steps").fill("400")
     run(page)
-    expect(page.get_by_role("img", name="What it looks like so far")).to_be_visible()
+    expect(page.get_by_role("img", name="Preview of the picture so far")).to_be_visible()
 
 
 def palette(page: Page) -> None:

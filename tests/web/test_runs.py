@@ -93,12 +93,12 @@ def test_a_step_of_progress_changes_one_node_alone(page: Page):
 def test_a_preview_is_shown_while_it_is_drawn(page: Page):
     opened(page, picture(steps=LONG, seed=2))
     run(page)
-    preview = node(page, "Draw").get_by_role("img", name="What it looks like so far")
+    preview = node(page, "Draw").get_by_role("img", name="Preview of the picture so far")
     expect(preview).to_be_visible()
     # The next one takes its place at any time, so it cannot be awaited by itself.
     page.wait_for_function(
         "(name) => [...document.images].some((one) => one.alt === name && one.naturalWidth > 8)",
-        arg="What it looks like so far",
+        arg="Preview of the picture so far",
     )
     page.get_by_role("button", name="Stop").click()
     expect(preview).to_be_hidden()
