@@ -32,9 +32,9 @@ CONTINUOUS_PREDICTIONS: Mapping[str, tuple[EdmPrediction, float]] = {
 }
 """What the network answers, and the standard deviation that latents were taken to have."""
 PLAYGROUND: Mapping[str, Any] = {
-    "scale": 0.5,
-    "mean": (-1.6574, 1.886, -1.383, 2.5155),
-    "std": (8.4927, 5.9022, 6.5498, 5.2299),
+    "scaling_factor": 0.5,
+    "latents_mean": (-1.6574, 1.886, -1.383, 2.5155),
+    "latents_std": (8.4927, 5.9022, 6.5498, 5.2299),
 }
 """Latents as https://huggingface.co/playgroundai/playground-v2.5-1024px-aesthetic has them."""
 FLUX_TOKENS = (256, 4096)  # between which the shift grows

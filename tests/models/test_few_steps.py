@@ -190,7 +190,7 @@ def test_a_diffusers_folder_of_sdxl_answers_as_its_unet(name: str, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("channels", "label", "words"),
-    [(5, False, "a depth-to-image"), (7, True, "an upscaler")],
+    [(5, False, "a depth-to-image"), (7, True, "a Stable Diffusion 2.x upscaler")],
 )
 def test_other_models_of_stable_diffusion_2_are_refused_by_name(
     tmp_path: Path, channels: int, label: bool, words: str
