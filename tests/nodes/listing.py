@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from itertools import groupby
 
@@ -37,8 +38,9 @@ def _row(spec: NodeSpec) -> str:
         for output in spec.outputs
     )
     mark = " *" if spec.is_output else ""
-    words = spec.description.strip().partition("\n")[0].replace("|", "\\|")
-    return f"| `{spec.id}`{mark} | {inputs} | {outputs} | {words} |\n"
+    words = spec.description.strip().partition("\n")[0]
+    plain = re.sub(r"[|\[\](]", r"\\\g<0>", words)  # no cell ends in them, and no link begins
+    return f"| `{spec.id}`{mark} | {inputs} | {outputs} | {plain} |\n"
 
 
 def _input(input: Input) -> str:
