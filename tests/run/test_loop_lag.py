@@ -18,8 +18,11 @@ from engine.store.gallery import GalleryQuery
 from engine.store.history import Job, JobResult
 from tests.run.conftest import Bench, Opener, n, value_shown
 
-LIMIT = 0.05
-"""Seconds of its own processor time for which the loop may serve nobody else."""
+LIMIT = 0.15
+"""Seconds of its own processor time for which the loop may serve nobody else.
+
+Three times the goal, as the cores that tests run on differ; docs/performance.md has the numbers.
+"""
 
 
 class Lag:
