@@ -18,11 +18,8 @@ from engine.store.gallery import GalleryQuery
 from engine.store.history import Job, JobResult
 from tests.run.conftest import Bench, Opener, n, value_shown
 
-LIMIT = 0.15
-"""Seconds of its own processor time for which the loop may serve nobody else.
-
-Three times the goal, as the cores that tests run on differ; docs/performance.md has the numbers.
-"""
+LIMIT = 0.05
+"""Seconds of its own processor time for which the loop may serve nobody else."""
 
 
 class Lag:
@@ -78,7 +75,7 @@ async def test_fifty_thousand_nodes(process: Opener):
     async with lag_of_the_loop() as lag:
         job = await bench.submit(prompt)
         assert (await bench.ended(job)).outcome.status == "success"
-    assert lag.longest < LIMIT
+    assert lag.longest < 2 * LIMIT
 
 
 async def test_a_job_of_fifty_thousand_nodes_that_waits(process: Opener):
@@ -96,7 +93,7 @@ async def test_a_job_of_fifty_thousand_nodes_that_waits(process: Opener):
         for id in (*others, job):
             assert (await bench.ended(id)).outcome.status == "success"
         await bench.engine.gallery.page(GalleryQuery())
-    assert lag.longest < LIMIT
+    assert lag.longest < 2 * LIMIT
 
 
 def test_a_job_is_encoded_once():
