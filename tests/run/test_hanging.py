@@ -31,10 +31,15 @@ def hanging(how: str, value: int) -> dict[str, Any]:
 
 
 async def interrupted(bench: Bench, *ids: str) -> list[HistoryEntry]:
-    """Interrupt jobs whose nodes have started, and wait for their ends."""
+    """Interrupt jobs whose nodes have started, and wait for their ends.
+
+    A job of a worker that was replaced in between waits until it runs again.
+    """
     for id in ids:
         await bench.until(id, NodeStarted, "1")
-        assert await bench.engine.interrupt(id)
+        async with asyncio.timeout(patience.SECONDS):
+            while not await bench.engine.interrupt(id):  # noqa: ASYNC110 - a test may look again
+                await asyncio.sleep(0.01)
     return [await bench.ended(id) for id in ids]
 
 
