@@ -36,6 +36,7 @@ class LatentFormat:
         latent_rgb_factors: what the denoiser's latents look like; None where that is not known.
         taesd_decoder_name: name of the tiny autoencoder that reads them.
         own_blank: whether blank latents come from a node for this kind of model, at its size.
+        dimensions: axes of a latent beside its channels: rows and columns, or frames before them.
     """
 
     channels: int = 4
@@ -47,6 +48,7 @@ class LatentFormat:
     latent_rgb_factors: RgbFactors | None = field(default=None, repr=False)
     taesd_decoder_name: str | None = None
     own_blank: bool = False
+    dimensions: int = 2
 
     def process_in(self, latents: Tensor) -> Tensor:
         """Latents [B, C, ...] in the unit of the denoiser; all zeros, which hold nothing, stay."""
@@ -91,3 +93,8 @@ SDXL = LatentFormat(
     ),
     taesd_decoder_name="taesdxl",
 )
+SD3 = LatentFormat(16, 8, 1.5305, 0.0609, taesd_decoder_name="taesd3")
+FLUX = LatentFormat(16, 8, 0.3611, 0.1159, taesd_decoder_name="taef1")
+FLUX2 = LatentFormat(128, 16)
+"""Cells of 2 x 2 of its autoencoder's 32 channels, normed by that."""
+HUNYUAN_IMAGE = LatentFormat(64, 32, 0.75289)

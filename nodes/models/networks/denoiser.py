@@ -110,10 +110,14 @@ class Denoiser(Handle[nn.Module]):
         return self.source.config.get(GUIDED) is not None
 
     def start(self, latents: Tensor) -> Tensor:
-        """Latents to begin with: blank ones of any kind of model become this model's own."""
-        if self.latent.own_blank:
-            return latents
-        return blank_for(latents, self.latent.channels, self.latent.factor)
+        """Latents to begin with: blank ones of any kind of model become this model's own.
+
+        A batch of pictures is one of videos of a single frame to models with an axis of frames.
+        """
+        if not self.latent.own_blank:
+            latents = blank_for(latents, self.latent.channels, self.latent.factor)
+        flat = latents.ndim == 4 and self.latent.dimensions == 3
+        return latents[:, :, None] if flat else latents
 
     def inputs(self, request: InputsRequest) -> Inputs:
         """What the network is given for a conditioning.
@@ -175,7 +179,7 @@ class Denoiser(Handle[nn.Module]):
         return self.space.denoised(x, answer.float(), sigma)
 
     def _check(self, x: Tensor) -> None:
-        if x.ndim != 4:
+        if x.ndim != 2 + self.latent.dimensions:
             raise ValueError(
                 f"the latent has the shape {tuple(x.shape)}, of a video or a sound, and this model "
                 "draws pictures; make it with EmptyLatentImage"
