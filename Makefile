@@ -8,6 +8,8 @@ export SOUNDSTAGE_HOME ?= $(CURDIR)/home
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # As in the worker process: threads that wait must not spin where cores are shared.
 export OMP_WAIT_POLICY ?= passive
+# Where it is set, each of the hundreds of processes of the tests compiles all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo serve test test-exhaustive check lint format-check types imports tests web browser clients pictures format clean
 

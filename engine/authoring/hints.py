@@ -216,7 +216,10 @@ def _unannotated(hint: Any) -> tuple[Any, tuple[Any, ...]]:
 
 def _mark(marks: tuple[Any, ...], kind: type[MarkT]) -> MarkT | None:
     """The outermost mark of a kind: who uses a named hint may say more of it than its name."""
-    return next((mark for mark in reversed(marks) if isinstance(mark, kind)), None)
+    for mark in reversed(marks):  # no generator: a start asks 13 000 times
+        if isinstance(mark, kind):
+            return mark
+    return None
 
 
 def _words(hint: Any) -> str | None:

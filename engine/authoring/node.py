@@ -7,7 +7,15 @@ import inspect
 import marshal
 import re
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    ForwardRef,
+    NamedTuple,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from engine.authoring.hints import Blame, ordinary, read_input, read_output
 from engine.authoring.markers import CPU, GPU, Device
@@ -96,9 +104,26 @@ def node(
 
 def _hints(function: Callable[..., Any], blame: Blame) -> dict[str, Any]:
     try:
-        return get_type_hints(function, include_extras=True)
+        hints = _evaluated(function)
+        if any(_refers(hint) for hint in hints.values()):
+            return get_type_hints(function, include_extras=True)
+        return hints
     except Exception as error:
         raise blame(f"has a hint that cannot be read: {error}") from error
+
+
+def _evaluated(function: Callable[..., Any]) -> dict[str, Any]:
+    """A function's hints, their texts evaluated in one go; `get_type_hints` compiles each alone."""
+    hints = dict(function.__annotations__)
+    texts = {name: hint for name, hint in hints.items() if isinstance(hint, str)}
+    together = "".join(f"({text}),\n" for text in texts.values())
+    hints.update(zip(texts, eval(f"({together})", function.__globals__), strict=True))
+    return hints
+
+
+def _refers(hint: Any) -> bool:
+    """Whether a hint, or one inside of it, is still a text."""
+    return isinstance(hint, str | ForwardRef) or any(map(_refers, getattr(hint, "__args__", ())))
 
 
 def _kind(function: Callable[..., Any]) -> Kind:

@@ -7,7 +7,7 @@ import importlib
 import logging
 import pkgutil
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +23,7 @@ from engine.authoring.token_counter import TokenCounter
 log = logging.getLogger(__name__)
 
 ENTRY_POINT_GROUP = "engine.nodes"
+BYTECODE = "__pycache__"
 
 
 @dataclass
@@ -83,7 +84,7 @@ class Registry:
         setting: Callable[[], str] = getattr(package, "setting", str)
         version = files_version(package, setting())
         self.add_nodes(
-            replace(spec, version=f"{spec.version}-{version}")
+            spec.with_version(f"{spec.version}-{version}")
             for module in modules
             for value in vars(module).values()
             if isinstance(spec := getattr(value, "spec", None), NodeSpec)
@@ -174,7 +175,8 @@ def files_version(package: ModuleType, setting: str = "") -> str:
     found: list[object] = [setting] if setting else []
     for place in [Path(place) for place in places if place]:
         for path in (place, *sorted(place.rglob("*"))):
-            if path.is_file() and path.suffix != ".pyc":
+            # Other processes write bytecode at any moment, under names that are gone in the next.
+            if path.parent.name != BYTECODE and path.is_file():
                 stat = path.stat()
                 found.append((str(path.relative_to(place)), stat.st_size, stat.st_mtime_ns))
     return hashlib.blake2b(repr(found).encode(), digest_size=8).hexdigest()

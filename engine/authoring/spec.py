@@ -238,6 +238,12 @@ class NodeSpec:
             return declared
         return Input(name, "*", optional=True, collects=any(i.collects for i in self.inputs))
 
+    def with_version(self, version: str) -> NodeSpec:
+        """The same node with another version, on which nothing else of it depends."""
+        spec = object.__new__(NodeSpec)
+        spec.__dict__.update(self.__dict__, version=version)
+        return spec
+
     @property
     def source_location(self) -> str:
         """File and line of its declaration."""

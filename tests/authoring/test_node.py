@@ -75,6 +75,18 @@ def test_plain_hints_are_widgets_in_the_order_of_the_parameters():
     assert (spec(mix).kind, spec(mix).on, spec(mix).pure) == ("function", CPU, True)
 
 
+def test_hints_may_be_quoted_whole_and_in_part():
+    @node("Quoted", category="test")
+    def quoted(*, whole: "Image", inside: "Annotated['Image', Tooltip('Seen.')]") -> "int":  # noqa: UP037 - as some write them
+        raise NotImplementedError
+
+    assert spec(quoted).inputs == (
+        Input("whole", "IMAGE"),
+        Input("inside", "IMAGE", tooltip="Seen."),
+    )
+    assert spec(quoted).outputs == (Output("INT", "INT"),)
+
+
 def test_annotations_make_widgets_of_every_kind():
     @node("Pick", category="test", display_name="Pick one", on=CPU | GPU, pure=False)
     def pick(

@@ -146,6 +146,10 @@ def test_versions_of_nodes_change_with_any_file_of_their_pack(packs: Packs, tmp_
     packs(files)
     first = versions()
     assert versions() == first
+    bytecode = tmp_path / "pack_g" / "__pycache__"
+    bytecode.mkdir(exist_ok=True)
+    (bytecode / "library.cpython-311.pyc.94231").write_text("what another process just writes")
+    assert versions() == first
     seen = {first[0]}
     for changed in ("library/__init__.py", "library/words.txt"):
         (tmp_path / "pack_g" / changed).write_text("scale = 2000")
