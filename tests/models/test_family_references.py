@@ -1,7 +1,8 @@
 """Whole models of further families against numbers of ComfyUI, on weights made of a seed.
 
-The weights take 7 and 3 gigabytes, so these tests run where they are already:
-SOUNDSTAGE_FAMILY_MODELS names the folder that reference/families/make_small.py filled.
+The weights take up to 7 gigabytes, so these tests run where they are already:
+SOUNDSTAGE_FAMILY_MODELS names the folder that reference/families/make_small.py filled, wholly or in
+parts. Which cases there are, the folder of cases says; those whose weights are missing are skipped.
 """
 
 from __future__ import annotations
@@ -22,9 +23,15 @@ from nodes.models.sampling.denoise import completed, denoise
 from nodes.models.sampling.schedules import sigmas
 from nodes.models.text.text_encoder import TextEncoder
 from tests.models.conftest import read_tensors
+from tests.models.family_graphs import latent_of
 
-LIMIT = 2e-4
-"""Of the standard deviation of the reference."""
+LIMIT, LIMIT_DENOISER = 2e-4, 1e-4
+"""Of the standard deviation of the reference: of whole models, and of a denoiser alone."""
+DENOISERS = [
+    *("flux_dev", "flux_schnell", "chroma", "sd3_tiny", "sd35_tiny", "auraflow"),
+    *("flux2_dev_tiny", "flux2_klein_tiny", "hunyuan_image_tiny"),
+]
+"""Families whose cases are given conditionings of a seed."""
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +75,22 @@ def test_texts_and_latents_are_the_reference(family: str, reference: Path, model
     )
     expected = read_tensors(folder / "t2i.latent.safetensors")["latent_tensor"]
     assert float((completed(walk) - expected).abs().max() / expected.std()) < LIMIT
+
+
+@pytest.mark.parametrize("family", DENOISERS)
+def test_latents_of_every_case_of_a_denoiser_are_the_reference(
+    family: str, reference: Path, models: Path
+):
+    folder = reference / "families" / "cases" / family
+    graphs = sorted(folder.glob("*.workflow_api.json"))
+    assert graphs
+    for path in graphs:
+        graph = json.loads(path.read_text())
+        weights = models / "diffusion_models" / graph["1"]["inputs"]["unet_name"]
+        if not weights.exists():
+            pytest.skip(f"{weights} has not been made")
+        case = path.name.removesuffix(".workflow_api.json")
+        expected = read_tensors(folder / f"{case}.latent.safetensors")["latent_tensor"]
+        found = latent_of(graph, models)
+        assert found.shape == expected.shape, case
+        assert float((found - expected).abs().max() / expected.std()) < LIMIT_DENOISER, case

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from nodes.models.families import transformer
 from nodes.models.families.family import Facts, Family, Found, Net, Shapes
-from nodes.models.families.renaming import Reordered, Rule, Split, count, renamed, shapes_of
+from nodes.models.families.renaming import (
+    Reordered,
+    Rule,
+    Split,
+    count,
+    renamed,
+    shapes_of,
+    within,
+)
 from nodes.models.files.pieces import Pieces, whole
 from nodes.models.latents.formats import FLUX as FORMAT
 from nodes.models.latents.formats import LatentFormat
@@ -30,6 +38,8 @@ GUIDANCE = 3.5
 """Of dev, where the conditioning names none."""
 MASK_SIDE = 8
 """Pixels of a mask along a side of a cell: as so many squared channels Fill is given it."""
+DIAGONAL = ("uxo/uno", "uxo", "uno")
+"""Names of a method of reference latents."""
 SIGN = "double_blocks.0.img_attn.qkv.weight"
 SIGN_DIFFUSERS = "transformer_blocks.0.attn.add_q_proj.weight"
 
@@ -80,17 +90,6 @@ def blocks(hidden: int) -> dict[str, Rule]:
         "single_blocks.{n}.norm.query_norm": f"{single}attn.norm_q",
         "single_blocks.{n}.norm.key_norm": f"{single}attn.norm_k",
     }
-
-
-def within(theirs: str, ours: str, rules: Mapping[str, Rule]) -> dict[str, Rule]:
-    """The rules with beginnings in front of all names: of the file, and of the network."""
-    return {theirs + name: _begun(ours, rule) for name, rule in rules.items()}
-
-
-def _begun(ours: str, rule: Rule) -> Rule:
-    if isinstance(rule, Split):
-        return Split(tuple(ours + name for name in rule.names), rule.rows)
-    return Reordered(ours + rule.name, rule.order) if isinstance(rule, Reordered) else ours + rule
 
 
 def detect(shapes: Shapes) -> Net | None:
@@ -219,12 +218,11 @@ def tokens_of(x: Tensor, method: str, references: Sequence[Tensor]) -> tuple[Ten
     """The tokens of latents [B, C, h, w] and reference latents, and their places [tokens, 3]."""
     import torch
 
-    pictures = [transformer.padded(x, PATCH)]
-    corners = [(0, 0, 0)]
-    pictures += [transformer.padded(latents.to(x), PATCH) for latents in references]
-    corners += _corners(method, x.shape[-2:], [latents.shape[-2:] for latents in references])
+    pictures = [transformer.padded(each.to(x), PATCH) for each in (x, *references)]
+    sizes = [latents.shape[-2:] for latents in references]
+    places = [(0, 0, 0), *corners(method, x.shape[-2:], sizes, PATCH)]
     tokens = [transformer.packed(picture, PATCH) for picture in pictures]
-    places = [
+    ids = [
         transformer.positions(
             picture.shape[-2] // PATCH,
             picture.shape[-1] // PATCH,
@@ -233,31 +231,35 @@ def tokens_of(x: Tensor, method: str, references: Sequence[Tensor]) -> tuple[Ten
             top=(top + PATCH // 2) // PATCH,
             left=(left + PATCH // 2) // PATCH,
         )
-        for picture, (first, top, left) in zip(pictures, corners, strict=True)
+        for picture, (first, top, left) in zip(pictures, places, strict=True)
     ]
-    return torch.cat(tokens, dim=1), torch.cat(places)
+    return torch.cat(tokens, dim=1), torch.cat(ids)
 
 
-def _corners(
-    method: str, own: Sequence[int], sizes: Sequence[Sequence[int]]
+def corners(
+    method: str, own: Sequence[int], sizes: Sequence[Sequence[int]], patch: int
 ) -> list[tuple[int, int, int]]:
     """Where reference latents stand: number on the first axis, first row, first column, in cells.
 
-    "index": all in one place, numbered; "uxo": each where the picture and those before end in both
-    axes; else ("offset") all of number 1, each below or beside those before, where the whole
-    becomes less long.
+    Args:
+        method: "index": all in one place, numbered; "uxo": each where the picture and those before
+            end along both axes; else ("offset") all of number 1, each below or beside those before,
+            whichever leaves the whole shorter.
+        own: rows and columns of the picture.
+        sizes: of the reference latents.
+        patch: cells along a side of a token.
     """
     if method.startswith("index"):
         return [(place + 1, 0, 0) for place in range(len(sizes))]
     found: list[tuple[int, int, int]] = []
     height = width = 0
-    if method in ("uxo", "uno"):
-        height, width = (-(-side // PATCH) * PATCH for side in own)
-        for rows, columns in sizes:
+    if method in DIAGONAL:
+        height, width = (-(-side // patch) * patch for side in own)
+    for rows, columns in sizes:
+        if method in DIAGONAL:
             found.append((0, height, width))
             height, width = height + rows, width + columns
-        return found
-    for rows, columns in sizes:
+            continue
         beside = rows + height > columns + width
         found.append((1, 0, width) if beside else (1, height, 0))
         top, left = found[-1][1:]
@@ -265,4 +267,4 @@ def _corners(
     return found
 
 
-FLUX = Family("FLUX.1", detect, NETWORK, FORMAT, (), sampling, inputs, call, safe=("bf16",))
+FLUX = Family("FLUX.1", detect, NETWORK, FORMAT, (), sampling, inputs, call)

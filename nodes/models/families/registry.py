@@ -4,19 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from nodes.models.families.auraflow import AURAFLOW
+from nodes.models.families.chroma import CHROMA
 from nodes.models.families.family import Family, Net
 from nodes.models.families.flux import FLUX
+from nodes.models.families.flux2 import FLUX2
+from nodes.models.families.hunyuan_image import HUNYUAN_IMAGE
 from nodes.models.families.sd1 import SD1
 from nodes.models.families.sd2 import SD2
 from nodes.models.families.sd2_unclip import SD2_UNCLIP
 from nodes.models.families.sd2_upscaler import SD2_UPSCALER
+from nodes.models.families.sd3 import SD3
 from nodes.models.families.sdxl import SDXL
 from nodes.models.families.sdxl_refiner import SDXL_REFINER
 from nodes.models.families.sv3d import SV3D
 from nodes.models.families.svd import SVD
 from nodes.models.families.zero123 import ZERO123
 
-FAMILIES = (ZERO123, SD1, SD2, SD2_UNCLIP, SD2_UPSCALER, SDXL, SDXL_REFINER, SVD, SV3D, FLUX)
+FAMILIES = (
+    ZERO123,
+    SD1,
+    SD2,
+    SD2_UNCLIP,
+    SD2_UPSCALER,
+    SDXL,
+    SDXL_REFINER,
+    SVD,
+    SV3D,
+    SD3,
+    FLUX,
+    CHROMA,
+    FLUX2,
+    AURAFLOW,
+    HUNYUAN_IMAGE,
+)
 """In the order in which they are asked."""
 PREFIXES = ("model.diffusion_model.", "diffusion_model.", "model.model.", "")
 """What the names of a denoiser may have in front."""

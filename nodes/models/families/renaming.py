@@ -65,6 +65,17 @@ Rule: TypeAlias = str | Split | Reordered
 Shapes: TypeAlias = Mapping[str, Sequence[int]]
 
 
+def within(theirs: str, ours: str, rules: Mapping[str, Rule]) -> dict[str, Rule]:
+    """The rules with beginnings in front of all names: of the file, and of the network."""
+    return {theirs + name: _begun(ours, rule) for name, rule in rules.items()}
+
+
+def _begun(ours: str, rule: Rule) -> Rule:
+    if isinstance(rule, Split):
+        return Split(tuple(ours + name for name in rule.names), rule.rows)
+    return Reordered(ours + rule.name, rule.order) if isinstance(rule, Reordered) else ours + rule
+
+
 def renamed(shapes: Shapes, rules: Mapping[str, Rule]) -> dict[str, tuple[Piece, ...]]:
     """Pieces of the weights whose layers, or whole names, have a rule; others are left out."""
     found: dict[str, tuple[Piece, ...]] = {}
