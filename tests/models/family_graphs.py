@@ -25,8 +25,9 @@ EMPTY = {
     "EmptyLatentImage": (4, 8),
     "EmptySD3LatentImage": (16, 8),
     "EmptyFlux2LatentImage": (128, 16),
+    "EmptyHunyuanLatentVideo": (16, 8, 4),
 }
-"""Nodes for blank latents: channels, and pixels along a side of a cell."""
+"""Nodes for blank latents: channels, pixels along a side of a cell, and frames of one in time."""
 
 
 def latent_of(graph: Mapping[str, Any], models: Path) -> Tensor:
@@ -50,8 +51,9 @@ def _node(kind: str, given: dict[str, Any], models: Path) -> Any:
     if kind in PLAIN:
         return PLAIN[kind](**given)
     if kind in EMPTY:
-        channels, side = EMPTY[kind]
-        size = given["height"] // side, given["width"] // side
+        channels, side, *steps = EMPTY[kind]
+        frames = [(given["length"] - 1) // step + 1 for step in steps]
+        size = *frames, given["height"] // side, given["width"] // side
         return {"samples": torch.zeros(given["batch_size"], channels, *size)}
     if kind == "UNETLoader":
         path = models / "diffusion_models" / given["unet_name"]

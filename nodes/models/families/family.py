@@ -127,6 +127,8 @@ class Family:
         marks: tensors of a file that belong to such a model beside the weights; kept when it is
             saved.
         needed: those of `marks` without which a file is another family's.
+        keeps_clean: whether latents outside of a mask are given to the network without noise; it
+            knows where by timesteps of frames or tokens.
     """
 
     name: str
@@ -140,3 +142,4 @@ class Family:
     safe: tuple[str, ...] = ("bf16", "fp16")
     marks: tuple[str, ...] = ()
     needed: tuple[str, ...] = ()
+    keeps_clean: bool = False

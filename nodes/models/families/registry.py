@@ -10,6 +10,8 @@ from nodes.models.families.family import Family, Net
 from nodes.models.families.flux import FLUX
 from nodes.models.families.flux2 import FLUX2
 from nodes.models.families.hunyuan_image import HUNYUAN_IMAGE
+from nodes.models.families.lumina2 import LUMINA2
+from nodes.models.families.qwen_image import QWEN_IMAGE
 from nodes.models.families.sd1 import SD1
 from nodes.models.families.sd2 import SD2
 from nodes.models.families.sd2_unclip import SD2_UNCLIP
@@ -19,6 +21,8 @@ from nodes.models.families.sdxl import SDXL
 from nodes.models.families.sdxl_refiner import SDXL_REFINER
 from nodes.models.families.sv3d import SV3D
 from nodes.models.families.svd import SVD
+from nodes.models.families.wan import WAN, WAN22_5B
+from nodes.models.families.z_image import Z_IMAGE
 from nodes.models.families.zero123 import ZERO123
 
 FAMILIES = (
@@ -37,6 +41,11 @@ FAMILIES = (
     FLUX2,
     AURAFLOW,
     HUNYUAN_IMAGE,
+    Z_IMAGE,
+    LUMINA2,
+    QWEN_IMAGE,
+    WAN,
+    WAN22_5B,
 )
 """In the order in which they are asked."""
 PREFIXES = ("model.diffusion_model.", "diffusion_model.", "model.model.", "")

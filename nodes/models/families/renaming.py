@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from nodes.models.files.pieces import Piece, Pieces
 
-BLOCK = re.compile(r"((?:\w+\.)*?\w*(?:blocks|layers|norms))\.(\d+)\.(.+)")
+BLOCK = re.compile(r"((?:\w+\.)*?\w*(?:blocks|layers|norms|refiner))\.(\d+)\.(.+)")
 ENDS = {"scale": "weight"}
 """Endings that diffusers names otherwise; it keeps others."""
 

@@ -127,8 +127,10 @@ class _Keep:
         return replace(self, clean=clean, noise=noise, mask=mask)
 
     def before(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """`x` inside, the clean latents with as much noise outside."""
+        """`x` inside, the clean latents outside, with as much noise unless the model wants none."""
         mask = self._mask(sigma)
+        if self.model.family.keeps_clean:
+            return x * mask + self.clean * (1 - mask)
         return x * mask + self.model.space.noised(self.clean, self.noise, sigma) * (1 - mask)
 
     def after(self, denoised: Tensor, sigma: Tensor) -> Tensor:
