@@ -31,7 +31,8 @@ DENOISERS = [
     *("flux_dev", "flux_schnell", "chroma", "sd3_tiny", "sd35_tiny", "auraflow"),
     *("flux2_dev_tiny", "flux2_klein_tiny", "hunyuan_image_tiny"),
     *("zimage", "lumina2", "qwen_image", "wan21_t2v_13b", "wan21_i2v_tiny"),
-    *("wan22_14b_i2v_tiny", "wan22_5b_tiny"),
+    *("wan22_14b_i2v_tiny", "wan22_5b_tiny", "ltxv"),
+    *("hunyuan_video_tiny", "hunyuan_video15_tiny"),
 ]
 """Families whose cases are given conditionings of a seed."""
 

@@ -1,4 +1,4 @@
-"""Z-Image, Lumina 2, Qwen-Image and Wan: recognised, loaded, and asked as diffusers asks them."""
+"""Networks of pictures and videos by a text: recognised, loaded, asked as diffusers asks them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from nodes.models.sampling import guiders
 from nodes.models.sampling.denoise import denoise
 from nodes.models.sampling.evaluation import StepRequest, evaluate
 from tests.models.conftest import write_tensors
-from tests.models.text_transformers import CONTEXT, KINDS, LEVEL, VIDEO, Kind, spelled
+from tests.models.text_transformers import CONTEXT, LEVEL, TEXT_KINDS, VIDEO, Kind, spelled
 from tests.models.transformers import made
+from tests.models.video_transformers import VIDEO_KINDS
 
+KINDS = {**TEXT_KINDS, **VIDEO_KINDS}
 SEEN = 257
 
 
@@ -97,6 +99,48 @@ def test_frames_that_a_mask_keeps_are_given_to_wan_5b_without_noise(tmp_path: Pa
     with torch.no_grad():
         velocity = theirs(asked.x, given, text, return_dict=False)[0]
     assert torch.allclose(evaluate([asked])[0], asked.x - velocity, atol=1e-4)
+
+
+def test_tokens_that_a_mask_keeps_have_no_time_in_ltx_video(tmp_path: Path):
+    kind = KINDS["LTX-Video"]
+    theirs = made(kind.network, kind.settings)
+    path = written(kind, theirs, tmp_path / "a.safetensors")
+    model = Denoiser.of(read_denoiser(path)).ready()
+    x, text = torch.randn(kind.shape), torch.randn(1, 7, CONTEXT)
+    mask = torch.ones(1, 1, *kind.shape[2:])
+    mask[..., :2] = 0
+    guider = guiders.cfg_guider(model, [(text, {})]).starting(x, mask, 1)
+    found = evaluate([StepRequest(guider, x, torch.tensor(LEVEL))])[0]
+    times, scale = mask.flatten(1) * LEVEL * 1000, (8 / 25, 32, 32)
+    with torch.no_grad():
+        velocity = theirs(
+            x.flatten(2).transpose(1, 2), text, times, None, *kind.shape[2:],
+            rope_interpolation_scale=scale, return_dict=False,
+        )[0]  # fmt: skip
+    velocity = velocity.transpose(1, 2).reshape(x.shape)
+    assert torch.allclose(found, x - velocity * LEVEL, atol=1e-4)
+
+
+def test_texts_of_hunyuan_video_15_need_neither_quotes_nor_pictures(tmp_path: Path):
+    kind = KINDS["HunyuanVideo 1.5"]
+    path = written(kind, made(kind.network, kind.settings), tmp_path / "a.safetensors")
+    model = Denoiser.of(read_denoiser(path)).ready()
+    x, text, options = torch.randn(kind.shape), torch.randn(1, 7, CONTEXT), kind.options()
+    whole = evaluate([request(model, kind, x, text, options)])[0]
+    for left_out in ("conditioning_byt5small", "clip_vision_output", "concat_latent_image"):
+        fewer = {key: value for key, value in options.items() if key != left_out}
+        found = evaluate([request(model, kind, x, text, fewer)])[0]
+        assert found.isfinite().all()
+        assert not torch.allclose(found, whole, atol=1e-4), left_out
+
+
+def test_a_replaced_first_frame_of_hunyuan_video_is_refused_in_words(tmp_path: Path):
+    kind = KINDS["HunyuanVideo"]
+    path = written(kind, made(kind.network, kind.settings), tmp_path / "a.safetensors")
+    model = Denoiser.of(read_denoiser(path))
+    text, options = torch.zeros(1, 7, CONTEXT), {**kind.options(), "guiding_frame_index": 0}
+    with pytest.raises(ValueError, match=r"replace the first frame are not supported"):
+        model.inputs(InputsRequest(text, options, torch.zeros(kind.shape)))
 
 
 def test_a_picture_network_of_wan_knows_which_frames_are_given(tmp_path: Path):

@@ -24,19 +24,26 @@ CONTEXT = 24
 def spelled(weights: Mapping[str, Tensor], names: Names, fused: Sequence[str]) -> dict[str, Tensor]:
     """Weights by other names, those of queries, keys and values in one tensor.
 
+    A last modulation of two parts, shift and scale, has these the other way round.
+
     Args:
         weights: by their names in diffusers.
         names: patterns of parts of these, and what stands there in an original file.
         fused: how names of queries begin, in an original file, that are one with what follows.
     """
-    found: dict[str, list[Tensor]] = {}
-    for name, weight in weights.items():
+    found: dict[str, dict[int, Tensor]] = {}
+    for plain, weight in weights.items():
+        name, layer = plain, re.search(r"(?:to|add)_([qkv])", plain)
         for ours, theirs in names.items():
             name = re.sub(ours, theirs, name)
         for part in fused:
             name = re.sub(rf"\.{part}[qkv]\.", f".{part.removesuffix('to_')}qkv.", name)
-        found.setdefault(name, []).append(weight)
-    return {name: torch.cat(parts) for name, parts in found.items()}
+        if name.startswith("final_layer.adaLN") and "norm_out.linear.weight" in weights:
+            weight = torch.cat(weight.chunk(2)[::-1])
+        found.setdefault(name, {})["qkv".index(layer[1]) if layer else 3] = weight
+    return {
+        name: torch.cat([parts[place] for place in sorted(parts)]) for name, parts in found.items()
+    }
 
 
 ONE_STREAM: Names = {
@@ -199,7 +206,7 @@ def _seen() -> dict[str, Any]:
 QWEN_SHAPE = (1, 16, 1, 8, 4)
 LAYERED = {**QWEN, "use_additional_t_cond": True, "use_layer3d_rope": True}
 SEES = {"in_channels": 36, "image_dim": 32, "added_kv_proj_dim": 128}
-KINDS = {
+TEXT_KINDS = {
     "Z-Image": Kind("Z-Image", ZImageTransformer2DModel, ONE, _z_image, PICTURES, Z_NAMES,
                     ("attention.to_",)),
     "Lumina 2": Kind("Lumina 2", Lumina2Transformer2DModel, LUMINA, _lumina, PICTURES,

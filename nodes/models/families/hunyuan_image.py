@@ -72,7 +72,8 @@ ENDS: Mapping[str, Rule] = {
 }
 
 
-def _rules(hidden: int) -> dict[str, Rule]:
+def rules(hidden: int) -> dict[str, Rule]:
+    """Rules for the layers of a network of some width, also of one for videos."""
     single = ("attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp")
     blocks: dict[str, Rule] = {
         "linear1": Split(single, (hidden,) * 3),
@@ -94,7 +95,7 @@ def detect(shapes: Shapes) -> Net | None:
     """A refiner of the text, no vector beside it, and patches of two axes."""
     entry = shapes.get("img_in.proj.weight")
     if SIGN in shapes and entry is not None:
-        pieces = renamed(shapes, _rules(int(entry[0])))
+        pieces = renamed(shapes, rules(int(entry[0])))
     elif f"{REFINER}.0.norm1.weight" in shapes:
         pieces = whole({name: name for name in shapes})
     else:

@@ -10,6 +10,9 @@ from nodes.models.families.family import Family, Net
 from nodes.models.families.flux import FLUX
 from nodes.models.families.flux2 import FLUX2
 from nodes.models.families.hunyuan_image import HUNYUAN_IMAGE
+from nodes.models.families.hunyuan_video import HUNYUAN_VIDEO
+from nodes.models.families.hunyuan_video15 import HUNYUAN_VIDEO15
+from nodes.models.families.ltxv import LTXV
 from nodes.models.families.lumina2 import LUMINA2
 from nodes.models.families.qwen_image import QWEN_IMAGE
 from nodes.models.families.sd1 import SD1
@@ -46,6 +49,9 @@ FAMILIES = (
     QWEN_IMAGE,
     WAN,
     WAN22_5B,
+    LTXV,
+    HUNYUAN_VIDEO15,
+    HUNYUAN_VIDEO,
 )
 """In the order in which they are asked."""
 PREFIXES = ("model.diffusion_model.", "diffusion_model.", "model.model.", "")

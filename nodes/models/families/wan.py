@@ -164,16 +164,16 @@ def _beside(request: InputsRequest, facts: Facts, channels: int) -> Tensor:
     if latents is None:
         picture = x.new_zeros(1, width, *x.shape[2:])
     else:
-        picture = _fitted(facts.latent.process_in(latents.float()), x)
+        picture = fitted(facts.latent.process_in(latents.float()), x)
     if width < channels:
-        known = torch.zeros_like(x[:1, :1]) if mask is None else 1 - _fitted(mask.float(), x)
+        known = torch.zeros_like(x[:1, :1]) if mask is None else 1 - fitted(mask.float(), x)
         parts.append(known if known.shape[1] == MASKS else known[:, :1].repeat(1, MASKS, 1, 1, 1))
     parts.append(picture)
     most = max(len(part) for part in parts)
     return torch.cat([repeated(part, most) for part in parts], dim=1)
 
 
-def _fitted(latents: Tensor, x: Tensor) -> Tensor:
+def fitted(latents: Tensor, x: Tensor) -> Tensor:
     """Latents of a video at the size of `x`, frames that it has more cut off or left empty."""
     from torch.nn.functional import interpolate, pad
 
