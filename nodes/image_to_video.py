@@ -56,7 +56,7 @@ def load_image_checkpoint(
     from nodes.models.conditioning.vision import vision_encoder_of
     from nodes.models.files.checkpoints import read_checkpoint
     from nodes.models.networks.denoiser import Denoiser
-    from nodes.models.vae.video import vae_of
+    from nodes.models.vae.handles import vae_of
 
     path = run.model_path("checkpoints", ckpt_name)
     found = read_checkpoint(path)

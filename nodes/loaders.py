@@ -77,7 +77,7 @@ def opened_checkpoint(path: Path) -> Checkpoint:
     from nodes.models.files.checkpoints import read_checkpoint
     from nodes.models.networks.denoiser import Denoiser
     from nodes.models.text.text_encoder import TextEncoder
-    from nodes.models.vae.video import vae_of
+    from nodes.models.vae.handles import vae_of
 
     found = read_checkpoint(path)
     return Checkpoint(
@@ -238,7 +238,7 @@ def load_vae(
     """Take an autoencoder out of a file of its own."""
     from nodes.models.files.checkpoints import read_tiny_vae, read_vae
     from nodes.models.vae.autoencoder import PixelSpace, TinyVae
-    from nodes.models.vae.video import vae_of
+    from nodes.models.vae.handles import vae_of
 
     if vae_name == PIXEL_SPACE:
         return PixelSpace()

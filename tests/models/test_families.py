@@ -199,11 +199,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Folders:
     )
     header(models / "checkpoints" / "half.safetensors", FILES["SDXL"])
     header(models / "diffusion_models" / "wan.safetensors", FILES["Wan"])
-    header(models / "vae" / "flux.safetensors", {"decoder.conv_in.weight": (8, 16, 3, 3)})
+    header(models / "vae" / "ltx.safetensors", {"decoder.last_scale_shift_table": (2, 128)})
     header(models / "text_encoders" / "t5.safetensors", {"encoder.block.0.x": (1,)})
-    header(
-        models / "loras" / "flux.safetensors", {"lora_unet_double_blocks_x.lora_up.weight": (1, 1)}
-    )
+    hidream = {"diffusion_model.double_stream_blocks.0.block.x.lora_A.weight": (4, 2560)}
+    header(models / "loras" / "hidream.safetensors", hidream)
     (models / "checkpoints" / "cut.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{")
     folder = models / "checkpoints" / "folder"
     folder.mkdir()
@@ -225,7 +224,7 @@ LOADERS: list[tuple[str, dict[str, str], str]] = [
     ("CheckpointLoaderSimple", {"ckpt_name": "cut.safetensors"}, "only the beginning"),
     ("CheckpointLoaderSimple", {"ckpt_name": "folder"}, "FluxPipeline"),
     ("UNETLoader", {"unet_name": "wan.safetensors", "weight_dtype": "default"}, "a Wan model"),
-    ("VAELoader", {"vae_name": "flux.safetensors"}, "Stable Diffusion 3 or FLUX.1"),
+    ("VAELoader", {"vae_name": "ltx.safetensors"}, "the autoencoder of LTX-Video"),
     ("CLIPLoader", {"clip_name": "t5.safetensors", "type": "stable_diffusion"}, "T5"),
     ("CLIPLoader", {"clip_name": "t5.safetensors", "type": "wan"}, "wan are not supported"),
 ]
@@ -250,8 +249,8 @@ def test_a_family_that_is_not_supported_is_named_before_the_prompt_waits(
 def test_a_lora_of_another_family_is_refused_and_a_file_that_changes_is_looked_at_again(
     home: Folders,
 ):
-    path = home.model_path("loras", "flux.safetensors")
-    assert "a LoRA for FLUX" in str(unfit_lora(path))
+    path = home.model_path("loras", "hidream.safetensors")
+    assert "a LoRA for HiDream" in str(unfit_lora(path))
     path = home.root("models") / "checkpoints" / "changes.safetensors"
     assert "a Wan model" in str(unfit_checkpoint(header(path, FILES["Wan"])))
     assert "an AuraFlow model" in str(unfit_checkpoint(header(path, FILES["AuraFlow"])))

@@ -87,13 +87,13 @@ def test_a_lora_says_its_kinds_and_which_halves_it_has(tmp_path: Path):
     both = one(tmp_path / "b.safetensors", **plain, **hada)
     assert both["details"]["kinds"] == ["LoRA", "LoHa", "DoRA"]
     assert both["details"]["halves"] == ["denoiser", "text encoder"]
-    flux = {
-        "lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight": torch.ones(2, 8),
-        "lora_unet_double_blocks_0_img_attn_qkv.lora_up.weight": torch.ones(8, 2),
+    hidream = {
+        "diffusion_model.double_stream_blocks.0.block.x.lora_A.weight": torch.ones(2, 8),
+        "diffusion_model.double_stream_blocks.0.block.x.lora_B.weight": torch.ones(8, 2),
     }
-    other = one(tmp_path / "c.safetensors", **flux)
-    assert (other["type"], other["family"]) == ("LoRA", "FLUX")
-    assert "a LoRA for FLUX, which is not supported" in other["complaint"]
+    other = one(tmp_path / "c.safetensors", **hidream)
+    assert (other["type"], other["family"]) == ("LoRA", "HiDream")
+    assert "a LoRA for HiDream, which is not supported" in other["complaint"]
 
 
 def test_an_embedding_a_vae_and_what_is_unknown(tmp_path: Path):
@@ -109,7 +109,7 @@ def test_an_embedding_a_vae_and_what_is_unknown(tmp_path: Path):
         guidance_in__in_layer__weight=torch.ones(8, 8),
     )
     assert flux["family"] == "FLUX.1 dev"
-    assert "not a model that can be loaded here" in flux["complaint"]
+    assert "its denoiser is not complete" in flux["complaint"]
     none = one(tmp_path / "d.safetensors", strange=torch.ones(2))
     assert none["type"] == "unknown"
     assert "strange" in none["complaint"]

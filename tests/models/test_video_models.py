@@ -30,7 +30,8 @@ from nodes.models.networks.saving import entries
 from nodes.models.sampling.evaluation import StepRequest, evaluate
 from nodes.models.sampling.guiders import cfg_guider
 from nodes.models.text.text_encoder import TextEncoder
-from nodes.models.vae.video import VideoVae, vae_of
+from nodes.models.vae.handles import vae_of
+from nodes.models.vae.video import VideoVae
 from tests.models.bench import Prompt, n, opened
 from tests.models.conftest import read_tensors, write_tensors
 from tests.models.test_vision import CLIP, TINY, open_clip, random

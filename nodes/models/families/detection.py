@@ -151,7 +151,7 @@ LORAS: tuple[Row, ...] = (
     ("LTX-Video", "transformer_blocks.0.attn1.to_q.lora_A.weight[1]=2048"),
     ("Qwen-Image", "transformer_blocks.0.img_mlp.*"),
     ("Qwen-Image", "lora_unet_transformer_blocks_0_img_mlp_*"),
-    ("another kind of model (a transformer)", "transformer.*"),
+    ("HiDream", "double_stream_blocks.*"),
 )
 
 

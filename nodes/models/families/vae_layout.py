@@ -34,6 +34,11 @@ OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "
 
 TEMPORAL = "AutoencoderKLTemporalDecoder"
 """Class, in the config, of autoencoders whose decoder looks at several frames of a video."""
+FOLDED = "AutoencoderKLFlux2"
+"""Class, in the config, of FLUX.2's, whose latents are cells of 2 x 2, normed by statistics."""
+STATISTICS = "bn.running_mean"
+INNER = {"encoder.quant_conv.": "quant_conv.", "decoder.post_quant_conv.": "post_quant_conv."}
+"""Layers that the original code of FLUX.2 has inside of encoder and decoder."""
 TIMED = re.compile(r"(decoder\.(?:mid_block|up_blocks\.\d)\.resnets\.\d\.)(.+)")
 
 
@@ -58,6 +63,8 @@ def vae_layout(shapes: Shapes) -> tuple[dict[str, str], dict[str, Any]] | None:
     if any(".temporal_res_block." in name for name in known):
         config = {key: value for key, value in config.items() if key in SHARED}
         config["_class_name"] = TEMPORAL
+    if STATISTICS in known:
+        config |= {"_class_name": FOLDED, "decoder_block_out_channels": _decoder_channels(known)}
     return names, config
 
 
@@ -95,6 +102,14 @@ def _config(shapes: Shapes) -> dict[str, Any]:
     }
 
 
+def _decoder_channels(shapes: Shapes) -> list[int]:
+    """Widths of the decoder's levels, the finest first; they may be less than the encoder's."""
+    channels: list[int] = []
+    while (key := f"decoder.up_blocks.{len(channels)}.resnets.0.conv2.weight") in shapes:
+        channels.append(int(shapes[key][0]))
+    return channels[::-1]
+
+
 def original_vae(name: str, levels: int) -> str | None:
     """``decoder.up.3.block.0.conv1.weight`` -> ``decoder.up_blocks.0.resnets.0.conv1.weight``."""
     if match := LEVEL.fullmatch(name):
@@ -116,7 +131,11 @@ def diffusers_vae(name: str) -> str | None:
 
 
 def _of_vae(name: str) -> str | None:
-    return name if name.startswith(("encoder.", "decoder.", "quant_", "post_quant_")) else None
+    for theirs, ours in INNER.items():
+        if name.startswith(theirs):
+            return ours + name.removeprefix(theirs)
+    known = ("encoder.", "decoder.", "quant_", "post_quant_", "bn.")
+    return name if name.startswith(known) else None
 
 
 def tiny_vae(name: str) -> str:

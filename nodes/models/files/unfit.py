@@ -25,6 +25,9 @@ LOADED = tuple(family.name for family in FAMILIES)
 SUPPORTED = ", ".join(LOADED)
 """The families that can be loaded, for messages."""
 
+VAES = ("Stable Diffusion", "Stable Diffusion 3 or FLUX.1", "FLUX.2")
+"""Whose autoencoders can be loaded, as `detection` calls them."""
+
 
 def unfit_checkpoint(path: Path) -> str | None:
     """Why a file or folder of models/checkpoints, or a denoiser alone, cannot be loaded."""
@@ -105,18 +108,20 @@ def encoder_complaint(path: Path, shapes: Shapes) -> str | None:
 
 def vae_complaint(path: Path, shapes: Shapes) -> str | None:
     """Why an autoencoder cannot be loaded; None where it can."""
-    if (family := vae_family(shapes)) == "Stable Diffusion":
+    if (family := vae_family(shapes)) in VAES:
         return None
     found = looks(shapes) if family is None else f"the autoencoder of {family}"
     return (
         f"{path}: not an autoencoder that can be loaded here; it looks like {found}. "
-        "Supported are those of Stable Diffusion, with latents of 4 channels"
+        f"Supported are those of {', '.join(VAES)}"
     )
 
 
 def lora_complaint(path: Path, shapes: Shapes) -> str | None:
     """Why a LoRA fits none of the models that can be loaded; None where it may."""
-    if (family := lora_family(shapes)) is None or family in LOADED:
+    family = lora_family(shapes)
+    # Some rows name what several families have in common.
+    if family is None or any(name.startswith(family) for name in LOADED):
         return None
     return f"{path}: a LoRA for {family}, which is not supported; choose one for {SUPPORTED}"
 

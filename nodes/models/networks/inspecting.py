@@ -39,7 +39,7 @@ from nodes.models.networks.network import Handle
 from nodes.models.networks.torch_devices import TorchDevices
 from nodes.models.sampling.sigma_space import Discrete
 from nodes.models.text.text_encoder import TextEncoder
-from nodes.models.vae.video import vae_of
+from nodes.models.vae.handles import vae_of
 
 KINDS = {
     "LoRA": ("up", "down"),

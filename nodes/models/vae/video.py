@@ -8,7 +8,6 @@ from typing import Any
 from torch import Tensor, nn
 
 from nodes.models.families.vae_layout import TEMPORAL
-from nodes.models.files.pieces import NetworkSource
 from nodes.models.networks.building import built, network_class
 from nodes.models.networks.network import Network
 from nodes.models.vae.autoencoder import Vae
@@ -40,8 +39,3 @@ class VideoVae(Vae):
 
     def _decoded(self, module: Any, latent: Tensor) -> Tensor:
         return module.decode(latent, num_frames=len(latent), return_dict=False)[0]
-
-
-def vae_of(part: NetworkSource) -> Vae:
-    """The handle on an autoencoder, of pictures or of videos."""
-    return VideoVae(part) if part.config.get("_class_name") == TEMPORAL else Vae(part)

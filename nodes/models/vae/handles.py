@@ -1,0 +1,17 @@
+"""The handle on an autoencoder by its kind."""
+
+from __future__ import annotations
+
+from nodes.models.families.vae_layout import FOLDED, TEMPORAL
+from nodes.models.files.pieces import NetworkSource
+from nodes.models.vae.autoencoder import Vae
+from nodes.models.vae.folded import FoldedVae
+from nodes.models.vae.video import VideoVae
+
+KINDS = {TEMPORAL: VideoVae, FOLDED: FoldedVae}
+"""By the class in the config; of all others `Vae`."""
+
+
+def vae_of(part: NetworkSource) -> Vae:
+    """The handle on an autoencoder, of pictures or of videos."""
+    return KINDS.get(str(part.config.get("_class_name")), Vae)(part)
