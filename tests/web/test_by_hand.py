@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,12 +32,9 @@ MOST_TABS = 400
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, models_home: Path) -> Path:
-    """A home with the voice in it."""
-    folder = tmp_path_factory.mktemp("home")
-    (folder / "models").mkdir()
-    (folder / "models" / "kokoro").symlink_to(models_home / "kokoro")
-    return folder
+def editor(voiced: Service) -> Service:
+    """A service with the voice."""
+    return voiced
 
 
 @pytest.fixture(scope="module")

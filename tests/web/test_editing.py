@@ -7,7 +7,7 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.web.conftest import Visitor
+from tests.web.conftest import Desk, Visitor
 from tests.web.graphs import drop, kept, opened, picture, rest
 
 NODES, LINKS = 8, 10  # of the bundled picture
@@ -217,8 +217,7 @@ def test_a_number_is_dragged_typed_and_stepped(page: Page):
     expect(steps).to_have_value("10000")
 
 
-def test_unknown_nodes_are_shown_kept_and_named(visitor: Visitor):
-    page = visitor.open()
+def test_unknown_nodes_are_shown_kept_and_named(page: Page, desk: Desk):
     evil = '<img src=x onerror="document.title=1">'
     prompt = picture() | {
         "50": {"class_type": evil, "inputs": {"a": ["4", 0]}, "_meta": {"title": evil}}
@@ -233,7 +232,7 @@ def test_unknown_nodes_are_shown_kept_and_named(visitor: Visitor):
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.locator(".notice-error")).to_contain_text("1 node has a problem")
     assert "Soundstage" in page.title()
-    visitor.complaints.clear()  # the console tells of the 400
+    desk.forgive()  # the console tells of the 400
 
 
 def test_a_corrupt_file_is_refused_in_words(page: Page):

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from engine.authoring.registry import Registry
 from engine.graph.core_nodes import CORE_NODES
 from tests.graph.infotexts import CARRIERS, OTHERS
-from tests.web.conftest import Visitor
+from tests.web.conftest import Desk
 from tests.web.graphs import drop, opened, picture
 from tests.web.test_access import violations
 from tests.web.test_runs import node, run
@@ -71,9 +71,8 @@ def test_pull_of_a_promoted_model_knows_where_it_comes_from(page: Page, template
 
 
 def test_problems_lists_what_is_missing_inside_and_says_where(
-    visitor: Visitor, template: dict[str, Any]
+    page: Page, desk: Desk, template: dict[str, Any]
 ):
-    page = visitor.open()
     opened(page, template)
     page.get_by_role("button", name="Problems").click()
     rows = page.get_by_role("complementary", name="Problems").get_by_role("listitem")
@@ -90,7 +89,7 @@ def test_problems_lists_what_is_missing_inside_and_says_where(
     rows.filter(has_text=UNSUPPORTED).get_by_role("button").click()
     expect(page.get_by_role("navigation", name="Where you are")).to_contain_text(HOST)
     expect(node(page, UNSUPPORTED)).to_contain_text("is not supported yet")
-    visitor.complaints.clear()  # the console tells of the 400
+    desk.forgive()  # the console tells of the 400
 
 
 def test_a_search_for_what_is_not_supported_says_so(page: Page):
@@ -133,9 +132,8 @@ def test_the_counter_of_a_prompt_is_the_same_inside_of_a_subgraph(page: Page):
     ids=["PNG", "JPEG", "WebP", "SwarmUI"],
 )
 def test_a_picture_of_another_program_opens_as_a_graph(
-    visitor: Visitor, name: str, data: bytes, kind: str
+    page: Page, name: str, data: bytes, kind: str
 ):
-    page = visitor.open()
     opened(page, picture())
     drop(page, name, data, kind)
     expect(page.get_by_role("button", name=name.partition(".")[0], exact=True)).to_be_visible()

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import Service, start_service
+from tests.conftest import Service
 from tests.server.conftest import Prompt, chain, slow
-from tests.web.conftest import Visitor
 from tests.web.graphs import opened
 from tests.web.test_access import violations
 from tests.web.test_runs import node, run
@@ -19,18 +17,9 @@ from tests.web.test_runs import node, run
 MANY = 120
 
 
-@pytest.fixture(scope="module")
-def editor(home: Path) -> Iterator[Service]:
-    """A service with nodes that take as long as they are told."""
-    started = start_service(home, "--nodes", "tests.pack")
-    yield started
-    started.stop()
-
-
 @pytest.fixture
-def page(visitor: Visitor, editor: Service) -> Iterator[Page]:
+def page(page: Page, editor: Service) -> Iterator[Page]:
     """A page on a service that is left with nothing to do."""
-    page = visitor.open()
     yield page
     page.request.post(f"{editor.url}/queue", data={"clear": True})
     page.request.post(f"{editor.url}/interrupt", data={})

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.web.conftest import Visitor
+from tests.web.conftest import Desk, Visitor
 from tests.web.graphs import drop, kept, opened, picture
 
 LONG = 10_000  # as many as there may be: all of these are stopped
@@ -79,7 +79,8 @@ STEPS_SEEN = """() => {
 }"""
 
 
-def test_a_step_of_progress_changes_one_node_alone(page: Page):
+def test_a_step_of_progress_changes_one_node_alone(visitor: Visitor):
+    page = visitor.open()
     opened(page, picture(steps=LONG))
     page.evaluate(STEPS_SEEN)
     run(page)
@@ -140,8 +141,7 @@ def test_a_picture_dropped_in_opens_the_graph_that_made_it(page: Page):
     expect(node(page, "What to draw").get_by_label("text")).to_have_value("blue fish")
 
 
-def test_the_service_refuses_and_the_node_says_why(visitor: Visitor):
-    page = visitor.open()
+def test_the_service_refuses_and_the_node_says_why(page: Page, desk: Desk):
     prompt = picture()
     del prompt["6"]["inputs"]["vae"]
     opened(page, prompt)
@@ -156,7 +156,7 @@ def test_the_service_refuses_and_the_node_says_why(visitor: Visitor):
     expect(problems).to_contain_text("image is missing")
     page.get_by_role("button", name="Undo").click()
     expect(problems).to_contain_text("vae is missing")
-    visitor.complaints.clear()  # the console tells of the 400
+    desk.forgive()  # the console tells of the 400
 
 
 def test_what_is_wrong_stands_at_the_node_before_anybody_runs_it(page: Page):

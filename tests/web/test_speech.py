@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
+from tests.conftest import Service
 from tests.web.conftest import Visitor
 from tests.web.graphs import Prompt, kept, opened
 from tests.web.test_runs import node, run
@@ -17,12 +17,9 @@ TEXT = "The first sentence is spoken now. Here is a second sentence. A third one
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, models_home: Path) -> Path:
-    """A home with the voice in it."""
-    home = tmp_path_factory.mktemp("home")
-    (home / "models").mkdir()
-    (home / "models" / "kokoro").symlink_to(models_home / "kokoro")
-    return home
+def editor(voiced: Service) -> Service:
+    """A service with the voice."""
+    return voiced
 
 
 def said(text: str) -> Prompt:

@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.conftest import Service, start_service
+from tests.conftest import Service
 from tests.server.conftest import chain, slow
 from tests.server.conftest import node as packed
-from tests.web.conftest import Visitor
+from tests.web.conftest import Desk
 from tests.web.graphs import kept, opened, picture
 from tests.web.test_access import violations
 from tests.web.test_editing import UNDO, add, nodes
@@ -24,18 +23,9 @@ LANES = 4  # so many jobs run at once
 BADGE = re.compile(r"\d+ ?m?s$|^cached$")
 
 
-@pytest.fixture(scope="module")
-def editor(home: Path) -> Iterator[Service]:
-    """A service with nodes that wait, fail and warn as they are told."""
-    started = start_service(home, "--nodes", "tests.pack")
-    yield started
-    started.stop()
-
-
 @pytest.fixture
-def page(visitor: Visitor, editor: Service) -> Iterator[Page]:
+def page(page: Page, editor: Service) -> Iterator[Page]:
     """A page on a service that is left with nothing to do."""
-    page = visitor.open()
     yield page
     page.request.post(f"{editor.url}/queue", data={"clear": True})
     page.request.post(f"{editor.url}/interrupt", data={})
@@ -139,7 +129,7 @@ def test_what_a_run_failed_by_goes_and_comes_with_its_cause(page: Page):
     expect(alert).to_be_visible()
 
 
-def test_the_notice_counts_what_the_list_has_and_goes_with_it(visitor: Visitor, page: Page):
+def test_the_notice_counts_what_the_list_has_and_goes_with_it(page: Page, desk: Desk):
     prompt = picture()
     del prompt["6"]["inputs"]["vae"]
     prompt["5"]["inputs"] |= {"steps": -3, "sampler_name": "guessing"}
@@ -165,7 +155,7 @@ def test_the_notice_counts_what_the_list_has_and_goes_with_it(visitor: Visitor, 
     page.keyboard.press("Delete")
     expect(problems(page)).to_have_count(0)
     expect(notices(page)).to_have_count(0)
-    visitor.complaints.clear()  # the console tells of the 400
+    desk.forgive()  # the console tells of the 400
 
 
 def test_a_new_node_shows_nothing_of_one_that_is_gone(page: Page):

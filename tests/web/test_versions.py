@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.web.conftest import Visitor
+from tests.web.conftest import Desk
 from tests.web.graphs import kept, opened, picture
 from tests.web.test_access import violations
 from tests.web.test_runs import node, run
@@ -131,8 +131,7 @@ def test_a_broken_version_says_so_and_spoils_nothing(page: Page, home: Path):
     expect(page.get_by_role("heading", name="The same as good")).to_be_visible()
 
 
-def test_a_name_that_is_taken_is_not_written_over(visitor: Visitor):
-    page = visitor.open()
+def test_a_name_that_is_taken_is_not_written_over(page: Page, desk: Desk):
     opened(page, picture(seed=79))
     page.keyboard.press("v")
     keep(page, "only one")
@@ -140,7 +139,7 @@ def test_a_name_that_is_taken_is_not_written_over(visitor: Visitor):
     page.get_by_role("button", name="Keep", exact=True).click()
     expect(page.get_by_text("There is a version called only one already").first).to_be_visible()
     expect(versions(page).get_by_role("listitem")).to_have_count(1)
-    visitor.complaints.clear()  # the console tells of the 409
+    desk.forgive()  # the console tells of the 409
 
 
 def test_folded_and_unfolded_nothing_has_changed(page: Page):

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, FilePayload, Locator, Page, ViewportSiz
 
 from tests import patience
 from tests.conftest import Service
-from tests.web.conftest import Visitor, pinch, visit
+from tests.web.conftest import pinch, visit
 from tests.web.graphs import Prompt, opened, picture
 from tests.web.test_access import violations
 
@@ -327,8 +327,7 @@ def give(page: Page, selector: str, event: str, name: str, data: bytes, kind: st
     )
 
 
-def test_pictures_dropped_on_a_node_or_pasted_for_it_are_its_own(visitor: Visitor, scene: str):
-    page = visitor.open()
+def test_pictures_dropped_on_a_node_or_pasted_for_it_are_its_own(page: Page, scene: str):
     opened(page, MASKING)
     load = node(page, "Load Image")
     choice = load.locator(".field-choice")

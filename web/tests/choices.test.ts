@@ -29,6 +29,53 @@ describe("an input", () => {
   });
 });
 
+describe("the kinds of nodes", () => {
+  const good = { input: { required: { x: ["INT", {}] } }, output: ["IMAGE"], display_name: "Good" };
+
+  it("are read where others cannot be understood", () => {
+    const bad: Record<string, unknown> = {
+      nothing: null,
+      text: "node",
+      noInputs: { output: [] },
+      listOfInputs: { input: { required: [["x", "INT"]] } },
+      order: { ...good, input_order: { required: [1] } },
+      output: { ...good, output: [5] },
+      outputs: { ...good, output: "IMAGE" },
+      title: { ...good, display_name: 7 },
+      unlisted: { ...good, input_unlisted: "x" },
+    };
+    const { catalog, unreadable } = readCatalog({ ...bad, good });
+    expect(unreadable).toEqual(Object.keys(bad));
+    expect(catalog.get("good")).toMatchObject({ title: "Good", outputs: [{ type: "IMAGE" }] });
+    expect(() => readCatalog([])).toThrow("does not say which nodes it has");
+  });
+
+  it("have nothing of what is said wrongly beside it", () => {
+    const entry = {
+      ...good,
+      output_name: [1],
+      output_tooltips: ["seen", 2],
+      description: 5,
+      category: {},
+      output_node: "yes",
+      search_aliases: "good",
+    };
+    expect(readCatalog({ entry }).catalog.get("entry")).toMatchObject({
+      description: "",
+      category: "",
+      shows: false,
+      aliases: [],
+      outputs: [{ name: "IMAGE", type: "IMAGE", tooltip: "seen" }],
+    });
+    expect(kindOf(["INT", { min: "0", max: 2n ** 70n, step: -1, tooltip: 3 }])).toMatchObject({
+      tooltip: undefined,
+      widget: { min: Number.NEGATIVE_INFINITY, max: 2n ** 70n, step: 1 },
+    });
+    expect(kindOf([{}, {}])).toMatchObject({ type: "*" });
+    expect(kindOf("INT")).toMatchObject({ type: "*" });
+  });
+});
+
 describe("a graph", () => {
   const node = (models: unknown): GraphNode => ({
     ...{ id: "1", type: "One", x: 0, y: 0, mode: "run", collapsed: false, values: {}, after: {} },

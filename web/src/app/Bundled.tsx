@@ -2,6 +2,7 @@ import { Clock, LayoutList, TriangleAlert } from "lucide-react";
 import { useState } from "react";
 import { type About, aboutOf } from "../graph/about";
 import { openDocument } from "../graph/files";
+import type { Catalog } from "../graph/kinds";
 import { problems } from "../graph/problems";
 import { fetchTemplate, fetchTemplates, templatePicture } from "../server/service";
 import { catalogNow } from "../stores/catalog";
@@ -21,7 +22,7 @@ const NO_CARDS: Card[] = [];
 
 /** The workflows that come with the service, as cards. */
 export function Bundled() {
-  const cards = useFetched(templateCards, NO_CARDS);
+  const cards = useFetched(knownCards, NO_CARDS);
   const [category, setCategory] = useState("");
   const [query, setQuery] = useState("");
   if (cards.length === 0) return null;
@@ -121,6 +122,17 @@ function matches(card: Card, category: string, query: string): boolean {
     .toLowerCase()
     .split(/\s+/)
     .every((word) => text.includes(word));
+}
+
+/** They change with the kinds of nodes that there are, and with nothing else. */
+const known = new WeakMap<Catalog, Promise<Card[]>>();
+
+function knownCards(): Promise<Card[]> {
+  const catalog = catalogNow();
+  const cards = known.get(catalog) ?? templateCards();
+  known.set(catalog, cards);
+  cards.catch(() => known.delete(catalog));
+  return cards;
 }
 
 async function templateCards(): Promise<Card[]> {

@@ -1,6 +1,7 @@
 import { House, Plus, X } from "lucide-react";
 import { useLayoutEffect, useRef, useState } from "react";
 import { isDirty, type Tab, useDocuments } from "../stores/documents";
+import { useUi } from "../stores/ui";
 import { t } from "../strings";
 import { IconButton } from "../widgets/IconButton";
 import { fileName, newWorkflow } from "./files";
@@ -42,7 +43,10 @@ export function Tabs() {
               type="button"
               className="tab-close"
               aria-label={t.tabs.close(tab.name)}
-              onClick={() => close(tab.id)}
+              onClick={() => {
+                close(tab.id);
+                useUi.getState().announce(t.said.closed(tab.name));
+              }}
             >
               <X size={13} />
             </button>

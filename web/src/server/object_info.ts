@@ -1,81 +1,31 @@
-/** GET /object_info, checked and read into a catalog; one bad entry spoils no other. */
+/** GET /object_info, checked and read into a catalog; one bad entry spoils no other.
+ *
+ * Hundreds of entries are read whenever a page starts, so they are checked by hand: by schemas it
+ * took a quarter of all the time until the page was there. */
 
-import { z } from "zod";
-import { AnyJson } from "../graph/json";
 import {
   type Catalog,
   type InputKind,
   type NodeKind,
+  type Option,
+  type OutputKind,
   OWN_KINDS,
   type Widget,
 } from "../graph/kinds";
 import type { Json } from "../graph/model";
 import type { Numeric } from "../graph/numbers";
-
-const Option = z.union([z.string(), z.number(), z.boolean()]);
-const flag = z.boolean().optional().catch(undefined);
-const number = z.number().optional().catch(undefined);
-const numeric = z.union([z.number(), z.bigint()]).optional().catch(undefined);
-
-const Options = z.looseObject({
-  default: AnyJson.optional(),
-  min: numeric,
-  max: numeric,
-  step: number,
-  multiline: flag,
-  dynamicPrompts: flag,
-  forceInput: flag,
-  control_after_generate: z.union([z.boolean(), z.string()]).optional().catch(undefined),
-  image_upload: flag,
-  audio_upload: flag,
-  video_upload: flag,
-  display: z.string().optional().catch(undefined),
-  tooltip: z.string().optional().catch(undefined),
-  widgetType: z.string().optional().catch(undefined),
-  model_folder: z.string().optional().catch(undefined),
-  options: z.array(Option).optional().catch(undefined),
-  label_on: z.string().optional().catch(undefined),
-  label_off: z.string().optional().catch(undefined),
-});
-const Input = z.union([z.tuple([z.union([z.string(), z.array(Option)])], z.unknown())]);
-const Inputs = z.record(z.string(), z.unknown()).nullish();
-const InputGroups = z.looseObject({ required: Inputs, optional: Inputs });
-const Variants = z.looseObject({
-  options: z.array(z.looseObject({ key: Option, inputs: InputGroups })),
-});
-const Growing = z.looseObject({
-  template: z.looseObject({
-    input: InputGroups,
-    min: z.int().min(0).catch(0),
-    names: z.array(z.string()).optional(),
-    prefix: z.string().optional(),
-    max: z.int().max(1000).optional(),
-  }),
-});
-const Matching = z.looseObject({ template: z.looseObject({ allowed_types: z.string() }) });
-const Entry = z.looseObject({
-  input: InputGroups,
-  input_unlisted: Inputs,
-  input_order: z
-    .looseObject({
-      required: z.array(z.string()).optional(),
-      optional: z.array(z.string()).optional(),
-    })
-    .nullish(),
-  output: z.array(z.union([z.string(), z.array(Option)])).nullish(),
-  output_name: z.array(z.string()).nullish().catch(null),
-  output_tooltips: z.array(z.string().nullable()).nullish().catch(null),
-  display_name: z.string().nullish(),
-  description: z.string().nullish().catch(null),
-  category: z.string().nullish().catch(null),
-  output_node: z.boolean().nullish().catch(null),
-  deprecated: z.boolean().nullish().catch(null),
-  experimental: z.boolean().nullish().catch(null),
-  search_aliases: z.array(z.string()).nullish().catch(null),
-});
-
-type Entry = z.infer<typeof Entry>;
-type Options = z.infer<typeof Options>;
+import {
+  type Fields,
+  fieldsOf,
+  flagOf,
+  isFields,
+  isOption,
+  numberOf,
+  numericOf,
+  optionsOf,
+  textOf,
+  textsOf,
+} from "./fields";
 
 /** The kinds that could be read, and which could not. */
 export interface ReadCatalog {
@@ -86,74 +36,109 @@ export interface ReadCatalog {
 
 /** The answer of GET /object_info as a catalog; throws where it is no object at all. */
 export function readCatalog(document: unknown): ReadCatalog {
-  const entries = z.record(z.string(), z.unknown()).parse(document);
+  if (!isFields(document)) throw new Error("the service does not say which nodes it has");
   const catalog = new Map<string, NodeKind>(OWN_KINDS.map((kind) => [kind.id, kind]));
   const unreadable: string[] = [];
-  for (const [id, entry] of Object.entries(entries)) {
-    const read = Entry.safeParse(entry);
-    if (read.success) catalog.set(id, readKind(id, read.data));
+  for (const [id, entry] of Object.entries(document)) {
+    const kind = readKind(id, entry);
+    if (kind) catalog.set(id, kind);
     else unreadable.push(id);
   }
   return { catalog, unreadable };
 }
 
-function readKind(id: string, entry: Entry): NodeKind {
+/** undefined: what it has or gives cannot be understood. */
+function readKind(id: string, entry: unknown): NodeKind | undefined {
+  if (!isFields(entry)) return undefined;
+  const groups = readGroups(entry.input);
   // Inputs of which ComfyUI's app must not be told come beside the others.
-  const inputs = [
-    ...readInputs(entry.input, entry.input_order ?? {}),
-    ...readInputs({ optional: entry.input_unlisted }, {}),
-  ];
+  const unlisted = readGroups({ optional: entry.input_unlisted });
+  const order = readOrder(entry.input_order);
+  const outputs = readOutputs(entry);
+  const title = entry.display_name ?? "";
+  if (!groups || !unlisted || !order || !outputs || typeof title !== "string") return undefined;
+  const inputs = [...readInputs(groups, order), ...readInputs(unlisted, NO_ORDER)];
   return {
     id,
-    title: entry.display_name || id,
-    category: entry.category ?? "",
-    description: entry.description ?? "",
+    title: title || id,
+    category: textOf(entry.category) ?? "",
+    description: textOf(entry.description) ?? "",
     inputs,
-    outputs: (entry.output ?? []).map((type, slot) => {
-      const named = typeof type === "string" ? type : "COMBO";
-      const tooltip = entry.output_tooltips?.[slot] ?? undefined;
-      return { name: entry.output_name?.[slot] || named, type: named, tooltip };
-    }),
-    shows: entry.output_node ?? false,
-    deprecated: entry.deprecated ?? false,
-    experimental: entry.experimental ?? false,
-    aliases: entry.search_aliases ?? [],
+    outputs,
+    shows: flagOf(entry.output_node) ?? false,
+    deprecated: flagOf(entry.deprecated) ?? false,
+    experimental: flagOf(entry.experimental) ?? false,
+    aliases: textsOf(entry.search_aliases) ?? [],
     dynamic: inputs.some((input) => input.variants || input.slots),
   };
 }
 
-type Groups = z.infer<typeof InputGroups>;
+function readOutputs(entry: Fields): OutputKind[] | undefined {
+  const declared = entry.output ?? [];
+  if (!Array.isArray(declared)) return undefined;
+  if (!declared.every((type) => typeof type === "string" || optionsOf(type))) return undefined;
+  const names = textsOf(entry.output_name);
+  const tooltips = Array.isArray(entry.output_tooltips) ? entry.output_tooltips : [];
+  return declared.map((type, slot) => {
+    const named = typeof type === "string" ? type : "COMBO";
+    return { name: names?.[slot] || named, type: named, tooltip: textOf(tooltips[slot]) };
+  });
+}
 
-function readInputs(
-  groups: Groups,
-  order: { required?: string[]; optional?: string[] },
-): InputKind[] {
+/** Inputs as they are declared: those that are required, and the others. */
+interface Groups {
+  required: Fields;
+  optional: Fields;
+}
+
+/** The names of inputs in their order, where it is said. */
+type Order = { [part in keyof Groups]: readonly string[] };
+
+const NOTHING: Fields = {};
+const NO_ORDER: Order = { required: [], optional: [] };
+
+function readGroups(declared: unknown): Groups | undefined {
+  if (!isFields(declared)) return undefined;
+  const required = declared.required ?? NOTHING;
+  const optional = declared.optional ?? NOTHING;
+  return isFields(required) && isFields(optional) ? { required, optional } : undefined;
+}
+
+function readOrder(declared: unknown): Order | undefined {
+  if (declared === undefined || declared === null) return NO_ORDER;
+  if (!isFields(declared)) return undefined;
+  const required = textsOf(declared.required ?? []);
+  const optional = textsOf(declared.optional ?? []);
+  return required && optional && { required, optional };
+}
+
+function readInputs(groups: Groups, order: Order): InputKind[] {
   return (["required", "optional"] as const).flatMap((part) => {
-    const declared = groups[part] ?? {};
-    const listed = (order[part] ?? []).filter((name) => name in declared);
-    const names = [...new Set([...listed, ...Object.keys(declared)])];
-    return names.map((name) => readInput(name, declared[name], part === "optional"));
+    const declared = groups[part];
+    const listed = order[part].filter((name) => Object.hasOwn(declared, name));
+    const names = new Set([...listed, ...Object.keys(declared)]);
+    return [...names].map((name) => readInput(name, declared[name], part === "optional"));
   });
 }
 
 function readInput(name: string, declared: unknown, optional: boolean): InputKind {
-  const read = Input.safeParse(declared);
-  if (!read.success) return { name, type: "*", optional };
-  const [type, given] = read.data;
-  const special = typeof type === "string" ? readSpecial(name, type, given, optional) : undefined;
+  const [first, given] = Array.isArray(declared) ? declared : [];
+  const type = typeof first === "string" ? first : optionsOf(first);
+  if (type === undefined) return { name, type: "*", optional };
+  const options = fieldsOf(given);
+  const special = typeof type === "string" && readSpecial(name, type, options, optional);
   if (special) return special;
-  const options = Options.catch({}).parse(given ?? {});
   // A type of its own may ask for the widget of a known one.
-  const hinted =
-    options.widgetType === undefined ? undefined : widgetOf(options.widgetType, options);
-  const widget = options.forceInput ? undefined : (hinted ?? widgetOf(type, options));
+  const hint = textOf(options.widgetType);
+  const hinted = hint === undefined ? undefined : widgetOf(hint, options);
+  const widget = flagOf(options.forceInput) ? undefined : (hinted ?? widgetOf(type, options));
   return {
     name,
     type: typeof type === "string" ? type : "COMBO",
     optional,
     widget,
-    default: widget && defaultOf(widget, options, optional),
-    tooltip: options.tooltip,
+    default: widget && defaultOf(widget, options.default as Json | undefined, optional),
+    tooltip: textOf(options.tooltip),
   };
 }
 
@@ -161,56 +146,80 @@ function readInput(name: string, declared: unknown, optional: boolean): InputKin
 function readSpecial(
   name: string,
   type: string,
-  given: unknown,
+  options: Fields,
   optional: boolean,
 ): InputKind | undefined {
-  const { tooltip } = Options.catch({}).parse(given ?? {});
+  const tooltip = textOf(options.tooltip);
   if (type === "COMFY_DYNAMICCOMBO_V3") {
-    const { options } = Variants.catch({ options: [] }).parse(given);
-    const variants = options.map(({ key, inputs }) => ({ key, inputs: readInputs(inputs, {}) }));
+    const variants = readVariants(options.options);
     const keys = variants.map(({ key }) => key);
     const widget: Widget = { kind: "choice", options: keys };
     return { name, type: "COMBO", optional, widget, default: keys[0], tooltip, variants };
   }
   if (type === "COMFY_AUTOGROW_V3") {
-    const read = Growing.safeParse(given);
-    if (!read.success) return undefined;
-    const { input, min: least, names, prefix = "", max = 50 } = read.data.template;
-    const [slot] = readInputs(input, {});
-    if (!slot) return undefined;
-    const all = names ?? Array.from({ length: max }, (_, position) => `${prefix}${position}`);
-    return { name, type: slot.type, optional, tooltip, slots: { names: all, least, slot } };
+    const slots = readSlots(fieldsOf(options.template));
+    return slots && { name, type: slots.slot.type, optional, tooltip, slots };
   }
   if (type === "COMFY_MATCHTYPE_V3") {
-    const read = Matching.safeParse(given);
-    return { name, type: read.data?.template.allowed_types ?? "*", optional, tooltip };
+    const taken = textOf(fieldsOf(options.template).allowed_types);
+    return { name, type: taken ?? "*", optional, tooltip };
   }
   return undefined;
+}
+
+/** None where one of them cannot be understood. */
+function readVariants(declared: unknown): NonNullable<InputKind["variants"]> {
+  const variants: NonNullable<InputKind["variants"]> = [];
+  for (const variant of Array.isArray(declared) ? declared : []) {
+    const { key, inputs } = fieldsOf(variant);
+    const groups = readGroups(inputs);
+    if (!isOption(key) || !groups) return [];
+    variants.push({ key, inputs: readInputs(groups, NO_ORDER) });
+  }
+  return variants;
+}
+
+const MOST_SLOTS = 1000;
+
+function readSlots({ input, min, names, prefix, max }: Fields): InputKind["slots"] {
+  const groups = readGroups(input);
+  const listed = names === undefined ? undefined : textsOf(names);
+  const before = prefix === undefined ? "" : textOf(prefix);
+  const most = max === undefined ? 50 : numberOf(max);
+  if (!groups || (names !== undefined && !listed) || before === undefined) return undefined;
+  if (most === undefined || !Number.isSafeInteger(most) || most > MOST_SLOTS) return undefined;
+  const [slot] = readInputs(groups, NO_ORDER);
+  if (!slot) return undefined;
+  const all = listed ?? Array.from({ length: most }, (_, position) => `${before}${position}`);
+  const least = numberOf(min) ?? 0;
+  return { names: all, least: Number.isSafeInteger(least) && least > 0 ? least : 0, slot };
 }
 
 /** Types that stand for a widget which this editor has no control for. */
 const KEPT = new Set(["IMAGECOMPARE", "RESOLUTION_PREVIEW", "COLORS", "CURVE", "BOUNDING_BOX"]);
 
-function widgetOf(type: string | z.infer<typeof Option>[], options: Options): Widget | undefined {
+function widgetOf(type: string | Option[], options: Fields): Widget | undefined {
   if (typeof type !== "string") return choice(type, options);
   const [first] = type.split(",");
   switch (first) {
     case "INT":
-      return numberOf(true, options);
+      return number(true, options);
     case "FLOAT":
-      return numberOf(false, options);
+      return number(false, options);
     case "STRING":
       return {
         kind: "text",
-        multiline: options.multiline ?? false,
-        prompt: options.dynamicPrompts ?? false,
+        multiline: flagOf(options.multiline) ?? false,
+        prompt: flagOf(options.dynamicPrompts) ?? false,
       };
     case "BOOLEAN":
-      return { kind: "toggle", on: options.label_on, off: options.label_off };
-    case "COMBO":
+      return { kind: "toggle", on: textOf(options.label_on), off: textOf(options.label_off) };
+    case "COMBO": {
+      const values = optionsOf(options.options);
       // Without options people write what they like.
-      if (options.options?.length === 0) return { kind: "text", multiline: false, prompt: false };
-      return choice(options.options ?? [], options);
+      if (values?.length === 0) return { kind: "text", multiline: false, prompt: false };
+      return choice(values ?? [], options);
+    }
     case "COLOR":
       return { kind: "colour" };
     default:
@@ -218,33 +227,29 @@ function widgetOf(type: string | z.infer<typeof Option>[], options: Options): Wi
   }
 }
 
-function numberOf(whole: boolean, options: Options): Widget {
+function number(whole: boolean, options: Fields): Widget {
   const limit = (value: Numeric | undefined, otherwise: number): Numeric =>
     whole ? (value ?? otherwise) : Number(value ?? otherwise);
+  const step = numberOf(options.step) ?? 0;
+  const after = flagOf(options.control_after_generate) ?? textOf(options.control_after_generate);
   return {
     kind: "number",
     whole,
-    min: limit(options.min, Number.NEGATIVE_INFINITY),
-    max: limit(options.max, Number.POSITIVE_INFINITY),
-    step: options.step && options.step > 0 ? options.step : whole ? 1 : 0.1,
-    seed: Boolean(options.control_after_generate),
+    min: limit(numericOf(options.min), Number.NEGATIVE_INFINITY),
+    max: limit(numericOf(options.max), Number.POSITIVE_INFINITY),
+    step: step > 0 ? step : whole ? 1 : 0.1,
+    seed: Boolean(after),
     slider: options.display === "slider",
   };
 }
 
-function choice(options: z.infer<typeof Option>[], given: Options): Widget {
+function choice(values: Option[], options: Fields): Widget {
   const kinds = ["image", "audio", "video"] as const;
-  const upload = kinds.find((kind) => given[`${kind}_upload`]);
-  return { kind: "choice", options, upload, models: given.model_folder };
+  const upload = kinds.find((kind) => flagOf(options[`${kind}_upload`]));
+  return { kind: "choice", options: values, upload, models: textOf(options.model_folder) };
 }
 
-function defaultOf(widget: Widget, options: Options, optional: boolean): Json | undefined {
-  if (options.default !== undefined) return options.default;
-  if (optional) return undefined;
-  switch (widget.kind) {
-    case "choice":
-      return widget.options[0];
-    default:
-      return undefined;
-  }
+function defaultOf(widget: Widget, said: Json | undefined, optional: boolean): Json | undefined {
+  if (said !== undefined) return said;
+  return !optional && widget.kind === "choice" ? widget.options[0] : undefined;
 }

@@ -185,9 +185,9 @@ export const useRun = create<Run>()((set, get) => {
         sound: (sound) => useSpeech.getState().hear(sound, own.has(sound.prompt)),
         open() {
           caughtUp.clear();
+          // The lists are asked for by its first message, a status.
           set({ connected: true, known: true, lost: undefined });
           useUi.getState().settle("away");
-          void get().refresh();
         },
         closed: () => set({ connected: false, lost: get().lost ?? Date.now() }),
       });

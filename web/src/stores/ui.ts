@@ -135,9 +135,13 @@ export const useUi = create<Ui>()((set, get) => ({
     if (kind === "info") window.setTimeout(() => get().dismiss(id), INFO_MS);
   },
   settle(cause) {
-    const left = get().notices.filter((notice) => notice.cause !== cause);
-    if (left.length < get().notices.length) set({ notices: left });
+    for (const notice of get().notices) if (notice.cause === cause) get().dismiss(notice.id);
   },
-  dismiss: (id) => set({ notices: get().notices.filter((notice) => notice.id !== id) }),
+  dismiss(id) {
+    const gone = get().notices.find((notice) => notice.id === id);
+    const notices = get().notices.filter((notice) => notice !== gone);
+    // Screen readers find no more than what is seen.
+    set(get().announcement === gone?.text ? { notices, announcement: "" } : { notices });
+  },
   announce: (announcement) => set({ announcement }),
 }));

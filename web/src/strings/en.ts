@@ -147,6 +147,7 @@ export const en = {
   },
   said: {
     added: (what: string) => `${what} added`,
+    closed: (name: string) => `${name} is closed`,
     removed: (number: number) => `${count(number, "thing", "things")} deleted`,
   },
   refused: {
