@@ -120,6 +120,7 @@ ENCODERS: tuple[Row, ...] = (
 )  # fmt: skip
 
 VAES: tuple[Row, ...] = (
+    ("Wan or Qwen-Image", "decoder.mid_block.resnets.0.norm1.gamma"),
     ("Stable Diffusion", "decoder.conv_in.weight[1]=4", "!decoder.conv_in.conv*"),
     ("Stable Diffusion 3 or FLUX.1", "decoder.conv_in.weight[1]=16", "!bn.*"),
     ("FLUX.2", "decoder.conv_in.weight[1]=32"),

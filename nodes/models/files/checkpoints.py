@@ -23,6 +23,7 @@ from nodes.models.families.family import (
     Found,
     Shapes,
 )
+from nodes.models.families.film_layout import film_layout
 from nodes.models.families.registry import FAMILIES, detected
 from nodes.models.families.sd2_unclip import STATISTICS
 from nodes.models.families.vae_layout import TEMPORAL, tiny_vae, vae_layout
@@ -236,7 +237,7 @@ def read_vae(path: Path) -> NetworkSource:
 def _vae(header: Header) -> NetworkSource | None:
     for prefix in VAE_PREFIXES:
         own = _below(header.shapes, prefix)
-        if (found := vae_layout(own)) is not None:
+        if (found := vae_layout(own) or film_layout(own)) is not None:
             names, config = found
             return NetworkSource(header, placed(whole(names), "", prefix), prefix, config, VAE)
     return None

@@ -55,38 +55,43 @@ def tiled(
     height, width = pictures.shape[-2:]
     overlap = min(overlap, min(map(min, tiles)) // 2)
     tilings = [
-        [(*y, *x) for y in _spans(height, rows, overlap) for x in _spans(width, columns, overlap)]
+        [(*y, *x) for y in spans(height, rows, overlap) for x in spans(width, columns, overlap)]
         for rows, columns in tiles
     ]
-    done, total = 0, sum(map(len, tilings))
+    done, count = 0, sum(map(len, tilings))
     mean = torch.empty(0)
     for tiling in tilings:
-        result, weights = torch.empty(0), torch.empty(0)
+        result, total = torch.empty(0), torch.empty(0)
         for y, rows, x, columns in tiling:
-            yield done, total
+            yield done, count
             made = run(pictures[..., y : y + rows, x : x + columns])
             done += 1
             high, wide = made.shape[-2:]
-            if not weights.numel():
+            if not total.numel():
                 shape = (*made.shape[:2], height * high // rows, width * wide // columns)
                 ask_for("pictures", *shape)
-                result, weights = made.new_zeros(shape), made.new_zeros(shape[-2:])
+                result, total = made.new_zeros(shape), made.new_zeros(shape[-2:])
             top, left, fade = y * high // rows, x * wide // columns, overlap * high // rows
-            down, along = _ramp(high, weights.shape[0], fade), _ramp(wide, weights.shape[1], fade)
-            weight = down[:, None] * along
+            weight = weights((high, wide), total.shape, fade)
             result[..., top : top + high, left : left + wide] += made * weight
-            weights[top : top + high, left : left + wide] += weight
-        result /= weights
+            total[top : top + high, left : left + wide] += weight
+        result /= total
         mean = mean.add_(result) if mean.numel() else result
     return mean.div_(len(tilings))
 
 
-def _spans(length: int, tile: int, overlap: int) -> list[tuple[int, int]]:
+def spans(length: int, tile: int, overlap: int) -> list[tuple[int, int]]:
     """Where tiles begin along a side, and how long they are."""
     if length <= tile:
         return [(0, length)]
     starts = range(0, length - overlap, tile - overlap)
     return [(start, min(tile, length - start)) for start in starts]
+
+
+def weights(sides: Sequence[int], whole: Sequence[int], fade: int) -> Tensor:
+    """What a tile of some sides counts in a picture at each place, which falls over `fade`."""
+    down, along = (_ramp(*pair, fade) for pair in zip(sides, whole, strict=True))
+    return down[:, None] * along
 
 
 def _ramp(length: int, whole: int, fade: int) -> Tensor:
