@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +23,8 @@ from nodes.models.families.family import TEXT_ENCODER
 from nodes.models.files.pieces import NetworkSource
 from nodes.models.files.tensor_files import Header, ModelFileError, TensorFile
 from nodes.models.networks import lora_names, lora_numbers
-from nodes.models.networks.adapters import changes_of, endings
+from nodes.models.networks.adapter_rows import of_rows
+from nodes.models.networks.adapters import Adapter, changes_of, endings
 from nodes.models.networks.changes import Change
 from nodes.models.networks.network import Handle
 
@@ -105,16 +106,30 @@ class Lora:
             tensors = {role: file[name].float() for role, name in roles.items()}
             origin = f"{self.header.path}: {spelled}"
             try:
-                found = [*changes_of(tensors, self.strength)]
+                found = [*_by_module(module, tensors, lora_names.parts(spelled, source))]
+                changes = [(each, changes_of(own, self.strength)) for each, own in found]
+                made = [(each, *change) for each, of_one in changes for change in of_one]
             except (RuntimeError, ValueError) as error:
                 raise ModelFileError(
                     f"{origin}: its tensors do not fit each other "
                     f"({str(error).splitlines()[0]}); get the file again"
                 ) from None
-            for ending, apply in found:
-                weight = f"{module}.{ending}"
+            for each, ending, apply in made:
+                weight = f"{each}.{ending}"
                 if weight in source.names:
                     yield weight, Change(apply, origin, self.aside)
+
+
+def _by_module(
+    module: str,
+    tensors: Adapter,
+    parts: Sequence[tuple[str, Sequence[tuple[int, int]]]] | None,
+) -> Iterator[tuple[str, Adapter]]:
+    """An adapter as its module's, or its rows as those of the modules that a layer is made of."""
+    if parts is None:
+        yield module, tensors
+    for each, rows in parts or ():
+        yield each, of_rows(tensors, rows)
 
 
 def read_lora(header: Header, strength: float, *, aside: bool = False) -> Lora:

@@ -61,7 +61,10 @@ UNSUPPORTED = {
 
 # How the name of a module may begin, after its dots have become underscores.
 BEGINNINGS = {
-    UNET: ("lora_unet_", "lycoris_", "unet_", "diffusion_model_", "model_diffusion_model_", ""),
+    UNET: (
+        *("lora_unet_", "lycoris_", "unet_", "diffusion_model_", "model_diffusion_model_"),
+        *("lora_transformer_", "transformer_", ""),
+    ),
     # Of the only encoder, or of CLIP-L.
     TEXT_ENCODER: (
         "lora_te_text_model_",
@@ -139,6 +142,38 @@ def targets(modules: Iterable[str], source: NetworkSource) -> dict[str, str]:
             if spelled.startswith(beginning) and module is not None:
                 found.setdefault(spelled, module)
     return found
+
+
+def parts(
+    spelled: str, source: NetworkSource
+) -> Sequence[tuple[str, Sequence[tuple[int, int]]]] | None:
+    """What a name in the form of `flat` stands for where the file holds it as one layer.
+
+    Returns:
+        The modules of the network that it is made of, each with the first and the number of its
+        rows in the layer, in their order; None: the layer is one module as it is.
+    """
+    fused = _fused(source)
+    for beginning in BEGINNINGS.get(source.title, ()):
+        if spelled.startswith(beginning) and spelled.removeprefix(beginning) in fused:
+            return fused[spelled.removeprefix(beginning)]
+    return None
+
+
+@lru_cache(maxsize=16)
+def _fused(
+    source: NetworkSource,
+) -> Mapping[str, Sequence[tuple[str, Sequence[tuple[int, int]]]]]:
+    """Layers of the file of which modules have some rows: by name, and which."""
+    found: dict[str, dict[str, list[tuple[int, int]]]] = {}
+    for ours, of_one in source.pieces.items():
+        if any(piece.rows is None or piece.transposed for piece in of_one):
+            continue
+        original, _, ending = of_one[0].name.removeprefix(source.prefix).rpartition(".")
+        if ending == "weight":
+            rows = [(piece.start, piece.rows or 0) for piece in of_one]
+            found.setdefault(flat(original), {})[ours.rpartition(".")[0]] = rows
+    return {name: tuple(modules.items()) for name, modules in found.items()}
 
 
 def kohya_name(source: NetworkSource, module: str) -> str:
