@@ -31,7 +31,7 @@ os.environ.setdefault(PRECISION, "fp32")
 CHECKOUT = Path(__file__).parent.parent
 # Begun first, the longest first, so that no process works on one of them when all others are done.
 SLOW_MODULES = (
-    "tests/models/test_reference_pictures.py",
+    "tests/models/test_reference_weights.py",
     "tests/clients/test_front_end.py",
     "tests/speech/test_transcribed.py",
     "tests/web/test_access.py",

@@ -183,6 +183,7 @@ def test_ctrl_c_stops_the_job_too(service: Service, tmp_path: Path):
     with Blocking(service.url) as client, process:
         while not client.queue()[0]:
             assert process.poll() is None
+            time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         assert process.wait(patience.SECONDS) == 130
         while client.queue() != ([], []):
@@ -207,6 +208,7 @@ def test_a_job_that_somebody_deletes_ends_it_with_words(service: Service, tmp_pa
         with process:
             while not (waiting := client.queue()[1]):
                 assert process.poll() is None
+                time.sleep(0.02)
             client.cancel(waiting[0])
             assert process.wait(patience.SECONDS) == 1
             assert process.stderr is not None

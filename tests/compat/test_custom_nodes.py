@@ -106,6 +106,7 @@ async def test_packs_that_cannot_be_loaded_are_told_of_and_the_others_load(call:
     failures: dict[str, str] = {}
     async with asyncio.timeout(patience.SECONDS):
         while not failures:
+            await asyncio.sleep(0.01)
             _, stats = await call.get("/system_stats")
             failures = stats["failures"]
     assert failures == {

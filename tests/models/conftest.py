@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -160,24 +154,3 @@ def tiny(tiny_folder: Path) -> Loaded:
 def reference(shared: Path) -> Path:
     """Reference numbers."""
     return shared / "reference"
-
-
-@pytest.fixture(scope="session")
-def reference_models(reference: Path) -> Iterator[Path]:
-    """A models folder with the deterministic weights that the reference pictures were made with.
-
-    SOUNDSTAGE_REFERENCE_MODELS names a folder that has them already; else they are made, which
-    takes a quarter of a minute and two gigabytes, and removed again.
-    """
-    if given := os.environ.get("SOUNDSTAGE_REFERENCE_MODELS"):
-        yield Path(given)
-        return
-    folder = Path(tempfile.mkdtemp(prefix="soundstage-reference-"))
-    try:
-        if shutil.disk_usage(folder).free < 4 * 2**30:
-            pytest.skip("the reference weights need 3 GB of disk; SOUNDSTAGE_REFERENCE_MODELS")
-        command = [sys.executable, str(reference / "make_weights.py"), str(folder)]
-        subprocess.run([*command, "--only", "checkpoints/", "loras/", "vae/"], check=True)
-        yield folder
-    finally:
-        shutil.rmtree(folder)

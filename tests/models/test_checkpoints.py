@@ -19,7 +19,6 @@ from nodes.models.files.checkpoints import (
     read_vae,
 )
 from nodes.models.files.tensor_files import ModelFileError, TensorCodec, TensorFile, read_header
-from nodes.models.vae.autoencoder import Vae
 from tests.models.conftest import Loaded, handles, read_tensors, ready, write_tensors
 
 LDM_UNET = "model.diffusion_model."
@@ -230,13 +229,3 @@ def test_parts_of_other_models_are_refused(tmp_path: Path):
         read_text_encoders([flux])
     with pytest.raises(ModelFileError, match="latents of 4 channels"):
         read_vae(flux)
-
-
-def test_an_autoencoder_alone_draws_as_the_one_in_the_checkpoint(reference_models: Path):
-    """The reference's own file of an autoencoder, in the original names."""
-    path = reference_models / "vae" / "ref_vae.safetensors"
-    picture = torch.rand(1, 32, 32, 3, generator=torch.Generator().manual_seed(1))
-    vae = Vae(read_vae(path)).ready()
-    latents = vae.encode(picture)
-    assert latents.shape == (1, 4, 4, 4)
-    assert vae.decode(latents).shape == picture.shape

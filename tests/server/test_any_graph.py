@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -210,7 +211,7 @@ def test_whatever_is_taken_can_be_read_afterwards(
         return
     id = json.loads(data)["prompt_id"]
     while not (entry := json.loads(answer(f"{service.url}/history/{id}")[1])):
-        pass
+        time.sleep(0.01)
     number, _, stored, kept, outputs = entry[id]["prompt"]
     assert isinstance(number, int)
     assert set(outputs) == {"n", "3"}
@@ -234,12 +235,12 @@ def every_list_is_read(service: Service) -> None:
 
 def test_after_all_that_every_job_ends_and_the_next_one_runs(service: Service):
     while json.loads(answer(service.url + "/prompt")[1])["exec_info"]["queue_remaining"]:
-        pass
+        time.sleep(0.01)
     status, data = answer(service.url + "/prompt", json.dumps({"prompt": VALID[0]}).encode())
     assert status == 200
     id = json.loads(data)["prompt_id"]
     while not (history := json.loads(answer(f"{service.url}/history/{id}")[1])):
-        pass
+        time.sleep(0.01)
     assert history[id]["status"]["status_str"] == "success"
     _, logs = answer(service.url + "/internal/logs")
     for path in ("/history", "/api/jobs", "/api/gallery?limit=500", "/api/assets"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -100,4 +101,4 @@ def test_after_all_that_the_next_prompt_runs(service: Service):
     assert status == 200
     id = json.loads(data)["prompt_id"]
     while not json.loads(answer(f"{service.url}/history/{id}")[1]):
-        pass
+        time.sleep(0.01)

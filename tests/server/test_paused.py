@@ -53,6 +53,7 @@ async def test_clients_are_told_why_the_queue_is_paused_until_it_goes_on(
                 deaths += 1
             answer = await http.get("/queue")
             assert answer.status == 200
+            await asyncio.sleep(0.002)
         assert deaths == 5
         told = await status_that(socket, paused=True)
         assert "did not start 5 times in a row" in told["worker_paused"]

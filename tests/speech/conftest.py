@@ -19,8 +19,8 @@ def kokoro_files(models_home: Path) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="session")
 def kokoro(kokoro_files: tuple[Path, Path]) -> Kokoro:
-    """The loaded voice model."""
-    return Kokoro(*kokoro_files, threads=2)
+    """The loaded voice model, with one thread, as other tests share the cores."""
+    return Kokoro(*kokoro_files, threads=1)
 
 
 @pytest.fixture(scope="session")

@@ -92,7 +92,7 @@ class Transcriber:
     words: dict[int, str]
 
     @classmethod
-    def load(cls, home: Path, threads: int = 2) -> Transcriber:
+    def load(cls, home: Path, threads: int = 1) -> Transcriber:
         """From the folder that `fetch_whisper` gave."""
         ort: Any = import_module("onnxruntime")
 
