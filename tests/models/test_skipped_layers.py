@@ -11,14 +11,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from nodes.models.files.checkpoints import read_denoiser
 from nodes.models.networks.denoiser import Denoiser
 from nodes.models.networks.patched_unet import PatchedUNet
 from nodes.models.networks.unet_patches import SkippedLayers
 from nodes.models.sampling.evaluation import StepRequest, evaluate
 from nodes.models.sampling.guiders import cfg_guider
 from nodes.models.sampling.skipped_layers import skip_layer_guidance, skipped_layers
+from tests.models import transformer_kinds, transformers
 from tests.models.bench import n, opened
-from tests.models.conftest import Loaded
+from tests.models.conftest import Loaded, write_tensors
 from tests.models.test_attention_guidance import SIGMA, X, alone, found
 from tests.models.test_models_in_jobs import drawn
 from tests.models.test_unet_patches import asked, same, tiny_unet
@@ -87,7 +89,7 @@ def test_layers_can_be_left_out_of_what_is_not_wanted_alone(tiny: Loaded):
 
 def test_layers_are_skipped_in_a_part_of_the_sampling(tiny: Loaded):
     told: list[str] = []
-    skipped = skipped_layers(tiny.model, ("0, 1 and 99",), 0.2, 0.5, told.append)
+    skipped = skipped_layers(tiny.model, ("0, 1 and 99", ""), 0.2, 0.5, told.append)
     assert skipped is not None
     assert skipped.layers == {0, 1}
     assert told == [
@@ -110,7 +112,7 @@ def test_no_layer_of_the_model_is_no_patch(tiny: Loaded):
     told: list[str] = []
     assert skipped_layers(tiny.model, ("", "none"), 0, 1, told.append) is None
     assert told == []
-    assert skipped_layers(tiny.model, ("8",), 0, 1, told.append) is None
+    assert skipped_layers(tiny.model, ("8", ""), 0, 1, told.append) is None
     assert len(told) == 1
 
 
@@ -128,6 +130,54 @@ def test_jobs_that_skip_layers_share_a_batch_with_those_that_do_not(tiny: Loaded
     for request, each in zip(requests, together, strict=True):
         assert torch.allclose(each, evaluate([request])[0], atol=1e-5)
     assert not torch.allclose(together[0], together[1], atol=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore:`FluxPosEmbed`:FutureWarning")
+@pytest.mark.parametrize(
+    "name", ["SD3.5 medium", "FLUX.1 dev", "Chroma", "FLUX.2 dev", "AuraFlow", "HunyuanImage 2.1"]
+)
+def test_blocks_of_a_transformer_are_skipped_by_their_kind(name: str, tmp_path: Path):
+    kind = transformer_kinds.KINDS[name]
+    theirs = transformers.made(kind.network, kind.settings)
+    path = write_tensors(tmp_path / "any.safetensors", theirs.state_dict())
+    model = Denoiser.of(read_denoiser(path)).ready()
+    given = transformer_kinds.asked(kind)
+
+    def asked_for(*texts: str) -> Tensor:
+        patch = skipped_layers(model, (texts[0], texts[1]), 0.0, 1.0, told.append)
+        changed = replace(model, unet_patches=() if patch is None else (patch,))
+        changed.bind(model.network)
+        guider = cfg_guider(changed, [(given.text, given.options)])
+        return evaluate([StepRequest(guider, given.x, torch.tensor(0.5))])[0]
+
+    told: list[str] = []
+    whole = asked_for("", "")
+    first = asked_for("0", "")
+    assert not torch.allclose(first, whole, atol=1e-4)
+    assert told == []
+    if name != "SD3.5 medium":
+        single = asked_for("", "1")
+        assert not torch.allclose(single, whole, atol=1e-5)
+        assert not torch.allclose(single, first, atol=1e-5)
+    assert torch.allclose(asked_for("", "77"), whole)
+    assert len(told) == 1
+    assert torch.equal(asked_for("", ""), whole), "the network is as before"
+
+
+def test_sd3_without_a_block_is_sd3_of_one_block_less(tmp_path: Path):
+    kind = transformer_kinds.KINDS["SD3"]
+    theirs = transformers.made(kind.network, kind.settings)
+    path = write_tensors(tmp_path / "any.safetensors", theirs.state_dict())
+    model = Denoiser.of(read_denoiser(path)).ready()
+    given = transformer_kinds.asked(kind)
+    changed = replace(model, unet_patches=(SkippedLayers(frozenset({1}), HIGH, 0),))
+    changed.bind(model.network)
+    guider = cfg_guider(changed, [(given.text, given.options)])
+    level = torch.tensor(transformer_kinds.LEVEL)
+    found = evaluate([StepRequest(guider, given.x, level)])[0]
+    del theirs.transformer_blocks[1]
+    expected = given.x - kind.answer(theirs, given) * level
+    assert torch.allclose(found, expected, atol=1e-5)
 
 
 SPAN = {"start_percent": 0.0, "end_percent": 1.0}

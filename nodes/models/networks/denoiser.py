@@ -20,6 +20,7 @@ from nodes.models.latents.latents import blank_for
 from nodes.models.networks.building import built, channels_last, network_class
 from nodes.models.networks.compiled import CompiledNetwork
 from nodes.models.networks.network import Handle, Network
+from nodes.models.networks.patched_transformer import PatchedTransformer
 from nodes.models.networks.patched_unet import PatchedUNet, UNetPatch
 from nodes.models.networks.precision import FAST, FORMATS, WEIGHT_DTYPES, compute_dtype
 from nodes.models.networks.quantized_layers import multiply_in_fp8
@@ -105,6 +106,11 @@ class Denoiser(Handle[nn.Module]):
         return None
 
     @property
+    def is_unet(self) -> bool:
+        """Whether the network is a UNet; it is a transformer else."""
+        return ".unets." in self.family.network
+
+    @property
     def is_given_guidance(self) -> bool:
         """Whether the network was distilled with its guidance, and is given the scale of it."""
         return self.source.config.get(GUIDED) is not None
@@ -170,8 +176,9 @@ class Denoiser(Handle[nn.Module]):
         self._check(x)
         network = self.network
         given = {name: tensor.to(x.device) for name, tensor in inputs.items()}
+        patched = PatchedUNet if self.is_unet else PatchedTransformer
         answer = self.family.call(
-            PatchedUNet(network.module, patches) if patches else network.call,
+            patched(network.module, patches) if patches else network.call,
             self.space.network_input(x, sigma).to(network.dtype),
             self.space.timestep(sigma).to(x.device),
             given,

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+Kind = Literal["double", "single"]
+"""Of a transformer's blocks: of picture and text, or of both as one. A UNet has one kind."""
 Attend: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Attention of queries to keys and values, each [B, tokens, channels] before its projection."""
 
@@ -62,8 +64,8 @@ class UNetPatch:
         """What comes to an output block, and from its skip connection."""
         return h, skip
 
-    def skips(self, layer: int) -> bool:
-        """Whether a layer, see `PatchedUNet.layers`, is left out."""
+    def skips(self, layer: int, kind: Kind = "double") -> bool:
+        """Whether a layer, see `PatchedUNet.layers`, or a transformer's block is left out."""
         return False
 
     def attention(

@@ -12,7 +12,14 @@ import torch
 from torch import Tensor
 
 from nodes.models.latents.latents import resized
-from nodes.models.networks.patched_unet import Attend, BlockPosition, UNetPatch, projections, split
+from nodes.models.networks.patched_unet import (
+    Attend,
+    BlockPosition,
+    Kind,
+    UNetPatch,
+    projections,
+    split,
+)
 
 fourier: Any = torch.fft  # has no types
 SMALLEST_TILE = 32  # pixels
@@ -244,22 +251,25 @@ class SkippedLayers(UNetPatch):
     """Without some layers: what comes to one is what leaves it.
 
     Attributes:
-        layers: their numbers, see `PatchedUNet.layers`.
+        layers: their numbers, see `PatchedUNet.layers`; of a transformer the blocks of picture and
+            text.
         start: the sigma from which on it acts.
         end: the sigma up to which.
+        single: numbers of a transformer's blocks of both as one.
     """
 
     layers: frozenset[int]
     start: float
     end: float
+    single: frozenset[int] = frozenset()
 
     def active(self, sigma: float) -> bool:
         """Between two sigmas."""
         return self.end <= sigma <= self.start
 
-    def skips(self, layer: int) -> bool:
+    def skips(self, layer: int, kind: Kind = "double") -> bool:
         """Those that are named."""
-        return layer in self.layers
+        return layer in (self.single if kind == "single" else self.layers)
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,10 @@ def _started(
     regions: Sequence[Region],
     denoised: Tensor,
 ) -> Tensor | None:
-    """The latents that an extra pass is about; None where no text counts for all of them."""
+    """The latents that an extra pass is about; None where no text counts for all of them.
+
+    None, too, where the network is no UNet, and the pass asks for its attention.
+    """
     if extra.start is None:
         return request.x
     whole = [region for region in regions if region.weighted_area is None]
@@ -214,6 +217,8 @@ def _started(
     seen = RecordedAttention()
     for _ in _evaluated(model, [_row(request, whole[0], seen)]):
         pass
+    if not seen.seen:  # a transformer, whose attentions are not looked at
+        return None
     return extra.start(request.x, denoised, torch.cat(seen.seen))
 
 

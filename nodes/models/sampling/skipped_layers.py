@@ -8,20 +8,23 @@ from collections.abc import Callable
 from torch import Tensor
 
 from nodes.models.networks.denoiser import Denoiser
+from nodes.models.networks.patched_transformer import block_counts
 from nodes.models.networks.unet_patches import SkippedLayers
 from nodes.models.sampling.cfg import CfgInput, Extra, ExtraPass
 
 
 def skipped_layers(
-    model: Denoiser, texts: tuple[str, ...], start: float, end: float, warn: Callable[[str], None]
+    model: Denoiser, texts: tuple[str, str], start: float, end: float, warn: Callable[[str], None]
 ) -> SkippedLayers | None:
-    """The layers that some texts number ("7, 8, 9"), between two parts of the sampling.
+    """The layers that two texts number ("7, 8, 9"), between two parts of the sampling.
 
-    A UNet's layers are its transformer blocks, from 0 in the order in which they are evaluated.
+    A UNet's layers are its transformer blocks, from 0 in the order in which they are evaluated; of
+    a transformer the first text numbers the blocks of picture and text, the second those of both as
+    one.
 
     Args:
         model: whose layers they are.
-        texts: numbers with anything else between them; of all texts together.
+        texts: numbers with anything else between them; of a UNet those of both texts together.
         start: part of the sampling from which on they are skipped, 0..1.
         end: the part up to which.
         warn: hears of layers that the model does not have.
@@ -29,19 +32,36 @@ def skipped_layers(
     Returns:
         None where no layer is named that the model has.
     """
-    named = {int(number) for text in texts for number in re.findall(r"\d+", text)}
-    count = sum(
-        ".transformer_blocks." in name and name.endswith(".norm1.weight")
-        for name in model.source.pieces
-    )
+    double, single = (frozenset(map(int, re.findall(r"\d+", text))) for text in texts)
+    if model.is_unet:
+        count = sum(
+            ".transformer_blocks." in name and name.endswith(".norm1.weight")
+            for name in model.source.pieces
+        )
+        kinds = [("layers", double | single, count)]
+    else:
+        counts = block_counts(model.source.pieces)
+        kinds = [
+            ("layers", double, counts["double"]),
+            ("single layers", single, counts["single"]),
+        ]
+    known = [_known(model, *kind, warn) for kind in kinds]
+    sigma = model.space.percent_to_sigma
+    return SkippedLayers(known[0], sigma(start), sigma(end), *known[1:]) if any(known) else None
+
+
+def _known(
+    model: Denoiser, kind: str, named: frozenset[int], count: int, warn: Callable[[str], None]
+) -> frozenset[int]:
+    """Those of some numbers that a model has."""
     known = frozenset(number for number in named if number < count)
     if missing := sorted(named - known):
+        there = f"{count}, 0 to {count - 1}" if count else "none"
         warn(
-            f"layers: {', '.join(map(str, missing))} are not in this model, "
-            f"{model.family.name}, which has {count}, 0 to {count - 1}; they are left out"
+            f"{kind}: {', '.join(map(str, missing))} are not in this model, "
+            f"{model.family.name}, which has {there}; they are left out"
         )
-    sigma = model.space.percent_to_sigma
-    return SkippedLayers(known, sigma(start), sigma(end)) if known else None
+    return known
 
 
 def skip_layer_guidance(skipped: SkippedLayers, scale: float, rescale: float = 0.0) -> ExtraPass:
