@@ -6,8 +6,10 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +31,7 @@ from engine.store.outputs import Outputs
 
 log = logging.getLogger(__name__)
 
-PREVIEW_SECONDS = 0.2
-LOADING_SECONDS = 0.01
+DISK_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class WorkerContext:
         loop: the event loop; everything else runs in threads.
         durations: seconds that each class of nodes took last time.
         single_flight: keys of results that are computed now.
+        disk: threads that read and write results.
     """
 
     registry: Registry
@@ -51,6 +53,9 @@ class WorkerContext:
     loop: asyncio.AbstractEventLoop
     durations: dict[str, float] = field(default_factory=dict[str, float])
     single_flight: SingleFlight = field(default_factory=SingleFlight)
+    disk: ThreadPoolExecutor = field(
+        default_factory=partial(ThreadPoolExecutor, DISK_THREADS, thread_name_prefix="disk")
+    )
 
 
 class NodeContext(Struct, frozen=True):

@@ -1,14 +1,15 @@
 """The execution graph of a job: which nodes are ready, which are done, and their results.
 
-It runs no node and never recurses: a chain may be of any length.
+Plain bookkeeping: it runs nothing, reads nothing, calls nobody back, and never recurses: a chain
+may be of any length.
 """
 
 from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -18,14 +19,48 @@ from engine.run.expand import ExpandedGraph
 from engine.run.list_mapping import placeholders
 from engine.store.cache import NodeResult
 
+MAX_RECORDED_DEPTH = 8
+"""Of expansions in expansions, so many levels record what was shown in them."""
+
 
 class NodeStatus(enum.Enum):
-    """The status of a node; IDLE: not requested."""
+    """The status of a node in a job."""
 
     IDLE = enum.auto()
-    REQUESTED = enum.auto()
+    """Nobody requested it."""
+    LOOKING_UP = enum.auto()
+    """Its result may be in the cache."""
+    WAITING = enum.auto()
+    """For its sources, or for its expansion."""
+    READY = enum.auto()
+    """All that it waited for is done."""
+    ACQUIRING = enum.auto()
+    """It waits for its key, which an equal node may hold."""
+    RUNNING = enum.auto()
+    """Its function, or its `check_lazy_status`, is called."""
+    EXPANDING = enum.auto()
+    """The graph that it returned is read."""
+    SAVING = enum.auto()
+    """Its result is written to the disk."""
     DONE = enum.auto()
     FAILED = enum.auto()
+
+
+NOT_OPEN = frozenset({NodeStatus.IDLE, NodeStatus.DONE, NodeStatus.FAILED})
+
+
+class InputRequest(Struct, frozen=True, eq=False):
+    """A call of an async node waits for an input.
+
+    Attributes:
+        ticket: its number.
+        call: number of the call.
+        link: of the input.
+    """
+
+    ticket: int
+    call: int
+    link: Link
 
 
 class NodeState(Struct, eq=False):
@@ -38,16 +73,21 @@ class NodeState(Struct, eq=False):
         is_target: the job is not over before it is done.
         consumers: how many others may still use its result.
         waiting_for: the nodes that it waits for now.
-        waiters: called when it is done or has failed.
+        pending_sources: how many of them are not done.
+        waiters: nodes that wait for it.
         result: kept while a consumer may use it.
         requested_inputs: names of the lazy inputs that its `needs` asked for.
         needs_satisfied: its `needs` asks for no more.
         pending_result: what it returned, with placeholders, while its expansion is computed.
-        children: the nodes of its expansion.
         shows_in_expansion: a descendant is an output node.
+        recording: the outermost nodes whose expansions it is part of, which record what it shows.
+        nested_shown: what the output nodes in its expansion showed so far, by their ids' suffixes.
+        replayed: what it showed in an earlier job was emitted.
         seconds: of its own running time.
-        started: `NodeStarted` was emitted.
-        awaiting_calls: how many of its calls wait for a lazy input.
+        holds_key: no equal node runs.
+        in_lane: its function runs in a lane, or waits for one.
+        active_calls: how many of its calls are not over.
+        awaited: the inputs that its calls wait for.
     """
 
     node: GraphNode
@@ -59,16 +99,22 @@ class NodeState(Struct, eq=False):
     consumers: int = 0
     waiting_for: list[NodeState] = field(default_factory=list["NodeState"])
     pending_sources: int = 0
-    waiters: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
+    waiters: list[NodeState] = field(default_factory=list["NodeState"])
     result: NodeResult | None = None
     requested_inputs: set[str] = field(default_factory=set[str])
     needs_satisfied: bool = False
     pending_result: NodeResult | None = None
-    children: list[NodeState] = field(default_factory=list["NodeState"])
     shows_in_expansion: bool = False
+    recording: tuple[NodeState, ...] = ()
+    nested_shown: dict[str, dict[str, list[Any]]] = field(
+        default_factory=dict[str, dict[str, list[Any]]]
+    )
+    replayed: bool = False
     seconds: float = 0.0
-    started: bool = False
-    awaiting_calls: int = 0
+    holds_key: bool = False
+    in_lane: bool = False
+    active_calls: int = 0
+    awaited: list[InputRequest] = field(default_factory=list[InputRequest])
 
     def __str__(self) -> str:
         return f"{self.node.id} ({self.node.spec.id})"
@@ -78,14 +124,6 @@ class NodeState(Struct, eq=False):
         """The node of the prompt that it came from by expansion; itself if it is in the prompt."""
         *_, outermost = self.self_and_ancestors()
         return outermost
-
-    def descendants(self) -> Iterator[NodeState]:
-        """The nodes of its expansion, and of expansions in it."""
-        waiting = [*self.children]
-        while waiting:
-            state = waiting.pop()
-            waiting += state.children
-            yield state
 
     def self_and_ancestors(self) -> Iterator[NodeState]:
         """Itself, the node whose expansion it is part of, and so on."""
@@ -100,6 +138,29 @@ class NodeState(Struct, eq=False):
             if state.shows_in_expansion:
                 return
             state.shows_in_expansion = True
+
+    def record_shown(self, result: NodeResult) -> None:
+        """Record what it shows, and what is shown in its expansion, with the nodes around it."""
+        nested = result.nested_shown or {}
+        own = self.node.spec.is_output or self.shows_in_expansion or nested
+        for around in self.recording:
+            suffix = self.node.id.removeprefix(around.node.id)
+            if own and result.shown is not None:
+                around.nested_shown[suffix] = result.shown
+            for more, shown in nested.items():
+                around.nested_shown[suffix + more] = shown
+        if nested and self.parent is not None:
+            self.parent.mark_shows()
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether what is shown in its expansion is recorded: it is not too deep in others."""
+        return len(self.recording) < MAX_RECORDED_DEPTH
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether all its calls wait for inputs, so that it goes on only when the job does."""
+        return bool(self.awaited) and len({each.call for each in self.awaited}) == self.active_calls
 
     @property
     def has_result(self) -> bool:
@@ -117,49 +178,49 @@ class NodeState(Struct, eq=False):
 class ExecutionGraph:
     """The nodes of one job, their states and dependencies.
 
-    Args:
-        find: looks up a cached result, when a node is first requested.
-
     Attributes:
+        requested: nodes whose results are to be looked up; the caller pops them.
         ready: nodes whose sources are all done; the caller pops them.
-        open_targets: how many targets are neither done nor failed.
+        settled_requests: requests whose sources are done or have failed; the caller pops them.
+        failed: nodes that have failed; the caller pops them.
+        open_targets: targets that are neither done nor failed.
     """
 
-    def __init__(self, find: Callable[[NodeState], NodeResult | None]) -> None:
-        self._find = find
+    def __init__(self) -> None:
         self.states: dict[str, NodeState] = {}
+        self.requested: deque[NodeState] = deque()
         self.ready: deque[NodeState] = deque()
-        self._failing: deque[NodeState] = deque()
-        self.open_targets = 0
+        self.settled_requests: deque[InputRequest] = deque()
+        self.failed: deque[NodeState] = deque()
+        self.open_targets: set[str] = set()
+        self._requests: dict[str, list[tuple[NodeState, InputRequest]]] = {}
 
     def add(
         self, nodes: Iterable[GraphNode], keys: Mapping[str, str], parent: NodeState | None = None
     ) -> list[NodeState]:
         """Add nodes, each after its sources."""
+        recording: tuple[NodeState, ...] = ()
+        if parent is not None:
+            recording = (*parent.recording, parent) if parent.is_recorded else parent.recording
         added: list[NodeState] = []
         for node in nodes:
-            state = NodeState(
-                node, keys[node.id], parent, display=parent.display if parent else node.id
-            )
+            display = parent.display if parent else node.id
+            state = NodeState(node, keys[node.id], parent, display, recording=recording)
             self.states[node.id] = state
             for source in self._sources(state):
                 source.consumers += 1
             added.append(state)
         return added
 
-    def add_target(self, state: NodeState) -> None:
+    def add_target(self, id: str) -> None:
         """Make a node a target: the job is not over before it is done."""
+        state = self.states[id]
         if state.is_target:
             return
         state.is_target = True
-        if state.status in (NodeStatus.IDLE, NodeStatus.REQUESTED):
-            self.open_targets += 1
+        if state.status not in (NodeStatus.DONE, NodeStatus.FAILED):
+            self.open_targets.add(id)
             self.request(state)
-
-    def add_targets(self, *ids: str) -> None:
-        """Make these nodes targets."""
-        for id in ids:
-            self.add_target(self.states[id])
 
     def expand(
         self,
@@ -177,119 +238,129 @@ class ExecutionGraph:
             keys: of all nodes.
         """
         state.pending_result = result
-        state.children = self.add(expansion.nodes, keys, state)
-        for child in state.children:
+        children = self.add(expansion.nodes, keys, state)
+        for child in children:
             display_id = expansion.display.get(child.node.id, child.display)
             child.display = (
                 self.states[display_id].display if display_id in self.states else display_id
             )
             if child.node.spec.is_output:
-                self.add_target(child)
+                self.add_target(child.node.id)
                 state.mark_shows()
-        awaited = [self.states[link.node] for link in dict.fromkeys(placeholders(result.outputs))]
-        for source in dict.fromkeys(awaited):
+        awaited = [self.states[id] for id in source_ids(placeholders(result.outputs))]
+        for source in awaited:
             source.consumers += 1
         self.wait_for(state, awaited)
-        return {child.node.id: child.display for child in state.children}
+        return {child.node.id: child.display for child in children}
 
     def request(self, state: NodeState) -> None:
-        """Request a node and all its sources, unless its result is available."""
-        fresh = [state]
-        while fresh:
-            state = fresh.pop()
-            if state.has_result or state.status in (NodeStatus.REQUESTED, NodeStatus.FAILED):
-                continue
-            if state.status is NodeStatus.DONE:
-                self._reacquire(state)
-            state.status = NodeStatus.REQUESTED
-            known = self._find(state)
-            if known is not None:
-                self.complete(state, known)
-            else:
-                sources = [self.states[link.node] for link in state.requested_links().values()]
-                fresh += reversed(self._wait_for(state, sources))
-
-    def _reacquire(self, state: NodeState) -> None:
-        """Its result was dropped, and now an expansion requests it again."""
-        state.is_target = False
-        for source in self._sources(state):
-            source.consumers += 1
+        """Request a node, unless its result is available or it was requested."""
+        if state.has_result or state.status not in (NodeStatus.IDLE, NodeStatus.DONE):
+            return
+        if state.status is NodeStatus.DONE:  # its result was dropped, an expansion requests it
+            for source in self._sources(state):
+                source.consumers += 1
+        state.status = NodeStatus.LOOKING_UP
+        self.requested.append(state)
 
     def wait_for(self, state: NodeState, sources: Iterable[NodeState]) -> None:
-        """Let a node wait for others; it is ready again when they are done."""
-        for source in self._wait_for(state, sources):
-            self.request(source)
-
-    def _wait_for(self, state: NodeState, sources: Iterable[NodeState]) -> list[NodeState]:
-        awaited = [source for source in dict.fromkeys(sources) if not source.has_result]
+        """Let a node wait for others, and request them; it is ready when they are done."""
+        awaited = [source for source in sources if not source.has_result]
         if any(source.status is NodeStatus.FAILED for source in awaited):
             self.fail(state)
-            return []
+            return
+        state.status = NodeStatus.WAITING
         state.waiting_for, state.pending_sources = awaited, len(awaited)
         for source in awaited:
-            source.waiters.append(partial(self._on_source_done, state, source))
+            source.waiters.append(state)
+        for source in awaited:
+            self.request(source)
         if not awaited:
-            self.ready.append(state)
-        return awaited
+            self._set_ready(state)
 
-    def _on_source_done(self, state: NodeState, source: NodeState) -> None:
-        if state.status is not NodeStatus.REQUESTED:
+    def wait_for_links(self, state: NodeState) -> None:
+        """Let a node wait for the inputs that it gets."""
+        links = state.requested_links().values()
+        self.wait_for(state, [self.states[id] for id in source_ids(links)])
+
+    def await_input(self, state: NodeState, request: InputRequest) -> None:
+        """Let a call of a node wait for an input, and request it."""
+        source = self.states[request.link.node]
+        if source.has_result or source.status is NodeStatus.FAILED:
+            self.settled_requests.append(request)
             return
-        if source.status is NodeStatus.FAILED:
-            self.fail(state)
-            return
-        state.pending_sources -= 1
-        if state.pending_sources == 0:
-            state.waiting_for = []
-            self.ready.append(state)
+        state.awaited.append(request)
+        self._requests.setdefault(source.node.id, []).append((state, request))
+        self.request(source)
+
+    def _set_ready(self, state: NodeState) -> None:
+        state.status = NodeStatus.READY
+        state.waiting_for = []
+        self.ready.append(state)
 
     def complete(self, state: NodeState, result: NodeResult) -> None:
         """Set the result of a node."""
-        state.status, state.result, state.pending_result = NodeStatus.DONE, result, None
-        self._notify_waiters(state)
+        state.status, state.result = NodeStatus.DONE, result
+        for waiter in self._settle(state):
+            waiter.pending_sources -= 1
+            if waiter.pending_sources == 0:
+                self._set_ready(waiter)
+        self._drop_unused(state)
 
     def fail(self, state: NodeState) -> None:
         """Fail a node, and so what waits for it."""
-        self._failing.append(state)
-        if len(self._failing) > 1:
-            return  # it was called by a waiter; the loop below goes on with it
-        while self._failing:
-            failing = self._failing[0]
-            if failing.status is not NodeStatus.FAILED:
-                failing.status, failing.pending_result = NodeStatus.FAILED, None
-                self._notify_waiters(failing)
-            self._failing.popleft()
+        failing = deque([state])
+        while failing:
+            state = failing.popleft()
+            if state.status is not NodeStatus.FAILED:
+                state.status = NodeStatus.FAILED
+                self.failed.append(state)
+                failing += self._settle(state)
 
-    def _notify_waiters(self, state: NodeState) -> None:
-        """Call the waiters, and release the sources."""
+    def _settle(self, state: NodeState) -> list[NodeState]:
+        """A node is done or has failed: release its sources; returns who still waits for it."""
+        pending, state.pending_result = state.pending_result, None
+        state.awaited = []
+        for each, request in self._requests.pop(state.node.id, ()):
+            if request in each.awaited:
+                each.awaited.remove(request)
+                self.settled_requests.append(request)
+        self.open_targets.discard(state.node.id)
+        awaited = source_ids(placeholders(pending.outputs)) if pending is not None else []
+        for source in [*self._sources(state), *(self.states[id] for id in awaited)]:
+            source.consumers -= 1
+            self._drop_unused(source)
         waiters, state.waiters = state.waiters, []
-        for waiter in waiters:
-            waiter()
-        if state.is_target:
-            self.open_targets -= 1
-        for source in self._sources(state):
-            self.release(source)
+        return [waiter for waiter in waiters if waiter.status is NodeStatus.WAITING]
+
+    def _drop_unused(self, state: NodeState) -> None:
+        """A result without consumers is dropped."""
         if state.consumers == 0:
             state.result = None
 
-    def release(self, state: NodeState) -> None:
-        """One consumer is done; a result without consumers is dropped."""
-        state.consumers -= 1
-        if state.consumers == 0:
-            state.result = None
+    def link_items(self, link: Link) -> list[Any]:
+        """The items of an output, by a link to it; its node is done."""
+        result = self.states[link.node].result
+        assert result is not None, "a result is kept while a consumer may use it"
+        return result.outputs[link.slot]
 
     def find_cycle(self) -> tuple[list[str], NodeState]:
         """Nodes that wait for each other, first and last the same, and whose expansion did it."""
-        requested = [
-            state.node.id for state in self.states.values() if state.status is NodeStatus.REQUESTED
-        ]
-        search = TopologicalSort(
-            requested, lambda id: [source.node.id for source in self.states[id].waiting_for]
-        )
-        ids = search.cycles[0]
-        cycle = [self.states[id] for id in ids]
-        return [*ids], next(state for state in cycle if state.pending_result is not None)
+        states = self.states
+        requested = [id for id, state in states.items() if state.status not in NOT_OPEN]
+        ids = TopologicalSort(requested, lambda id: self._blockers(states[id])).cycles[0]
+        cycle = [states[id] for id in ids]
+        expanded = (state for state in cycle if state.pending_result is not None)
+        return [*ids], next(expanded, cycle[0])
+
+    def _blockers(self, state: NodeState) -> list[str]:
+        waiting_for = [source.node.id for source in state.waiting_for]
+        return [*waiting_for, *(request.link.node for request in state.awaited)]
 
     def _sources(self, state: NodeState) -> list[NodeState]:
-        sources = [link.node for link in state.node.links.values()]
-        return [self.states[id] for id in dict.fromkeys(sources)]
+        return [self.states[id] for id in source_ids(state.node.links.values())]
+
+
+def source_ids(links: Iterable[Link]) -> list[str]:
+    """Ids of the nodes that links come from, each once."""
+    return list(dict.fromkeys(link.node for link in links))

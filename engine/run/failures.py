@@ -11,6 +11,7 @@ import msgspec
 from engine.authoring.errors import Interrupted
 from engine.authoring.protocols import Blocked
 from engine.devices.memory import is_out_of_memory
+from engine.graph.prompt import GraphNode
 from engine.run.execution_graph import ExecutionGraph, NodeState, NodeStatus
 from engine.store.folders import Folders
 from engine.store.history import Failure, Partial
@@ -23,31 +24,24 @@ REQUESTED_BYTES = re.compile(r"allocate:? ([\d.]+ (?:bytes|[KMGTPE]i?B))")
 
 
 def of_node(
-    state: NodeState,
-    inputs: Mapping[str, Any],
-    error: Exception,
-    executed: Sequence[str],
-    folders: Folders,
+    node: GraphNode, inputs: Mapping[str, Any], error: Exception, folders: Folders
 ) -> Failure:
     """The failure of a node that raised an error.
 
-    A node of an expansion is reported as the node of the prompt that it came from.
-
     Args:
-        state: of the node.
+        node: the node.
         inputs: the items of each of its inputs.
         error: what it raised.
-        executed: ids of the nodes that ran.
         folders: their paths are left out of the message.
     """
     kind = MemoryError if is_out_of_memory(error) else type(error)
     module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
     text = to_utf8(str(error)).replace(f"{folders.home}/", "")
     if kind is MemoryError:
-        text = _too_large(state.node.spec.id, text)
+        text = _too_large(node.spec.id, text)
     return Failure(
-        node=state.root.node.id,
-        node_type=state.root.node.spec.id,
+        node=node.id,
+        node_type=node.spec.id,
         message=text or kind.__name__,
         exception=module + kind.__qualname__,
         inputs={
@@ -55,7 +49,6 @@ def of_node(
             for name, items in inputs.items()
             if isinstance(items, list)
         },
-        executed=[*executed],
     )
 
 
@@ -69,12 +62,12 @@ def _too_large(node_type: str, text: str) -> str:
     )
 
 
-def of_cycle(ids: Sequence[str], blamed: NodeState, executed: Sequence[str]) -> Failure:
+def of_cycle(ids: Sequence[str], blamed: NodeState) -> Failure:
     """The failure of nodes that wait for each other, made by an expansion."""
     root = blamed.root.node
     walk = " -> ".join(ids)
     text = f"Dependency cycle detected: {walk}; {root.spec.id} expanded into nodes that need it"
-    return Failure(root.id, root.spec.id, text, CYCLE, executed=[*executed])
+    return Failure(root.id, root.spec.id, text, CYCLE)
 
 
 def of_blocked(state: NodeState, by: Blocked, executed: Sequence[str]) -> Failure:
@@ -90,8 +83,8 @@ def of_job(error: Exception, executed: Sequence[str]) -> Failure:
 
 
 def of_interrupt(running: Sequence[NodeState], executed: Sequence[str]) -> Failure:
-    """The failure of an interrupted job: at the first of these nodes that has started, if any."""
-    root = next((state.root.node for state in running if state.started), None)
+    """The failure of an interrupted job: at the first of the nodes that run, if any."""
+    root = running[0].root.node if running else None
     id, kind = ("", "") if root is None else (root.id, root.spec.id)
     return Failure(id, kind, "interrupted", Interrupted.__name__, executed=[*executed])
 

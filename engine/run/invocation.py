@@ -38,6 +38,7 @@ class NodeInvocation:
         inputs: the items that the calls were made of.
         calls: the arguments of each call.
         on_start: called when the first call begins, in any thread; with False if it will be quick.
+        on_call_end: called when one of several calls in the event loop is over, but not the last.
         on_done: called when the last one is over, in any thread.
 
     Attributes:
@@ -45,7 +46,6 @@ class NodeInvocation:
         warnings: of all calls.
         error: why one of them failed.
         seconds: running time of all.
-        remaining: how many calls are not over.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class NodeInvocation:
         inputs: Mapping[str, Items],
         calls: Sequence[CallArguments],
         on_start: Callable[[bool], None],
+        on_call_end: Callable[[], None],
         on_done: Callable[[NodeInvocation], None],
     ) -> None:
         self.node = node
@@ -66,7 +67,6 @@ class NodeInvocation:
         self.warnings: list[str] = []
         self.error: Exception | None = None
         self.seconds = 0.0
-        self.is_running = False  # in a lane, or waits for one
         self.handles = [
             handle
             for arguments in calls
@@ -75,22 +75,16 @@ class NodeInvocation:
         ]
         self._context = context
         self._on_start = on_start
+        self._on_call_end = on_call_end
         self._on_done = on_done
         self._remaining_calls = deque(
             (n, arguments) for n, arguments in enumerate(calls) if isinstance(arguments, dict)
         )
-        self.remaining = len(self._remaining_calls)
+        self._unfinished = len(self._remaining_calls)
         self._admitted = 0.0
         self._began = 0.0
         self._last_preview = 0.0
         self._sounds = 0
-
-    @property
-    def in_loop(self) -> bool:
-        """Whether it runs in the event loop rather than in a lane."""
-        if not self.is_needs_call:
-            return self.node.spec.kind == "async"
-        return inspect.iscoroutinefunction(self.function)
 
     @property
     def is_needs_call(self) -> bool:
@@ -104,7 +98,6 @@ class NodeInvocation:
 
     def submit(self) -> None:
         """Run in a lane."""
-        self.is_running = True
         on = self.node.spec.on
         task = Task(
             call=self._run_all if self.is_plain else self._run_one,
@@ -129,12 +122,10 @@ class NodeInvocation:
     def run_inline(self, device: str) -> None:
         """Run in this thread, a lane's of that device; `on_done` is not called."""
         self._on_start(False)
-        self.is_running = True
         try:
             self._run_all(device)
         except BaseException as error:  # noqa: BLE001 - a node may raise anything
             self.error = as_exception(error)
-        self.is_running = False
 
     async def run_in_loop(self) -> None:
         """Run in the event loop, all calls concurrently."""
@@ -171,7 +162,9 @@ class NodeInvocation:
         except BlockedInput as blocked:
             self.returned[number] = blocked.blocked
         finally:
-            self.remaining -= 1
+            self._unfinished -= 1
+            if self._unfinished and self.node.spec.has_lazy_inputs:
+                self._on_call_end()
 
     def _run_all(self, device: str) -> None:
         began = time.perf_counter()
@@ -196,7 +189,6 @@ class NodeInvocation:
             if self._remaining_calls and error is None:
                 self.submit()
                 return
-        self.is_running = False
         self._on_done(self)
 
     def _call(self, device: str, number: int, arguments: dict[str, Any]) -> Any:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeAlias
 
+from msgspec import Struct
+
 from engine.authoring.protocols import WARNINGS, Artifact, Blocked
 from engine.authoring.spec import NodeSpec
 from engine.graph.prompt import GraphNode, Link
@@ -23,11 +25,25 @@ class Placeholder:
     link: Link
 
 
-@dataclass(frozen=True)
-class Deferred:
-    """Stands for an input's items: makes the value of a `Lazy` parameter for the given call."""
+class Deferred(Struct, frozen=True):
+    """Stands for the items of an input of which a node awaits the value.
 
-    make: Callable[[int], Any]
+    Attributes:
+        link: where they come from; None for a literal.
+        value: the literal.
+        collects: the value is the whole list.
+    """
+
+    link: Link | None
+    value: Any = None
+    collects: bool = False
+
+
+class DeferredArgument(Struct, frozen=True):
+    """Stands for the value of a `Lazy` parameter in the call of that number."""
+
+    items: Deferred
+    call: int
 
 
 Items: TypeAlias = list[Any] | Deferred
@@ -61,7 +77,7 @@ def _call_arguments(spec: NodeSpec, inputs: Mapping[str, Items], number: int) ->
     arguments: dict[str, Any] = {}
     for name, items in inputs.items():
         if isinstance(items, Deferred):
-            arguments[name] = items.make(number)
+            arguments[name] = DeferredArgument(items, number)
             continue
         collects = spec.input(name).collects
         value = items if collects else items[min(number, len(items) - 1)]

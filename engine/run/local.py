@@ -214,6 +214,7 @@ class LocalWorker:
         if self._ready is not None:
             runtime = await self._ready
             await asyncio.to_thread(runtime.context.lanes.close)
+            await asyncio.to_thread(runtime.context.disk.shutdown)
             runtime.context.outputs.close()
             runtime.context.cache.close()
             if runtime.preloading is not None:

@@ -34,19 +34,26 @@ CREATE TABLE IF NOT EXISTS results (
     key TEXT PRIMARY KEY,
     nbytes INTEGER NOT NULL,
     used INTEGER NOT NULL,  -- ns since 1970
-    body BLOB               -- NULL: in a file of its own
+    body BLOB,              -- NULL: in a file of its own
+    nested INTEGER          -- whether it has `nested_shown`
 ) WITHOUT ROWID
 """
+ADD_NESTED = "ALTER TABLE results ADD COLUMN nested INTEGER"
 
 
 class NodeResult(Struct, frozen=True):
     """What a node returned: a list of items for each output; what an output node shows.
 
     A plain output is a list of one item; an output list (`Each`) has any number.
+
+    Attributes:
+        nested_shown: what the output nodes in its expansion showed, by the suffixes of their ids;
+            None if there are none.
     """
 
     outputs: list[list[Any]]
     shown: dict[str, list[Any]] | None = None
+    nested_shown: dict[str, dict[str, list[Any]]] | None = None
 
 
 @dataclass
@@ -97,6 +104,8 @@ class Cache:
             log.warning("results are kept in memory only, %s cannot be used: %s", path, error)
             self._disk_bytes = 0
             self.connection, self._on_disk = open_index(Path(":memory:"))
+        nested = self.connection.execute("SELECT key FROM results WHERE nested")
+        self._nested_on_disk = {key for (key,) in nested}
         self._disk_used = sum(self._on_disk.values())
         self._shrink()
 
@@ -137,6 +146,15 @@ class Cache:
         """Whether `get` is likely to find it."""
         return key in self._memory.results or key in self._on_disk
 
+    def has_nested_shown(self, key: str) -> bool:
+        """Whether a result that `has` finds has `nested_shown`."""
+        known = self._memory.results.get(key)
+        return key in self._nested_on_disk if known is None else known[0].nested_shown is not None
+
+    def must_read(self, key: str) -> bool:
+        """Whether `get` would read the disk."""
+        return key in self._on_disk and key not in self._memory.results
+
     def get(self, key: str) -> NodeResult | None:
         """The result, or None; one that cannot be read any more is dropped."""
         if not self.has(key):
@@ -168,14 +186,17 @@ class Cache:
             return False
         if seconds >= MIN_SAVE_SECONDS:
             return True
+        if result.nested_shown is not None:
+            return True
         return result.shown is not None and not is_preview(result.shown)
 
     def save(self, key: str, result: NodeResult) -> None:
         """Keep a result on disk; returns once it is there, or cannot be."""
         try:
-            data = dumps((result.outputs, result.shown), self._codecs)
+            parts = (result.outputs, result.shown, result.nested_shown)
+            data = dumps(parts, self._codecs)
             if len(data) <= self._disk_bytes:
-                self._write(key, data)
+                self._write(key, data, nested=result.nested_shown is not None)
         except NotStorable:
             return
         except Exception:
@@ -227,7 +248,8 @@ class Cache:
                 return None
             used, body = row
             data = self._file(key).read_bytes() if body is None else body
-            outputs, shown = loads(data, self._codecs)
+            outputs, shown, *nested = loads(data, self._codecs)
+            result = NodeResult(outputs, shown, *nested)
         except Exception as error:  # noqa: BLE001 - any codec may notice the damage
             log.warning("a cached result is dropped, it cannot be read: %s", error)
             self.discard(key)
@@ -235,7 +257,7 @@ class Cache:
         now = time.time_ns()
         if now - used > TOUCH_NS:
             self._execute("UPDATE results SET used=? WHERE key=?", (now, key))
-        return NodeResult(outputs, shown)
+        return result
 
     def _execute(self, statement: str, values: tuple[object, ...]) -> None:
         """Change rows; where the disk does not take that, they are as good as they were."""
@@ -244,7 +266,7 @@ class Cache:
         except sqlite3.Error as error:
             log.warning("the cache cannot be written: %s", error)
 
-    def _write(self, key: str, data: bytes) -> None:
+    def _write(self, key: str, data: bytes, *, nested: bool) -> None:
         """Onto the disk; while a big one is written, others may use the cache."""
         inline = len(data) <= INLINE_BYTES
         part = self._folder / f"{uuid.uuid4().hex}.part"
@@ -261,9 +283,11 @@ class Cache:
                 if not inline:
                     part.replace(self._file(key))
                 self.connection.execute(
-                    "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)",
-                    (key, len(data), time.time_ns(), data if inline else None),
+                    "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?)",
+                    (key, len(data), time.time_ns(), data if inline else None, nested),
                 )
+                if nested:
+                    self._nested_on_disk.add(key)
                 self._disk_used += len(data)
                 self._on_disk[key] = len(data)
                 self._shrink()
@@ -285,6 +309,7 @@ class Cache:
         if size is None:
             return
         self._disk_used -= size
+        self._nested_on_disk.discard(key)
         self._execute("DELETE FROM results WHERE key=?", (key,))
         if size > INLINE_BYTES:
             with suppress(OSError):
@@ -327,6 +352,9 @@ def open_index(path: Path) -> tuple[sqlite3.Connection, OrderedDict[str, int]]:
     try:
         connection.execute("PRAGMA synchronous=OFF")
         connection.execute(SCHEMA)
+        columns = connection.execute("SELECT name FROM pragma_table_info('results')")
+        if ("nested",) not in columns.fetchall():  # a file of an older version
+            connection.execute(ADD_NESTED)
         sizes = connection.execute("SELECT key, nbytes FROM results ORDER BY used")
         return connection, OrderedDict(sizes.fetchall())
     except BaseException:

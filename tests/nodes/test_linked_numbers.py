@@ -16,7 +16,6 @@ from engine.authoring.registry import Registry
 from engine.authoring.spec import Input, NodeSpec
 from engine.graph.prompt import GraphNode, Link
 from engine.run import failures
-from engine.run.execution_graph import NodeState
 from engine.run.limits import BadLinkedValue, within_limits
 from engine.store.folders import Folders
 from nodes.models.memory import TooLarge, ask_for
@@ -79,7 +78,7 @@ def test_a_hostile_number_over_a_link_works_or_is_told_in_words(
     try:
         spec.function(**within_limits(node, arguments, folders))
     except Exception as error:  # noqa: BLE001 - whatever it is, it must be told in words
-        told = failures.of_node(NodeState(node, "key"), {}, error, [], folders)
+        told = failures.of_node(node, {}, error, folders)
         assert told.message
         assert not LIBRARY_WORDS.search(told.message), told.message
 
@@ -154,7 +153,7 @@ def test_a_small_array_is_never_refused():
 )
 def test_a_library_without_memory_is_told_in_words(error: Exception, wanted: str, tmp_path: Path):
     node = GraphNode("1", SPECS[0], {}, {})
-    told = failures.of_node(NodeState(node, "key"), {}, error, [], Folders(tmp_path))
+    told = failures.of_node(node, {}, error, Folders(tmp_path))
     assert told.message.startswith(f"{SPECS[0].id}: there is not enough memory")
     assert wanted in told.message
     assert not LIBRARY_WORDS.search(told.message)

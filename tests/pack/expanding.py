@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, NamedTuple
 
-from engine import Artifact, Each, Expansion, Run, node
+from engine import Artifact, Each, Expansion, Lazy, Run, node
 from tests.pack.asking import also
 from tests.pack.basics import note
 
@@ -122,6 +123,23 @@ def wrong(run: Run, *, kind: str) -> int | Expansion:
 def awaits_itself(run: Run) -> int | Expansion:
     """Expands into a node that awaits what waits for it."""
     graph = {"a": entry("EitherAfter", condition=True, yes=[run.node, 0], no=1, log="")}
+    return Expansion(graph, [["a", 0]])
+
+
+async def awaited(value: Lazy[int]) -> int:
+    return await value
+
+
+@node("AwaitsBoth", category="test")
+async def awaits_both(*, one: Lazy[int], other: Lazy[int]) -> int:
+    """Awaits two inputs at once."""
+    return sum(await asyncio.gather(awaited(one), awaited(other)))
+
+
+@node("AwaitsItselfTwice", category="test")
+def awaits_itself_twice(run: Run) -> int | Expansion:
+    """Expands into a node that awaits twice at once what waits for it."""
+    graph = {"a": entry("AwaitsBoth", one=[run.node, 0], other=[run.node, 0])}
     return Expansion(graph, [["a", 0]])
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.run.events import JobStarted, NodeStarted
-from engine.run.job_results import JobResultCache
+from engine.run.job_results import JobResults
 from engine.run.local import LocalWorker
-from engine.run.outbox import EventOutbox
 from engine.store.cache_policy import CachePolicy
 from engine.store.history import HistoryEntry
 from tests.run.conftest import Bench, Opener, Prompt
@@ -332,10 +330,9 @@ async def test_a_job_that_was_interrupted_while_it_began_needs_no_results(local:
     await bench.run({"1": n("Show", value=1, log="")})
     runtime = worker._runtime  # pyright: ignore[reportPrivateUsage]
     assert runtime is not None
-    loop = asyncio.get_running_loop()
-    results = JobResultCache(runtime.context, EventOutbox(loop, print, print))
-    results.end_job("interrupted", {})
-    results.begin_job("interrupted", ["a key"])
+    results = JobResults(runtime.context, "interrupted")
+    results.end_job()
+    results.begin_job(["a key"])
     await bench.run({"1": n("Show", value=2, log="")})
     latest = runtime.context.cache._latest_jobs  # pyright: ignore[reportPrivateUsage]
     assert latest is not None

@@ -220,11 +220,10 @@ async def test_a_cycle_is_blamed_on_the_node_that_made_it(local: Opener, kind: s
     assert after.outcome.status == "success"
 
 
-async def test_a_cycle_through_an_awaited_input_is_noticed(local: Opener):
-    prompt = {
-        "1": n("AwaitsItself"),
-        "show": SHOW,
-    }
+@pytest.mark.parametrize("kind", ["AwaitsItself", "AwaitsItselfTwice"])
+async def test_a_cycle_through_an_awaited_input_is_noticed(local: Opener, kind: str):
+    nap = n("Nap", value=1, seconds=0.2)  # meanwhile nobody can tell that it is one
+    prompt = {"1": n(kind), "show": SHOW, "nap": nap, "also": n("Show", value=["nap", 0])}
     failed = await failure(await local(), prompt)
     assert (failed.node, failed.exception) == ("1", "graph.DependencyCycleError")
 

@@ -82,6 +82,21 @@ async def test_a_failure_behind_an_awaited_input_blocks_who_awaits_it(local: Ope
     assert entry.outcome.partial == Partial(1, ["2", "bad"], ["bad"], ["good"])
 
 
+async def test_equal_nodes_behind_an_input_that_fails_are_all_blocked(local: Opener):
+    pick = n("Pick", which="first", first=["1", 0], second=0)
+    prompt = {
+        "1": n("Fail", value=1),
+        "2": pick,
+        "3": pick,
+        "bad": show("2"),
+        "worse": n("Show", value=["3", 0], log="other"),
+        "good": n("Show", value=1),
+    }
+    entry = await (await local()).run(prompt, extra=GOES_ON)
+    assert entry.outcome.partial is not None
+    assert sorted(entry.outcome.partial.blocked_outputs) == ["bad", "worse"]
+
+
 async def test_a_failure_inside_an_expansion_blocks_what_waits_for_it(local: Opener):
     prompt = {
         "1": n("Wrong", kind="fails inside"),
