@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from engine.graph.prompt import GraphNode, Link
 from engine.graph.topological_sort import TopologicalSort
@@ -68,6 +68,7 @@ class NodeState(Struct, eq=False):
 
     Attributes:
         key: the cache key of its result.
+        sources: the nodes that its links come from, each once.
         parent: the node whose expansion it is part of.
         display: id of the node that clients show for it.
         is_target: the job is not over before it is done.
@@ -92,29 +93,28 @@ class NodeState(Struct, eq=False):
 
     node: GraphNode
     key: str
+    sources: tuple[NodeState, ...] = ()
     parent: NodeState | None = None
     display: str = ""
     status: NodeStatus = NodeStatus.IDLE
     is_target: bool = False
     consumers: int = 0
-    waiting_for: list[NodeState] = field(default_factory=list["NodeState"])
+    waiting_for: Sequence[NodeState] = ()
     pending_sources: int = 0
-    waiters: list[NodeState] = field(default_factory=list["NodeState"])
+    waiters: list[NodeState] = []
     result: NodeResult | None = None
-    requested_inputs: set[str] = field(default_factory=set[str])
+    requested_inputs: frozenset[str] = frozenset()
     needs_satisfied: bool = False
     pending_result: NodeResult | None = None
     shows_in_expansion: bool = False
     recording: tuple[NodeState, ...] = ()
-    nested_shown: dict[str, dict[str, list[Any]]] = field(
-        default_factory=dict[str, dict[str, list[Any]]]
-    )
+    nested_shown: dict[str, dict[str, list[Any]]] = {}
     replayed: bool = False
     seconds: float = 0.0
     holds_key: bool = False
     in_lane: bool = False
     active_calls: int = 0
-    awaited: list[InputRequest] = field(default_factory=list[InputRequest])
+    awaited: tuple[InputRequest, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.node.id} ({self.node.spec.id})"
@@ -167,6 +167,10 @@ class NodeState(Struct, eq=False):
         """Whether its result is available."""
         return self.result is not None
 
+    def abandon(self, ticket: int) -> None:
+        """A call does not wait for the input of this request any more."""
+        self.awaited = tuple(each for each in self.awaited if each.ticket != ticket)
+
     def requested_links(self) -> dict[str, Link]:
         """Links whose values it gets: those not lazy, and lazy ones that it requested."""
         links = self.node.strong_links()
@@ -203,11 +207,13 @@ class ExecutionGraph:
         if parent is not None:
             recording = (*parent.recording, parent) if parent.is_recorded else parent.recording
         added: list[NodeState] = []
+        states = self.states
         for node in nodes:
             display = parent.display if parent else node.id
-            state = NodeState(node, keys[node.id], parent, display, recording=recording)
-            self.states[node.id] = state
-            for source in self._sources(state):
+            sources = (*(states[id] for id in source_ids(node.links.values())),)
+            state = NodeState(node, keys[node.id], sources, parent, display, recording=recording)
+            states[node.id] = state
+            for source in sources:
                 source.consumers += 1
             added.append(state)
         return added
@@ -258,7 +264,7 @@ class ExecutionGraph:
         if state.has_result or state.status not in (NodeStatus.IDLE, NodeStatus.DONE):
             return
         if state.status is NodeStatus.DONE:  # its result was dropped, an expansion requests it
-            for source in self._sources(state):
+            for source in state.sources:
                 source.consumers += 1
         state.status = NodeStatus.LOOKING_UP
         self.requested.append(state)
@@ -280,6 +286,9 @@ class ExecutionGraph:
 
     def wait_for_links(self, state: NodeState) -> None:
         """Let a node wait for the inputs that it gets."""
+        if not state.node.spec.has_lazy_inputs:
+            self.wait_for(state, state.sources)
+            return
         links = state.requested_links().values()
         self.wait_for(state, [self.states[id] for id in source_ids(links)])
 
@@ -289,13 +298,13 @@ class ExecutionGraph:
         if source.has_result or source.status is NodeStatus.FAILED:
             self.settled_requests.append(request)
             return
-        state.awaited.append(request)
+        state.awaited += (request,)
         self._requests.setdefault(source.node.id, []).append((state, request))
         self.request(source)
 
     def _set_ready(self, state: NodeState) -> None:
         state.status = NodeStatus.READY
-        state.waiting_for = []
+        state.waiting_for = ()
         self.ready.append(state)
 
     def complete(self, state: NodeState, result: NodeResult) -> None:
@@ -319,19 +328,24 @@ class ExecutionGraph:
 
     def _settle(self, state: NodeState) -> list[NodeState]:
         """A node is done or has failed: release its sources; returns who still waits for it."""
-        pending, state.pending_result = state.pending_result, None
-        state.awaited = []
+        state.awaited = ()
         for each, request in self._requests.pop(state.node.id, ()):
             if request in each.awaited:
-                each.awaited.remove(request)
+                each.abandon(request.ticket)
                 self.settled_requests.append(request)
         self.open_targets.discard(state.node.id)
-        awaited = source_ids(placeholders(pending.outputs)) if pending is not None else []
-        for source in [*self._sources(state), *(self.states[id] for id in awaited)]:
-            source.consumers -= 1
-            self._drop_unused(source)
+        self._release(state.sources)
+        pending, state.pending_result = state.pending_result, None
+        if pending is not None:
+            self._release(self.states[id] for id in source_ids(placeholders(pending.outputs)))
         waiters, state.waiters = state.waiters, []
         return [waiter for waiter in waiters if waiter.status is NodeStatus.WAITING]
+
+    def _release(self, sources: Iterable[NodeState]) -> None:
+        """One consumer of each of these nodes is done."""
+        for source in sources:
+            source.consumers -= 1
+            self._drop_unused(source)
 
     def _drop_unused(self, state: NodeState) -> None:
         """A result without consumers is dropped."""
@@ -344,21 +358,24 @@ class ExecutionGraph:
         assert result is not None, "a result is kept while a consumer may use it"
         return result.outputs[link.slot]
 
-    def find_cycle(self) -> tuple[list[str], NodeState]:
-        """Nodes that wait for each other, first and last the same, and whose expansion did it."""
+    def find_cycle(self) -> list[NodeState] | None:
+        """Nodes that wait for each other, first and last the same; None if there are none.
+
+        They wait for sources, for their expansions, for awaited inputs, or for keys.
+        """
         states = self.states
         requested = [id for id, state in states.items() if state.status not in NOT_OPEN]
-        ids = TopologicalSort(requested, lambda id: self._blockers(states[id])).cycles[0]
-        cycle = [states[id] for id in ids]
-        expanded = (state for state in cycle if state.pending_result is not None)
-        return [*ids], next(expanded, cycle[0])
+        holders = {states[id].key: id for id in requested if states[id].holds_key}
 
-    def _blockers(self, state: NodeState) -> list[str]:
-        waiting_for = [source.node.id for source in state.waiting_for]
-        return [*waiting_for, *(request.link.node for request in state.awaited)]
+        def blockers(id: str) -> list[str]:
+            state = states[id]
+            if state.status is NodeStatus.ACQUIRING:
+                return [holders[state.key]] if state.key in holders else []
+            waiting_for = [source.node.id for source in state.waiting_for]
+            return [*waiting_for, *(request.link.node for request in state.awaited)]
 
-    def _sources(self, state: NodeState) -> list[NodeState]:
-        return [self.states[id] for id in source_ids(state.node.links.values())]
+        cycles = TopologicalSort(requested, blockers).cycles
+        return [states[id] for id in cycles[0]] if cycles else None
 
 
 def source_ids(links: Iterable[Link]) -> list[str]:

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from inspect import isawaitable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from engine.authoring.errors import Interrupted
 from engine.authoring.protocols import Expansion
@@ -25,6 +25,7 @@ from engine.graph.prompt import Graph, GraphNode, Link
 from engine.graph.topological_sort import CycleError
 from engine.run import events, failures, messages
 from engine.run.context import JobContext, WorkerContext
+from engine.run.events import Event
 from engine.run.execution_graph import InputRequest
 from engine.run.expand import read_expansions
 from engine.run.inline_runner import InlineRunner
@@ -218,8 +219,8 @@ class JobRun:
             else spec.check_lazy_status,
             effect.inputs,
             calls,
-            on_start=partial(self._emit_started, node.id),
-            on_call_end=partial(self._post, messages.CallEnded(node.id)),
+            on_start=self._on_call_start,
+            on_call_end=self._on_call_end,
             on_done=self._on_call_done,
         )
         if effect.in_loop:
@@ -235,6 +236,14 @@ class JobRun:
         answer = self._answer(call)
         if answer is not None:
             self._put(answer)
+
+    def _on_call_start(self, call: NodeInvocation, now: bool) -> None:
+        self._emit_started(call.node.id)
+        if now:
+            self._outbox.flush()
+
+    def _on_call_end(self, call: NodeInvocation) -> None:
+        self._post(messages.CallEnded(call.node.id))
 
     def _on_call_done(self, call: NodeInvocation) -> None:
         answer = self._answer(call)
@@ -348,18 +357,16 @@ class JobRun:
         self._results.save(effect.key, effect.result)
         return messages.ResultSaved(effect.node)
 
-    def _emit(self, effect: messages.Emit) -> None:
-        self._outbox.enqueue(effect.event)
+    def _emit(self, event: Event) -> None:
+        self._outbox.enqueue(event)
 
     def _start(self, effect: messages.EmitStarted) -> None:
         self._emit_started(effect.node)
 
-    def _emit_started(self, id: str, now: bool = False) -> None:
+    def _emit_started(self, id: str) -> None:
         if id not in self._started:
             self._started.add(id)
             self._outbox.enqueue(events.NodeStarted.in_this_thread(id))
-        if now:
-            self._outbox.flush()
 
     def _end(self, effect: messages.EndJob) -> None:
         self._results.end_job()
@@ -377,6 +384,6 @@ class JobRun:
         messages.SaveResult: _save,
         messages.AnswerInput: _answer_input,
         messages.EmitStarted: _start,
-        messages.Emit: _emit,
         messages.EndJob: _end,
+        **dict.fromkeys(get_args(Event), _emit),
     }

@@ -37,7 +37,8 @@ class NodeInvocation:
         function: what to call.
         inputs: the items that the calls were made of.
         calls: the arguments of each call.
-        on_start: called when the first call begins, in any thread; with False if it will be quick.
+        on_start: called when the first call begins, in any thread, with itself and False if it will
+            be quick.
         on_call_end: called when one of several calls in the event loop is over, but not the last.
         on_done: called when the last one is over, in any thread.
 
@@ -55,8 +56,8 @@ class NodeInvocation:
         function: Callable[..., Any],
         inputs: Mapping[str, Items],
         calls: Sequence[CallArguments],
-        on_start: Callable[[bool], None],
-        on_call_end: Callable[[], None],
+        on_start: Callable[[NodeInvocation, bool], None],
+        on_call_end: Callable[[NodeInvocation], None],
         on_done: Callable[[NodeInvocation], None],
     ) -> None:
         self.node = node
@@ -117,11 +118,11 @@ class NodeInvocation:
     def _on_admission(self) -> None:
         """A lane admitted the task; its models are not loaded yet."""
         self._admitted = time.perf_counter()
-        self._on_start(True)
+        self._on_start(self, True)
 
     def run_inline(self, device: str) -> None:
         """Run in this thread, a lane's of that device; `on_done` is not called."""
-        self._on_start(False)
+        self._on_start(self, False)
         try:
             self._run_all(device)
         except BaseException as error:  # noqa: BLE001 - a node may raise anything
@@ -129,7 +130,7 @@ class NodeInvocation:
 
     async def run_in_loop(self) -> None:
         """Run in the event loop, all calls concurrently."""
-        self._on_start(True)
+        self._on_start(self, True)
         began = time.perf_counter()
         runs = [asyncio.ensure_future(self._run_async(*run)) for run in self._remaining_calls]
         try:
@@ -164,7 +165,7 @@ class NodeInvocation:
         finally:
             self._unfinished -= 1
             if self._unfinished and self.node.spec.has_lazy_inputs:
-                self._on_call_end()
+                self._on_call_end(self)
 
     def _run_all(self, device: str) -> None:
         began = time.perf_counter()

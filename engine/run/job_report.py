@@ -12,7 +12,7 @@ from engine.run import failures
 from engine.run.events import Event, NodeExpanded, NodeFailed, NodeFinished, NodeOutput
 from engine.run.execution_graph import ExecutionGraph, NodeState
 from engine.run.list_mapping import CallArguments
-from engine.run.messages import Effect, Emit, EmitStarted
+from engine.run.messages import Effect, EmitStarted
 from engine.store.cache import NodeResult
 from engine.store.history import Failure, Partial, Status
 
@@ -35,7 +35,7 @@ class JobReport:
 
     def emit(self, event: Event) -> None:
         """Emit an event."""
-        self.effects.append(Emit(event))
+        self.effects.append(event)
 
     def blocked(self, state: NodeState, calls: Iterable[CallArguments]) -> None:
         """Some calls of a node do not happen as their inputs are blocked, perhaps with messages."""
@@ -51,7 +51,8 @@ class JobReport:
         if shown:
             self.emit(NodeOutput(id, shown))
         self.emit(NodeFinished(id, cached=False, seconds=state.seconds))
-        state.record_shown(result)
+        if state.recording:
+            state.record_shown(result)
 
     def cached(self, state: NodeState, result: NodeResult) -> None:
         """A node shows again what it showed when its cached result was computed, once.
@@ -68,7 +69,8 @@ class JobReport:
                 self._cached(id + suffix, shown)
         if result.shown is not None:
             self._cached(id, result.shown)
-        state.record_shown(result)
+        if state.recording:
+            state.record_shown(result)
 
     def _cached(self, id: str, shown: Shown) -> None:
         if shown:

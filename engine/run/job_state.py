@@ -112,10 +112,26 @@ class JobState:
                 self._succeed()
             elif graph.ready:
                 self._prepare(graph.ready.popleft())
-            elif all(state.is_suspended for state in self._outstanding.values()):
-                self._fail_cycle()
+            elif (cycle := self._find_deadlock()) is not None:
+                self._fail_cycle(cycle)
             else:
                 return
+
+    def _find_deadlock(self) -> list[NodeState] | None:
+        """Nodes that wait for each other, if nothing but waiting for keys is under way.
+
+        Who holds such a key may be suspended in this job, or may wait itself for a key that is held
+        here, so a cycle through suspended nodes is not left until the key is acquired.
+        """
+        waits_for_key = suspended = False
+        for state in self._outstanding.values():
+            if state.status is NodeStatus.ACQUIRING:
+                waits_for_key = True
+            elif state.is_suspended:
+                suspended = True
+            else:
+                return None
+        return self._graph.find_cycle() if suspended or not waits_for_key else None
 
     def _answer_requests(self) -> None:
         graph = self._graph
@@ -172,6 +188,8 @@ class JobState:
     def _on_acquired(self, message: messages.KeyAcquired) -> None:
         state = self._answered(message.node, NodeStatus.ACQUIRING)
         if state is None:
+            if message.result is None:  # the node failed meanwhile, in a cycle
+                self._ask(messages.ReleaseKey(self._graph.states[message.node].key))
             return
         if message.result is not None:
             self._complete_cached(state, message.result)
@@ -212,7 +230,7 @@ class JobState:
     def _on_input_abandoned(self, message: messages.InputAbandoned) -> None:
         state = self._outstanding.get(message.node)
         if state is not None:
-            state.awaited = [each for each in state.awaited if each.ticket != message.ticket]
+            state.abandon(message.ticket)
 
     def _on_returned(self, message: messages.NodeReturned) -> None:
         state = self._answered(message.node, NodeStatus.RUNNING)
@@ -317,11 +335,11 @@ class JobState:
         if state is not None:
             self._graph.fail(state)
 
-    def _fail_cycle(self) -> None:
-        """Nothing is under way and targets are open: an expansion made nodes wait in a cycle."""
-        cycle, blamed = self._graph.find_cycle()
+    def _fail_cycle(self, cycle: list[NodeState]) -> None:
+        """An expansion made nodes wait in a cycle."""
+        blamed = next((state for state in cycle if state.pending_result is not None), cycle[0])
         self._outstanding.pop(blamed.node.id, None)
-        self._fail_node(blamed, failures.of_cycle(cycle, blamed))
+        self._fail_node(blamed, failures.of_cycle([state.node.id for state in cycle], blamed))
 
     def _fail_node(self, state: NodeState, failure: Failure) -> None:
         """Fail the job, or continue without the node and what needs it."""

@@ -1,7 +1,10 @@
 """What a job's state machine receives (messages) and what it asks for (effects).
 
 An effect that asks for something is answered by one message about the same node, at once or late;
-once the job is over the answer may not come.
+once the job is over the answer may not come. An event among the effects is to be emitted.
+
+The garbage collector does not track messages and effects (`gc=False`): a node has about ten, and
+what they refer to never refers back to them.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from engine.store.cache import NodeResult
 from engine.store.history import Failure, Partial, Status
 
 
-class Survey(Struct, frozen=True):
+class Survey(Struct, frozen=True, gc=False):
     """What the cache has of some nodes, before they are requested.
 
     Attributes:
@@ -35,7 +38,7 @@ class Survey(Struct, frozen=True):
     gone: list[str]
 
 
-class JobPlanned(Struct, frozen=True):
+class JobPlanned(Struct, frozen=True, gc=False):
     """The job's nodes are known, each after its sources, with the keys of all."""
 
     nodes: Sequence[GraphNode]
@@ -44,33 +47,33 @@ class JobPlanned(Struct, frozen=True):
     started: JobStarted
 
 
-class JobCancelled(Struct, frozen=True):
+class JobCancelled(Struct, frozen=True, gc=False):
     """Somebody interrupts the job; `started`: nodes that began to run at some time."""
 
     started: frozenset[str]
 
 
-class JobBroken(Struct, frozen=True):
+class JobBroken(Struct, frozen=True, gc=False):
     """Something failed outside of the nodes."""
 
     error: Exception
 
 
-class ResultRead(Struct, frozen=True):
+class ResultRead(Struct, frozen=True, gc=False):
     """Answers `ReadResult`: None if the cache does not have it."""
 
     node: str
     result: NodeResult | None
 
 
-class KeyAcquired(Struct, frozen=True):
+class KeyAcquired(Struct, frozen=True, gc=False):
     """Answers `AcquireKey`; with a result, which an equal node computed, the key is not held."""
 
     node: str
     result: NodeResult | None
 
 
-class NodeReturned(Struct, frozen=True):
+class NodeReturned(Struct, frozen=True, gc=False):
     """Answers `RunNode`: its result; `shown` is plain data."""
 
     node: str
@@ -79,7 +82,7 @@ class NodeReturned(Struct, frozen=True):
     seconds: float
 
 
-class GraphReturned(Struct, frozen=True):
+class GraphReturned(Struct, frozen=True, gc=False):
     """Answers `RunNode`: among what its calls returned are graphs."""
 
     node: GraphNode
@@ -90,7 +93,7 @@ class GraphReturned(Struct, frozen=True):
     seconds: float
 
 
-class InputsRequested(Struct, frozen=True):
+class InputsRequested(Struct, frozen=True, gc=False):
     """Answers `RunNode`: the names of inputs that `check_lazy_status` returned."""
 
     node: str
@@ -98,53 +101,53 @@ class InputsRequested(Struct, frozen=True):
     seconds: float
 
 
-class NodeRaised(Struct, frozen=True):
+class NodeRaised(Struct, frozen=True, gc=False):
     """Answers `RunNode` or `ReadExpansion`: it failed."""
 
     node: str
     failure: Failure
 
 
-class CycleFound(Struct, frozen=True):
+class CycleFound(Struct, frozen=True, gc=False):
     """Answers `ReadExpansion`: these of its nodes wait for each other."""
 
     node: str
     cycle: list[str]
 
 
-class NodeInterrupted(Struct, frozen=True):
+class NodeInterrupted(Struct, frozen=True, gc=False):
     """Answers `RunNode`: it raised `Interrupted`."""
 
     node: str
 
 
-class SourceLost(Struct, frozen=True):
+class SourceLost(Struct, frozen=True, gc=False):
     """Answers `RunNode`: an input that it awaited cannot be computed."""
 
     node: str
 
 
-class CallEnded(Struct, frozen=True):
+class CallEnded(Struct, frozen=True, gc=False):
     """One of several concurrent calls of a node is over."""
 
     node: str
 
 
-class InputAwaited(Struct, frozen=True):
+class InputAwaited(Struct, frozen=True, gc=False):
     """A call of a node awaits an input."""
 
     node: str
     request: InputRequest
 
 
-class InputAbandoned(Struct, frozen=True):
+class InputAbandoned(Struct, frozen=True, gc=False):
     """A call of a node does not wait for that input any more."""
 
     node: str
     ticket: int
 
 
-class GraphRead(Struct, frozen=True):
+class GraphRead(Struct, frozen=True, gc=False):
     """Answers `ReadExpansion`.
 
     Attributes:
@@ -163,7 +166,7 @@ class GraphRead(Struct, frozen=True):
     survey: Survey
 
 
-class ResultSaved(Struct, frozen=True):
+class ResultSaved(Struct, frozen=True, gc=False):
     """Answers `SaveResult`."""
 
     node: str
@@ -190,7 +193,7 @@ Message: TypeAlias = (
 )
 
 
-class ReadResult(Struct, frozen=True):
+class ReadResult(Struct, frozen=True, gc=False):
     """Read a result from the cache; `shows`: it counts only while the files that it shows exist."""
 
     node: str
@@ -198,7 +201,7 @@ class ReadResult(Struct, frozen=True):
     shows: bool
 
 
-class AcquireKey(Struct, frozen=True):
+class AcquireKey(Struct, frozen=True, gc=False):
     """Acquire a key, once no equal node of any job runs; then read its result."""
 
     node: str
@@ -206,13 +209,13 @@ class AcquireKey(Struct, frozen=True):
     shows: bool
 
 
-class ReleaseKey(Struct, frozen=True):
+class ReleaseKey(Struct, frozen=True, gc=False):
     """Release a key. Not answered."""
 
     key: str
 
 
-class RunNode(Struct, frozen=True):
+class RunNode(Struct, frozen=True, gc=False):
     """Call a node's function, or its `check_lazy_status`.
 
     Attributes:
@@ -234,14 +237,14 @@ class RunNode(Struct, frozen=True):
         return self.node.spec.kind == "async"
 
 
-class ReadExpansion(Struct, frozen=True):
+class ReadExpansion(Struct, frozen=True, gc=False):
     """Read the graphs that the calls of a node returned; `key`: its cache key."""
 
     key: str
     returned: GraphReturned
 
 
-class SaveResult(Struct, frozen=True):
+class SaveResult(Struct, frozen=True, gc=False):
     """Keep a result in the cache; answered if `awaited`, when it is where a crash leaves it."""
 
     node: str
@@ -251,26 +254,20 @@ class SaveResult(Struct, frozen=True):
     awaited: bool
 
 
-class AnswerInput(Struct, frozen=True):
+class AnswerInput(Struct, frozen=True, gc=False):
     """Answer an `InputAwaited` by the items, or None if they cannot be computed."""
 
     ticket: int
     items: list[Any] | None
 
 
-class EmitStarted(Struct, frozen=True):
+class EmitStarted(Struct, frozen=True, gc=False):
     """Emit that a node begins, unless it was emitted. Not answered."""
 
     node: str
 
 
-class Emit(Struct, frozen=True):
-    """Emit an event. Not answered."""
-
-    event: Event
-
-
-class EndJob(Struct, frozen=True):
+class EndJob(Struct, frozen=True, gc=False):
     """The job is over; `nodes_may_run`: some calls have not returned. Not answered."""
 
     status: Status
@@ -288,6 +285,6 @@ Effect: TypeAlias = (
     | SaveResult
     | AnswerInput
     | EmitStarted
-    | Emit
     | EndJob
+    | Event
 )

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
@@ -39,6 +39,11 @@ CREATE TABLE IF NOT EXISTS results (
 ) WITHOUT ROWID
 """
 ADD_NESTED = "ALTER TABLE results ADD COLUMN nested INTEGER"
+INDEX_NESTED = "CREATE INDEX IF NOT EXISTS results_nested ON results (key) WHERE nested"
+
+Index: TypeAlias = tuple[sqlite3.Connection, OrderedDict[str, int], set[str]]
+"""The file, the sizes of its results by key, the least recently used first, and the keys of those
+with `nested_shown`."""
 
 
 class NodeResult(Struct, frozen=True):
@@ -98,14 +103,12 @@ class Cache:
         self._memory = _Memory()
         self._lock = threading.Lock()
         try:
-            self.connection, self._on_disk = open_or_replace(path)
+            self.connection, self._on_disk, self._nested_on_disk = open_or_replace(path)
             self._remove_files_without_rows()
         except (sqlite3.Error, OSError) as error:
             log.warning("results are kept in memory only, %s cannot be used: %s", path, error)
             self._disk_bytes = 0
-            self.connection, self._on_disk = open_index(Path(":memory:"))
-        nested = self.connection.execute("SELECT key FROM results WHERE nested")
-        self._nested_on_disk = {key for (key,) in nested}
+            self.connection, self._on_disk, self._nested_on_disk = open_index(Path(":memory:"))
         self._disk_used = sum(self._on_disk.values())
         self._shrink()
 
@@ -325,7 +328,7 @@ def is_preview(shown: Mapping[str, list[Any]]) -> bool:
     return bool(items) and all(isinstance(item, File) and item.type == "temp" for item in items)
 
 
-def open_or_replace(path: Path) -> tuple[sqlite3.Connection, OrderedDict[str, int]]:
+def open_or_replace(path: Path) -> Index:
     """As `open_index`; a damaged file is replaced by an empty one.
 
     Raises:
@@ -342,7 +345,7 @@ def open_or_replace(path: Path) -> tuple[sqlite3.Connection, OrderedDict[str, in
         return open_index(path)
 
 
-def open_index(path: Path) -> tuple[sqlite3.Connection, OrderedDict[str, int]]:
+def open_index(path: Path) -> Index:
     """The cache's file, and the size of each result in it by key, least recently used first.
 
     Raises:
@@ -355,8 +358,10 @@ def open_index(path: Path) -> tuple[sqlite3.Connection, OrderedDict[str, int]]:
         columns = connection.execute("SELECT name FROM pragma_table_info('results')")
         if ("nested",) not in columns.fetchall():  # a file of an older version
             connection.execute(ADD_NESTED)
+        connection.execute(INDEX_NESTED)  # else bodies are read to get at the column behind them
         sizes = connection.execute("SELECT key, nbytes FROM results ORDER BY used")
-        return connection, OrderedDict(sizes.fetchall())
+        nested = connection.execute("SELECT key FROM results WHERE nested")
+        return connection, OrderedDict(sizes.fetchall()), {key for (key,) in nested}
     except BaseException:
         connection.close()
         raise

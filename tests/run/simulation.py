@@ -155,9 +155,10 @@ class SimulatedJob:
         return messages.Survey([*known], replays, [])
 
     def _perform(self, effect: Effect) -> None:
+        if isinstance(effect, Event):
+            self.events.append(effect)
+            return
         match effect:
-            case messages.Emit(event):
-                self.events.append(event)
             case messages.EmitStarted(id):
                 self._started.add(id)
             case messages.ReadResult(id, key):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,20 @@ async def test_a_cycle_through_an_awaited_input_is_noticed(local: Opener, kind: 
     prompt = {"1": n(kind), "show": SHOW, "nap": nap, "also": n("Show", value=["nap", 0])}
     failed = await failure(await local(), prompt)
     assert (failed.node, failed.exception) == ("1", "graph.DependencyCycleError")
+
+
+async def test_a_cycle_is_noticed_while_equal_nodes_wait_for_it(local: Opener):
+    """Each of two jobs has two: one of the four runs, and the others wait for its key."""
+    prompt = {
+        "1": n("AwaitsItself"),
+        "2": n("AwaitsItself"),
+        "show": SHOW,
+        "also": n("Show", value=["2", 0], log="also"),
+    }
+    opened = await local()
+    for failed in await asyncio.gather(*[failure(opened, prompt) for _ in range(2)]):
+        assert failed.node in ("1", "2")
+        assert failed.exception == "graph.DependencyCycleError"
 
 
 async def test_an_id_that_is_taken_is_refused(local: Opener):

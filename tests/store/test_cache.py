@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from engine.authoring.protocols import File
 from engine.store.cache_policy import CachePolicy
+from engine.store.codecs import dumps
 from tests.store.caching import BIG, QUICK, SLOW, Opener, files, put, result
 from tests.store.test_codecs import Fraction
 
@@ -234,6 +236,26 @@ def test_a_file_that_is_no_database_is_made_anew(
     assert files(tmp_path) == [], "its files went with it"
     put(again, "a", result(1), SLOW)
     assert cache().get("a") == result(1)
+
+
+def test_a_file_of_an_older_version_is_read_and_written(cache: Opener, tmp_path: Path):
+    with sqlite3.connect(tmp_path / "cache.db") as old:
+        old.execute(
+            "CREATE TABLE results (key TEXT PRIMARY KEY, nbytes INTEGER NOT NULL, "
+            "used INTEGER NOT NULL, body BLOB) WITHOUT ROWID"
+        )
+        data = dumps((result(1).outputs, {"text": ["x"]}), {})
+        old.execute("INSERT INTO results VALUES ('old', ?, 0, ?)", (len(data), data))
+    old.close()
+    first = cache()
+    assert first.get("old") == result(1, text=["x"])
+    assert not first.has_nested_shown("old")
+    put(first, "new", replace(result(2), nested_shown={".a": {"text": ["y"]}}), QUICK)
+    again = cache()
+    assert again.has_nested_shown("new")
+    assert not again.has_nested_shown("old")
+    assert again.get("new") == replace(result(2), nested_shown={".a": {"text": ["y"]}})
+    assert again.get("old") == result(1, text=["x"])
 
 
 def test_threads_put_and_get_side_by_side(cache: Opener, tmp_path: Path):
