@@ -271,10 +271,11 @@ class ExecutionGraph:
 
     def wait_for(self, state: NodeState, sources: Iterable[NodeState]) -> None:
         """Let a node wait for others, and request them; it is ready when they are done."""
-        awaited = [source for source in sources if not source.has_result]
-        if any(source.status is NodeStatus.FAILED for source in awaited):
-            self.fail(state)
-            return
+        awaited = [source for source in sources if source.result is None]
+        for source in awaited:
+            if source.status is NodeStatus.FAILED:
+                self.fail(state)
+                return
         state.status = NodeStatus.WAITING
         state.waiting_for, state.pending_sources = awaited, len(awaited)
         for source in awaited:

@@ -153,7 +153,8 @@ class JobRun:
                     answer = self._perform[type(effect)](self, effect)
                     if answer is not None:
                         answers.append(answer)
-                waiting += reversed(answers)
+                if answers:
+                    waiting += reversed(answers)
             except Exception as error:  # noqa: BLE001 - a job must not hang
                 self._break(error)
 
@@ -182,7 +183,7 @@ class JobRun:
     def _find(self, effect: messages.ReadResult) -> Message:
         return messages.ResultRead(effect.node, self._results.find(effect.key, effect.shows))
 
-    def _acquire(self, effect: messages.AcquireKey) -> Message | None:
+    def _acquire(self, effect: messages.AcquireKey) -> messages.KeyAcquired | None:
         retry = partial(self._outbox.call_soon, partial(self._acquire_again, effect))
         if not self._results.acquire(effect.key, retry):
             return None
@@ -191,7 +192,7 @@ class JobRun:
             return None
         return self._find_or_hold(effect)
 
-    def _find_or_hold(self, effect: messages.AcquireKey) -> Message:
+    def _find_or_hold(self, effect: messages.AcquireKey) -> messages.KeyAcquired:
         """An equal node may have computed the result since it was looked up."""
         found = self._results.find(effect.key, effect.shows)
         if found is not None:
@@ -206,8 +207,14 @@ class JobRun:
     def _release(self, effect: messages.ReleaseKey) -> None:
         self._results.release(effect.key)
 
-    def _run_node(self, effect: messages.RunNode) -> None:
+    def _run_node(self, effect: messages.RunNode) -> Message | None:
         node, spec, calls = effect.node, effect.node.spec, effect.calls
+        if effect.key is not None:
+            acquired = self._acquire(messages.AcquireKey(node.id, effect.key, spec.is_output))
+            if acquired is None:
+                return messages.KeyTaken(node.id)
+            if acquired.result is not None:
+                return acquired
         if spec.has_lazy_inputs:
             await_items = partial(self._await_items, node.id)
             calls = [with_lazy_inputs(arguments, await_items) for arguments in calls]
@@ -229,6 +236,7 @@ class JobRun:
             self._inline.add(call)
         else:
             call.submit()
+        return None
 
     def _run_inline(self, device: str, call: NodeInvocation) -> None:
         self._outbox.flush_if_due()

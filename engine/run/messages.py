@@ -66,6 +66,12 @@ class ResultRead(Struct, frozen=True, gc=False):
     result: NodeResult | None
 
 
+class KeyTaken(Struct, frozen=True, gc=False):
+    """Answers `RunNode`: the key is not acquired yet; `KeyAcquired` will come."""
+
+    node: str
+
+
 class KeyAcquired(Struct, frozen=True, gc=False):
     """Answers `AcquireKey`; with a result, which an equal node computed, the key is not held."""
 
@@ -177,6 +183,7 @@ Message: TypeAlias = (
     | JobCancelled
     | JobBroken
     | ResultRead
+    | KeyTaken
     | KeyAcquired
     | NodeReturned
     | GraphReturned
@@ -219,6 +226,7 @@ class RunNode(Struct, frozen=True, gc=False):
     """Call a node's function, or its `check_lazy_status`.
 
     Attributes:
+        key: to be acquired first, as by `AcquireKey`; None if the node holds it.
         inputs: the items that the calls were made of.
         calls: the arguments of each call.
         asks: whether `check_lazy_status` is called.
@@ -228,6 +236,7 @@ class RunNode(Struct, frozen=True, gc=False):
     inputs: Mapping[str, Items]
     calls: Sequence[CallArguments]
     asks: bool
+    key: str | None = None
 
     @property
     def in_loop(self) -> bool:

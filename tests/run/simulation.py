@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
@@ -30,8 +30,8 @@ from tests.pack.asking import also, wanted
 from tests.run.conftest import Prompt
 from tests.run.conftest import registry as pack_registry
 
-Answers: TypeAlias = list[Message]
-NO_MESSAGE: Answers = []
+Answers: TypeAlias = Sequence[Message]
+NO_MESSAGE: Answers = ()
 
 
 @also(lazy=("first", "second"), check_lazy_status=wanted)
@@ -167,7 +167,7 @@ class SimulatedJob:
                 free: Callable[[], bool] = lambda: key not in self._world.holders  # noqa: E731
                 self.pending.append(Pending(partial(self._acquired, id, key), free))
             case messages.RunNode():
-                self._run(effect)
+                self._acquire_and_run(effect)
             case messages.ReadExpansion():
                 self._later(lambda: self._graph_read(effect))
             case _:
@@ -192,11 +192,38 @@ class SimulatedJob:
     def _later(self, answer: Callable[[], Message]) -> None:
         self.pending.append(Pending(lambda: [answer()]))
 
-    def _acquired(self, id: str, key: str) -> Answers:
+    def _acquired(self, id: str, key: str) -> list[messages.KeyAcquired]:
         known = self._world.results.get(key)
         if known is None:
             self._world.holders[key] = self
         return [messages.KeyAcquired(id, known)]
+
+    def _acquire_and_run(self, effect: messages.RunNode) -> None:
+        """Run a node if its key is free now; where the disk is to be read, it is held first."""
+        id, key = effect.node.id, effect.key
+        if key is None:
+            self._run(effect)
+        elif key in self._world.holders:
+            free: Callable[[], bool] = lambda: key not in self._world.holders  # noqa: E731
+            acquired = Pending(partial(self._acquired, id, key), free)
+            self._later(lambda: self._taken(id, acquired))
+        elif self._world.random.random() < 0.3:
+            self._world.holders[key] = self
+            self._later(lambda: self._taken(id, Pending(partial(self._read_or_hold, id, key))))
+        else:
+            (acquired,) = self._acquired(id, key)
+            if acquired.result is None:
+                self._run(effect)
+            else:
+                self._later(lambda: acquired)
+
+    def _taken(self, id: str, acquired: Pending) -> Message:
+        self.pending.append(acquired)
+        return messages.KeyTaken(id)
+
+    def _read_or_hold(self, id: str, key: str) -> list[messages.KeyAcquired]:
+        del self._world.holders[key]
+        return self._acquired(id, key)
 
     def _run(self, effect: messages.RunNode) -> None:
         id = effect.node.id
