@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -53,15 +55,17 @@ def running(program: str, profile: Path) -> Generator[str]:
         [program, *FLAGS, f"--host-resolver-rules={rules}", f"--user-data-dir={profile}"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        process_group=0,
     )
     try:
         yield _address(process, profile / "DevToolsActivePort")
     finally:
-        process.terminate()
+        # All of its group: Debian's command is a shell script, which leaves Chromium behind.
+        os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(patience.SECONDS)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
