@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -59,10 +60,11 @@ class Bench:
 
 
 @asynccontextmanager
-async def opened(home: Path, models: Path) -> AsyncGenerator[Bench]:
-    """A bench on a home, with its models elsewhere."""
+async def opened(home: Path, models: Path, *packs: ModuleType) -> AsyncGenerator[Bench]:
+    """A bench on a home, with its models elsewhere, and with further packs of nodes."""
     registry = Registry()
-    registry.add_pack(nodes)
+    for pack in (nodes, *packs):
+        registry.add_pack(pack)
     placed = {"models": models}
     worker = LocalWorker(registry, Folders(home, registry.bundled, placed))
     engine = await Engine.open(home, registry=registry, worker=worker, folder_overrides=placed)

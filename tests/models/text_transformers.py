@@ -77,6 +77,7 @@ WAN_NAMES: Names = {
     r"condition_embedder\.image_embedder\.ff\.net\.0\.proj": "img_emb.proj.1",
     r"condition_embedder\.image_embedder\.ff\.net\.2": "img_emb.proj.3",
     r"condition_embedder\.image_embedder\.norm2": "img_emb.proj.4",
+    r"condition_embedder\.image_embedder\.pos_embed": "img_emb.emb_pos",
     r"^scale_shift_table": "head.modulation",
     r"^proj_out": "head.head",
     r"scale_shift_table": "modulation",
@@ -170,6 +171,8 @@ def _wan(module: Any, x: Tensor, text: Tensor, options: Mapping[str, Any]) -> Te
     seen = options.get("clip_vision_output")
     if seen is not None:
         seen = seen.penultimate_hidden_states.expand(len(x), -1, -1)
+        if module.config.pos_embed_seq_len:
+            seen = seen.reshape(2 * len(x), -1, seen.shape[-1])
     return module(x, told, text, encoder_hidden_states_image=seen, return_dict=False)[0]
 
 
@@ -198,8 +201,8 @@ def _given(channels: int) -> dict[str, Any]:
     return {"concat_latent_image": picture, "concat_mask": mask, "inside": beside}
 
 
-def _seen() -> dict[str, Any]:
-    seen = Seen(torch.zeros(0), torch.randn(1, 257, 32), torch.zeros(0))
+def _seen(tokens: int = 257) -> dict[str, Any]:
+    seen = Seen(torch.zeros(0), torch.randn(1, tokens, 32), torch.zeros(0))
     return {**_given(20), "clip_vision_output": seen}
 
 
@@ -222,6 +225,9 @@ TEXT_KINDS = {
     "Wan 2.1 picture to video": Kind(
         "Wan", WanTransformer3DModel, {**VIDEO, **SEES}, _wan, (1, 16, 3, 4, 6), WAN_NAMES,
         tokens=512, options=_seen),
+    "Wan 2.1 first to last frame": Kind(
+        "Wan", WanTransformer3DModel, {**VIDEO, **SEES, "pos_embed_seq_len": 514}, _wan,
+        (1, 16, 3, 4, 6), WAN_NAMES, tokens=512, options=lambda: _seen(514)),
     "Wan 2.2 picture to video": Kind(
         "Wan", WanTransformer3DModel, {**VIDEO, "in_channels": 36}, _wan, (1, 16, 3, 4, 6),
         WAN_NAMES, options=lambda: _given(20)),

@@ -137,17 +137,23 @@ def inputs(request: InputsRequest, facts: Facts) -> Inputs:
         found["concat"] = Input(_beside(request, facts, more), Collation.LIKE_X)
     if facts.latent.channels == FORMAT_5B.channels and request.mask is not None:
         found["changes"] = Input(request.mask, Collation.LIKE_X)
-    return {**found, **(_seen(request) if config["image_dim"] else {})}
+    return {**found, **(_seen(request, config["pos_embed_seq_len"]) if config["image_dim"] else {})}
 
 
-def _seen(request: InputsRequest) -> dict[str, Input]:
-    """What a vision encoder saw in one picture, or in the first and the last: its tokens."""
+def _seen(request: InputsRequest, both: int | None) -> dict[str, Input]:
+    """What a vision encoder saw in one picture, or in the first and the last: its tokens.
+
+    `both` is how many those of two are, where the network wants two: one picture counts twice.
+    """
     from nodes.models.conditioning.inputs import Collation, Input
 
     output = request.options.get("clip_vision_output")
     if output is None:
         return {}
-    return {"seen": Input(output.penultimate_hidden_states[:1], Collation.EACH)}
+    seen: Tensor = output.penultimate_hidden_states[:1]
+    if both and seen.shape[1] < both:
+        seen = seen.repeat(1, 2, 1)
+    return {"seen": Input(seen, Collation.EACH)}
 
 
 def _beside(request: InputsRequest, facts: Facts, channels: int) -> Tensor:
@@ -164,7 +170,9 @@ def _beside(request: InputsRequest, facts: Facts, channels: int) -> Tensor:
     if latents is None:
         picture = x.new_zeros(1, width, *x.shape[2:])
     else:
-        picture = fitted(facts.latent.process_in(latents.float()), x)
+        # Latents of several films, one below the other in channels.
+        films = latents.float().chunk(latents.shape[1] // facts.latent.channels, dim=1)
+        picture = torch.cat([fitted(facts.latent.process_in(film), x) for film in films], dim=1)
     if width < channels:
         known = torch.zeros_like(x[:1, :1]) if mask is None else 1 - fitted(mask.float(), x)
         parts.append(known if known.shape[1] == MASKS else known[:, :1].repeat(1, MASKS, 1, 1, 1))

@@ -55,10 +55,14 @@ class WanTransformer(WanTransformer3DModel):
             self.attentions.append(attention := PictureAttention())
             block.attn2.set_processor(attention)
 
-    def forward(self, *given: Any, **more: Any) -> Any:
-        """As diffusers' own."""
+    def forward(self, hidden_states: Tensor, *given: Any, **more: Any) -> Any:
+        """As diffusers' own; what was seen in two pictures is one row of tokens here."""
         seen: Tensor | None = more.get("encoder_hidden_states_image")
         for attention in self.attentions:
-            attention.seen = None if seen is None else seen.shape[-2]
+            attention.seen = None if seen is None else seen.shape[1]
+        own: Any = self
+        if seen is not None and own.config.pos_embed_seq_len is not None:
+            halves = seen.reshape(2 * len(seen), -1, seen.shape[-1])
+            more["encoder_hidden_states_image"] = halves
         theirs: Any = super()
-        return theirs.forward(*given, **more)
+        return theirs.forward(hidden_states, *given, **more)
