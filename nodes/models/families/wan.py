@@ -170,9 +170,9 @@ def _beside(request: InputsRequest, facts: Facts, channels: int) -> Tensor:
     if latents is None:
         picture = x.new_zeros(1, width, *x.shape[2:])
     else:
-        # Latents of several films, one below the other in channels.
-        films = latents.float().chunk(latents.shape[1] // facts.latent.channels, dim=1)
-        picture = torch.cat([fitted(facts.latent.process_in(film), x) for film in films], dim=1)
+        # Latents of several videos, one below the other in channels.
+        videos = latents.float().chunk(latents.shape[1] // facts.latent.channels, dim=1)
+        picture = torch.cat([fitted(facts.latent.process_in(video), x) for video in videos], dim=1)
     if width < channels:
         known = torch.zeros_like(x[:1, :1]) if mask is None else 1 - fitted(mask.float(), x)
         parts.append(known if known.shape[1] == MASKS else known[:, :1].repeat(1, MASKS, 1, 1, 1))

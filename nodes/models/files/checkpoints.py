@@ -23,10 +23,10 @@ from nodes.models.families.family import (
     Found,
     Shapes,
 )
-from nodes.models.families.film_layout import film_layout
 from nodes.models.families.registry import FAMILIES, detected
 from nodes.models.families.sd2_unclip import STATISTICS
 from nodes.models.families.vae_layout import TEMPORAL, tiny_vae, vae_layout
+from nodes.models.families.video_vae_layout import video_vae_layout
 from nodes.models.files.pieces import NetworkSource, Pieces, checked, placed, whole
 from nodes.models.files.tensor_files import (
     Header,
@@ -237,7 +237,7 @@ def read_vae(path: Path) -> NetworkSource:
 def _vae(header: Header) -> NetworkSource | None:
     for prefix in VAE_PREFIXES:
         own = _below(header.shapes, prefix)
-        if (found := vae_layout(own) or film_layout(own)) is not None:
+        if (found := vae_layout(own) or video_vae_layout(own)) is not None:
             names, config = found
             return NetworkSource(header, placed(whole(names), "", prefix), prefix, config, VAE)
     return None

@@ -1,7 +1,7 @@
-"""Autoencoders of films: latents [B, C, T, h, w], and pictures, one frame after another.
+"""Autoencoders of videos: latents [B, C, T, h, w], and pictures, one frame after another.
 
-A film is decoded and encoded some frames at a time, which leave the device at once: memory does not
-grow with its length. Where even that is too much, it is done in tiles, each through all of time.
+A video is decoded and encoded some frames at a time, which leave the device at once: memory does
+not grow with its length. Where even that is too much, it is done in tiles, each through all of time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from nodes.models.families.film_layout import WAN
+from nodes.models.families.video_vae_layout import WAN
 from nodes.models.memory import ask_for, readable
 from nodes.models.networks.building import built, network_class
 from nodes.models.networks.network import Network
@@ -29,8 +29,8 @@ WIDTH = 96
 
 
 @dataclass(frozen=True, eq=False)
-class FilmVae(Vae):
-    """A handle on an autoencoder of films."""
+class StreamedVae(Vae):
+    """A handle on an autoencoder of videos."""
 
     network_name: ClassVar[str]
 
@@ -65,11 +65,11 @@ class FilmVae(Vae):
 
     @abstractmethod
     def decoded(self, module: Any, latents: Tensor) -> Iterator[Tensor]:
-        """The frames of a film [1, C, T, h, w], some at a time: [1, 3, frames, H, W]."""
+        """The frames of a video [1, C, T, h, w], some at a time: [1, 3, frames, H, W]."""
 
     @abstractmethod
     def encoded(self, module: Any, frames: Tensor) -> Iterator[Tensor]:
-        """The latents of a film [1, 3, frames, H, W] in -1..1, some at a time: [1, C, t, h, w]."""
+        """The latents of a video [1, 3, frames, H, W] in -1..1, some at a time: [1, C, t, h, w]."""
 
     def need(self, pixels: int, *, decoding: bool) -> int:
         """Bytes that the frames of one of the latents take, by estimate."""
@@ -80,7 +80,7 @@ class FilmVae(Vae):
     def decoding(
         self, latents: Tensor, warn: Warn = log.warning, *, tiles: tuple[int, int] | None = None
     ) -> Progress[Tensor]:
-        """As `Vae.decoding`, of [B, C, T, h, w]: the frames of all films, one after another."""
+        """As `Vae.decoding`, of [B, C, T, h, w]: the frames of all videos, one after another."""
         latents = self._own(latents)
         if latents.ndim == 4:
             latents = latents[:, :, None]
@@ -90,10 +90,10 @@ class FilmVae(Vae):
         ask_for("pictures", count * frames, *sides, 3)
         pictures = torch.empty(count, frames, *sides, 3)
 
-        def run(film: Tensor, into: Tensor) -> Progress[None]:
+        def run(video: Tensor, into: Tensor) -> Progress[None]:
             start = 0
             network = self.network
-            for part in self.decoded(network.module, film.to(network.device, network.dtype)):
+            for part in self.decoded(network.module, video.to(network.device, network.dtype)):
                 made = part[0].movedim(0, -1).float().cpu()
                 into[start : start + len(made)] += made
                 start += len(made)
@@ -107,29 +107,29 @@ class FilmVae(Vae):
     def encoding(
         self, pictures: Tensor, warn: Warn = log.warning, *, tiles: tuple[int, int] | None = None
     ) -> Progress[Tensor]:
-        """As `Vae.encoding`: the latents [1, C, T, h, w] of pictures that are one film."""
-        film = self.cropped(pictures[..., :3]).movedim(-1, 0)[None]
-        length = self.length(film.shape[2])
-        film = film[:, :, : self.frames(length)]
+        """As `Vae.encoding`: the latents [1, C, T, h, w] of pictures that are one video."""
+        video = self.cropped(pictures[..., :3]).movedim(-1, 0)[None]
+        length = self.length(video.shape[2])
+        video = video[:, :, : self.frames(length)]
         step = self.factor
-        latents = torch.empty(length, film.shape[3] // step, film.shape[4] // step, self.channels)
+        latents = torch.empty(length, video.shape[3] // step, video.shape[4] // step, self.channels)
 
-        def run(film: Tensor, into: Tensor) -> Progress[None]:
+        def run(video: Tensor, into: Tensor) -> Progress[None]:
             start = 0
             network = self.network
-            given = film.to(network.device, network.dtype) * 2 - 1
+            given = video.to(network.device, network.dtype) * 2 - 1
             for part in self.encoded(network.module, given):
                 made = part[0].movedim(0, -1).float().cpu()
                 into[start : start + len(made)] += made
                 start += len(made)
                 yield start, length
 
-        yield from self._tiled(film, latents, step, 1, run, warn, tiles)
+        yield from self._tiled(video, latents, step, 1, run, warn, tiles)
         return latents.movedim(-1, 0)[None].contiguous()
 
     def _tiled(
         self,
-        film: Tensor,
+        video: Tensor,
         result: Tensor,
         less: int,
         more: int,
@@ -137,12 +137,12 @@ class FilmVae(Vae):
         warn: Warn,
         tiles: tuple[int, int] | None,
     ) -> Progress[None]:
-        """Put what `run` makes of a film into `result` [frames, H, W, C], in tiles if need be.
+        """Put what `run` makes of a video into `result` [frames, H, W, C], in tiles if need be.
 
-        The sides of the result are those of the film by `less`, times `more`.
+        The sides of the result are those of the video by `less`, times `more`.
         """
-        whole = max(film.shape[-2:]) * more
-        pixels = film.shape[-2] * film.shape[-1] * more**2
+        whole = max(video.shape[-2:]) * more
+        pixels = video.shape[-2] * video.shape[-1] * more**2
         need = self.need(pixels, decoding=more > 1)
         room = self.room()
         sizes = [whole, *(side for side in TILES if side < whole)]
@@ -151,7 +151,7 @@ class FilmVae(Vae):
         for side, overlap in sides:
             result.zero_()
             try:
-                yield from self._by_tiles(film, result, less, more, run, side, overlap)
+                yield from self._by_tiles(video, result, less, more, run, side, overlap)
             except torch.OutOfMemoryError:
                 continue
             if tiles is None and side < whole:
@@ -167,22 +167,22 @@ class FilmVae(Vae):
         )
 
     def _by_tiles(
-        self, film: Tensor, result: Tensor, less: int, more: int, run: Any, side: int, overlap: int
+        self, video: Tensor, result: Tensor, less: int, more: int, run: Any, side: int, overlap: int
     ) -> Progress[None]:
-        unit = self.factor // more  # what a cell of the latents is in `film`
+        unit = self.factor // more  # what a cell of the latents is in `video`
         tile = max(1, side // self.factor) * unit
         shared = min(overlap, side // 2) // self.factor * unit
         places = [
             (*y, *x)
-            for y in spans(film.shape[-2], tile, shared)
-            for x in spans(film.shape[-1], tile, shared)
+            for y in spans(video.shape[-2], tile, shared)
+            for x in spans(video.shape[-1], tile, shared)
         ]
         if len(places) == 1:
-            yield from run(film, result)
+            yield from run(video, result)
             return
         total = result.new_zeros(result.shape[1:3])
         for number, (y, high, x, wide) in enumerate(places):
-            part = film[..., y : y + high, x : x + wide]
+            part = video[..., y : y + high, x : x + wide]
             top, left, down, along = (each * more // less for each in (y, x, high, wide))
             made = result.new_zeros(len(result), down, along, result.shape[-1])
             for done, of in run(part, made):
@@ -194,14 +194,14 @@ class FilmVae(Vae):
 
 
 @dataclass(frozen=True, eq=False)
-class WanVae(FilmVae):
+class WanVae(StreamedVae):
     """A handle on an autoencoder of Wan or Qwen-Image, whose layers keep what is before in time."""
 
     network_name = f"{MODULE}:{WAN}"
 
     @torch.no_grad()
     def decoded(self, module: Any, latents: Tensor) -> Iterator[Tensor]:
-        """As `FilmVae.decoded`: the frames of one latent one at a time."""
+        """As `StreamedVae.decoded`: the frames of one latent one at a time."""
         given: Tensor = module.post_quant_conv(latents)
         kept: list[Any] = [None] * module._cached_conv_counts["decoder"]
         for place in range(given.shape[2]):
@@ -217,7 +217,7 @@ class WanVae(FilmVae):
 
     @torch.no_grad()
     def encoded(self, module: Any, frames: Tensor) -> Iterator[Tensor]:
-        """As `FilmVae.encoded`: one latent frame at a time, the mode of the posterior."""
+        """As `StreamedVae.encoded`: one latent frame at a time, the mode of the posterior."""
         kept: list[Any] = [None] * module._cached_conv_counts["encoder"]
         start = 0
         while start < frames.shape[2]:

@@ -1,4 +1,4 @@
-"""Films of which some frames are given: what is put beside the noise, and where it is."""
+"""Videos of which some frames are given: what is put beside the noise, and where it is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nodes.models.memory import ask_for
 GRAY = 0.5
 """Where no frame is given."""
 FRAMES = 4
-"""Of the film for one of the latents."""
+"""Of the video for one of the latents."""
 
 
 def at_size(pictures: Tensor, width: int, height: int, most: int | None = None) -> Tensor:
@@ -24,19 +24,19 @@ def at_size(pictures: Tensor, width: int, height: int, most: int | None = None) 
     return scaled(pictures[:most, ..., :3], "bilinear", width, height, crop=True)
 
 
-def gray_film(
+def gray_video(
     length: int, width: int, height: int, start: Tensor | None, end: Tensor | None
 ) -> Tensor:
-    """A film [length, H, W, 3] that begins and ends with given frames, and is gray between."""
+    """A video [length, H, W, 3] that begins and ends with given frames, and is gray between."""
     ask_for("pictures", length, height, width, 3)
-    film = torch.full((length, height, width, 3), GRAY)
+    video = torch.full((length, height, width, 3), GRAY)
     if start is not None:
         first = at_size(start, width, height, length)
-        film[: len(first)] = first
+        video[: len(first)] = first
     if end is not None:
         last = at_size(end[-length:], width, height)
-        film[length - len(last) :] = last
-    return film
+        video[length - len(last) :] = last
+    return video
 
 
 def changing(latents: Sequence[int], start: int, end: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Autoencoders of films: read by both spellings, and against diffusers' own."""
+"""Autoencoders of videos: read by both spellings, and against diffusers' own."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 from torch import Tensor
 
 from nodes.models.files.checkpoints import read_vae
-from nodes.models.vae.films import FilmVae
 from nodes.models.vae.handles import vae_of
+from nodes.models.vae.streamed import StreamedVae
 from tests.models.conftest import write_tensors
 from tests.models.transformers import made
 
@@ -66,38 +66,38 @@ def original(weights: dict[str, Tensor], levels: dict[str, Any]) -> dict[str, Te
     return found
 
 
-def autoencoder(kind: str, tmp_path: Path, *, published: bool = False) -> tuple[FilmVae, Any]:
+def autoencoder(kind: str, tmp_path: Path, *, published: bool = False) -> tuple[StreamedVae, Any]:
     theirs = made(AutoencoderKLWan, SETTINGS[kind])
     weights = dict(theirs.state_dict())
     tensors = weights if published else original(weights, FLAT if kind == "Wan 2.1" else NESTED)
     vae = vae_of(read_vae(write_tensors(tmp_path / "vae.safetensors", tensors)))
-    assert isinstance(vae, FilmVae)
+    assert isinstance(vae, StreamedVae)
     return vae.ready(), theirs
 
 
 @pytest.mark.parametrize("published", [False, True])
 @pytest.mark.parametrize("kind", SETTINGS)
-def test_films_are_decoded_and_encoded_as_diffusers_does(
+def test_videos_are_decoded_and_encoded_as_diffusers_does(
     kind: str, published: bool, tmp_path: Path
 ):
     vae, theirs = autoencoder(kind, tmp_path, published=published)
     settings = SETTINGS[kind]
     assert vae.source.config["dim_mult"] == settings["dim_mult"]
     assert vae.source.config["temperal_downsample"] == settings["temperal_downsample"]
-    film = torch.rand(9, 16, 24, 3)
+    video = torch.rand(9, 16, 24, 3)
     with torch.no_grad():
-        planes = film.movedim(-1, 0)[None] * 2 - 1
+        planes = video.movedim(-1, 0)[None] * 2 - 1
         expected = theirs.encode(planes).latent_dist.mode()
         decoded = theirs.decode(expected).sample
-    latents = vae.encode(film)
+    latents = vae.encode(video)
     assert torch.allclose(latents, expected, atol=1e-5)
     frames = vae.decode(latents)
-    assert frames.shape == film.shape
+    assert frames.shape == video.shape
     pictures = decoded[0].movedim(0, -1) / 2 + 0.5
     assert torch.allclose(frames, pictures.clamp(0, 1), atol=1e-5)
 
 
-def test_one_picture_is_a_film_of_one_frame(tmp_path: Path):
+def test_one_picture_is_a_video_of_one_frame(tmp_path: Path):
     vae, _ = autoencoder("Wan 2.1", tmp_path)
     latents = vae.encode(torch.rand(1, 16, 16, 3))
     assert latents.shape == (1, 4, 1, 4, 4)
@@ -107,11 +107,11 @@ def test_one_picture_is_a_film_of_one_frame(tmp_path: Path):
 
 def test_frames_beyond_a_whole_latent_one_are_left_out(tmp_path: Path):
     vae, _ = autoencoder("Wan 2.1", tmp_path)
-    film = torch.rand(7, 16, 16, 3)
-    assert torch.allclose(vae.encode(film), vae.encode(film[:5]), atol=1e-6)
+    video = torch.rand(7, 16, 16, 3)
+    assert torch.allclose(vae.encode(video), vae.encode(video[:5]), atol=1e-6)
 
 
-def test_several_films_are_decoded_one_after_another(tmp_path: Path):
+def test_several_videos_are_decoded_one_after_another(tmp_path: Path):
     vae, _ = autoencoder("Wan 2.1", tmp_path)
     latents = torch.randn(2, 4, 2, 4, 4)
     both = vae.decode(latents)
@@ -126,11 +126,11 @@ def test_tiles_go_through_all_of_time_and_agree_away_from_their_edges(tmp_path: 
     tiled = vae.decode_tiled(latents, tile=128, overlap=64)
     assert tiled.shape == whole.shape
     assert (tiled - whole).abs().mean() < 0.1 * whole.std()
-    film = whole[:5]
-    assert vae.encode_tiled(film, tile=64, overlap=32).shape == vae.encode(film).shape
+    video = whole[:5]
+    assert vae.encode_tiled(video, tile=64, overlap=32).shape == vae.encode(video).shape
 
 
-def test_a_long_film_takes_no_more_of_the_device_than_a_short_one(tmp_path: Path):
+def test_a_long_video_takes_no_more_of_the_device_than_a_short_one(tmp_path: Path):
     vae, _ = autoencoder("Wan 2.1", tmp_path)
     sizes: list[int] = []
     for length in (3, 9):

@@ -1,4 +1,4 @@
-"""How an autoencoder of films is built, by the names and shapes of its weights.
+"""How an autoencoder of videos is built, by the names and shapes of its weights.
 
 Understood are the names of the original code and those of diffusers; out of either comes the
 configuration of diffusers' class.
@@ -37,8 +37,8 @@ FLAT = re.compile(r"decoder\.upsamples\.(\d+)\.(.+)")
 NESTED = re.compile(r"(encoder\.down|decoder\.up)samples\.(\d+)\.(?:down|up)samples\.(\d+)\.(.+)")
 
 
-def film_layout(shapes: Shapes) -> Layout | None:
-    """Where the weights of an autoencoder of films lie; None: it is another network.
+def video_vae_layout(shapes: Shapes) -> Layout | None:
+    """Where the weights of an autoencoder of videos lie; None: it is another network.
 
     `shapes` have no prefix.
     """

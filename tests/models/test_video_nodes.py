@@ -1,4 +1,4 @@
-"""Films from pictures, through the engine, by tiny networks of random weights."""
+"""Videos from pictures, through the engine, by tiny networks of random weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from PIL import Image
 
-from nodes.models.conditioning.films import both_seen, changing, gray_film
+from nodes.models.conditioning.given_frames import both_seen, changing, gray_video
 from nodes.models.conditioning.inputs import InputsRequest
 from nodes.models.conditioning.vision import Seen
 from nodes.models.files.checkpoints import read_denoiser
@@ -52,7 +52,7 @@ def common(vae: str) -> Prompt:
         "text": n("RandomText", seed=1, width=CONTEXT),
         "other": n("RandomText", seed=2, width=CONTEXT),
         "decode": n("VAEDecode", samples=["draw", 0], vae=["vae", 0]),
-        "save": n("SaveImage", images=["decode", 0], filename_prefix="film"),
+        "save": n("SaveImage", images=["decode", 0], filename_prefix="video"),
     }
 
 
@@ -73,20 +73,20 @@ async def run(prompt: Prompt, models: Path, tmp_path: Path) -> list[Path]:
     async with opened(tmp_path / "home", models, random_texts) as bench:
         (entry,) = await bench.run(prompt)
         assert entry.outcome.status == "success", entry.outcome
-        return sorted((bench.home / "output").glob("film_*.png"))
+        return sorted((bench.home / "output").glob("video_*.png"))
 
 
-async def test_two_models_of_wan_make_a_film_from_a_picture(models: Path, tmp_path: Path):
+async def test_two_models_of_wan_make_a_video_from_a_picture(models: Path, tmp_path: Path):
     prompt = {
         **common("wan"),
         "high": loaded("high"),
         "low": loaded("low"),
-        "film": n(
+        "video": n(
             "WanImageToVideo", positive=["text", 0], negative=["other", 0], vae=["vae", 0],
             width=48, height=32, length=5, batch_size=1, start_image=["start", 0],
         ),
-        "first": drawn("high", ["film", 0], ["film", 2], 0, 2),
-        "draw": drawn("low", ["film", 0], ["first", 0], 2, 4),
+        "first": drawn("high", ["video", 0], ["video", 2], 0, 2),
+        "draw": drawn("low", ["video", 0], ["first", 0], 2, 4),
     }  # fmt: skip
     files = await run(prompt, models, tmp_path)
     assert len(files) == 5
@@ -94,45 +94,45 @@ async def test_two_models_of_wan_make_a_film_from_a_picture(models: Path, tmp_pa
         assert picture.size == (48, 32)
 
 
-async def test_wan_5b_keeps_the_picture_that_a_film_begins_with(models: Path, tmp_path: Path):
+async def test_wan_5b_keeps_the_picture_that_a_video_begins_with(models: Path, tmp_path: Path):
     prompt = {
         **common("5b"),
         "5b": loaded("5b"),
-        "film": n(
+        "video": n(
             "Wan22ImageToVideoLatent", vae=["vae", 0], width=64, height=32, length=5,
             batch_size=1, start_image=["start", 0],
         ),
         "draw": n(
             "KSampler", model=["5b", 0], seed=3, steps=2, cfg=1.0, sampler_name="uni_pc",
             scheduler="simple", positive=["text", 0], negative=["other", 0],
-            latent_image=["film", 0], denoise=1.0,
+            latent_image=["video", 0], denoise=1.0,
         ),
     }  # fmt: skip
     assert len(await run(prompt, models, tmp_path)) == 5
 
 
-async def test_wan_fun_follows_a_film_and_begins_with_a_picture(models: Path, tmp_path: Path):
+async def test_wan_fun_follows_a_video_and_begins_with_a_picture(models: Path, tmp_path: Path):
     prompt = {
         **common("wan"),
         "control": loaded("control"),
         "edges": n("EmptyImage", width=48, height=32, batch_size=5, color=0x202020),
-        "film": n(
+        "video": n(
             "WanFunControlToVideo", positive=["text", 0], negative=["other", 0], vae=["vae", 0],
             width=48, height=32, length=5, batch_size=1, start_image=["start", 0],
             control_video=["edges", 0],
         ),
-        "draw": drawn("control", ["film", 0], ["film", 2], 0, 4),
+        "draw": drawn("control", ["video", 0], ["video", 2], 0, 4),
     }  # fmt: skip
     assert len(await run(prompt, models, tmp_path)) == 5
 
 
-def test_a_film_is_gray_where_no_frame_is_given():
+def test_a_video_is_gray_where_no_frame_is_given():
     start, end = torch.zeros(1, 8, 8, 3), torch.ones(2, 16, 8, 3)
-    film = gray_film(9, 8, 8, start, end)
-    assert film.shape == (9, 8, 8, 3)
-    means = [float(frame.mean()) for frame in film]
+    video = gray_video(9, 8, 8, start, end)
+    assert video.shape == (9, 8, 8, 3)
+    means = [float(frame.mean()) for frame in video]
     assert means == [0.0, *[0.5] * 6, 1.0, 1.0]
-    assert float(gray_film(3, 8, 8, None, None).std()) == 0
+    assert float(gray_video(3, 8, 8, None, None).std()) == 0
 
 
 @pytest.mark.parametrize(

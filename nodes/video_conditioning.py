@@ -1,4 +1,4 @@
-"""Nodes for models of films that are given frames: at their ends, or a film that controls."""
+"""Nodes for models of videos that are given frames: at their ends, or a video that controls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nodes.widgets import BatchSize
 if TYPE_CHECKING:
     from torch import Tensor
 
-Positive = Annotated[Conditioning, Tooltip("What the film shall show.")]
+Positive = Annotated[Conditioning, Tooltip("What the video shall show.")]
 Negative = Annotated[Conditioning, Tooltip("What it shall not show.")]
 Side16 = Annotated[int, Range(16, 16384, 16), Tooltip("In pixels.")]
 Side32 = Annotated[int, Range(32, 16384, 32), Tooltip("In pixels.")]
@@ -57,16 +57,16 @@ def _between(
     ends: tuple[Image | None, Image | None],
     seen: Seen | None,
 ) -> Steps[Given]:
-    """Conditionings for a film of (width, height, length, count) with given ends."""
-    from nodes.models.conditioning.films import changing, gray_film, with_options
+    """Conditionings for a video of (width, height, length, count) with given ends."""
+    from nodes.models.conditioning.given_frames import changing, gray_video, with_options
 
     width, height, length, count = sizes
     start, end = ends
     blank = _blank(count, WAN, _length(length), height // WAN_FACTOR, width // WAN_FACTOR)
     latents = mask = None
     if start is not None or end is not None:
-        film = gray_film(length, width, height, start, end)
-        latents = yield from steps(vae.encoding(film, run.warn))
+        video = gray_video(length, width, height, start, end)
+        latents = yield from steps(vae.encoding(video, run.warn))
         given = [0 if one is None else min(len(one), length) for one in ends]
         mask = changing(latents.shape[2:], *given)
     both = [
@@ -90,7 +90,7 @@ def wan_image(
     clip_vision_output: SeenStart = None,
     start_image: Start = None,
 ) -> Steps[Given]:
-    """What Wan is given for a film that begins with a picture."""
+    """What Wan is given for a video that begins with a picture."""
     sizes = width, height, length, batch_size
     pair = positive, negative
     return (yield from _between(run, pair, vae, sizes, (start_image, None), clip_vision_output))
@@ -112,8 +112,8 @@ def wan_first_last(
     start_image: Start = None,
     end_image: End = None,
 ) -> Steps[Given]:
-    """What Wan is given for a film that begins with a picture and ends with another."""
-    from nodes.models.conditioning.films import both_seen
+    """What Wan is given for a video that begins with a picture and ends with another."""
+    from nodes.models.conditioning.given_frames import both_seen
 
     seen = both_seen(clip_vision_start_image, clip_vision_end_image)
     sizes = width, height, length, batch_size
@@ -136,7 +136,7 @@ def wan_fun_inpaint(
     start_image: Start = None,
     end_image: End = None,
 ) -> Steps[Given]:
-    """What Wan Fun InP is given for a film between two pictures."""
+    """What Wan Fun InP is given for a video between two pictures."""
     sizes = width, height, length, batch_size
     ends, pair = (start_image, end_image), (positive, negative)
     return (yield from _between(run, pair, vae, sizes, ends, clip_vision_output))
@@ -157,10 +157,10 @@ def wan_fun_control(
     start_image: Start = None,
     control_video: Annotated[Image | None, Tooltip("Edges, depth, poses: frame by frame.")] = None,
 ) -> Steps[Given]:
-    """What Wan Fun Control is given for a film that follows another and begins with a picture."""
+    """What Wan Fun Control is given for a video that follows another and begins with a picture."""
     import torch
 
-    from nodes.models.conditioning.films import at_size, with_options
+    from nodes.models.conditioning.given_frames import at_size, with_options
     from nodes.models.latents.video_formats import WAN as FORMAT
 
     blank = _blank(batch_size, WAN, _length(length), height // WAN_FACTOR, width // WAN_FACTOR)
@@ -169,8 +169,8 @@ def wan_fun_control(
         # What the network sees as zeros, where nothing is given.
         part = FORMAT.process_out(torch.zeros_like(blank[:1]))
         if pictures is not None:
-            film = at_size(pictures, width, height, length)
-            made = yield from steps(vae.encoding(film, run.warn))
+            video = at_size(pictures, width, height, length)
+            made = yield from steps(vae.encoding(video, run.warn))
             part[:, :, : made.shape[2]] = made
         parts.append(part)
     latents = torch.cat(parts, dim=1)
@@ -192,16 +192,16 @@ def wan22_latent(
     batch_size: BatchSize = 1,
     start_image: Start = None,
 ) -> Steps[Latent]:
-    """Latents of Wan 2.2 5B, which keep a picture that the film begins with."""
+    """Latents of Wan 2.2 5B, which keep a picture that the video begins with."""
     import torch
 
-    from nodes.models.conditioning.films import at_size
+    from nodes.models.conditioning.given_frames import at_size
 
     blank = _blank(batch_size, 48, _length(length), height // 16, width // 16)
     if start_image is None:
         return {"samples": blank}
-    film = at_size(start_image, width, height, length)
-    made = yield from steps(vae.encoding(film, run.warn))
+    video = at_size(start_image, width, height, length)
+    made = yield from steps(vae.encoding(video, run.warn))
     blank[:, :, : made.shape[2]] = made
     mask = torch.ones(1, 1, *blank.shape[2:])
     mask[:, :, : made.shape[2]] = 0
@@ -227,8 +227,8 @@ def hunyuan15_image(
     start_image: Start = None,
     clip_vision_output: Annotated[Seen | None, Tooltip("What SigLIP sees in it.")] = None,
 ) -> Steps[Given]:
-    """What HunyuanVideo 1.5 is given for a film that begins with a picture."""
-    from nodes.models.conditioning.films import with_options
+    """What HunyuanVideo 1.5 is given for a video that begins with a picture."""
+    from nodes.models.conditioning.given_frames import with_options
 
     blank = _blank(batch_size, 32, _length(length), height // 16, width // 16)
     latents, mask = yield from _begun(run, vae, blank, start_image, (width, height, length))
@@ -269,8 +269,8 @@ def hunyuan_image(
     ],
     start_image: Start = None,
 ) -> Steps[GivenPositive]:
-    """What HunyuanVideo is given for a film that begins with a picture."""
-    from nodes.models.conditioning.films import with_options
+    """What HunyuanVideo is given for a video that begins with a picture."""
+    from nodes.models.conditioning.given_frames import with_options
 
     blank = _blank(batch_size, 16, _length(length), height // 8, width // 8)
     latents, mask = yield from _begun(run, vae, blank, start_image, (width, height, length))
@@ -283,10 +283,10 @@ def hunyuan_image(
 def _begun(
     run: Run, vae: Vae, blank: Tensor, start: Image | None, sizes: tuple[int, int, int]
 ) -> Steps[tuple[Tensor | None, Tensor | None]]:
-    """Latents of a film that begins with a picture, and where they are not: 1; None without one."""
+    """Latents of a video that begins with a picture, and a mask, 1 elsewhere; None: no picture."""
     import torch
 
-    from nodes.models.conditioning.films import at_size
+    from nodes.models.conditioning.given_frames import at_size
 
     if start is None:
         return None, None
@@ -311,10 +311,10 @@ def ltxv_image(
     batch_size: BatchSize = 1,
     strength: Annotated[float, Range(0.0, 1.0), Tooltip("How much of the picture is kept.")] = 1.0,
 ) -> Steps[Given]:
-    """Latents of LTX-Video, which keep a picture that the film begins with."""
+    """Latents of LTX-Video, which keep a picture that the video begins with."""
     import torch
 
-    from nodes.models.conditioning.films import at_size
+    from nodes.models.conditioning.given_frames import at_size
 
     blank = _blank(batch_size, 128, (length - 1) // 8 + 1, height // 32, width // 32)
     made = yield from steps(vae.encoding(at_size(image, width, height, length), run.warn))
@@ -340,10 +340,10 @@ def ltxv_in_place(
     strength: Annotated[float, Range(0.0, 1.0), Tooltip("How much of the picture is kept.")] = 1.0,
     bypass: Annotated[bool, Tooltip("Leave the latents as they are.")] = False,
 ) -> Steps[Changed]:
-    """Latents of a film whose first frames are a picture that is kept."""
+    """Latents of a video whose first frames are a picture that is kept."""
     import torch
 
-    from nodes.models.conditioning.films import at_size
+    from nodes.models.conditioning.given_frames import at_size
 
     if bypass:
         return Changed(latent)
