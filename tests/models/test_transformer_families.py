@@ -5,6 +5,7 @@ The files are tiny, of random weights, in original names and in those of diffuse
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ import torch
 from torch import Tensor
 
 from nodes.models.conditioning.inputs import InputsRequest
-from nodes.models.files.checkpoints import read_denoiser
+from nodes.models.files.checkpoints import read_checkpoint, read_denoiser
+from nodes.models.files.unfit import unfit_checkpoint
 from nodes.models.networks.denoiser import Denoiser
 from nodes.models.sampling import guiders
 from nodes.models.sampling.evaluation import StepRequest, evaluate
@@ -52,6 +54,50 @@ def test_names_with_a_beginning_are_recognised_as_without(name: str, prefix: str
     assert found.family.name == kind.family
     back = found.source.tensors(lambda each: found.source.weight(placed, each))
     assert all(torch.equal(back[each], tensor) for each, tensor in placed.items())
+
+
+@pytest.mark.parametrize("files", [1, 2])
+def test_a_diffusers_folder_of_a_transformer_is_loaded_of_one_file_or_of_several(
+    files: int, tmp_path: Path
+):
+    kind = KINDS["FLUX.1 dev"]
+    theirs = transformers.made(kind.network, kind.settings)
+    tensors: dict[str, Tensor] = theirs.state_dict()
+    (tmp_path / "transformer").mkdir()
+    (tmp_path / "model_index.json").write_text('{"_class_name": "FluxPipeline", "transformer": []}')
+    stem = "diffusion_pytorch_model"
+    if files == 1:
+        write_tensors(tmp_path / "transformer" / f"{stem}.safetensors", tensors)
+    else:
+        where: dict[str, str] = {}
+        for place, name in enumerate(tensors):
+            where[name] = f"{stem}-0000{place % files + 1}-of-00002.safetensors"
+        for file in set(where.values()):
+            own = {name: tensor for name, tensor in tensors.items() if where[name] == file}
+            write_tensors(tmp_path / "transformer" / file, own)
+        index = tmp_path / "transformer" / f"{stem}.safetensors.index.json"
+        index.write_text(json.dumps({"weight_map": where}))
+    assert unfit_checkpoint(tmp_path) is None
+    found = read_checkpoint(tmp_path)
+    model = Denoiser.of(found.denoiser).ready()
+    given = asked(kind)
+    guider = guiders.cfg_guider(model, [(given.text, given.options)])
+    ours = evaluate([StepRequest(guider, given.x, torch.tensor(LEVEL))])[0]
+    assert torch.allclose(ours, given.x - kind.answer(theirs, given) * LEVEL, atol=1e-5)
+
+
+def test_a_folder_whose_files_are_not_all_there_is_refused_in_words(tmp_path: Path):
+    (tmp_path / "transformer").mkdir()
+    (tmp_path / "model_index.json").write_text('{"_class_name": "FluxPipeline", "transformer": []}')
+    index = tmp_path / "transformer" / "diffusion_pytorch_model.safetensors.index.json"
+    for content, words in (
+        ('{"weight_map": {"x": "a.safetensors"}}', "a.safetensors"),
+        ('{"weight_map": {"x": "../a.safetensors"}}', "not in its folder"),
+        ('{"weight_map": 5}', "no list of files"),
+        ("[]", "no list of files"),
+    ):
+        index.write_text(content)
+        assert words in str(unfit_checkpoint(tmp_path))
 
 
 def test_flux_without_a_scale_of_guidance_leaves_it_out(tmp_path: Path):

@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate
 
 from nodes.models.families.detection import looks
 from nodes.models.families.vision_layout import VisionLayout, vision_layout
-from nodes.models.files.checkpoints import folder_weights
+from nodes.models.files.folders import folder_weights
 from nodes.models.files.pieces import NetworkSource
 from nodes.models.files.tensor_files import Header, ModelFileError, read_header
 from nodes.models.networks.building import built

@@ -27,6 +27,7 @@ from nodes.models.families.registry import FAMILIES, detected
 from nodes.models.families.sd2_unclip import STATISTICS
 from nodes.models.families.vae_layout import TEMPORAL, tiny_vae, vae_layout
 from nodes.models.families.video_vae_layout import video_vae_layout
+from nodes.models.files.folders import TRANSFORMER, folder_weights, transformer_folder
 from nodes.models.files.pieces import NetworkSource, Pieces, checked, placed, whole
 from nodes.models.files.tensor_files import (
     Header,
@@ -265,6 +266,8 @@ def _folder(path: Path) -> Checkpoint:
         raise ModelFileError(
             f"{path}: a folder without model_index.json; a diffusers model folder has one"
         )
+    if (path / TRANSFORMER).is_dir():
+        return _transformers(path)
     config, header = _folder_part(path / "unet", UNET, *UNETS)
     found = detected(header.shapes)
     if found is None:
@@ -279,6 +282,18 @@ def _folder(path: Path) -> Checkpoint:
     denoiser = DenoiserSource(unet, family, _space(path / "scheduler"), latent)
     text = _folder_text(path, family.encoders) if family.encoders else _text({"": header}, ())
     return Checkpoint(denoiser, text, vae)
+
+
+def _transformers(path: Path) -> Checkpoint:
+    """A folder of a transformer; its text encoders are loaded from files of their own."""
+    source, family = transformer_folder(path)
+    file = TensorFile(source.header)
+    space, latent = family.sampling(Found(source, file.__getitem__, family.latent))
+    text, vae = _text({"": source.header}, family.encoders), None
+    if (path / "vae").is_dir():
+        vae = _vae(read_header(folder_weights(path / "vae")))
+    none = NetworkSource(source.header, {}, "", {}, VAE)
+    return Checkpoint(DenoiserSource(source, family, space, latent), text, vae or none)
 
 
 def _folder_unet(folder: Path, config: Mapping[str, Any], header: Header) -> NetworkSource:
@@ -346,23 +361,6 @@ def _folder_part(folder: Path, title: str, *networks: str) -> tuple[Mapping[str,
             f"supported is {networks[0]}"
         )
     return config, read_header(folder_weights(folder))
-
-
-def folder_weights(folder: Path) -> Path:
-    """The file with the weights of a network in a folder of its own.
-
-    Raises:
-        ModelFileError: there is none.
-    """
-    names = [
-        stem + ending
-        for ending in (".safetensors", ".fp16.safetensors", ".bin")
-        for stem in ("diffusion_pytorch_model", "model", "pytorch_model")
-    ]
-    for name in names:
-        if (folder / name).exists():
-            return folder / name
-    raise ModelFileError(f"{folder}: no weights here; expected {names[0]} or {names[1]}")
 
 
 def _space(folder: Path) -> SigmaSpace:

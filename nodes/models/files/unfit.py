@@ -19,6 +19,7 @@ from nodes.models.families.detection import (
     vae_family,
 )
 from nodes.models.families.registry import FAMILIES, detected
+from nodes.models.files.folders import TRANSFORMER, transformer_folder
 from nodes.models.files.tensor_files import ModelFileError, read_header
 
 LOADED = tuple(family.name for family in FAMILIES)
@@ -40,9 +41,19 @@ def _folder(path: Path) -> str | None:
         index: Any = json.loads((path / "model_index.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if isinstance(index, dict) and {"transformer", "prior"} & index.keys():
+    if isinstance(index, dict) and {TRANSFORMER, "prior"} & index.keys():
+        if "prior" not in index and (path / TRANSFORMER).is_dir():
+            return _transformer(path)
         kind = str(cast(dict[str, Any], index).get("_class_name"))[:100]
         return f"{path}: a folder of a {kind}, which is not supported; folders of {SUPPORTED} are"
+    return None
+
+
+def _transformer(path: Path) -> str | None:
+    try:
+        transformer_folder(path)
+    except ModelFileError as error:
+        return str(error)
     return None
 
 
