@@ -244,7 +244,8 @@ def test_a_picture_is_uploaded_and_shown(page: Page, tmp_path: Path):
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Upload a picture").click()
     chooser.value.set_files(file)
-    loaded = nodes(page).locator("img")
+    # Before it there may be another file of the input folder.
+    loaded = nodes(page).get_by_role("img", name="red <b>.png")
     expect(loaded).to_be_visible()
     assert loaded.evaluate("async (image) => (await image.decode(), image.naturalWidth)") == 32
 
