@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers.models.autoencoders.autoencoder_kl_hunyuan_video import AutoencoderKLHunyuanVideo
 from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 from torch import Tensor
 
+from nodes.models.families import original_names
 from nodes.models.files.checkpoints import read_vae
 from nodes.models.vae.handles import vae_of
 from nodes.models.vae.streamed import StreamedVae
@@ -139,3 +141,47 @@ def test_a_long_video_takes_no_more_of_the_device_than_a_short_one(tmp_path: Pat
         assert len(parts) == length
         sizes.append(max(shape.numel() for shape in parts))
     assert sizes[0] == sizes[1]
+
+
+HUNYUAN = {
+    "block_out_channels": (32, 32, 32),
+    "down_block_types": ("HunyuanVideoDownBlock3D",) * 3,
+    "up_block_types": ("HunyuanVideoUpBlock3D",) * 3,
+    "layers_per_block": 1,
+    "latent_channels": 4,
+    "spatial_compression_ratio": 4,
+}
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_videos_of_hunyuan_are_decoded_and_encoded_as_diffusers_does(
+    published: bool, tmp_path: Path
+):
+    theirs: Any = made(AutoencoderKLHunyuanVideo, HUNYUAN)
+    weights = dict(theirs.state_dict())
+    names = {name: name for name in weights} if published else original_names.vae(weights)
+    tensors = {names[name]: weight for name, weight in weights.items()}
+    vae = vae_of(read_vae(write_tensors(tmp_path / "vae.safetensors", tensors))).ready()
+    video = torch.rand(9, 16, 24, 3)
+    with torch.no_grad():
+        expected = theirs.encode(video.movedim(-1, 0)[None] * 2 - 1).latent_dist.mode()
+        frames = theirs.decode(expected).sample[0].movedim(0, -1) / 2 + 0.5
+    assert torch.allclose(vae.encode(video), expected, atol=1e-5)
+    assert torch.allclose(vae.decode(expected), frames.clamp(0, 1), atol=1e-5)
+
+
+def test_a_long_video_of_hunyuan_is_made_in_parts_that_fade_into_each_other(tmp_path: Path):
+    theirs: Any = made(AutoencoderKLHunyuanVideo, HUNYUAN)
+    path = write_tensors(tmp_path / "vae.safetensors", dict(theirs.state_dict()))
+    vae = vae_of(read_vae(path)).ready()
+    latents = torch.randn(1, 4, 2, 4, 4).repeat_interleave(10, dim=2)
+    frames = vae.decode(latents)
+    assert len(frames) == 19 * 4 + 1
+    with torch.no_grad():
+        first = theirs.decode(latents[:, :, :9]).sample[0].movedim(0, -1) / 2 + 0.5
+    assert torch.allclose(frames[:25], first[:25].clamp(0, 1), atol=1e-5)
+    assert not torch.allclose(frames[30], first[30].clamp(0, 1), atol=1e-5)
+    assert vae.encode(frames).shape == latents.shape
+    assert isinstance(vae, StreamedVae)
+    parts = [part.shape[2] for part in vae.decoded(vae.network.module, latents)]
+    assert parts == [25, 24, 28]

@@ -127,6 +127,7 @@ VAES: tuple[Row, ...] = (
     ("Wan or Qwen-Image", "decoder.middle.0.residual.0.gamma"),
     ("LTX-Video", "decoder.up_blocks.0.res_blocks.0.conv1.conv.weight"),
     ("LTX-Video", "decoder.last_scale_shift_table"),
+    ("HunyuanVideo 1.5", "decoder.conv_in.conv.weight[1]=32"),
     ("HunyuanVideo", "decoder.conv_in.conv.weight"),
     ("Stable Audio", "decoder.layers.1.layers.0.beta"),
     ("Sana", "decoder.stages.1.op_list.0.main.conv.conv.bias"),

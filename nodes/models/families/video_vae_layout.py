@@ -7,8 +7,10 @@ configuration of diffusers' class.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeAlias
+
+from nodes.models.families.vae_layout import original_vae
 
 Shapes: TypeAlias = Mapping[str, Sequence[int]]
 Layout: TypeAlias = tuple[dict[str, str], dict[str, Any]]
@@ -16,6 +18,10 @@ Layout: TypeAlias = tuple[dict[str, str], dict[str, Any]]
 
 WAN = "AutoencoderKLWan"
 """Class, in the config, of Wan's autoencoders and Qwen-Image's."""
+HUNYUAN = "AutoencoderKLHunyuanVideo"
+"""Class, in the config, of HunyuanVideo's."""
+TIME = 4
+"""Frames for one of HunyuanVideo's latents."""
 RESIDUAL = {
     "residual.0.": "norm1.",
     "residual.2.": "conv1.",
@@ -48,7 +54,7 @@ def video_vae_layout(shapes: Shapes) -> Layout | None:
         return _wan({rename(_plain(name)): name for name in shapes}, shapes)
     if "decoder.mid_block.resnets.0.norm1.gamma" in shapes:
         return _wan({name: name for name in shapes}, shapes)
-    return None
+    return _hunyuan(shapes) if "decoder.conv_in.conv.weight" in shapes else None
 
 
 def _plain(name: str) -> str:
@@ -139,7 +145,32 @@ def _flat_levels(known: Shapes, base: int) -> tuple[list[int], list[bool]]:
     return widths, timed
 
 
-def _count(known: Shapes, place: str) -> int:
+def _hunyuan(shapes: Shapes) -> Layout | None:
+    """HunyuanVideo's, whose names are those of diffusers, or as Stable Diffusion's."""
+    ours = {name: name for name in shapes}
+    if any(name.startswith("decoder.up.") for name in shapes):
+        begin = "encoder.down."
+        levels = {n.removeprefix(begin).partition(".")[0] for n in shapes if n.startswith(begin)}
+        ours = {name: original_vae(name, len(levels)) for name in shapes}
+    names = {name: theirs for theirs, name in ours.items() if name is not None}
+    widths: list[int] = []
+    while (key := f"encoder.down_blocks.{len(widths)}.resnets.0.conv1.conv.weight") in names:
+        widths.append(int(shapes[names[key]][0]))
+    if not widths or "post_quant_conv.weight" not in names:
+        return None
+    return names, {
+        "_class_name": HUNYUAN,
+        "latent_channels": shapes[names["decoder.conv_in.conv.weight"]][1],
+        "block_out_channels": widths,
+        "down_block_types": ["HunyuanVideoDownBlock3D"] * len(widths),
+        "up_block_types": ["HunyuanVideoUpBlock3D"] * len(widths),
+        "layers_per_block": _count(names, "encoder.down_blocks.0.resnets"),
+        "spatial_compression_ratio": 2 ** (len(widths) - 1),
+        "temporal_compression_ratio": TIME,
+    }
+
+
+def _count(known: Collection[str], place: str) -> int:
     """How many entries a list has."""
     numbers = {
         int(name.removeprefix(place + ".").partition(".")[0])

@@ -26,7 +26,13 @@ LOADED = tuple(family.name for family in FAMILIES)
 SUPPORTED = ", ".join(LOADED)
 """The families that can be loaded, for messages."""
 
-VAES = ("Stable Diffusion", "Stable Diffusion 3 or FLUX.1", "FLUX.2", "Wan or Qwen-Image")
+VAES = (
+    "Stable Diffusion",
+    "Stable Diffusion 3 or FLUX.1",
+    "FLUX.2",
+    "Wan or Qwen-Image",
+    "HunyuanVideo",
+)
 """Whose autoencoders can be loaded, as `detection` calls them."""
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from nodes.models.families.vae_layout import FOLDED, TEMPORAL
-from nodes.models.families.video_vae_layout import WAN
+from nodes.models.families.video_vae_layout import HUNYUAN, WAN
 from nodes.models.files.pieces import NetworkSource
 from nodes.models.vae.autoencoder import Vae
 from nodes.models.vae.folded import FoldedVae
-from nodes.models.vae.streamed import WanVae
+from nodes.models.vae.streamed import HunyuanVideoVae, WanVae
 from nodes.models.vae.video import VideoVae
 
-KINDS = {TEMPORAL: VideoVae, FOLDED: FoldedVae, WAN: WanVae}
+KINDS = {TEMPORAL: VideoVae, FOLDED: FoldedVae, WAN: WanVae, HUNYUAN: HunyuanVideoVae}
 """By the class in the config; of all others `Vae`."""
 
 

@@ -1,13 +1,14 @@
 """Autoencoders of videos: latents [B, C, T, h, w], and pictures, one frame after another.
 
 A video is decoded and encoded some frames at a time, which leave the device at once: memory does
-not grow with its length. Where even that is too much, it is done in tiles, each through all of time.
+not grow with its length. Where even that is too much, it is done in tiles, each through all of
+time.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, ClassVar
@@ -15,7 +16,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from nodes.models.families.video_vae_layout import WAN
+from nodes.models.families.video_vae_layout import HUNYUAN, WAN
 from nodes.models.memory import ask_for, readable
 from nodes.models.networks.building import built, network_class
 from nodes.models.networks.network import Network
@@ -24,6 +25,8 @@ from nodes.models.vae.autoencoder import Vae, log
 from nodes.models.vae.parts import OVERLAP, TILES, Warn
 
 MODULE = "diffusers.models.autoencoders.autoencoder_kl_wan"
+SPAN, STRIDE = 8, 6
+"""Latent frames that are worked on at once beside a first one, and from one part to the next."""
 WIDTH = 96
 """Numbers for each pixel in the widest layers, where the config does not say."""
 
@@ -228,3 +231,83 @@ class WanVae(StreamedVae):
             made = module.quant_conv(module.encoder(given, feat_cache=kept, feat_idx=[0]))
             yield made.chunk(2, dim=1)[0]
             start = end
+
+
+@dataclass(frozen=True, eq=False)
+class HunyuanVideoVae(StreamedVae):
+    """A handle on HunyuanVideo's autoencoder, which sees some seconds at a time.
+
+    Of a longer video parts are worked on that overlap, and fade into each other.
+    """
+
+    network_name = f"diffusers.models.autoencoders.autoencoder_kl_hunyuan_video:{HUNYUAN}"
+
+    @property
+    def factor(self) -> int:
+        """Pixels along one side of a cell."""
+        return int(self.source.config["spatial_compression_ratio"])
+
+    @property
+    def time_factor(self) -> int:
+        """Frames for one of the latents; the first stands for one alone."""
+        return int(self.source.config["temporal_compression_ratio"])
+
+    @property
+    def channels(self) -> int:
+        """Channels of its latents."""
+        return int(self.source.config["latent_channels"])
+
+    def need(self, pixels: int, *, decoding: bool) -> int:
+        """Bytes that a part of a video takes, by estimate."""
+        numbers = pixels * int(self.source.config["block_out_channels"][0])
+        return numbers * SPAN * self.time_factor * 3 * self.network.dtype.itemsize
+
+    @torch.no_grad()
+    def decoded(self, module: Any, latents: Tensor) -> Iterator[Tensor]:
+        """As `StreamedVae.decoded`."""
+        yield from _faded(
+            latents, lambda part: module.decode(part, return_dict=False)[0], 1, self.time_factor
+        )
+
+    @torch.no_grad()
+    def encoded(self, module: Any, frames: Tensor) -> Iterator[Tensor]:
+        """As `StreamedVae.encoded`: the mode of the posterior."""
+        yield from _faded(
+            frames,
+            lambda part: module.encode(part, return_dict=False)[0].mode(),
+            self.time_factor,
+            1,
+        )
+
+
+def _faded(
+    video: Tensor, run: Callable[[Tensor], Tensor], given: int, made: int
+) -> Iterator[Tensor]:
+    """What `run` makes of a video [1, C, T, H, W], part by part.
+
+    Args:
+        video: its first frame stands for one alone.
+        run: makes a part of it.
+        given: frames of `video` for one of the latents.
+        made: frames of what is made for one of the latents.
+    """
+    kept: Tensor | None = None
+    start = 0
+    while True:
+        part = video[:, :, start * given : (start + SPAN) * given + 1]
+        last = (start + SPAN) * given + 1 >= video.shape[2]
+        found = run(part)
+        if kept is not None:
+            found = found[:, :, 1:]
+            share = torch.linspace(0, 1, kept.shape[2] + 2)[1:-1].to(found)[:, None, None]
+            shared = found[:, :, : kept.shape[2]]
+            found = torch.cat(
+                [kept * (1 - share) + shared * share, found[:, :, kept.shape[2] :]], dim=2
+            )
+        if last:
+            yield found
+            return
+        count = STRIDE * made + (start == 0)
+        yield found[:, :, :count]
+        kept = found[:, :, count:]
+        start += STRIDE
