@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from nodes.models.sampling import guiders
 from nodes.models.sampling.evaluation import StepRequest, evaluate
 from tests.models import transformers
 from tests.models.conftest import write_tensors
+from tests.models.test_gguf import written
 from tests.models.transformer_kinds import KINDS, LEVEL, asked
 
 pytestmark = pytest.mark.filterwarnings("ignore:`FluxPosEmbed`:FutureWarning")
@@ -98,6 +100,37 @@ def test_a_folder_whose_files_are_not_all_there_is_refused_in_words(tmp_path: Pa
     ):
         index.write_text(content)
         assert words in str(unfit_checkpoint(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["FLUX.1 dev", "FLUX.2 dev", "SD3.5 medium"])
+def test_a_gguf_file_of_original_names_is_loaded_and_its_matrices_stay_in_few_bits(
+    name: str, tmp_path: Path
+):
+    kind = KINDS[name]
+    theirs = transformers.made(kind.network, kind.settings)
+    tensors = kind.original(theirs.state_dict())
+    path = written(
+        tmp_path / "any.gguf",
+        **{
+            each: (
+                tensor.numpy(),
+                "Q8_0" if tensor.ndim == 2 and not tensor.shape[1] % 32 else "F32",
+            )
+            for each, tensor in tensors.items()
+        },
+    )
+    found = read_denoiser(path)
+    assert found.family.name == kind.family
+    model = Denoiser.of(found).ready()
+    given = asked(kind)
+    guider = guiders.cfg_guider(model, [(given.text, given.options)])
+    ours = evaluate([StepRequest(guider, given.x, torch.tensor(LEVEL))])[0]
+    expected = given.x - kind.answer(theirs, given) * LEVEL
+    assert float((ours - expected).std() / expected.std()) < 0.05
+    queries: Any = model.network.module.get_submodule("transformer_blocks.0.attn.to_q")
+    assert (
+        not isinstance(queries.weight, torch.nn.Parameter) or queries.weight.dtype != torch.float32
+    )
 
 
 def test_flux_without_a_scale_of_guidance_leaves_it_out(tmp_path: Path):
