@@ -40,6 +40,9 @@ class CacheKeys:
         job: what no other job is called, ever. The key of an impure node holds it: its result is
             reused when the job resumes after a crash, by no other job.
         folders: identifies files.
+
+    Attributes:
+        has_job: a node's key holds the job, so that no other job reuses its result.
     """
 
     def __init__(self, job: str, folders: FileIdentities) -> None:
@@ -47,6 +50,7 @@ class CacheKeys:
         self._folders = folders
         self._identities: dict[Files, str] = {}
         self.made: dict[str, str] = {}
+        self.has_job = False
 
     def add(
         self,
@@ -73,12 +77,13 @@ class CacheKeys:
         spec = node.spec
         found: list[Any] = [spec.id, spec.version]
         if not spec.pure:
-            found.append((self._job, node.id))
+            found.append((self._of_job(), node.id))
         elif spec.not_idempotent:
             found.append(node.id)
         fingerprint = comparable(fingerprints.get(node.id, node.changed))
         if fingerprint is not MISSING:
-            found.append((self._job, node.id) if is_never_equal(fingerprint) else fingerprint)
+            never = is_never_equal(fingerprint)
+            found.append((self._of_job(), node.id) if never else fingerprint)
         for name, value in sorted(node.literals.items()):
             if name in node.opaque and parent is not None:
                 value = (self.made[parent.id], node.id.removeprefix(parent.id))
@@ -89,6 +94,10 @@ class CacheKeys:
                 *self._behind(spec.input(name), link),
             ]
         return found
+
+    def _of_job(self) -> str:
+        self.has_job = True
+        return self._job
 
     def _named(self, input: Input, value: Any) -> Iterator[str]:
         """The files that a literal names."""
@@ -101,7 +110,7 @@ class CacheKeys:
     def _behind(self, input: Input, link: Link) -> Iterator[str]:
         """What matters of a link besides what comes by it: that shows only when the job runs."""
         if names_files(input):
-            yield self._job
+            yield self._of_job()
         if input.mentions is not None:  # most texts mention none, whose results others may use
             yield self._all_of(input.mentions.files)
         if input.raw:  # the node is given the link itself

@@ -24,13 +24,14 @@ from engine.graph.validate import InputConfig, validate
 from engine.run.events import Event, JobFinished, now_ms
 from engine.run.process import ProcessWorker
 from engine.run.remote_nodes import CustomNodePacks, RemoteCustomNodes
+from engine.run.repeated_prompts import MAX_PROMPTS, RepeatedPrompts
 from engine.run.run_record import RunRecord
 from engine.run.scheduler import Listener, QueueChanged, Scheduler
 from engine.run.submission import QueueFull, Receipt, Submission
-from engine.run.worker import Worker, WorkerStatus
+from engine.run.worker import Worker, WorkerState, WorkerStatus
 from engine.run.worker_settings import WorkerSettings, WorkerTiming
 from engine.store.assets import Assets
-from engine.store.cache_policy import CachePolicy
+from engine.store.cache_policy import ALL_THAT_FITS, CachePolicy
 from engine.store.db import Database, NotWritten
 from engine.store.folders import Folders
 from engine.store.gallery import Gallery
@@ -64,7 +65,13 @@ class Engine:
     """
 
     def __init__(
-        self, registry: Registry, folders: Folders, database: Database, worker: Worker, lock: TextIO
+        self,
+        registry: Registry,
+        folders: Folders,
+        database: Database,
+        worker: Worker,
+        lock: TextIO,
+        max_answers: int,
     ) -> None:
         self.registry = registry
         self.folders = folders
@@ -75,7 +82,8 @@ class Engine:
         self._database = database
         self._queue = Queue.open(database, self.gallery.add)
         self._worker = worker
-        self._scheduler = Scheduler(self._queue, worker, self._emit)
+        self._repeated = RepeatedPrompts(registry, folders, worker.run, max_answers)
+        self._scheduler = Scheduler(self._queue, worker, self._emit, self._repeated.run)
         self._lock = lock
         self.background: list[asyncio.Task[None]] = []
         self._listeners: tuple[Listener, ...] = ()
@@ -124,7 +132,9 @@ class Engine:
             database = await Database.open(home / "soundstage.db")
             opened.push_async_callback(database.close)
             paths = {name: str(path) for name, path in (folder_overrides or {}).items()}
+            max_answers = 0
             if worker is None:
+                max_answers = MAX_PROMPTS if cache_policy in (None, ALL_THAT_FITS) else 0
                 worker = ProcessWorker(
                     WorkerSettings(
                         str(home),
@@ -140,15 +150,20 @@ class Engine:
                 )
                 if custom_nodes is not None:
                     registry.custom_nodes = RemoteCustomNodes(registry, worker)
-            engine = cls(registry, folders, database, worker, lock)
+            engine = cls(registry, folders, database, worker, lock, max_answers)
             engine.max_queue = max_queue
             with suppress(NotWritten):  # the gallery tries again
                 await engine.gallery.catch_up()
-            supervisor = await worker.start(engine._scheduler.on_worker_change)
+            supervisor = await worker.start(engine._on_worker_change)
             engine.background += [supervisor] if supervisor is not None else []
             engine._scheduler.start()
             opened.pop_all()
         return engine
+
+    def _on_worker_change(self) -> None:
+        if self._worker.status.state is not WorkerState.READY:
+            self._repeated.clear()
+        self._scheduler.on_worker_change()
 
     async def close(self) -> None:
         """Stop; jobs that wait or run are there again when the home is opened next."""
@@ -319,6 +334,8 @@ class Engine:
 
     async def free(self, *, unload_models: bool, free_memory: bool) -> None:
         """Drop idle weights; with `free_memory` also the results kept in memory."""
+        if free_memory:
+            self._repeated.clear()
         await self._worker.free(unload_models=unload_models, free_memory=free_memory)
 
     def store_facts(self) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from engine.authoring.errors import SoundstageError
 from engine.run.events import Event, JobFinished, JobLost, now_ms
 from engine.run.run_record import RunRecord
-from engine.run.worker import Worker, WorkerState
+from engine.run.worker import EventHandler, Worker, WorkerState
 from engine.store.history import Failure, Job
 from engine.store.queue import NotHeld, Queue
 
@@ -45,11 +45,24 @@ class Scheduler:
 
     What the store does not take, on a full disk, is written as soon as it does. Until then its job
     counts as running, and no other one starts. A periodic tick starts what was missed.
+
+    Args:
+        queue: the jobs.
+        worker: what runs them.
+        emit: gets all events.
+        run: starts a job, as `Worker.run`.
     """
 
-    def __init__(self, queue: Queue, worker: Worker, emit: Listener) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        worker: Worker,
+        emit: Listener,
+        run: Callable[[Job, EventHandler], None],
+    ) -> None:
         self._queue = queue
         self._worker = worker
+        self._run = run
         self._emit = emit
         self._records: dict[str, RunRecord] = {}
         self._quarantined = False
@@ -190,7 +203,7 @@ class Scheduler:
             return
         if self._is_ready:
             self._set_deadline(job.id, record)
-        self._worker.run(job, partial(self._on_event, job))
+        self._run(job, partial(self._on_event, job))
 
     def _set_deadline(self, id: str, record: RunRecord) -> None:
         """From now on the job runs; it may not run for longer than its deadline."""
