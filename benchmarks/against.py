@@ -49,6 +49,7 @@ class Side:
 
     def warm_up(self) -> None:
         """Run prompts until they take as long as they will."""
+        self._client.listen_anew()
         until = time.monotonic() + WARM_UP_SECONDS
         while time.monotonic() < until:
             self._client.run(next(self._colors))
@@ -66,6 +67,7 @@ class Side:
             self._add("burst, processor us a prompt", 1e6 * spent / BURST)
 
     def _sequence(self, what: str, color: Callable[[], int]) -> None:
+        self._client.listen_anew()
         before = self._processor_seconds()
         for _ in range(PROMPTS):
             began = time.perf_counter()

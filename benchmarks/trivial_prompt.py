@@ -22,6 +22,8 @@ BURST = 300
 BURSTS = 5
 BUFFER = 2**16
 SUCCESS, FAILURE = b'"execution_success"', b'"execution_error"'
+PING, PONG = b"\x89\x00", b"\x8a\x80\x00\x00\x00\x00"
+"""Frames of the heartbeat; without the second one the service closes the WebSocket in the end."""
 
 
 def prompt(color: int) -> dict[str, Any]:
@@ -50,21 +52,35 @@ class Bare:
         self._client = client
         self._posting = socket.create_connection(address)
         self._posting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._hearing = socket.create_connection(address)
+        self._address = address
+        self._hearing = self._connected()
+
+    def listen_anew(self) -> None:
+        """Open the WebSocket again: while nobody reads it, the service closes it in the end."""
+        self._hearing.close()
+        self._hearing = self._connected()
+
+    def _connected(self) -> socket.socket:
+        hearing = socket.create_connection(self._address)
         upgrade = (
-            f"GET /ws?clientId={client} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\n"
-            "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            f"GET /ws?clientId={self._client} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
         )
-        self._hearing.sendall(upgrade.encode())
-        self._heard = self._hearing.recv(BUFFER)
+        hearing.sendall(upgrade.encode())
+        self._heard = hearing.recv(BUFFER)
         assert self._heard.startswith(b"HTTP/1.1 101"), self._heard
+        return hearing
 
     def run(self, color: int) -> None:
         """Submit one prompt, wait for its success, then read the answer to the submission."""
         self._posting.sendall(request(color, self._client))
         while SUCCESS not in self._heard:
-            self._heard += self._hearing.recv(BUFFER)
+            came = self._hearing.recv(BUFFER)
+            assert came, "the service has closed the WebSocket"
+            if PING in came:
+                self._hearing.sendall(PONG)
+            self._heard += came
             assert FAILURE not in self._heard, self._heard
         self._heard = self._heard[self._heard.index(SUCCESS) + len(SUCCESS) :]
         answer = self._posting.recv(BUFFER)
