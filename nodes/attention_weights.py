@@ -18,8 +18,9 @@ def scale_text_attention(
 ) -> Clip:
     """Let the attention within a text count more or less."""
     from nodes.models.networks.scaled_weights import text_attention
+    from nodes.models.text.text_encoder import clip_alone
 
-    return replace(clip, patches=(*clip.patches, text_attention(q, k, v, out)))
+    return clip_alone(clip).changed(lambda _: [text_attention(q, k, v, out)], clip.hooks)
 
 
 @node(

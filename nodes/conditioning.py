@@ -56,8 +56,11 @@ def encode_text(
     return encoded_text(run, clip, text)
 
 
-def encoded_text(run: Run, clip: Clip, text: str | Mapping[str, str]) -> Conditioning:
-    """A prompt, or one for each text encoder, with the embeddings that it names."""
+def encoded_text(run: Run, clip: Clip, text: str | Mapping[str, str], **more: Any) -> Conditioning:
+    """A prompt, or one for each text encoder, with the embeddings that it names.
+
+    `more` is for text encoders of a recipe, see `RecipeEncoder.encode`.
+    """
 
     def path(name: str) -> Path | None:
         for ending in ("", *EMBEDDINGS.suffixes):
@@ -68,7 +71,7 @@ def encoded_text(run: Run, clip: Clip, text: str | Mapping[str, str]) -> Conditi
         return None
 
     unknown: dict[str, None] = {}
-    encoded = clip.encode(text, path, lambda name: unknown.setdefault(name))
+    encoded = clip.encode(text, path, lambda name: unknown.setdefault(name), **more)
     for name in unknown:
         run.warn(
             f"embedding:{name[:100]} is left out of the prompt: models/embeddings has no such file"
@@ -104,8 +107,10 @@ def encode_text_sdxl(
     Raises:
         ValueError: the CLIP is not SDXL's.
     """
-    names = {encoder.name for encoder in clip.encoders}
-    if names != {"clip_l", "clip_g"}:
+    from nodes.models.text.text_encoder import TextEncoder
+
+    encoders = clip.encoders if isinstance(clip, TextEncoder) else ()
+    if {encoder.name for encoder in encoders} != {"clip_l", "clip_g"}:
         raise ValueError(
             "clip: it is not the CLIP of SDXL, which has two text encoders; take that of an SDXL "
             "checkpoint, or CLIPTextEncode for this one"

@@ -44,7 +44,8 @@ def place_text(
 ) -> Conditioning:
     """A text for a box of the picture; several may follow one another."""
     from nodes.models.conditioning.gligen import Box, with_box
+    from nodes.models.text.text_encoder import clip_alone
 
-    ((_, options),) = clip.encode(text, projected=False)
+    ((_, options),) = clip_alone(clip).encode(text, projected=False)
     box = Box(options["pooled_output"], x // CELL, y // CELL, width // CELL, height // CELL)
     return with_box(conditioning_to, gligen_textbox_model, box)

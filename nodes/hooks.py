@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from engine import Choice, Files, Range, Run, Tooltip, Widget, node
@@ -121,9 +120,11 @@ def create_model_checkpoint_hook(
 def _checkpoint_hook(run: Run, name: str, model: float, text: float, before: Hooks | None) -> Hooks:
     from nodes.loaders import opened_checkpoint
     from nodes.models.conditioning.hook_sources import ModelSource
+    from nodes.models.networks.network import Handle
 
     found = opened_checkpoint(run.model_path("checkpoints", name))
-    return _with(before, ModelSource((found.MODEL, found.CLIP)), model, text)
+    texts = (found.CLIP,) if isinstance(found.CLIP, Handle) else ()
+    return _with(before, ModelSource((found.MODEL, *texts)), model, text)
 
 
 def _with(before: Hooks | None, source: Source, model: float, text: float) -> Hooks:
@@ -285,4 +286,4 @@ def set_clip_hooks(
 
     if hooks is None:
         return clip
-    return replace(clip, hooks=TextHooks(hooks, apply_to_conds, schedule_clip))
+    return clip.changed(lambda _: (), TextHooks(hooks, apply_to_conds, schedule_clip))

@@ -10,6 +10,7 @@ from typing import Annotated, NamedTuple
 from engine import Choice, Files, FileSet, Mark, MissingFile, Run, Tooltip, node
 from nodes.models.files.unfit import unfit_checkpoint, unfit_encoder, unfit_vae
 from nodes.models.latents.formats import TINY
+from nodes.models.text.recipes.registry import RECIPES, recipes_of
 from nodes.sockets import Clip, Model, Vae
 
 CONFIGS = (
@@ -33,11 +34,18 @@ CLIP_TYPES = (
 )  # fmt: skip
 
 
+DUAL_TYPES = (
+    "sdxl", "sd3", "flux", "hunyuan_video", "hidream", "hunyuan_image", "hunyuan_video_15",
+    "kandinsky5", "kandinsky5_image", "ltxv", "newbie", "ace",
+)  # fmt: skip
+
+
 def unfit_type(type: str) -> str | None:
-    """Why a text encoder cannot be of this type."""
-    if type == CLIP_TYPES[0]:
+    """Why text encoders cannot be of this type."""
+    if type in (CLIP_TYPES[0], DUAL_TYPES[0]) or recipes_of(type):
         return None
-    return f"text encoders for {type} are not supported; choose {CLIP_TYPES[0]}"
+    known = sorted({type for recipe in RECIPES for type in recipe.types} | {CLIP_TYPES[0]})
+    return f"text encoders for {type} are not supported; these are: {', '.join(known)}"
 
 
 EncoderFile = Annotated[
@@ -76,13 +84,11 @@ def opened_checkpoint(path: Path) -> Checkpoint:
     """The networks of a checkpoint, of which only the header is read."""
     from nodes.models.files.checkpoints import read_checkpoint
     from nodes.models.networks.denoiser import Denoiser
-    from nodes.models.text.text_encoder import TextEncoder
+    from nodes.models.text.encoder_files import encoder_of
     from nodes.models.vae.handles import vae_of
 
     found = read_checkpoint(path)
-    return Checkpoint(
-        Denoiser.of(found.denoiser), TextEncoder.of(found.text_encoder), vae_of(found.vae)
-    )
+    return Checkpoint(Denoiser.of(found.denoiser), encoder_of(found), vae_of(found.vae))
 
 
 @node("DiffusersLoader", category="advanced/loaders/deprecated", deprecated=True)
@@ -154,7 +160,7 @@ def load_clip(
     type: Annotated[
         str,
         Choice(CLIP_TYPES, judge=unfit_type),
-        Tooltip("Of the model it is for: stable_diffusion is supported."),
+        Tooltip("Of the model it is for; Z-Image's is lumina2, FLUX.2's of both kinds flux2."),
     ],
     device: EncoderDevice | None = None,
 ) -> Clip:
@@ -163,22 +169,7 @@ def load_clip(
     Raises:
         ValueError: for a kind of model that is not supported.
     """
-    if (why := unfit_type(type)) is not None:
-        raise ValueError(f"type: {why}")
-    return _text_encoders(run, clip_name)
-
-
-DUAL_TYPES = (
-    "sdxl", "sd3", "flux", "hunyuan_video", "hidream", "hunyuan_image", "hunyuan_video_15",
-    "kandinsky5", "kandinsky5_image", "ltxv", "newbie", "ace",
-)  # fmt: skip
-
-
-def unfit_dual_type(type: str) -> str | None:
-    """Why two text encoders cannot be of this type."""
-    if type == DUAL_TYPES[0]:
-        return None
-    return f"text encoders for {type} are not supported; choose {DUAL_TYPES[0]}"
+    return _text_encoders(run, type, clip_name)
 
 
 @node("DualCLIPLoader", category="advanced/loaders")
@@ -189,8 +180,8 @@ def load_two_clips(
     clip_name2: EncoderFile,
     type: Annotated[
         str,
-        Choice(DUAL_TYPES, judge=unfit_dual_type),
-        Tooltip("Of the model they are for: sdxl is supported, with CLIP-L and CLIP-G."),
+        Choice(DUAL_TYPES, judge=unfit_type),
+        Tooltip("Of the model they are for."),
     ],
     device: EncoderDevice | None = None,
 ) -> Clip:
@@ -199,17 +190,36 @@ def load_two_clips(
     Raises:
         ValueError: for a kind of model that is not supported.
     """
-    if (why := unfit_dual_type(type)) is not None:
+    return _text_encoders(run, type, clip_name1, clip_name2)
+
+
+@node("TripleCLIPLoader", category="advanced/loaders")
+def load_three_clips(
+    run: Run, *, clip_name1: EncoderFile, clip_name2: EncoderFile, clip_name3: EncoderFile
+) -> Clip:
+    """Take the text encoders of Stable Diffusion 3 out of three files, in any order."""
+    return _text_encoders(run, "sd3", clip_name1, clip_name2, clip_name3)
+
+
+@node("QuadrupleCLIPLoader", category="advanced/loaders")
+def load_four_clips(
+    run: Run,
+    *,
+    clip_name1: EncoderFile,
+    clip_name2: EncoderFile,
+    clip_name3: EncoderFile,
+    clip_name4: EncoderFile,
+) -> Clip:
+    """Take the four text encoders of HiDream out of files of their own, in any order."""
+    return _text_encoders(run, "hidream", clip_name1, clip_name2, clip_name3, clip_name4)
+
+
+def _text_encoders(run: Run, type: str, *names: str) -> Clip:
+    from nodes.models.text.encoder_files import read_prompt_encoder
+
+    if (why := unfit_type(type)) is not None:
         raise ValueError(f"type: {why}")
-    return _text_encoders(run, clip_name1, clip_name2)
-
-
-def _text_encoders(run: Run, *names: str) -> Clip:
-    from nodes.models.files.checkpoints import read_text_encoders
-    from nodes.models.text.text_encoder import TextEncoder
-
-    paths = [run.model_path("text_encoders", name) for name in names]
-    return TextEncoder.of(read_text_encoders(paths))
+    return read_prompt_encoder([run.model_path("text_encoders", name) for name in names], type)
 
 
 PIXEL_SPACE = "pixel_space"

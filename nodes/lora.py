@@ -76,10 +76,14 @@ def _patched(
 ) -> Patched:
     from nodes.models.networks.lora import Lora, with_lora
 
-    adapters = _fitting(run, name, model.source, clip.source)
+    adapters = _fitting(run, name, model.source, *clip.sources)
+    of_clip = Lora(adapters, strength_clip, aside)
     return Patched(
         MODEL=with_lora(model, Lora(adapters, strength_model, aside)),
-        CLIP=with_lora(clip, Lora(adapters, strength_clip, aside)),
+        CLIP=clip.changed(
+            lambda source: [of_clip] if strength_clip and adapters.targets(source) else (),
+            clip.hooks,
+        ),
     )
 
 
@@ -181,9 +185,11 @@ def extract_lora(
         ValueError: nothing is connected, or no difference.
     """
     from nodes.models.networks.extracting import extracted
+    from nodes.models.text.text_encoder import clip_alone
 
+    text = None if text_encoder_diff is None else clip_alone(text_encoder_diff)
     wanted = None if lora_type == "full_diff" else rank
-    given = {"model_diff": model_diff, "text_encoder_diff": text_encoder_diff}
+    given = {"model_diff": model_diff, "text_encoder_diff": text}
     entries: list[Entry] = []
     for name, handle in given.items():
         try:

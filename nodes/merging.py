@@ -59,25 +59,26 @@ def add_models(run: Run, *, model1: Model, model2: Model) -> Model:
 @node("CLIPMergeSimple", category=CATEGORY)
 def mix_clips(run: Run, *, clip1: Clip, clip2: Clip, ratio: Ratio = 1.0) -> Clip:
     """Something between two text encoders."""
-    from nodes.models.networks.merging import merged
-
-    return merged(clip1, clip2, ratio, 1 - ratio, warn=run.warn)
+    return _merged_clips(run, clip1, clip2, ratio, 1 - ratio)
 
 
 @node("CLIPMergeSubtract", category=CATEGORY)
 def subtract_clips(run: Run, *, clip1: Clip, clip2: Clip, multiplier: Multiplier = 1.0) -> Clip:
     """What one text encoder has and the other has not, so many times."""
-    from nodes.models.networks.merging import merged
-
-    return merged(clip1, clip2, multiplier, -multiplier, warn=run.warn)
+    return _merged_clips(run, clip1, clip2, multiplier, -multiplier)
 
 
 @node("CLIPMergeAdd", category=CATEGORY)
 def add_clips(run: Run, *, clip1: Clip, clip2: Clip) -> Clip:
     """Two text encoders added up; the second is a difference as a rule."""
-    from nodes.models.networks.merging import merged
+    return _merged_clips(run, clip1, clip2, 1.0, 1.0)
 
-    return merged(clip1, clip2, 1.0, 1.0, warn=run.warn)
+
+def _merged_clips(run: Run, clip1: Clip, clip2: Clip, first: float, second: float) -> Clip:
+    from nodes.models.networks.merging import merged
+    from nodes.models.text.text_encoder import clip_alone
+
+    return merged(clip_alone(clip1), clip_alone(clip2), first, second, warn=run.warn)
 
 
 def _blockwise(id: str, names: Sequence[str]) -> Callable[..., Model]:

@@ -45,5 +45,6 @@ def encode_with_person(
 ) -> Conditioning:
     """Encode a prompt whose trigger word becomes the person of some pictures."""
     from nodes.models.conditioning.photomaker import with_person
+    from nodes.models.text.text_encoder import clip_alone
 
-    return with_person(photomaker, clip, text, image, run.warn)
+    return with_person(photomaker, clip_alone(clip), text, image, run.warn)

@@ -68,9 +68,13 @@ def saved(run: Run, prefix: str, given: dict[str, Any], *, prefixed: bool) -> Ar
     from nodes.models.files.writing import NewFile, texts
     from nodes.models.networks.network import Handle
     from nodes.models.networks.saving import entries, facts
+    from nodes.models.text.prompt_encoder import PromptEncoder
+    from nodes.models.text.text_encoder import clip_alone
 
     found: list[Entry] = []
     for name, value in given.items():
+        if isinstance(value, PromptEncoder):
+            value = clip_alone(value)
         if not isinstance(value, Handle):
             raise ValueError(f"{name}: pixel_space has no weights to keep; connect another VAE")
         handle = cast("Handle[Any]", value)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nodes.models.sampling.noise import NoiseSource as Noise
     from nodes.models.sampling.samplers import Sampler
     from nodes.models.speech.kokoro import VoiceModel
-    from nodes.models.text.text_encoder import TextEncoder as Clip
+    from nodes.models.text.prompt_encoder import PromptEncoder as Clip
     from nodes.models.vae.autoencoder import Autoencoder as Vae
     from nodes.models.video import Video
 

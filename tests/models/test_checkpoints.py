@@ -15,9 +15,9 @@ from nodes.models.families.vae_layout import diffusers_vae, original_vae
 from nodes.models.files.checkpoints import (
     read_checkpoint,
     read_denoiser,
-    read_text_encoders,
     read_vae,
 )
+from nodes.models.files.clip_files import read_text_encoders
 from nodes.models.files.tensor_files import ModelFileError, TensorCodec, TensorFile, read_header
 from tests.models.conftest import Loaded, handles, read_tensors, ready, write_tensors
 
@@ -225,7 +225,7 @@ def test_parts_of_other_models_are_refused(tmp_path: Path):
     flux = write(tmp_path / "flux.safetensors", "double_blocks.0.x")
     with pytest.raises(ModelFileError, match="looks like a FLUX model"):
         read_denoiser(flux)
-    with pytest.raises(ModelFileError, match="Supported are CLIP-L, CLIP-G and CLIP-H"):
+    with pytest.raises(ModelFileError, match="Supported are CLIP-L, CLIP-G, CLIP-H, T5"):
         read_text_encoders([flux])
     with pytest.raises(ModelFileError, match="Supported are those of Stable Diffusion"):
         read_vae(flux)

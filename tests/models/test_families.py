@@ -226,7 +226,7 @@ LOADERS: list[tuple[str, dict[str, str], str]] = [
     ("UNETLoader", {"unet_name": "wan.safetensors", "weight_dtype": "default"}, "a Wan model"),
     ("VAELoader", {"vae_name": "ltx.safetensors"}, "the autoencoder of LTX-Video"),
     ("CLIPLoader", {"clip_name": "t5.safetensors", "type": "stable_diffusion"}, "T5"),
-    ("CLIPLoader", {"clip_name": "t5.safetensors", "type": "wan"}, "wan are not supported"),
+    ("CLIPLoader", {"clip_name": "t5.safetensors", "type": "mage"}, "mage are not supported"),
 ]
 
 

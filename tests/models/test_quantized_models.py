@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from nodes.models.files.checkpoints import read_checkpoint, read_denoiser, read_text_encoders
+from nodes.models.files.checkpoints import read_checkpoint, read_denoiser
+from nodes.models.files.clip_files import read_text_encoders
 from nodes.models.files.tensor_files import TensorFile, read_header
 from nodes.models.files.writing import NewFile
 from nodes.models.networks.denoiser import Denoiser

@@ -20,7 +20,8 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from nodes.models.conditioning.inputs import InputsRequest
 from nodes.models.families import original_names
 from nodes.models.families.clip_layout import checkpoint_name, clip_layout
-from nodes.models.files.checkpoints import read_checkpoint, read_denoiser, read_text_encoders
+from nodes.models.files.checkpoints import read_checkpoint, read_denoiser
+from nodes.models.files.clip_files import read_text_encoders
 from nodes.models.files.pieces import NetworkSource
 from nodes.models.files.tensor_files import Header, ModelFileError
 from nodes.models.networks.denoiser import Denoiser

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from nodes.models.conditioning.areas import TEXT_SPAN
 from nodes.models.conditioning.conditionings import Conditioning
@@ -19,7 +20,9 @@ from nodes.models.networks.changes import Patch
 from nodes.models.sampling.sigma_space import SigmaSpace
 
 if TYPE_CHECKING:
-    from nodes.models.text.text_encoder import TextEncoder
+    from nodes.models.text.prompt_encoder import PromptEncoder
+
+EncoderT = TypeVar("EncoderT", bound="PromptEncoder")
 
 log = logging.getLogger(__name__)
 
@@ -130,9 +133,7 @@ class TextHooks:
     for_model: bool
     scheduled: bool
 
-    def encoded(
-        self, clip: TextEncoder, encode: Callable[[TextEncoder], Conditioning]
-    ) -> Conditioning:
+    def encoded(self, clip: EncoderT, encode: Callable[[EncoderT], Conditioning]) -> Conditioning:
         """What `encode` makes with text encoders that are changed so."""
         found: Conditioning = []
         for start, end in self._spans():
@@ -141,13 +142,13 @@ class TextHooks:
                 return at <= start
 
             strengths = [(hook.source, hook.text * hook.share(reached)) for hook in self.hooks]
-            patches = _patches(strengths, clip.source)
             marks: dict[str, Any] = dict(zip(TEXT_SPAN, (start, end), strict=True))
             if not self.scheduled:
                 marks.clear()
             if self.for_model:
                 marks[OPTION] = self.hooks
-            for text, options in encode(clip.patched(*patches, hooks=None)):
+            changed = clip.changed(partial(_patches, strengths))
+            for text, options in encode(changed):
                 found.append((text, {**options, **marks}))
         return found
 

@@ -32,8 +32,10 @@ def text(request: InputsRequest, facts: Facts, width: int) -> Input:
 
     found = int(request.text.shape[-1])
     if found != width:
+        of = request.options.get("encoded_for")
+        by = "" if of is None else f", encoded for {of},"
         raise ValueError(
-            f"the conditioning is {found} wide and this model, {facts.family}, takes {width}; "
+            f"the conditioning{by} is {found} wide and this model, {facts.family}, takes {width}; "
             f"encode the text with the text encoder of {facts.family}: choose its type in the "
             "node that loads the CLIP"
         )

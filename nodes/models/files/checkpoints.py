@@ -21,14 +21,14 @@ from nodes.models.families.family import (
     Encoder,
     Family,
     Found,
-    Shapes,
 )
-from nodes.models.families.registry import FAMILIES, detected
+from nodes.models.families.registry import detected
 from nodes.models.families.sd2_unclip import STATISTICS
 from nodes.models.families.vae_layout import TEMPORAL, tiny_vae, vae_layout
 from nodes.models.families.video_vae_layout import video_vae_layout
+from nodes.models.files.clip_files import TextEncoderSource, checkpoint_text, text_source
 from nodes.models.files.folders import TRANSFORMER, folder_weights, transformer_folder
-from nodes.models.files.pieces import NetworkSource, Pieces, checked, placed, whole
+from nodes.models.files.pieces import NetworkSource, Pieces, below, checked, placed, whole
 from nodes.models.files.tensor_files import (
     Header,
     ModelFileError,
@@ -36,20 +36,16 @@ from nodes.models.files.tensor_files import (
     joined,
     read_header,
 )
-from nodes.models.files.unfit import encoder_complaint, model_complaint, vae_complaint
+from nodes.models.files.unfit import model_complaint, vae_complaint
 from nodes.models.latents.formats import LatentFormat
 from nodes.models.latents.previews import read_rgb_factors
 from nodes.models.sampling.sigma_space import SigmaSpace, sigma_space
-from nodes.models.text.tokenizers import PUBLISHED
 
 __all__ = ["TEXT_ENCODER", "UNET", "VAE", "NetworkSource"]
 
 UNETS = ("UNet2DConditionModel", "UNetSpatioTemporalConditionModel")
 TINY_CHANNELS = (4, 16)
 VAE_PREFIXES = ("first_stage_model.", "vae.", "")
-WIDTHS = {768: "clip_l", 1024: "clip_h", 1280: "clip_g"}
-"""Which text encoder of CLIP a file of its own holds, by the width of its vectors."""
-ENCODER_TITLES = {"clip_l": "CLIP-L", "clip_g": "CLIP-G", "clip_h": "CLIP-H"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,22 +63,6 @@ class DenoiserSource:
     family: Family
     space: SigmaSpace = field(repr=False)
     latent: LatentFormat
-
-
-@dataclass(frozen=True, eq=False)
-class TextEncoderSource:
-    """The text encoders of a model.
-
-    Attributes:
-        source: the weights of all, each name with the encoder's in front; its config has one for
-            each encoder that is there.
-        encoders: what is taken from each.
-        tokenizers: folder of each encoder's vocabulary, by its name.
-    """
-
-    source: NetworkSource
-    encoders: tuple[Encoder, ...]
-    tokenizers: Mapping[str, Path] = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +90,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         return _folder(path)
     header = read_header(path)
     denoiser = _denoiser(header)
-    text = _text({"": header}, denoiser.family.encoders)
+    text = checkpoint_text(header, denoiser.family.encoders)
     vae = _vae(header) or NetworkSource(header, {}, "", {}, VAE)
     return Checkpoint(denoiser, text, vae)
 
@@ -136,91 +116,6 @@ def _denoiser(header: Header) -> DenoiserSource:
     return DenoiserSource(source, family, space, latent)
 
 
-def read_text_encoders(paths: Sequence[Path]) -> TextEncoderSource:
-    """The text encoders that files of their own hold, of one family together.
-
-    Raises:
-        ModelFileError: a file holds none that is supported, or they belong to no family.
-    """
-    headers = {f"{number}:": read_header(path) for number, path in enumerate(paths)}
-    found: dict[str, tuple[Pieces, Mapping[str, Any]]] = {}
-    for begin, header in headers.items():
-        known = _encoders(header)
-        if not known:
-            raise ModelFileError(encoder_complaint(header.path, header.shapes))
-        for name, (pieces, config) in known.items():
-            found[name] = placed(pieces, "", begin), config
-    family = next((f for f in FAMILIES if {e.name for e in f.encoders} == found.keys()), None)
-    if family is None:
-        there = " and ".join(ENCODER_TITLES[name] for name in sorted(found))
-        raise ModelFileError(
-            f"{', '.join(str(path) for path in paths)}: {there} together are the text encoders of "
-            "no model that can be loaded here; SDXL has CLIP-L and CLIP-G"
-        )
-    header = joined(headers)
-    return _text_of(header, family.encoders, found, {e.name: PUBLISHED for e in family.encoders})
-
-
-def _encoders(header: Header) -> dict[str, tuple[Pieces, Mapping[str, Any]]]:
-    """The text encoders in a file: name -> its pieces and config."""
-    found: dict[str, tuple[Pieces, Mapping[str, Any]]] = {}
-    places = {
-        prefix: encoder
-        for family in FAMILIES
-        for encoder in family.encoders
-        for prefix in encoder.prefixes
-    }
-    for prefix in (*places, "transformer.", "model.", ""):
-        own = _below(header.shapes, prefix)
-        layout = clip_layout(own, "gelu") if own else None
-        name = None if layout is None else WIDTHS.get(layout.width)
-        if layout is not None and name is not None and name not in found:
-            activation = next(e.activation for f in FAMILIES for e in f.encoders if e.name == name)
-            config = {**layout.config, "hidden_act": activation}
-            found[name] = placed(layout.pieces, "", prefix), config
-    return found
-
-
-def _text(headers: Mapping[str, Header], encoders: Sequence[Encoder]) -> TextEncoderSource:
-    """The text encoders of a family that a checkpoint holds; some may be missing."""
-    (header,) = headers.values()
-    found: dict[str, tuple[Pieces, Mapping[str, Any]]] = {}
-    for encoder in encoders:
-        for prefix in encoder.prefixes:
-            own = _below(header.shapes, prefix)
-            layout = clip_layout(own, encoder.activation) if own else None
-            if layout is not None:
-                found[encoder.name] = placed(layout.pieces, "", prefix), layout.config
-                break
-    return _text_of(header, encoders, found, {e.name: PUBLISHED for e in encoders})
-
-
-def _text_of(
-    header: Header,
-    encoders: Sequence[Encoder],
-    found: Mapping[str, tuple[Pieces, Mapping[str, Any]]],
-    tokenizers: Mapping[str, Path],
-) -> TextEncoderSource:
-    pieces: dict[str, Any] = {}
-    config: dict[str, Any] = {}
-    for encoder in encoders:
-        if encoder.name in found:
-            own, config[encoder.name] = found[encoder.name]
-            pieces |= placed(own, f"{encoder.name}.", "")
-    checked(header.path, header.shapes, pieces)
-    return TextEncoderSource(
-        NetworkSource(header, pieces, "", config, TEXT_ENCODER), tuple(encoders), tokenizers
-    )
-
-
-def _below(shapes: Shapes, prefix: str) -> dict[str, Sequence[int]]:
-    return {
-        name.removeprefix(prefix): shape
-        for name, shape in shapes.items()
-        if name.startswith(prefix)
-    }
-
-
 def read_vae(path: Path) -> NetworkSource:
     """The autoencoder that a file of its own, or a whole checkpoint, holds.
 
@@ -237,7 +132,7 @@ def read_vae(path: Path) -> NetworkSource:
 
 def _vae(header: Header) -> NetworkSource | None:
     for prefix in VAE_PREFIXES:
-        own = _below(header.shapes, prefix)
+        own = below(header.shapes, prefix)
         if (found := vae_layout(own) or video_vae_layout(own)) is not None:
             names, config = found
             return NetworkSource(header, placed(whole(names), "", prefix), prefix, config, VAE)
@@ -280,7 +175,7 @@ def _folder(path: Path) -> Checkpoint:
     vae = NetworkSource(vae_header, whole(names), "", vae_config, VAE)
     latent = _folder_latent(path / "vae", vae, family.latent)
     denoiser = DenoiserSource(unet, family, _space(path / "scheduler"), latent)
-    text = _folder_text(path, family.encoders) if family.encoders else _text({"": header}, ())
+    text = _folder_text(path, family.encoders) if family.encoders else checkpoint_text(header, ())
     return Checkpoint(denoiser, text, vae)
 
 
@@ -289,7 +184,7 @@ def _transformers(path: Path) -> Checkpoint:
     source, family = transformer_folder(path)
     file = TensorFile(source.header)
     space, latent = family.sampling(Found(source, file.__getitem__, family.latent))
-    text, vae = _text({"": source.header}, family.encoders), None
+    text, vae = checkpoint_text(source.header, family.encoders), None
     if (path / "vae").is_dir():
         vae = _vae(read_header(folder_weights(path / "vae")))
     none = NetworkSource(source.header, {}, "", {}, VAE)
@@ -349,7 +244,7 @@ def _folder_text(path: Path, encoders: Sequence[Encoder]) -> TextEncoderSource:
         )
     tokenizers = {encoder.name: path / encoder.tokenizer for encoder in own}
     missing = [encoder for encoder in encoders if encoder.name not in found]
-    return _text_of(joined(headers), (*own, *missing), found, tokenizers)
+    return text_source(joined(headers), (*own, *missing), found, tokenizers)
 
 
 def _folder_part(folder: Path, title: str, *networks: str) -> tuple[Mapping[str, Any], Header]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -94,6 +95,34 @@ def read_gguf_header(path: Path) -> tuple[bytes, dict[str, TensorInfo], dict[str
     Raises:
         BrokenHeader: not a GGUF file, truncated, or its header contradicts itself.
     """
+    with _opened(path) as cursor:
+        tensors, facts = _facts(cursor)
+        if facts.get("split.count", 1) not in (0, 1):
+            raise BrokenHeader(
+                "one of several parts of a model; put them together, or get one file"
+            )
+        found = [_tensor(cursor) for _ in range(tensors)]
+        return bytes(cursor.data[: cursor.at]), _infos(cursor, found, facts), _texts(facts)
+
+
+def read_gguf_values(path: Path, beginning: str) -> dict[str, Any]:
+    """The values of a GGUF file whose keys begin so, lists too; keys without the beginning.
+
+    Raises:
+        BrokenHeader: as `read_gguf_header`.
+    """
+    with _opened(path) as cursor:
+        _, facts = _facts(cursor)
+    return {
+        key.removeprefix(beginning): value
+        for key, value in facts.items()
+        if key.startswith(beginning)
+    }
+
+
+@contextmanager
+def _opened(path: Path) -> Generator[_Cursor]:
+    """The bytes of a GGUF file, behind its mark and version."""
     if path.stat().st_size < 24:
         raise BrokenHeader("not a GGUF file, or only the beginning of one; get it again")
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -104,19 +133,18 @@ def read_gguf_header(path: Path) -> tuple[bytes, dict[str, TensorInfo], dict[str
             raise BrokenHeader(
                 f"GGUF of version {version}, or of a big-endian machine; versions 2 and 3 are read"
             )
-        tensors, values = cursor.one("<Q"), cursor.one("<Q")
-        if (tensors * 24 + values * 13) > len(data):
-            raise BrokenHeader(
-                f"its header speaks of {tensors} tensors and {values} values and has no room for "
-                "them; get it again"
-            )
-        facts = {cursor.text(): cursor.value(cursor.one("<I")) for _ in range(values)}
-        if facts.get("split.count", 1) not in (0, 1):
-            raise BrokenHeader(
-                "one of several parts of a model; put them together, or get one file"
-            )
-        found = [_tensor(cursor) for _ in range(tensors)]
-        return bytes(data[: cursor.at]), _infos(cursor, found, facts), _texts(facts)
+        yield cursor
+
+
+def _facts(cursor: _Cursor) -> tuple[int, dict[str, Any]]:
+    """How many tensors a file says it has, and its values."""
+    tensors, values = cursor.one("<Q"), cursor.one("<Q")
+    if (tensors * 24 + values * 13) > len(cursor.data):
+        raise BrokenHeader(
+            f"its header speaks of {tensors} tensors and {values} values and has no room for "
+            "them; get it again"
+        )
+    return tensors, {cursor.text(): cursor.value(cursor.one("<I")) for _ in range(values)}
 
 
 def _tensor(cursor: _Cursor) -> tuple[str, tuple[int, ...], int, int]:

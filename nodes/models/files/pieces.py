@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from nodes.models.files.quantization import can_stay_quantized
 from nodes.models.files.tensor_files import Header, ModelFileError, TensorFile
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from nodes.models.files.quantized import QuantizedTensor
+
+Shape = TypeVar("Shape")
 
 
 @dataclass(frozen=True)
@@ -30,18 +32,27 @@ class Piece:
         start: its first row that is taken.
         rows: how many rows are taken, None: all.
         transposed: whether rows and columns of the tensor change places before.
+        pairs: rows of a head whose two halves lie row by row beside each other, as llama.cpp has
+            queries and keys of Llama; 0: they lie one after the other.
+        plus: what is added to each number.
     """
 
     name: str
     start: int = 0
     rows: int | None = None
     transposed: bool = False
+    pairs: int = 0
+    plus: float = 0.0
 
     def taken(self, tensor: Tensor) -> Tensor:
-        """The rows of `tensor`, a view of it."""
+        """The rows of `tensor`, a view of it where they are as they lie."""
         if self.transposed:
             tensor = tensor.T
-        return tensor if self.rows is None else tensor.narrow(0, self.start, self.rows)
+        taken = tensor if self.rows is None else tensor.narrow(0, self.start, self.rows)
+        if self.pairs:
+            halves = taken.reshape(-1, self.pairs // 2, 2, *taken.shape[1:])
+            taken = halves.transpose(1, 2).reshape(taken.shape)
+        return taken + self.plus if self.plus else taken
 
     def shape(self, whole: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of what is taken of a tensor of the shape `whole`."""
@@ -63,6 +74,15 @@ def placed(pieces: Pieces, ours: str, theirs: str) -> dict[str, tuple[Piece, ...
     return {
         ours + name: tuple(replace(piece, name=theirs + piece.name) for piece in of_one)
         for name, of_one in pieces.items()
+    }
+
+
+def below(shapes: Mapping[str, Shape], prefix: str) -> dict[str, Shape]:
+    """The tensors whose names begin so, without that beginning."""
+    return {
+        name.removeprefix(prefix): shape
+        for name, shape in shapes.items()
+        if name.startswith(prefix)
     }
 
 
@@ -147,7 +167,7 @@ class NetworkSource:
     def _stays_quantized(self, name: str) -> bool:
         piece, *others = self.pieces[name]
         quantization = self.header.quantizations.get(piece.name)
-        if quantization is None or others or piece.transposed:
+        if quantization is None or others or piece.transposed or piece.pairs or piece.plus:
             return False
         return can_stay_quantized(name, self.shape(name))
 

@@ -19,10 +19,12 @@ from nodes.models.families.detection import (
     vae_family,
 )
 from nodes.models.families.registry import FAMILIES, detected
+from nodes.models.families.text_encoder_files import language_layouts
 from nodes.models.files.folders import TRANSFORMER, transformer_folder
 from nodes.models.files.tensor_files import ModelFileError, read_header
 
 LOADED = tuple(family.name for family in FAMILIES)
+CLIPS = ("CLIP-L", "CLIP-G", "CLIP-H")
 SUPPORTED = ", ".join(LOADED)
 """The families that can be loaded, for messages."""
 
@@ -114,12 +116,12 @@ def model_complaint(path: Path, shapes: Shapes) -> str | None:
 
 def encoder_complaint(path: Path, shapes: Shapes) -> str | None:
     """Why a text encoder cannot be loaded; None where it can."""
-    if (family := encoder_family(shapes)) in ("CLIP-L", "CLIP-G", "CLIP-H"):
+    if encoder_family(shapes) in CLIPS or language_layouts(shapes):
         return None
-    found = looks(shapes) if family is None else f"the text encoder {family}"
     return (
-        f"{path}: not a text encoder that can be loaded here; it looks like {found}. "
-        "Supported are CLIP-L, CLIP-G and CLIP-H, those of Stable Diffusion 1.x, 2.x and SDXL"
+        f"{path}: not a text encoder that can be loaded here; it looks like {looks(shapes)}. "
+        "Supported are CLIP-L, CLIP-G, CLIP-H, T5, UMT5, ByT5, Qwen2.5-VL, Qwen3, Qwen3-VL, "
+        "Gemma 2 and 3, Llama 3 and Mistral 3, in the names of their authors or as GGUF"
     )
 
 

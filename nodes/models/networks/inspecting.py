@@ -20,12 +20,11 @@ from nodes.models.families.detection import (
     vae_family,
 )
 from nodes.models.files.checkpoints import (
-    ENCODER_TITLES,
     read_checkpoint,
     read_denoiser,
-    read_text_encoders,
     read_vae,
 )
+from nodes.models.files.clip_files import ENCODER_TITLES, read_text_encoders
 from nodes.models.files.tensor_files import Header, ModelFileError, read_header
 from nodes.models.files.unfit import REASONS
 from nodes.models.images.upscaler import read_upscaler
@@ -38,6 +37,7 @@ from nodes.models.networks.lora_names import is_of_text
 from nodes.models.networks.network import Handle
 from nodes.models.networks.torch_devices import TorchDevices
 from nodes.models.sampling.sigma_space import Discrete
+from nodes.models.text.encoder_files import language_models
 from nodes.models.text.text_encoder import TextEncoder
 from nodes.models.vae.handles import vae_of
 
@@ -207,6 +207,9 @@ def _sampling(model: Denoiser) -> dict[str, Any]:
 
 
 def _text(header: Header) -> Inspected | None:
+    if (models := language_models(header)) and (found := next(iter(models.values()))):
+        seeing = {"sees": "pictures"} if found.layout.sees else {}
+        return Inspected("text encoder", found.layout.title, {"text encoder": found}, seeing)
     clip = TextEncoder.of(read_text_encoders([header.path]))
     there = ", ".join(ENCODER_TITLES[encoder.name] for encoder in clip.encoders)
     return Inspected("text encoder", there, {"text encoder": clip})

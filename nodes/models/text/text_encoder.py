@@ -13,20 +13,20 @@ from torch import Tensor, nn
 from nodes.models.conditioning.conditionings import Conditioning
 from nodes.models.conditioning.hooks import TextHooks
 from nodes.models.families.family import Encoder
-from nodes.models.files.checkpoints import ENCODER_TITLES, TextEncoderSource
+from nodes.models.files.clip_files import ENCODER_TITLES, TextEncoderSource
 from nodes.models.files.pieces import NetworkSource
 from nodes.models.files.tensor_files import ModelFileError
 from nodes.models.networks.building import built
 from nodes.models.networks.network import Handle, Network
 from nodes.models.networks.precision import compute_dtype
 from nodes.models.text.embeddings import read_embedding
+from nodes.models.text.prompt_encoder import Embeddings, Patches, PromptEncoder
 from nodes.models.text.prompt_weights import Chunk, Token, Vector, Vectors, chunks
 from nodes.models.text.tokenizers import ClipTokenizer, read_clip_tokenizer
 
 if TYPE_CHECKING:
     from transformers.models.clip.modeling_clip import CLIPTextModel
 
-Embeddings: TypeAlias = Callable[[str], Path | None]
 Change: TypeAlias = Callable[[Encoder, Sequence[Chunk]], list[Chunk]]
 ENCODER_HALVES = ("fp16",)
 """Their weights are published in these, and bfloat16 has an eighth of the steps."""
@@ -66,8 +66,8 @@ class Encoded(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class TextEncoder(Handle[nn.ModuleDict]):
-    """A handle on the text encoders of a model; the value of CLIP sockets.
+class TextEncoder(Handle[nn.ModuleDict], PromptEncoder):
+    """A handle on the text encoders of CLIP of a model.
 
     Attributes:
         encoders: what is taken from each.
@@ -87,6 +87,15 @@ class TextEncoder(Handle[nn.ModuleDict]):
     def of(cls, text: TextEncoderSource) -> TextEncoder:
         """The handle on what a file holds."""
         return cls(text.source, text.encoders, text.tokenizers)
+
+    @property
+    def sources(self) -> Sequence[NetworkSource]:
+        """The weights of all in one."""
+        return (self.source,)
+
+    def changed(self, patches: Patches, hooks: TextHooks | None = None) -> TextEncoder:
+        """The same with further patches, and with such hooks."""
+        return self.patched(*patches(self.source), hooks=hooks)
 
     @property
     def key(self) -> str:
@@ -167,6 +176,7 @@ class TextEncoder(Handle[nn.ModuleDict]):
         *,
         projected: bool = True,
         change: Change = lambda _, parts: [*parts],
+        **more: Any,
     ) -> Conditioning:
         """The conditioning of a prompt: [1, tokens, width] on the CPU, and pooled [1, width].
 
@@ -179,32 +189,58 @@ class TextEncoder(Handle[nn.ModuleDict]):
             unknown: called with the name of each that has no file, and is left out.
             projected: whether the pooled vector is projected where the family has it so.
             change: gets the chunks of each encoder, and gives those that are encoded.
+            more: means nothing to CLIP, but that it sees no `pictures`.
 
         Raises:
             ModelFileError: an embedding for another kind of model.
+            ValueError: there are pictures.
         """
-        if self.hooks is not None:
-            more: dict[str, Any] = {"projected": projected, "change": change}
-            return self.hooks.encoded(
-                self, lambda clip: clip.encode(text, embeddings, unknown, **more)
+        if more.get("pictures"):
+            raise ValueError(
+                "this CLIP reads texts alone and sees no pictures; load Qwen2.5-VL by CLIPLoader, "
+                "of type qwen_image"
             )
-        named = {e.name: text if isinstance(text, str) else text[e.name] for e in self.encoders}
+        if self.hooks is not None:
+            return self.hooks.encoded(
+                self,
+                lambda clip: clip.encode(
+                    text, embeddings, unknown, projected=projected, change=change
+                ),
+            )
+        found = [*self.each(text, embeddings, unknown, projected=projected, change=change).values()]
+        tokens = min(encoded.states.shape[1] for encoded in found)
+        joined = torch.cat([encoded.states[:, :tokens] for encoded in found], dim=-1)
+        return [(joined, {"pooled_output": found[-1].pooled})]
+
+    def each(
+        self,
+        text: str | Mapping[str, str],
+        embeddings: Embeddings = lambda name: None,
+        unknown: Callable[[str], object] = lambda name: None,
+        *,
+        projected: bool = True,
+        change: Change = lambda _, parts: [*parts],
+    ) -> dict[str, Encoded]:
+        """What each encoder makes of a prompt, by its name; see `encode`.
+
+        All are as many chunks long.
+        """
+        names = [encoder.name for encoder in self.encoders]
+        named = {name: text if isinstance(text, str) else text.get(name, "") for name in names}
         tables = {e.name: _Table(embeddings, self._width(e), e.name) for e in self.encoders}
         parts = {
             e.name: change(e, self.tokenize(named[e.name], tables[e.name].vectors, unknown, e))
             for e in self.encoders
         }
         longest = max(len(of_one) for of_one in parts.values())
-        found: list[Encoded] = []
+        found: dict[str, Encoded] = {}
         for encoder in self.encoders:
             empty = self.tokenize("", encoder=encoder)
             own = parts[encoder.name]
             own += empty * (longest - len(own))
             asked = encoder if projected else replace(encoder, projected=False)
-            found.append(self._encoded(asked, own, empty, tables[encoder.name]))
-        tokens = min(encoded.states.shape[1] for encoded in found)
-        joined = torch.cat([encoded.states[:, :tokens] for encoded in found], dim=-1)
-        return [(joined, {"pooled_output": found[-1].pooled})]
+            found[encoder.name] = self._encoded(asked, own, empty, tables[encoder.name])
+        return found
 
     def _width(self, encoder: Encoder) -> int:
         return int(self.source.config[encoder.name]["hidden_size"])
@@ -254,6 +290,20 @@ class TextEncoder(Handle[nn.ModuleDict]):
                 if encoder.final_norm:
                     states = module.final_layer_norm(states)
             return states.float().cpu(), pooled.float().cpu()
+
+
+def clip_alone(encoder: PromptEncoder) -> TextEncoder:
+    """The text encoders of CLIP that a node changes or saves.
+
+    Raises:
+        ValueError: there are others among them.
+    """
+    if not isinstance(encoder, TextEncoder):
+        raise ValueError(
+            "this CLIP has text encoders other than CLIP-L, CLIP-G and CLIP-H, which this node "
+            "does not work on; give it the CLIP of a Stable Diffusion checkpoint, or leave it out"
+        )
+    return encoder
 
 
 def _encoder(config: Mapping[str, Any], projects: bool) -> CLIPTextModel:

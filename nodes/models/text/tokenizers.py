@@ -116,7 +116,7 @@ def _vocabulary(folder: Path) -> tuple[dict[str, int], Sequence[tuple[str, str]]
 
 def _published(path: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """The vocabulary of CLIP: byte symbols, the same ending a word, each merge, two marks."""
-    symbols = _byte_symbols()
+    symbols = byte_symbols()
     count = CLIP_VOCABULARY - 2 * len(symbols) - 2
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         next(lines)  # the version
@@ -131,7 +131,7 @@ def _pairs(lines: Sequence[str]) -> list[tuple[str, str]]:
     return [(rule[0], rule[1]) for rule in rules if len(rule) == 2]
 
 
-def _byte_symbols() -> list[str]:
+def byte_symbols() -> list[str]:
     """A character for each byte, in CLIP's order; printable ones stand for themselves."""
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1)]
     printable += range(ord("®"), ord("ÿ") + 1)
