@@ -34,6 +34,7 @@ SLOW_MODULES = (
     "tests/models/test_reference_weights.py",
     "tests/clients/test_front_end.py",
     "tests/speech/test_transcribed.py",
+    "tests/server/test_kills.py",
     "tests/web/test_access.py",
     "tests/web/test_runs.py",
     "tests/web/test_form.py",

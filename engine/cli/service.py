@@ -30,7 +30,8 @@ async def service(home: Path) -> AsyncGenerator[str]:
         yield running
         return
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "engine.cli", "serve", "--attached"),
+        # Its one job is here at once, and may need no slow library.
+        *(sys.executable, "-P", "-m", "engine.cli", "serve", "--attached", "--no-preload"),
         *("--home", str(home), "--port", "0"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

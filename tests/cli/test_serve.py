@@ -53,7 +53,7 @@ def test_a_signal_stops_it_in_good_order(server: ServerFactory, number: signal.S
 def test_an_attached_service_does_not_outlive_its_starter(tmp_path: Path):
     command = [sys.executable, "-m", "engine.cli", "serve", "--attached", "--port", "0"]
     process = subprocess.Popen(
-        [*command, "--home", str(tmp_path)],
+        [*command, "--no-preload", "--home", str(tmp_path)],
         cwd=CHECKOUT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

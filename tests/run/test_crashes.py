@@ -97,7 +97,7 @@ async def test_a_home_that_could_not_be_opened_is_free(tmp_path: Path):
     with pytest.raises(SoundstageError, match="cannot be used") as refused:
         await Engine.open(tmp_path)
     database.unlink()
-    engine = await Engine.open(tmp_path)
+    engine = await Engine.open(tmp_path, preload=False)
     await engine.close()
     assert refused.value
 

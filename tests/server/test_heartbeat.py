@@ -43,7 +43,7 @@ class Beating:
 
 @pytest.fixture
 async def beating(tmp_path: Path) -> AsyncGenerator[Beating]:
-    engine = await Engine.open(tmp_path)
+    engine = await Engine.open(tmp_path, preload=False)
     app = init_app(engine, heartbeat=HEARTBEAT)
     runner = web.AppRunner(app)
     await runner.setup()
