@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -21,6 +21,26 @@ log = logging.getLogger(__name__)
 STOPPING = "the worker is stopping"
 
 
+class AnswerLog(Protocol):
+    """Answers to a task's steps that outlive the process."""
+
+    def replay(self, index: int, total: int) -> tuple[Any] | None:
+        """The logged answer to the step asked now, in a tuple; None: it was never answered."""
+        ...
+
+    def record(self, index: int, total: int, answer: Any) -> None:
+        """Log an answer."""
+        ...
+
+    def stop(self) -> None:
+        """Log no more: a step had no answer, so later ones are not those that follow."""
+        ...
+
+    def close(self, *, keep: bool) -> None:
+        """The task is over; with `keep` it was stopped and will run again."""
+        ...
+
+
 class Task(Struct, eq=False):
     """One call of a node, from its submission to its result.
 
@@ -31,6 +51,7 @@ class Task(Struct, eq=False):
         on_step: called with every Step, in the lane's thread.
         on_start: called when it begins to run, in the lane's thread.
         on_end: called with the result or the error, in the lane's thread.
+        open_log: called for a long node with the device: the log of its answers there.
     """
 
     call: Callable[[str], Any]
@@ -39,6 +60,8 @@ class Task(Struct, eq=False):
     on_start: Callable[[], None]
     on_step: Callable[[Step], None]
     on_end: Callable[[Any, Exception | None], None]
+    open_log: Callable[[str], AnswerLog | None] = lambda _: None
+    log: AnswerLog | None = None
     lease: Lease | None = None
     error: Exception | None = None
     generator: Generator[Step, Any, Any] | None = None
@@ -90,11 +113,15 @@ class Lane:
                 return
         self._report_end(task, error=Interrupted(STOPPING))
 
-    def close(self) -> None:
-        """End the thread after the step it is in; what still waits is interrupted."""
+    def stop(self) -> None:
+        """Take no more tasks, and end the thread after the step it is in."""
         with self._wake:
             self._closing = True
             self._wake.notify()
+
+    def close(self) -> None:
+        """Stop, and wait for the thread; what still waits is interrupted."""
+        self.stop()
         if self._thread is not None:
             self._thread.join(timeout=10)
 
@@ -161,6 +188,7 @@ class Lane:
         if isinstance(result, Generator):
             generator: Generator[Step, Any, Any] = result  # pyright: ignore[reportUnknownVariableType] - a node's own
             task.generator = generator
+            task.log = task.open_log(self.device)
             self._resume(task, lambda: next(generator))
         else:
             self._end(task, result=result)
@@ -174,6 +202,8 @@ class Lane:
                 self._end(task, error=Interrupted("cancelled between two steps"))
             elif step is None or step.answer is None:
                 self._advance(task, None)
+            elif (logged := replayed(task.log, step)) is not None:
+                self._advance(task, *logged)
             else:
                 try:
                     groups.setdefault(task if step.key is None else step.key, []).append(task)
@@ -213,7 +243,9 @@ class Lane:
             for task in tasks:
                 self._evaluate_batch([task])
             return True
-        for task, answer in zip(tasks, answers, strict=True):
+        for task, step, answer in zip(tasks, steps, answers, strict=True):
+            if task.log is not None:
+                task.log.record(step.index, step.total, answer)
             self._advance(task, answer)
         return True
 
@@ -225,6 +257,8 @@ class Lane:
     def _fail(self, task: Task, error: BaseException) -> None:
         """Raise `error` where the generator waits, so that it can clean up or go on without."""
         generator = task.generator
+        if task.log is not None:
+            task.log.stop()
         if generator is not None:
             self._resume(task, lambda: generator.throw(error))
 
@@ -255,7 +289,9 @@ class Lane:
             close(task.generator)
         if task.lease is not None:
             self.residency.release(task.lease)
-        task.lease = task.generator = task.step = None
+        if task.log is not None:
+            task.log.close(keep=self._closing and error is not None)
+        task.lease = task.generator = task.step = task.log = None
         self._report_end(task, result=result, error=error)
 
     def _report_end(
@@ -265,6 +301,11 @@ class Lane:
             task.on_end(result, None if error is None else as_exception(error))
         except Exception:
             log.exception("the result of a node could not be processed")
+
+
+def replayed(log: AnswerLog | None, step: Step) -> tuple[Any] | None:
+    """The answer to a step that was logged before a crash, in a tuple."""
+    return None if log is None else log.replay(step.index, step.total)
 
 
 def close(generator: Generator[Step, Any, Any]) -> None:
@@ -305,6 +346,11 @@ class Lanes:
     def residency(self) -> Residency:
         """Of the models of all lanes."""
         return self._lanes[0].residency
+
+    def stop(self) -> None:
+        """Stop every lane: what jobs compute now is computed again later."""
+        for lane in self._lanes:
+            lane.stop()
 
     def close(self) -> None:
         """End every lane."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from engine import Step
-from engine.devices.lanes import Lane, Task
+from engine.devices.lanes import AnswerLog, Lane, Task
 from engine.devices.residency import Residency
 from tests import patience
 
@@ -88,6 +88,7 @@ class Jobs:
         on_step: Callable[[Step], None] = lambda step: None,
         on_start: Callable[[], None] = lambda: None,
         lane: Lane | None = None,
+        open_log: Callable[[str], AnswerLog | None] = lambda _: None,
     ) -> Submitted:
         """Submit a call."""
         loop = asyncio.get_running_loop()
@@ -106,6 +107,7 @@ class Jobs:
             on_start=on_start,
             on_step=on_step,
             on_end=settle,
+            open_log=open_log,
         )
         (lane or self.lane).submit(task)
         return Submitted(task, future)
