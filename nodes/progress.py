@@ -1,9 +1,9 @@
-"""Progress of long work of the model library, as a node's steps."""
+"""Long work of the model library as a node's steps."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import TypeVar
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, TypeVar
 
 from engine import Step, Steps
 
@@ -20,3 +20,14 @@ def steps(work: Generator[tuple[int, int], None, ResultT]) -> Steps[ResultT]:
     except StopIteration as end:
         yield Step(total, total)
         return end.value
+
+
+def answered(
+    done: int, total: int, compute: Callable[[], ResultT]
+) -> Generator[Step, Any, ResultT]:
+    """Compute a part of long work as the answer to a step, so that a crash later on keeps it."""
+    return (yield Step(done, total, inputs=compute, answer=_computed))
+
+
+def _computed(parts: Sequence[Callable[[], ResultT]]) -> list[ResultT]:
+    return [compute() for compute in parts]

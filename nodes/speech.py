@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from engine import Choice, Files, Prompt, Range, Run, Step, Steps, Tooltip, node
 from nodes.models.speech.voices import FASTEST, SAMPLE_RATE, SLOWEST, VOICES
+from nodes.progress import answered
 from nodes.sockets import Audio, VoiceModel
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nodes.models.speech.kokoro import Sentence
 
 KokoroFiles = Files("kokoro", suffixes=(".onnx",))
 
@@ -46,9 +52,18 @@ def speak(
     from nodes.models.audio.waveforms import audio_from_samples, encode
 
     said: list[np.ndarray] = []
-    for chunk in voice_model.speak(text, voice, speed):
-        said.append(chunk.audio)
-        spoken = audio_from_samples(chunk.audio, SAMPLE_RATE)["waveform"][0]
-        heard = partial(encode, spoken, SAMPLE_RATE, "wav") if chunk.audio.size else None
-        yield Step(chunk.index, chunk.total, sound=heard)
+    for sentence in voice_model.sentences(text, voice, speed):
+        done, total = sentence.index - 1, sentence.total
+        samples = (yield from answered(done, total, partial(_spoken, sentence))).numpy()
+        said.append(samples)
+        spoken = audio_from_samples(samples, SAMPLE_RATE)["waveform"][0]
+        heard = partial(encode, spoken, SAMPLE_RATE, "wav") if samples.size else None
+        yield Step(sentence.index, total, sound=heard)
     return audio_from_samples(np.concatenate(said), SAMPLE_RATE)
+
+
+def _spoken(sentence: Sentence) -> Tensor:
+    """A sentence as sound [T], in a type that the step log can store."""
+    import torch
+
+    return torch.from_numpy(sentence.synthesise())  # pyright: ignore[reportUnknownMemberType] - torch annotates it only in part

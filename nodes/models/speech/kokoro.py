@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import weakref
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -40,6 +40,26 @@ MARGIN, FADE = 0.03, 0.004
 
 class VoiceFileError(ValueError):
     """A model or voice file that cannot be used; the text names it and the remedy."""
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence that is to be spoken.
+
+    Attributes:
+        index: 1 for the first.
+        total: sentences in all.
+        text: of it.
+        phonemes: of it; empty where nothing of the text can be spoken.
+        synthesise: speaks it: float32 [T] at 24 kHz in -1..1, from silence to silence, its pause
+            included.
+    """
+
+    index: int
+    total: int
+    text: str
+    phonemes: str
+    synthesise: Callable[[], Samples]
 
 
 @dataclass(frozen=True)
@@ -141,27 +161,36 @@ class Kokoro:
             ValueError: unknown voice, speed out of range.
             VoiceFileError: the file of voices cannot be read.
         """
-        import numpy as np
+        for each in self.sentences(text, voice, speed):
+            yield Chunk(each.index, each.total, each.text, each.phonemes, each.synthesise())
 
+    def sentences(self, text: str, voice: str, speed: float) -> Iterator[Sentence]:
+        """What `speak` speaks, sentence by sentence, before it is spoken; raises as it does."""
         if not SLOWEST <= speed <= FASTEST:
             raise ValueError(f"speed is {speed}; give {SLOWEST} to {FASTEST}")
         style = self.style(voice)
         g2p = self._g2p(voice)
         sentences = split_sentences(text)
-        spoken = False
+        speakable = False
         for index, sentence in enumerate(sentences, 1):
             phonemes = g2p.phonemes(sentence)
-            pieces = [
-                _joinable(self.synthesise(piece, style, speed), _pause(piece) / speed)
-                for piece in split_phonemes(phonemes)
-            ]
-            spoken = spoken or bool(pieces)
-            audio = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-            yield Chunk(index, len(sentences), sentence, phonemes, audio)
-        if not spoken:
+            pieces = [*split_phonemes(phonemes)]
+            speakable = speakable or bool(pieces)
+            spoken = partial(self._spoken, pieces, style, speed)
+            yield Sentence(index, len(sentences), sentence, phonemes, spoken)
+        if not speakable:
             raise UnspeakableText(
                 f"text {_excerpt(text)} has nothing that can be spoken; give words or numbers"
             )
+
+    def _spoken(self, pieces: Sequence[str], style: Samples, speed: float) -> Samples:
+        import numpy as np
+
+        spoken = [
+            _joinable(self.synthesise(piece, style, speed), _pause(piece) / speed)
+            for piece in pieces
+        ]
+        return np.concatenate(spoken) if spoken else np.zeros(0, np.float32)
 
     def _g2p(self, voice: str) -> English | Foreign:
         match voice[0]:
@@ -251,10 +280,21 @@ class VoiceModel:
         Raises:
             RuntimeError: nothing is loaded.
         """
+        return self._bound().speak(text, voice, speed)
+
+    def sentences(self, text: str, voice: str, speed: float) -> Iterator[Sentence]:
+        """As `Kokoro.sentences`.
+
+        Raises:
+            RuntimeError: nothing is loaded.
+        """
+        return self._bound().sentences(text, voice, speed)
+
+    def _bound(self) -> Kokoro:
         kokoro = self._binding.kokoro()
         if kokoro is None:
             raise RuntimeError("the voice model is not loaded; call ready() first")
-        return kokoro.speak(text, voice, speed)
+        return kokoro
 
 
 def _session(model: Path, device: str, threads: int) -> Any:
