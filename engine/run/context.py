@@ -28,6 +28,7 @@ from engine.store.cache import Cache
 from engine.store.folders import Folders
 from engine.store.history import Job
 from engine.store.outputs import Outputs
+from engine.store.step_log import StepLogs
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class WorkerContext:
         loop: the event loop; everything else runs in threads.
         durations: seconds that each class of nodes took last time.
         single_flight: keys of results that are computed now.
+        step_logs: answers of long nodes that run.
         disk: threads that read and write results.
     """
 
@@ -51,6 +53,7 @@ class WorkerContext:
     outputs: Outputs
     lanes: Lanes
     loop: asyncio.AbstractEventLoop
+    step_logs: StepLogs
     durations: dict[str, float] = field(default_factory=dict[str, float])
     single_flight: SingleFlight = field(default_factory=SingleFlight)
     disk: ThreadPoolExecutor = field(

@@ -221,6 +221,7 @@ class JobRun:
         call = NodeInvocation(
             self._context,
             node,
+            self._keys.made[node.id],
             spec.function
             if spec.check_lazy_status is None or not effect.asks
             else spec.check_lazy_status,

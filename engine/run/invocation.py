@@ -14,7 +14,7 @@ from typing import Any, cast
 from engine.authoring.errors import Interrupted
 from engine.authoring.markers import CPU, GPU
 from engine.authoring.protocols import Resident, Step
-from engine.devices.lanes import Task, as_exception
+from engine.devices.lanes import AnswerLog, Task, as_exception
 from engine.graph.prompt import GraphNode
 from engine.run.context import JobContext, NodeContext
 from engine.run.events import NodeLoaded, NodePreview, NodeProgress, NodeSound
@@ -34,6 +34,7 @@ class NodeInvocation:
     Args:
         context: of the job.
         node: the node.
+        key: its cache key.
         function: what to call.
         inputs: the items that the calls were made of.
         calls: the arguments of each call.
@@ -53,6 +54,7 @@ class NodeInvocation:
         self,
         context: JobContext,
         node: GraphNode,
+        key: str,
         function: Callable[..., Any],
         inputs: Mapping[str, Items],
         calls: Sequence[CallArguments],
@@ -61,6 +63,7 @@ class NodeInvocation:
         on_done: Callable[[NodeInvocation], None],
     ) -> None:
         self.node = node
+        self._key = key
         self.function = function
         self.inputs = inputs
         self.calls = calls
@@ -107,8 +110,14 @@ class NodeInvocation:
             on_start=self._on_admission,
             on_step=self._on_step,
             on_end=self._on_end,
+            open_log=self._open_log,
         )
         self._context.worker.lanes.pick(gpu=GPU in on, cpu=CPU in on).submit(task)
+
+    def _open_log(self, device: str) -> AnswerLog | None:
+        """The log of the answers to the steps of the call that begins."""
+        number, _ = self._remaining_calls[0]
+        return self._context.worker.step_logs.open(f"{self._key} {number} {device}")
 
     def _residents(self, arguments: Mapping[str, Any]) -> list[Resident[Any]]:
         """The models it needs; of what other values bring along, if it computes with models."""

@@ -31,6 +31,7 @@ from engine.store.cache_policy import CachePolicy
 from engine.store.folders import Folders
 from engine.store.history import Failure, Job
 from engine.store.outputs import Outputs
+from engine.store.step_log import StepLogs
 
 log = logging.getLogger(__name__)
 
@@ -208,12 +209,15 @@ class LocalWorker:
         }
 
     async def close(self) -> None:
-        """Interrupt what runs, end the lanes."""
+        """Interrupt what runs, which will run again; end the lanes."""
+        if self._runtime is not None:
+            self._runtime.context.lanes.stop()
         for running in [*self._jobs.values()]:
             running.cancel()
         if self._ready is not None:
             runtime = await self._ready
             await asyncio.to_thread(runtime.context.lanes.close)
+            await asyncio.to_thread(runtime.context.step_logs.close)
             await asyncio.to_thread(runtime.context.disk.shutdown)
             runtime.context.outputs.close()
             runtime.context.cache.close()
@@ -250,7 +254,11 @@ class LocalWorker:
         lanes = Lanes([Lane(f"lane {n} {name}", name, residency) for n, name in enumerate(names)])
         outputs = Outputs(self._folders, cache.connection, AnonymousFiles())
         log.info("ready on %s (pid %d, Python %s)", ", ".join(names), os.getpid(), sys.version)
-        context = WorkerContext(self._registry, self._folders, cache, outputs, lanes, self._loop)
+        environment = f"{platform.python_version()} {platform.machine()} {backend.facts()}"
+        step_logs = StepLogs(self._folders.home / "step_logs", self._registry.codecs, environment)
+        context = WorkerContext(
+            self._registry, self._folders, cache, outputs, lanes, self._loop, step_logs
+        )
         preloading: threading.Thread | None = None
         if self._preload:
             preloading = threading.Thread(

@@ -41,6 +41,7 @@ class StepLogs:
     Args:
         folder: where they lie; made when the first one is written.
         codecs: for answers that are not plain data.
+        environment: versions of libraries and devices; what another one left is not found.
         interval: seconds between two writes.
         max_bytes: of one log.
     """
@@ -49,12 +50,14 @@ class StepLogs:
         self,
         folder: Path,
         codecs: Codecs,
+        environment: str = "",
         *,
         interval: float = INTERVAL,
         max_bytes: int = MAX_LOG_BYTES,
     ) -> None:
         self._folder = folder
         self._codecs = codecs
+        self._environment = environment
         self._interval = interval
         self._max_bytes = max_bytes
         self._logs: dict[str, StepLog] = {}
@@ -67,13 +70,12 @@ class StepLogs:
         """The log of a node's call, with what a crash left of it.
 
         Args:
-            key: says all that the answers depend on: the node's inputs and code, the device,
-                versions of libraries.
+            key: says what the answers depend on: the node's inputs and code, and the device.
 
         Returns:
             None while an equal call has it.
         """
-        name = hashlib.blake2b(key.encode(), digest_size=20).hexdigest()
+        name = hashlib.blake2b(f"{self._environment}\n{key}".encode(), digest_size=20).hexdigest()
         with self._wake:
             known = self._logs.get(name)
             if self._closing or (known is not None and not known.is_closed):
