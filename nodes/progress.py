@@ -23,10 +23,13 @@ def steps(work: Generator[tuple[int, int], None, ResultT]) -> Steps[ResultT]:
 
 
 def answered(
-    done: int, total: int, compute: Callable[[], ResultT]
+    done: int,
+    total: int,
+    compute: Callable[[], ResultT],
+    sound: Callable[[], bytes] | None = None,
 ) -> Generator[Step, Any, ResultT]:
     """Compute a part of long work as the answer to a step, so that a crash later on keeps it."""
-    return (yield Step(done, total, inputs=compute, answer=_computed))
+    return (yield Step(done, total, inputs=compute, answer=_computed, sound=sound))
 
 
 def _computed(parts: Sequence[Callable[[], ResultT]]) -> list[ResultT]:

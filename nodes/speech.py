@@ -52,13 +52,15 @@ def speak(
     from nodes.models.audio.waveforms import audio_from_samples, encode
 
     said: list[np.ndarray] = []
+    total, heard = 1, None
     for sentence in voice_model.sentences(text, voice, speed):
-        done, total = sentence.index - 1, sentence.total
-        samples = (yield from answered(done, total, partial(_spoken, sentence))).numpy()
+        total = sentence.total
+        spoken = partial(_spoken, sentence)
+        samples = (yield from answered(len(said), total, spoken, sound=heard)).numpy()
         said.append(samples)
-        spoken = audio_from_samples(samples, SAMPLE_RATE)["waveform"][0]
-        heard = partial(encode, spoken, SAMPLE_RATE, "wav") if samples.size else None
-        yield Step(sentence.index, total, sound=heard)
+        waveform = audio_from_samples(samples, SAMPLE_RATE)["waveform"][0]
+        heard = partial(encode, waveform, SAMPLE_RATE, "wav") if samples.size else None
+    yield Step(total, total, sound=heard)
     return audio_from_samples(np.concatenate(said), SAMPLE_RATE)
 
 

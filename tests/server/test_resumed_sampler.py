@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import requests
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import (
+    load_file,  # pyright: ignore[reportUnknownVariableType] - its PathLike says not of what
+)
 
 from tests import patience
 from tests.conftest import ServerFactory, Service
