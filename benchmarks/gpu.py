@@ -37,7 +37,7 @@ from nodes.models.text.text_encoder import TextEncoder
 from nodes.models.vae.video import vae_of
 
 STEPS = 20
-RUNS = 5
+RUNS, TINY_RUNS = 5, 2
 MIXED = 32  # jobs at once, of three sizes and four counts of steps
 # Pictures a second of 20 steps with guidance on an H200, as published for diffusers' pipelines.
 PUBLISHED = {"sd15": 22.8, "sdxl": 2.81}
@@ -137,13 +137,15 @@ def planned(folder: Path, device: str) -> float:
     return sum(handle.nbytes(device) for handle in handles) / GB
 
 
-async def measure(shape: Shape, bench: Bench, folder: Path, device: str, found: Found) -> None:
+async def measure(
+    shape: Shape, bench: Bench, folder: Path, device: str, found: Found, runs: int
+) -> None:
     """Everything about one model."""
     name = shape.name
     found.add(f"{name}: weights, planned", [planned(folder, device)], "GB")
     peak(device)
     found.add(f"{name}: load and first picture", [await bench.run(job(shape, 0))], "s")
-    singles = [await bench.run(job(shape, seed)) for seed in range(1, RUNS + 1)]
+    singles = [await bench.run(job(shape, seed)) for seed in range(1, runs + 1)]
     found.add(f"{name}: a picture of {shape.side} px, {STEPS} steps", singles, "s")
     goal = PUBLISHED.get(name)
     if goal:
@@ -154,8 +156,8 @@ async def measure(shape: Shape, bench: Bench, folder: Path, device: str, found: 
     loras = [f"{name}-{place}.safetensors" for place in range(2)]
     for lora in loras:
         await bench.run(job(shape, 90, steps=1, lora=lora))
-    swaps = [await bench.run(job(shape, 91 + n, steps=1, lora=loras[n % 2])) for n in range(RUNS)]
-    plain = [await bench.run(job(shape, 81 + n, steps=1)) for n in range(RUNS)]
+    swaps = [await bench.run(job(shape, 91 + n, steps=1, lora=loras[n % 2])) for n in range(runs)]
+    plain = [await bench.run(job(shape, 81 + n, steps=1)) for n in range(runs)]
     swap = statistics.median(swaps) - statistics.median(plain)
     found.add(f"{name}: one LoRA for another", [1e3 * max(0.0, swap)], "ms", "<= 20 ms")
 
@@ -204,7 +206,7 @@ async def run(tiny: bool, device: str) -> Found:
             bench = Bench(engine)
             for shape in shapes:
                 folder = models / "checkpoints" / shape.name
-                await measure(shape, bench, folder, device, found)
+                await measure(shape, bench, folder, device, found, TINY_RUNS if tiny else RUNS)
             await mixed(shapes[0], bench, found, 4 if tiny else MIXED)
         finally:
             await engine.close()

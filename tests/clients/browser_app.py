@@ -17,17 +17,20 @@ class App:
     Attributes:
         problems: requests of it to the service that failed, and errors in its console. What it
             asks of other sites is left out: those are out of reach here.
+        frames: types of the binary frames that it received.
     """
 
     def __init__(self, page: Page, url: str, files: Path) -> None:
         self.page = page
         self.url = url
         self.problems: list[str] = []
+        self.frames: list[int] = []
         self._files = files
         self._answered: set[Request] = set()
         page.on("response", self._answer)
         page.on("requestfailed", self._failure)
         page.on("console", self._message)
+        page.on("websocket", lambda socket: socket.on("framereceived", self._frame))
         page.on("pageerror", lambda error: self.problems.append(f"exception: {error}"))
 
     def _answer(self, response: Response) -> None:
@@ -43,6 +46,10 @@ class App:
     def _message(self, message: ConsoleMessage) -> None:
         if message.type == "error" and message.location["url"].startswith(self.url):
             self.problems.append(f"console: {message.text}")
+
+    def _frame(self, frame: str | bytes) -> None:
+        if isinstance(frame, bytes):
+            self.frames.append(int.from_bytes(frame[:4], "big"))
 
     async def start(self) -> None:
         """Go to the app and wait until a workflow can be run."""

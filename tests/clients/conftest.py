@@ -6,18 +6,26 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright
 
 from tests import patience
 from tests.conftest import CHECKOUT, Service
 from tests.server.conftest import call as call
 
 CLIENTS = CHECKOUT / "build" / "clients"
+# A core draws what no window shows: small, and without the motion that users can switch off, a
+# start of the app takes half of the time.
+WINDOW: dict[str, Any] = {
+    "viewport": {"width": 1024, "height": 640},
+    "reduced_motion": "reduce",
+}
 NO_TRACKING = "[DEFAULT]\nenable_tracking = False\n"
 
 Document = dict[str, Any]
@@ -111,3 +119,34 @@ def front_end() -> Path:
     if not folder.is_dir():
         pytest.skip("comfyui-frontend-package is not installed; make clients")
     return folder
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def connected(chromium: str) -> AsyncIterator[Browser]:
+    """The browser, for the module's tests, which share an event loop."""
+    async with async_playwright() as playwright:
+        yield await playwright.chromium.connect_over_cdp(chromium)
+
+
+async def new_page(connected: Browser) -> Page:
+    """A page that shares nothing with others."""
+    context = await connected.new_context(**WINDOW)
+    page = await context.new_page()
+    page.set_default_timeout(patience.MILLISECONDS)
+    return page
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(connected: Browser) -> AsyncIterator[Page]:
+    """A page for one test."""
+    page = await new_page(connected)
+    yield page
+    await page.context.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_page(connected: Browser) -> AsyncIterator[Page]:
+    """A page for all tests of the module that leave it as they found it."""
+    page = await new_page(connected)
+    yield page
+    await page.context.close()

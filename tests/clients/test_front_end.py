@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from PIL import Image
 from playwright.async_api import Page, expect
 
@@ -17,6 +18,8 @@ from tests.clients.browser_app import App
 from tests.clients.drawings import flipped, plain, slow, workflow
 from tests.conftest import Service, free_port, start_service
 from tests.server.conftest import Caller, node
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PACK = """
 class Greet:
@@ -46,34 +49,61 @@ app.registerExtension({
   },
 });
 """
-EMPTY_PLACE = (720, 750)
+EMPTY_PLACE = (450, 600)
 PREVIEW_WITH_METADATA = 4
 STARTED_BEFORE = {"Comfy.TutorialCompleted": True, "Comfy.Queue.History.Expanded": False}
 
 
 @pytest.fixture(scope="module")
 def service(front_end: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service that shows the app."""
-    home = tmp_path_factory.mktemp("home")
+    """A service that shows the app, with a pack that has a script for it."""
+    folder = tmp_path_factory.mktemp("service")
+    pack = folder / "packs" / "greeting"
+    (pack / "web").mkdir(parents=True)
+    (pack / "__init__.py").write_text(PACK)
+    (pack / "web" / "greeting.js").write_text(SCRIPT)
     flags = ("--nodes", "tests.pack", "--preview-method", "auto")
-    started = start_service(home, *flags, "--front-end-root", str(front_end))
+    packs = ("--custom-nodes", str(pack.parent), "--front-end-root", str(front_end))
+    started = start_service(folder / "home", *flags, *packs)
     yield started
     started.stop()
 
 
-@pytest.fixture
-async def app(page: Page, service: Service, tmp_path: Path) -> App:
-    """The app as somebody sees it who has used it before."""
-    page.set_default_timeout(patience.MILLISECONDS)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def call(service: Service) -> AsyncIterator[Caller]:
+    """Bare HTTP against the service, whose user has seen the app before."""
     async with aiohttp.ClientSession() as session:
-        await Caller(service, session).post("/settings", STARTED_BEFORE)
-    app = App(page, service.url, tmp_path)
+        caller = Caller(service, session)
+        await caller.post("/settings", STARTED_BEFORE)
+        yield caller
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def app(page: Page, call: Caller, tmp_path: Path) -> App:
+    """The app, just started."""
+    app = App(page, call.url, tmp_path)
     await app.start()
     return app
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_app(
+    shared_page: Page, call: Caller, tmp_path_factory: pytest.TempPathFactory
+) -> App:
+    """The app for tests that open a file of their own, run it, and open no panel."""
+    app = App(shared_page, call.url, tmp_path_factory.mktemp("files"))
+    await app.start()
+    return app
+
+
+@pytest.fixture
+def used_app(shared_app: App) -> App:
+    """The shared app, whose problems of earlier tests are forgotten."""
+    shared_app.problems.clear()
+    return shared_app
+
+
 async def test_a_new_user_is_offered_our_templates(page: Page, front_end: Path, tmp_path: Path):
-    page.set_default_timeout(patience.MILLISECONDS)
     started = start_service(tmp_path / "home", "--front-end-root", str(front_end))
     try:
         app = App(page, started.url, tmp_path)
@@ -108,72 +138,41 @@ async def test_a_workflow_runs_and_its_picture_is_shown(app: App, call: Caller):
     assert app.problems == []
 
 
-async def test_a_running_job_is_shown_and_cancelled(app: App, call: Caller):
-    await app.load("sleeping", slow(600))
-    _, _, answer = await app.run()
-    await app.page.get_by_text("1 active").wait_for()
-    await app.page.get_by_label("Cancel current run").click()
-    await app.page.get_by_text("0 active").wait_for()
+async def test_a_running_job_is_shown_and_cancelled(used_app: App, call: Caller):
+    await used_app.load("sleeping", slow(600))
+    _, _, answer = await used_app.run()
+    await used_app.page.get_by_text("1 active").wait_for()
+    await used_app.page.get_by_label("Cancel current run").click()
+    await used_app.page.get_by_text("0 active").wait_for()
     _, job = await call.get(f"/api/jobs/{answer['prompt_id']}")
     assert job["status"] == "cancelled"
-    assert app.problems == []
+    assert used_app.problems == []
 
 
-async def test_a_failure_is_shown_with_its_node(app: App):
-    prompt = {
-        "1": {"class_type": "Divide", "inputs": {"a": 1, "b": 0}},
-        "2": node("Show", value=["1", 0]),
-    }
-    await app.load("failing", prompt)
-    assert (await app.run())[1] == 200
-    await app.page.get_by_text("Divide failed").wait_for()
-    assert app.problems == []
-
-
-async def test_a_refusal_is_shown_with_its_node(app: App):
-    prompt = {"3": {"class_type": "SaveImage", "inputs": {"filename_prefix": "never"}}}
-    await app.load("refused", prompt)
-    _, status, answer = await app.run()
-    assert status == 400
-    assert list(answer["node_errors"]) == ["3"]
-    await app.page.get_by_text("Save Image is missing a required input: images").wait_for()
-    refused, *rest = app.problems
-    assert refused == f"400 POST {app.url}/api/prompt"
-    assert all(text.startswith("console: ") for text in rest)
-
-
-async def test_a_subgraph_runs_and_is_read_as_the_app_does(app: App, call: Caller):
-    await app.load("folded", flipped("blue", "folded"))
-    await app.page.mouse.click(*EMPTY_PLACE)
-    await app.page.keyboard.press("Control+a")
-    await app.page.keyboard.press("Control+Shift+E")
+async def test_a_subgraph_runs_and_is_read_as_the_app_does(used_app: App, call: Caller):
+    await used_app.load("folded", flipped("blue", "folded"))
+    await used_app.page.mouse.click(*EMPTY_PLACE)
+    await used_app.page.keyboard.press("Control+a")
+    await used_app.page.keyboard.press("Control+Shift+E")
     async with (
-        app.page.expect_response("**/api/view?filename=folded*"),
-        app.page.expect_request("**/api/prompt") as sending,
+        used_app.page.expect_response("**/api/view?filename=folded*"),
+        used_app.page.expect_request("**/api/prompt") as sending,
     ):
-        await app.tagged("queue-button").click()
+        await used_app.tagged("queue-button").click()
     sent = json.loads((await sending.value).post_data or "{}")
     assert sorted(sent["prompt"]) == ["4:1", "4:2", "4:3"]
     document = sent["extra_data"]["extra_pnginfo"]["workflow"]
     assert len(document["definitions"]["subgraphs"]) == 1
     _, ours = await call.post("/workflow/convert", document)
     assert plain(sent["prompt"]) == plain(ours)
-    assert app.problems == []
+    assert used_app.problems == []
 
 
 async def test_previews_reach_the_app(app: App):
-    frames: list[int] = []
-
-    def hear(frame: str | bytes) -> None:
-        if isinstance(frame, bytes):
-            frames.append(int.from_bytes(frame[:4], "big"))
-
-    app.page.on("websocket", lambda socket: socket.on("framereceived", hear))
-    await app.start()
     await app.load("previewed", slow(1))
     async with app.page.expect_response("**/api/view?filename=slow_*"):
         await app.run()
-    assert set(frames) == {PREVIEW_WITH_METADATA}
+    assert set(app.frames) == {PREVIEW_WITH_METADATA}
 
 
 async def test_a_job_of_the_past_is_opened_and_forgotten(app: App, call: Caller):
@@ -198,7 +197,6 @@ async def test_a_job_of_the_past_is_opened_and_forgotten(app: App, call: Caller)
 async def test_a_job_outlives_the_service_before_the_eyes_of_the_app(
     page: Page, front_end: Path, tmp_path: Path
 ):
-    page.set_default_timeout(patience.MILLISECONDS)
     port = str(free_port())
     flags = ("--nodes", "tests.pack", "--front-end-root", str(front_end), "--port", port)
     started = start_service(tmp_path / "home", *flags)
@@ -218,26 +216,36 @@ async def test_a_job_outlives_the_service_before_the_eyes_of_the_app(
         started.stop()
 
 
-async def test_scripts_of_a_node_pack_run_in_the_app(page: Page, front_end: Path, tmp_path: Path):
-    page.set_default_timeout(patience.MILLISECONDS)
-    pack = tmp_path / "packs" / "greeting"
-    (pack / "web").mkdir(parents=True)
-    (pack / "__init__.py").write_text(PACK)
-    (pack / "web" / "greeting.js").write_text(SCRIPT)
-    flags = ("--front-end-root", str(front_end), "--custom-nodes", str(pack.parent))
-    started = start_service(tmp_path / "home", *flags)
-    try:
-        app = App(page, started.url, tmp_path)
-        await app.start()
-        await page.wait_for_function("() => window.greeting === 'Greet of greeting'")
-        await page.keyboard.press("Escape")
-        await app.load("greeted", {"1": {"class_type": "Greet", "inputs": {"name": "you"}}})
-        _, status, _ = await app.run()
-        assert status == 200
-        await page.wait_for_function("() => window.greeted === 'hello, you'")
-        assert app.problems == []
-    finally:
-        started.stop()
+async def test_scripts_of_a_node_pack_run_in_the_app(used_app: App):
+    await used_app.page.wait_for_function("() => window.greeting === 'Greet of greeting'")
+    await used_app.load("greeted", {"1": {"class_type": "Greet", "inputs": {"name": "you"}}})
+    _, status, _ = await used_app.run()
+    assert status == 200
+    await used_app.page.wait_for_function("() => window.greeted === 'hello, you'")
+    assert used_app.problems == []
+
+
+async def test_a_failure_is_shown_with_its_node(used_app: App):
+    prompt = {
+        "1": {"class_type": "Divide", "inputs": {"a": 1, "b": 0}},
+        "2": node("Show", value=["1", 0]),
+    }
+    await used_app.load("failing", prompt)
+    assert (await used_app.run())[1] == 200
+    await used_app.page.get_by_text("Divide failed").wait_for()
+    assert used_app.problems == []
+
+
+async def test_a_refusal_is_shown_with_its_node(used_app: App):
+    prompt = {"3": {"class_type": "SaveImage", "inputs": {"filename_prefix": "never"}}}
+    await used_app.load("refused", prompt)
+    _, status, answer = await used_app.run()
+    assert status == 400
+    assert list(answer["node_errors"]) == ["3"]
+    await used_app.page.get_by_text("Save Image is missing a required input: images").wait_for()
+    refused, *rest = used_app.problems
+    assert refused == f"400 POST {used_app.url}/api/prompt"
+    assert all(text.startswith("console: ") for text in rest)
 
 
 async def test_its_panels_fill(app: App, service: Service):

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page
 
 from engine.authoring.registry import Registry
@@ -20,6 +21,8 @@ from tests.clients.drawings import plain, without_ids
 from tests.conftest import Service, start_service
 from tests.graph.test_workflow_corpus import templates
 from tests.server.conftest import Caller
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Document = dict[str, Any]
 
@@ -45,7 +48,7 @@ OPEN = """async ([template, sends]) => {
     return [String(error), null];
   }
 }"""
-PAGES = 4
+PAGES = 2
 SETTINGS = {
     "Comfy.TutorialCompleted": True,
     "Comfy.Workflow.ShowMissingNodesWarning": False,
@@ -66,17 +69,17 @@ def service(front_end: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     started.stop()
 
 
-@pytest.fixture
-async def app(page: Page, service: Service, tmp_path: Path) -> App:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def app(shared_page: Page, service: Service, tmp_path_factory: pytest.TempPathFactory) -> App:
     """The app, started."""
     async with aiohttp.ClientSession() as session:
         await Caller(service, session).post("/settings", SETTINGS)
-    return await started(page, service, tmp_path)
+    return await started(shared_page, service, tmp_path_factory.mktemp("files"))
 
 
-async def started(page: Page, service: Service, tmp_path: Path) -> App:
+async def started(page: Page, service: Service, files: Path) -> App:
     page.set_default_timeout(patience.MILLISECONDS)
-    app = App(page, service.url, tmp_path)
+    app = App(page, service.url, files)
     await app.start()
     return app
 

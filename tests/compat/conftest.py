@@ -12,9 +12,10 @@ from engine.authoring.registry import Registry
 from engine.compat.packs import Packs, load
 from engine.run.engine import Engine
 from engine.run.local import LocalWorker
-from engine.run.remote_nodes import CustomNodePacks
+from engine.run.remote_nodes import CustomNodePacks, RemoteCustomNodes
 from engine.store.cache_policy import CachePolicy
 from engine.store.folders import Folders
+from tests import patience
 from tests.conftest import CHECKOUT
 from tests.run.conftest import Bench, Opener
 
@@ -32,6 +33,13 @@ def loaded(home: Path, packs: Path = PACKS) -> tuple[Packs, Registry, Folders]:
     folders = Folders(home, registry.bundled)
     folders.create()
     return load([packs], registry, folders), registry, folders
+
+
+def patient(engine: Engine) -> None:
+    """Let its packs load as slowly as a busy machine makes them."""
+    remote = engine.registry.custom_nodes
+    assert isinstance(remote, RemoteCustomNodes)
+    remote.timeout = patience.SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +80,11 @@ async def process(tmp_path: Path) -> AsyncGenerator[Opener]:
 
     async def open(home: Path | None = None, packs: Path = PACKS) -> Bench:
         engine = await Engine.open(
-            home or tmp_path / "home", custom_nodes=CustomNodePacks(LOADER, [str(packs)])
+            home or tmp_path / "home",
+            custom_nodes=CustomNodePacks(LOADER, [str(packs)]),
+            preload=False,
         )
+        patient(engine)
         benches.append(Bench(engine))
         return benches[-1]
 

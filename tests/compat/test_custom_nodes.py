@@ -21,7 +21,7 @@ from engine.graph.errors import PromptError
 from engine.run.engine import Engine
 from engine.run.remote_nodes import CustomNodePacks, RemoteCustomNodes
 from tests import patience
-from tests.compat.conftest import LOADER, PACKS
+from tests.compat.conftest import LOADER, PACKS, patient
 from tests.compat.test_values import shown, shown_by
 from tests.conftest import Service, start_service
 from tests.run.conftest import Bench, Opener, n
@@ -282,7 +282,7 @@ async def test_a_worker_that_was_killed_comes_back_with_its_packs(process: Opene
 async def test_native_prompts_do_not_wait_for_packs(tmp_path: Path):
     packs = folder_of(tmp_path, slow=HANGING)
     guests = CustomNodePacks(LOADER, [str(packs)])
-    engine = await Engine.open(tmp_path / "home", custom_nodes=guests)
+    engine = await Engine.open(tmp_path / "home", custom_nodes=guests, preload=False)
     try:
         bench = Bench(engine)
         await asyncio.wait_for(bench.submit({"1": n("PreviewAny", source="x")}), patience.SECONDS)
@@ -293,7 +293,9 @@ async def test_native_prompts_do_not_wait_for_packs(tmp_path: Path):
 async def test_prompts_with_other_nodes_are_told_that_packs_do_not_load(tmp_path: Path):
     packs = folder_of(tmp_path, slow=HANGING)
     engine = await Engine.open(
-        tmp_path / "home", custom_nodes=CustomNodePacks(LOADER, [str(packs)])
+        tmp_path / "home",
+        custom_nodes=CustomNodePacks(LOADER, [str(packs)]),
+        preload=False,
     )
     remote = engine.registry.custom_nodes
     assert isinstance(remote, RemoteCustomNodes)
@@ -361,7 +363,9 @@ NODE_CLASS_MAPPINGS = {"Louder": Louder}
     engine = await Engine.open(
         tmp_path / "home",
         custom_nodes=CustomNodePacks(LOADER, [str(folder), str(PACKS), str(PACKS)]),
+        preload=False,
     )
+    patient(engine)
     bench = Bench(engine)
     try:
         assert await shown(bench, previewed(n("Louder", name="you"))) == ["Hello you!"]
