@@ -34,7 +34,7 @@ from engine.store.folders import Folders
 from nodes.models.files.checkpoints import read_checkpoint
 from nodes.models.networks.denoiser import Denoiser
 from nodes.models.text.text_encoder import TextEncoder
-from nodes.models.vae.video import vae_of
+from nodes.models.vae.handles import vae_of
 
 STEPS = 20
 RUNS, TINY_RUNS = 5, 2

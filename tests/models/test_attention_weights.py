@@ -13,6 +13,7 @@ from nodes import unet_patches
 from nodes.models.files.pieces import NetworkSource, whole
 from nodes.models.files.tensor_files import Header
 from nodes.models.networks.scaled_weights import attention_outputs
+from nodes.models.text.text_encoder import clip_alone
 from tests.models.conftest import Loaded
 from tests.models.test_attention_guidance import found
 from tests.models.test_lora import bits, same
@@ -24,7 +25,7 @@ def test_the_attention_of_a_text_encoder_is_scaled(tiny: Loaded):
     before = bits(tiny.clip)
     plain = tiny.clip.encode("a cat")[0][0]
     factors = {"q_proj": 2.0, "k_proj": 0.5, "v_proj": 4.0, "out_proj": 0.25}
-    clip = nodes.scale_text_attention(clip=tiny.clip, q=2.0, k=0.5, v=4.0, out=0.25)
+    clip = clip_alone(nodes.scale_text_attention(clip=tiny.clip, q=2.0, k=0.5, v=4.0, out=0.25))
     clip.bind(tiny.clip.network)
     after = bits(clip)
     changed = 0
@@ -33,10 +34,10 @@ def test_the_attention_of_a_text_encoder_is_scaled(tiny: Loaded):
         changed += factor != 1
         assert torch.allclose(after[name], weight * factor, atol=1e-6), name
     assert changed == 16, "weights and biases of four layers in each of two blocks"
-    alike = nodes.scale_text_attention(clip=tiny.clip, q=2.0, k=0.5)
+    alike = clip_alone(nodes.scale_text_attention(clip=tiny.clip, q=2.0, k=0.5))
     alike.bind(tiny.clip.network)
     assert torch.allclose(alike.encode("a cat")[0][0], plain, atol=1e-3), "the scores are the same"
-    louder = nodes.scale_text_attention(clip=tiny.clip, v=4.0)
+    louder = clip_alone(nodes.scale_text_attention(clip=tiny.clip, v=4.0))
     louder.bind(tiny.clip.network)
     assert not torch.allclose(louder.encode("a cat")[0][0], plain, atol=1e-2)
     assert same(before, bits(tiny.clip))

@@ -21,7 +21,7 @@ from nodes.models.files.tensor_files import ModelFileError, read_header
 from nodes.models.networks.lora import Lora, read_adapters, with_lora
 from nodes.models.sampling.evaluation import StepRequest, evaluate
 from nodes.models.sampling.guiders import cfg_guider
-from nodes.models.text.text_encoder import TextEncoder
+from nodes.models.text.text_encoder import clip_alone
 from tests.models.bench import n, opened
 from tests.models.conftest import Loaded, handles, make_tiny_folder, ready
 from tests.models.test_attention_guidance import SIGMA, X, alone
@@ -127,9 +127,10 @@ def test_hooks_of_a_text_encoder_change_what_it_encodes(tiny: Loaded, source: Lo
     expected = changed.encode("a cat")[0][0]
     hooks = (Hook(source, 1.0, 0.7),)
     for for_model in (True, False):
-        clip: TextEncoder = nodes.set_clip_hooks(
+        hooked_clip = nodes.set_clip_hooks(
             clip=tiny.clip, apply_to_conds=for_model, schedule_clip=False, hooks=hooks
         )
+        clip = clip_alone(hooked_clip)
         clip.bind(tiny.clip.network)
         ((text, options),) = clip.encode("a cat")
         assert torch.allclose(text, expected, atol=2e-3), "halves are not rounded beside"
@@ -144,9 +145,10 @@ def test_a_scheduled_text_is_encoded_for_each_part_of_the_sampling(
 ):
     frames = (Keyframe(0.0, 0.0), Keyframe(1.0, 0.4))
     hooks = nodes.set_keyframes(hooks=(Hook(source, 0.0, 0.7),), hook_kf=frames)
-    clip = nodes.set_clip_hooks(
+    hooked_clip = nodes.set_clip_hooks(
         clip=tiny.clip, apply_to_conds=False, schedule_clip=True, hooks=hooks
     )
+    clip = clip_alone(hooked_clip)
     clip.bind(tiny.clip.network)
     found = clip.encode("cat")
     plain = tiny.clip.encode("cat")
@@ -173,9 +175,10 @@ def test_another_checkpoint_counts_as_a_lora_would(tiny: Loaded, tmp_path: Path)
     assert torch.allclose(wholly, expected, atol=1e-3)
     half = asked(tiny, hooked(text, (Hook(networks, 0.5, 0.0), Hook(networks, 0.5, 0.0))))
     assert torch.allclose(half, expected, atol=1e-3), "differences to the file add up"
-    clip = nodes.set_clip_hooks(
+    hooked_clip = nodes.set_clip_hooks(
         clip=tiny.clip, apply_to_conds=False, schedule_clip=False, hooks=(Hook(networks, 1.0, 1.0),)
     )
+    clip = clip_alone(hooked_clip)
     clip.bind(tiny.clip.network)
     assert torch.allclose(clip.encode("cat")[0][0], loaded.clip.encode("cat")[0][0], atol=5e-3)
     assert torch.equal(tiny.clip.encode("cat")[0][0], text[0][0])
