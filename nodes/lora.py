@@ -139,7 +139,7 @@ def use_lora_model(
     lora: Annotated[LoraModel, Tooltip("As a node gives it that trains one.")],
     strength_model: OfModel = 1.0,
     bypass: Annotated[bool, Tooltip("Leave the weights as they are, as Load LoRA (Bypass).")]
-    | None = None,
+    | None = False,
 ) -> Model:
     """Change a denoiser by a LoRA that is not in a file."""
     from nodes.models.networks.lora import Lora, adapters_of, check_fits, with_lora

@@ -39,7 +39,7 @@ def norm(
     model: Model,
     strength: Annotated[float, Range(0.0, 100.0, 0.01), Tooltip("How much of it.")] = 1.0,
     pre_cfg: Annotated[bool, Tooltip("On the noise, longer or shorter, in place of after it.")]
-    | None = None,
+    | None = False,
 ) -> Patched:
     """CFGNorm: limit the norm over the channels to that of cond."""
     from nodes.models.sampling.cfg import cfg_norm, cfg_norm_of_noise

@@ -45,7 +45,7 @@ def scale_to_total_pixels(
     resolution_steps: Annotated[
         int, Range(0, 256), Tooltip("Both sides become multiples of it; 0 as 1: any length.")
     ]
-    | None = None,
+    | None = 1,
 ) -> Image:
     """Pictures of about so many pixels, in proportion."""
     from nodes.models.images.arranging import scaled_to_pixels

@@ -176,6 +176,7 @@ async def test_previews_reach_the_app(app: App):
 
 
 async def test_a_job_of_the_past_is_opened_and_forgotten(app: App, call: Caller):
+    await app.page.set_viewport_size({"width": 1440, "height": 900})  # the list wants room
     await app.load("past", flipped("red", "past"))
     async with app.page.expect_response("**/api/view?filename=past_*"):
         await app.run()
