@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from itertools import combinations
 
 import pytest
 from playwright.sync_api import FloatRect, Locator, Page, ViewportSize, expect
 
+from tests.conftest import Service, start_service
 from tests.web.conftest import Visitor
 from tests.web.graphs import drop, opened, picture, rest
 from tests.web.test_editing import add, nodes, socket
 
 NEAR = 12.0  # pixels: what a grid of 10 and a scale of 1 make of a point
+
+
+@pytest.fixture(scope="module")
+def editor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with the built-in nodes alone, which are what a search shall find."""
+    started = start_service(tmp_path_factory.mktemp("home"))
+    yield started
+    started.stop()
 
 
 def box(one: Locator) -> FloatRect:
