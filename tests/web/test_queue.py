@@ -65,10 +65,11 @@ def test_jobs_of_others_are_seen_moved_to_the_front_and_cancelled(page: Page, ed
 def test_what_runs_for_somebody_else_is_followed_in_the_timeline(page: Page, editor: Service):
     prompt = titled(slow(), Then="2") | {"4": slow(2)["2"]}
     prompt["2"]["inputs"]["value"] = ["4", 0]
-    page.request.post(f"{editor.url}/prompt", data={"prompt": prompt})
+    sent = page.request.post(f"{editor.url}/prompt", data={"prompt": prompt})
     opened(page, chain())
     page.get_by_role("button", name="Queue").click()
-    page.get_by_role("button", name="Show the timeline").first.click()
+    job = page.get_by_role("listitem").filter(has_text=f"Job {sent.json()['prompt_id'][:8]}")
+    job.get_by_role("button", name="Show the timeline").click()
     shown = page.get_by_role("region", name="Run timeline")
     expect(shown.get_by_role("button", name="Then: runs, in CPU")).to_be_visible()
 
