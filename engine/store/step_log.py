@@ -250,7 +250,7 @@ class StepLog:
             if len(head) < HEAD.size:
                 return None
             length, checksum = HEAD.unpack(head)
-            rest = os.fstat(file.fileno()).st_size - file.tell()
+            rest = os.fstat(file.fileno()).st_size - self._size - HEAD.size
             body = file.read(length) if length <= rest else b""
         except OSError:
             return None
