@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--names", type=int, help="only so many, the favourites first")
     parser.add_argument("--passes", type=float, default=300, help="times that each name is seen")
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--decoder-steps", type=int, default=12000)
     parser.add_argument("--minutes", type=float, default=math.inf, help="at most so many a part")

@@ -47,7 +47,15 @@ def new_denoiser(channels: int, widths: tuple[int, int] = (64, 128)) -> UNet2DCo
 
 
 def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
-    """The untrained text encoder: two layers, token embeddings far enough apart to tell words."""
+    """The text encoder: two layers of random weights, which stay as they are.
+
+    What it gives differs as much between two names as random vectors do, and stays so. Trained with
+    the denoiser, its answers to all names drift to the same, which is of use before a name means
+    anything; the names are learnt many times slower then, or lost for good.
+
+    Tokens that stand in every prompt begin at zero, and so do positions: a layer norm makes what
+    comes from the words as large as anything at each of the places, most of which are padding.
+    """
     make: Any = CLIPTextConfig  # its hints lack attn_implementation
     config: CLIPTextConfig = make(
         vocab_size=len(tokenizer),
@@ -63,8 +71,14 @@ def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
         attn_implementation="eager",  # trains faster than the fused one at this size
     )
     encoder = CLIPTextModel(config)
-    nn.init.normal_(cast(nn.Embedding, encoder.get_input_embeddings()).weight, std=0.5)
-    return encoder
+    tokens = cast(nn.Embedding, encoder.get_input_embeddings()).weight
+    positions = cast(nn.Embedding, encoder.get_submodule("embeddings.position_embedding")).weight
+    with torch.no_grad():
+        nn.init.normal_(tokens, std=0.5)
+        for constant in (config.bos_token_id, config.eos_token_id):
+            tokens[cast(int, constant)] = 0
+        nn.init.zeros_(positions)
+    return encoder.requires_grad_(False)
 
 
 @cache
@@ -89,6 +103,17 @@ class TextToLatent(nn.Module):
         self.tokenizer = tokenizer
         self.text_encoder = new_text_encoder(tokenizer)
         self.unet = new_denoiser(channels, widths)
+
+    @torch.no_grad()
+    def centre(self, prompts: Sequence[str]) -> None:
+        """Shift the pooled text, which then stays as it is, so that its mean over `prompts` is 0.
+
+        It is normed afterwards: what all of them share would take its place.
+        """
+        pooling: Any = self.unet.add_embedding
+        pooled = pooling.pool(pooling.norm1(self.words(prompts))).mean(0)
+        pooling.proj.bias.copy_(-(pooling.proj.weight @ pooled))
+        pooling.requires_grad_(False)
 
     def words(self, prompts: Sequence[str]) -> Tensor:
         """What the denoiser is told of `prompts`: [B, LENGTH, TEXT_WIDTH]."""

@@ -67,7 +67,6 @@ def train(
     plan: Plan,
     checkpoint: Path,
     report: Callable[[dict[str, Tensor], float], str],
-    factor: Callable[[str], float] = lambda _name: 1.0,
 ) -> None:
     """Train `model` as `plan` says, taking up the checkpoint of an unfinished training.
 
@@ -79,15 +78,10 @@ def train(
         plan: how long and how fast.
         checkpoint: where the state is kept.
         report: given the averaged weights and the fraction, what the log says.
-        factor: of the rate, by the name of a parameter.
     """
-    groups: dict[float, list[nn.Parameter]] = {}
-    for name, weight in model.named_parameters():
-        if weight.requires_grad:
-            groups.setdefault(factor(name), []).append(weight)
-    learnt = [weight for weights in groups.values() for weight in weights]
+    learnt = [weight for weight in model.parameters() if weight.requires_grad]
     optimiser = torch.optim.AdamW(
-        [{"params": weights, "factor": value} for value, weights in groups.items()],
+        learnt,
         plan.rate,
         betas=(0.9, 0.99),
         weight_decay=1e-3,
@@ -117,7 +111,7 @@ def train(
         while (done := plan.done(step, spent)) < 1:
             start = time.monotonic()
             for group in optimiser.param_groups:
-                group["lr"] = group["factor"] * plan.rate_at(step, done)
+                group["lr"] = plan.rate_at(step, done)
             optimiser.zero_grad()
             value = loss(done)
             value.backward()

@@ -29,7 +29,6 @@ HELD_OUT = 64  # pictures without a name here, which only measurements see
 EMPTY = 0.12  # the share of empty captions, for guidance
 SHOWN = 16  # names in a preview
 REPORTED = (1.0, 4.0, 8.0)  # guidance in reports
-SLOW = 0.05  # of the denoiser's rate, for the layers of the text encoder
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Recipe:
     start: Plan
     decoder: Plan
     denoiser: Plan
-    batch: int = 32
+    batch: int = 16
     widths: tuple[int, int] = (64, 128)
     favoured: float = 1.5
     rehearse: float = 0.7
@@ -132,21 +131,27 @@ def train_decoder(found: Material, cache: Path, recipe: Recipe, device: torch.de
 
 
 def mix_at(done: float) -> Mix:
-    """First things as they are; backgrounds, places and pairs when shapes are known."""
-    if done < 0.3:
-        return Mix(ground=0.1)
-    return Mix(ground=0.2, placed=0.04, pair=0.04)
+    """First names and things as they are; other words and scenes when these are known.
+
+    A name among other words is nearly another name to an untrained denoiser, and a thing on a
+    colour another picture: with both from the start, names are learnt many times slower.
+    """
+    if done < 0.5:
+        return Mix(bare=1.0)
+    return Mix(bare=0.5, ground=0.2, placed=0.04, pair=0.04)
 
 
 def new_model(found: Material, cache: Path, recipe: Recipe) -> TextToLatent:
-    """The untrained text encoder and denoiser."""
+    """The text encoder and the untrained denoiser."""
     torch.manual_seed(3)
     channels = len(patch_map(found, cache).rows)
-    return TextToLatent(tokenizer(found, cache), channels, recipe.widths)
+    model = TextToLatent(tokenizer(found, cache), channels, recipe.widths)
+    model.centre([one.label for one in found.named])
+    return model
 
 
 def train_denoiser(found: Material, cache: Path, recipe: Recipe, device: torch.device) -> None:
-    """Train text encoder and denoiser."""
+    """Train the denoiser."""
     encoder = patch_map(found, cache).to(device)
     model = new_model(found, cache, recipe).to(device)
     cast(Any, model.unet).to(memory_format=torch.channels_last)
@@ -181,20 +186,7 @@ def train_denoiser(found: Material, cache: Path, recipe: Recipe, device: torch.d
         averaged.load_state_dict(weights)
         return f"{done:.1%}; {watch(averaged)}"
 
-    train(model, loss, recipe.denoiser, cache / "denoiser.pt", report, _factor)
-
-
-def _factor(name: str) -> float:
-    """Of a parameter's rate.
-
-    At the denoiser's rate the layers of the text encoder make its answers to all names the same
-    within a few hundred steps, as their biases outgrow the token vectors before the names mean
-    anything, and the words are lost for good (measured: the spread of the answers fell from 0.86
-    to 0.06). With slow token vectors names are learnt, but many times slower: what a name's
-    vector can choose from is learnt by all names, the vector by its own name alone.
-    """
-    slow = name.startswith("text_encoder.") and "token_embedding" not in name
-    return SLOW if slow else 1.0
+    train(model, loss, recipe.denoiser, cache / "denoiser.pt", report)
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,12 @@ HELD_OUT = 10  # one in so many pairs of a name and a colour is never trained
 
 @dataclass(frozen=True)
 class Mix:
-    """Which share of the pictures is of which kind; the rest is one thing on white, as it is."""
+    """Which share of the pictures is of which kind; the rest is one thing on white, as it is.
 
+    `bare` is the share of that rest whose caption is the name alone.
+    """
+
+    bare: float = 0.0
     ground: float = 0.0
     placed: float = 0.0
     pair: float = 0.0
@@ -147,7 +151,9 @@ class Scenes:
             if kind < limit:
                 return make()
         index = self._pick()
-        said = caption(self.emoji[index], self.about, self.draw)
+        emoji = self.emoji[index]
+        bare = self.draw.random() < mix.bare
+        said = emoji.label if bare else caption(emoji, self.about, self.draw)
         return Scene((Piece(index),), COLOURS["white"], said)
 
     def _pick(self) -> int:
