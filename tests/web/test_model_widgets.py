@@ -44,19 +44,19 @@ def lora(name: str, url: str) -> dict[str, Any]:
 
 def test_a_missing_model_is_pulled_when_somebody_asks(page: Page, editor: Service, site: Site):
     site.open.clear()
-    opened(page, lora("sub/mine.safetensors", site.url + PATH))
+    opened(page, lora("sub/wanted.safetensors", site.url + PATH))
     loader = node(page, "Load LoRA (Model Only)")
-    expect(loader).to_contain_text("sub/mine.safetensors is not here")
+    expect(loader).to_contain_text("sub/wanted.safetensors is not here")
     expect(loader.locator(".node-warnings"), "it is said once").to_have_count(0)
     assert violations(page) == []
-    loader.get_by_role("button", name="Pull sub/mine.safetensors").click()
+    loader.get_by_role("button", name="Pull sub/wanted.safetensors").click()
     ask = page.get_by_role("dialog", name="Fetch a model")
     expect(ask.get_by_label("Address of the file")).to_have_value(site.url + PATH)
-    expect(ask).to_contain_text("models/loras/sub/mine.safetensors")
+    expect(ask).to_contain_text("models/loras/sub/wanted.safetensors")
     assert violations(page) == []
     assert site.asked == []
     page.keyboard.press("Enter")
-    coming = loader.get_by_role("progressbar", name="Pulling sub/mine.safetensors")
+    coming = loader.get_by_role("progressbar", name="Pulling sub/wanted.safetensors")
     expect(coming).to_be_visible()
     assert violations(page) == []
     page.reload()  # the pull goes on, and is seen again
@@ -64,7 +64,7 @@ def test_a_missing_model_is_pulled_when_somebody_asks(page: Page, editor: Servic
     site.open.set()
     expect(loader).not_to_contain_text("not here")
     expect(coming).to_be_hidden()
-    assert (editor.home / "models" / "loras" / "sub" / "mine.safetensors").read_bytes() == WHOLE
+    assert (editor.home / "models" / "loras" / "sub" / "wanted.safetensors").read_bytes() == WHOLE
 
 
 def test_a_pull_that_fails_says_why_and_one_that_is_stopped_ends(page: Page, site: Site):
