@@ -34,9 +34,9 @@ def png(size: tuple[int, int] = (120, 80)) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def scene(editor: Service) -> str:
-    """A picture in the input folder."""
+    """A picture in the input folder, before the module's page lists what is there."""
     files = {"image": ("scene.png", png())}
     return requests.post(
         f"{editor.url}/upload/image", files=files, timeout=patience.SECONDS
