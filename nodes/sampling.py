@@ -206,7 +206,8 @@ def _denoised(
     try:
         request = next(steps)
         while True:
-            request = steps.send((yield _step(request, drawn)))
+            denoised = yield _step(request, drawn)
+            request = steps.send(denoised.to(request.x.device))  # a logged one comes from the CPU
     except StopIteration as end:
         yield Step(total, total)
         return end.value

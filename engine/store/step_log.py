@@ -181,8 +181,10 @@ class StepLog:
             return
         try:
             body = dumps((index, total, answer), self._codecs)
-        except NotStorable:
-            self._is_full = True  # an answer that is left out would be asked for again
+        except Exception as error:  # noqa: BLE001 - any codec may fail, and none may end a lane
+            if not isinstance(error, NotStorable):
+                log.warning("a step cannot be logged, a crash will cost more: %s", error)
+            self._is_full = True  # no later answer is the one that follows
             return
         record = HEAD.pack(len(body), zlib.crc32(body)) + body
         with self._lock:

@@ -163,6 +163,16 @@ def test_after_an_answer_that_cannot_be_stored_none_is(tmp_path: Path):
     assert answered(opened(logs_in(tmp_path))) == ["first"]
 
 
+def test_an_answer_whose_codec_fails_harms_the_log_alone(tmp_path: Path):
+    logs = logs_in(tmp_path)
+    log = opened(logs)
+    log.record(0, TOTAL, "first")
+    log.record(1, TOTAL, torch.empty(2, device="meta"))
+    log.record(2, TOTAL, "third")
+    logs.close()
+    assert answered(opened(logs_in(tmp_path))) == ["first"]
+
+
 def test_a_log_stops_at_its_limit_and_keeps_the_beginning(tmp_path: Path):
     logs = logs_in(tmp_path, max_bytes=1000)
     log = opened(logs)
