@@ -80,7 +80,8 @@ async def call(service: Service) -> AsyncIterator[Caller]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def app(page: Page, call: Caller, tmp_path: Path) -> App:
-    """The app, just started."""
+    """The app, just started, with no panel left open by an earlier page."""
+    await call.post("/settings", STARTED_BEFORE)
     app = App(page, call.url, tmp_path)
     await app.start()
     return app
