@@ -80,14 +80,18 @@ class Side:
         self.measured.setdefault(what, []).append(value)
 
     def _processor_seconds(self) -> float:
-        """What all threads of server and worker have computed so far."""
+        """What all threads of server and worker have computed so far, those that ended too."""
         pids = self._service.process.pid, self._service.worker_pid
-        tasks = [task for pid in pids for task in Path(f"/proc/{pid}/task").iterdir()]
-        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+        return sum(time.clock_gettime(_processor_clock(pid)) for pid in pids if pid is not None)
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+
+def _processor_clock(pid: int) -> int:
+    """The clock of a process, as `clock_getcpuclockid` of Linux makes its number."""
+    return ~pid << 3 | 2
 
 
 def main() -> None:

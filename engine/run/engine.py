@@ -83,7 +83,7 @@ class Engine:
         self._queue = Queue.open(database, self.gallery.add)
         self._worker = worker
         self._repeated = RepeatedPrompts(registry, folders, worker.run, max_answers)
-        self._scheduler = Scheduler(self._queue, worker, self._emit, self._repeated.run)
+        self._scheduler = Scheduler(self._queue, worker, self._emit, self._repeated)
         self._lock = lock
         self.background: list[asyncio.Task[None]] = []
         self._listeners: tuple[Listener, ...] = ()

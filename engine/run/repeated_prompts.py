@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -51,7 +50,7 @@ class Answer(Struct, frozen=True):
 
 
 class RepeatedPrompts:
-    """Runs jobs on the worker, except those whose answer is known.
+    """Knows the events of jobs of which the worker would run nothing; runs the others on it.
 
     A prompt that comes again is watched: if the worker begins no node of it, as all results that it
     needs are cached, its events are kept. An equal prompt gets them from here, without the worker,
@@ -83,26 +82,35 @@ class RepeatedPrompts:
         """Forget all answers: the worker's results are gone, or nodes may be others."""
         self._prompts = OrderedDict.fromkeys(self._prompts)
 
+    def events(self, job: Job) -> list[Event] | None:
+        """All events of a job, as they happen now; None: only the worker knows them."""
+        if not self._remembers(job):
+            return None
+        digest = job.digest
+        answer = self._prompts.get(digest)
+        if answer is None or not self._is_valid(answer):
+            return None
+        self._prompts.move_to_end(digest)
+        at = now_ms()
+        return [
+            replace(event, at=at) if isinstance(event, JobStarted | JobFinished) else event
+            for event in answer.events
+        ]
+
     def run(self, job: Job, on_event: EventHandler) -> None:
-        """Start a job, as `Worker.run`."""
-        if not self._capacity or len(job.prompt) > LONG_NODES:
-            self._run(job, on_event)
+        """Start a job, as `Worker.run`: on the worker, unless its events are known."""
+        if (events := self.events(job)) is not None:
+            asyncio.get_running_loop().call_soon(_send, events, on_event)
             return
-        content = msgspec.json.encode((job.prompt, job.outputs))
-        digest = hashlib.blake2b(content, digest_size=20).digest()
-        if digest not in self._prompts:
-            self._keep(digest, None)
-            self._run(job, on_event)
-            return
-        answer = self._prompts[digest]
-        if answer is not None and self._is_valid(answer):
-            self._prompts.move_to_end(digest)
-            asyncio.get_running_loop().call_soon(_repeat, answer.events, on_event)
-            return
-        identities = self._identities(job)
-        if identities is not None:
-            on_event = _Watch(on_event, partial(self._learn, digest, identities))
+        if self._remembers(job):
+            if job.digest not in self._prompts:
+                self._keep(job.digest, None)
+            elif (identities := self._identities(job)) is not None:
+                on_event = _Watch(on_event, partial(self._learn, job.digest, identities))
         self._run(job, on_event)
+
+    def _remembers(self, job: Job) -> bool:
+        return self._capacity > 0 and len(job.prompt) <= LONG_NODES
 
     def _keep(self, digest: bytes, answer: Answer | None) -> None:
         self._prompts[digest] = answer
@@ -180,11 +188,8 @@ class _Watch:
         self._on_event(event)
 
 
-def _repeat(events: Sequence[Event], on_event: EventHandler) -> None:
-    """Let the events happen again, now."""
+def _send(events: Sequence[Event], on_event: EventHandler) -> None:
     for event in events:
-        if isinstance(event, JobStarted | JobFinished):
-            event = replace(event, at=now_ms())
         on_event(event)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from engine.authoring.errors import SoundstageError
 from engine.run.events import Event, JobFinished, JobLost, now_ms
+from engine.run.repeated_prompts import RepeatedPrompts
 from engine.run.run_record import RunRecord
-from engine.run.worker import EventHandler, Worker, WorkerState
+from engine.run.worker import Worker, WorkerState
 from engine.store.history import Failure, Job
 from engine.store.queue import NotHeld, Queue
 
@@ -50,7 +51,7 @@ class Scheduler:
         queue: the jobs.
         worker: what runs them.
         emit: gets all events.
-        run: starts a job, as `Worker.run`.
+        repeated: starts the jobs, and knows which of them need no worker.
     """
 
     def __init__(
@@ -58,11 +59,11 @@ class Scheduler:
         queue: Queue,
         worker: Worker,
         emit: Listener,
-        run: Callable[[Job, EventHandler], None],
+        repeated: RepeatedPrompts,
     ) -> None:
         self._queue = queue
         self._worker = worker
-        self._run = run
+        self._repeated = repeated
         self._emit = emit
         self._records: dict[str, RunRecord] = {}
         self._quarantined = False
@@ -138,16 +139,42 @@ class Scheduler:
     def submit(self, job: Job) -> None:
         """Commit a job; it starts when its turn comes, perhaps at once.
 
+        One that may start at once and whose events are known is committed as ended: if its client
+        gets an answer it is in the history, and a crash before that leaves nothing of it.
+
         Raises:
             DuplicateJob: its id is taken.
+            NotWritten: the disk does not take it.
         """
         at_once = self._has_room and not self._queue.waiting
+        if at_once and (events := self._repeated.events(job)) is not None:
+            self._submit_ended(job, events)
+            return
         self._queue.put(job, claimed=at_once, begun=self._is_ready)
         self._emit(job, QueueChanged(self._queue.remaining))
         if at_once:
             self._start(job)
         else:
             self.wake()
+
+    def _submit_ended(self, job: Job, events: Sequence[Event]) -> None:
+        record = RunRecord(job)
+        for event in events:
+            record.add(event)
+        ended = events[-1]
+        assert isinstance(ended, JobFinished), "a job's last event is its end"
+        self._queue.put_ended(job, record.result(ended))
+        asyncio.get_running_loop().call_soon(self._emit_all, job, record, events)
+
+    def _emit_all(self, job: Job, record: RunRecord, events: Sequence[Event]) -> None:
+        """Emit the events of a job that was committed as ended, as if it ran meanwhile."""
+        self._records[job.id] = record
+        self._emit(job, QueueChanged(self._queue.remaining + 1))
+        for event in events[:-1]:
+            self._emit(job, event)
+        del self._records[job.id]
+        self._emit(job, events[-1])
+        self._emit(job, QueueChanged(self._queue.remaining))
 
     def wake(self) -> None:
         """Start the jobs that may start."""
@@ -203,7 +230,7 @@ class Scheduler:
             return
         if self._is_ready:
             self._set_deadline(job.id, record)
-        self._run(job, partial(self._on_event, job))
+        self._repeated.run(job, partial(self._on_event, job))
 
     def _set_deadline(self, id: str, record: RunRecord) -> None:
         """From now on the job runs; it may not run for longer than its deadline."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cached_property
 from typing import Annotated, Any, Literal, TypeAlias, TypeGuard
 
@@ -45,6 +46,12 @@ class Job(Struct, frozen=True, dict=True):
         """Make `encoded`, of large parts that were encoded before."""
         parts = {**msgspec.structs.asdict(self), "prompt": prompt, "extra": extra}
         vars(self)["encoded"] = msgspec.json.encode(parts)  # a cached property is kept there
+
+    @cached_property
+    def digest(self) -> bytes:
+        """Equal for jobs that run the same nodes with the same inputs, for the same outputs."""
+        content = msgspec.json.encode((self.prompt, self.outputs))
+        return hashlib.blake2b(content, digest_size=20).digest()
 
     def as_stored(self, encoded: bytes, attempts: int) -> Job:
         """The job with the attempts of its row, which holds it as `encoded`."""

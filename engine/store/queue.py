@@ -7,7 +7,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 import msgspec
 
@@ -108,7 +108,7 @@ class Queue(JobReader):
             NotWritten: the disk does not take it.
         """
         status, lease = ("running", self._lease) if claimed else ("pending", None)
-        row = (job.id, job.number, job.workflow, job.encoded, status, lease, begun)
+        row = (*_of_job(job), status, lease, begun)
         try:
             stored = self._database.execute(
                 "INSERT INTO jobs (id, number, workflow, job, status, lease, begun) "
@@ -122,6 +122,30 @@ class Queue(JobReader):
             self.running_count += 1
         else:
             self.waiting += 1
+
+    def put_ended(self, job: Job, outcome: JobResult) -> None:
+        """Commit a job of which nothing is to be run, right into the history; see `finish`.
+
+        Raises:
+            DuplicateJob: its id is taken.
+            NotWritten: the disk does not take it.
+        """
+        ended = self._ended + 1
+
+        def insert(connection: sqlite3.Connection) -> int:
+            cursor = connection.execute(
+                "INSERT INTO jobs (id, number, workflow, job, status, ended, duration, outcome) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (*_of_job(job), *_of_end(ended, outcome)),
+            )
+            _forget_oldest(connection, ended)
+            return cast("int", cursor.lastrowid)
+
+        try:
+            self._last_seq = self._database.write(insert)
+        except sqlite3.IntegrityError as error:
+            raise DuplicateJob(job.id) from error
+        self._on_end_stored(job, ended, outcome)
 
     def claim(self, *, exclusive: bool, begun: bool = False) -> Job | None:
         """Claim the next job under this instance's lease; None if none may start now.
@@ -208,15 +232,17 @@ class Queue(JobReader):
 
         def finish(connection: sqlite3.Connection) -> None:
             self._end(connection, job.id, status, ended, outcome)
-            if ended > HISTORY_LIMIT:
-                connection.execute("DELETE FROM jobs WHERE ended <= ?", (ended - HISTORY_LIMIT,))
+            _forget_oldest(connection, ended)
 
         self._database.write(finish)
-        self._ended = ended
         if status == "running":
             self.running_count -= 1
         else:
             self.waiting -= 1
+        self._on_end_stored(job, ended, outcome)
+
+    def _on_end_stored(self, job: Job, ended: int, outcome: JobResult) -> None:
+        self._ended = ended
         self._on_ended(EndedJob(job.id, ended, job.workflow, job.prompt, outcome))
 
     def _end(
@@ -232,10 +258,7 @@ class Queue(JobReader):
             "UPDATE jobs SET status=?, lease=NULL, ended=?, duration=?, outcome=? "
             "WHERE id=? AND status=? AND lease IS ?",
             (
-                outcome.status,
-                ended,
-                outcome.ended - outcome.started,
-                msgspec.json.encode(outcome),
+                *_of_end(ended, outcome),
                 id,
                 status,
                 self._lease if status == "running" else None,
@@ -349,3 +372,20 @@ class Queue(JobReader):
                 ).fetchall()
             ):
                 yield rows
+
+
+def _of_job(job: Job) -> tuple[str, float, str | None, bytes]:
+    """The columns id, number, workflow and job of a row."""
+    return job.id, job.number, job.workflow, job.encoded
+
+
+def _of_end(ended: int, outcome: JobResult) -> tuple[str, int, int, bytes]:
+    """The columns status, ended, duration and outcome of the row of an ended job."""
+    duration = outcome.ended - outcome.started
+    return outcome.status, ended, duration, msgspec.json.encode(outcome)
+
+
+def _forget_oldest(connection: sqlite3.Connection, ended: int) -> None:
+    """Keep the newest jobs of the history; `ended` is the place of the last one."""
+    if ended > HISTORY_LIMIT:
+        connection.execute("DELETE FROM jobs WHERE ended <= ?", (ended - HISTORY_LIMIT,))

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from msgspec.structs import asdict
 
+from engine.graph.errors import PromptError
 from engine.run.events import NodeStarted
+from engine.run.scheduler import MAX_RUNNING_JOBS, QueueChanged
+from engine.run.submission import Submission
 from tests.run.conftest import Bench, Opener, Prompt, value_shown
 from tests.run.conftest import whole as n
 
@@ -129,3 +134,38 @@ async def repeated(bench: Bench, prompt: Prompt) -> Prompt:
     await cached(bench, prompt)
     await bench.run(prompt)
     return prompt
+
+
+async def test_a_repeated_prompt_is_stored_as_ended_before_its_client_gets_an_answer(
+    process: Opener, tmp_path: Path
+):
+    bench = await process()
+    prompt = await repeated(bench, value_shown(n("Number", value=1, log="")))
+    stored = sqlite3.connect(tmp_path / "home" / "soundstage.db")
+    with stopped_worker(bench), closing(stored):
+        bench.told.clear()
+        receipt = await bench.engine.submit(Submission(prompt))
+        found = stored.execute("SELECT status, ended FROM jobs ORDER BY seq").fetchall()
+        assert found == [("success", number) for number in (1, 2, 3, 4)], "another process reads"
+        assert (receipt.number, bench.engine.remaining(), bench.told) == (4, 0, [])
+        with pytest.raises(PromptError, match="is taken"):
+            await bench.engine.submit(Submission(prompt, id=receipt.id))
+        await bench.ended(receipt.id)
+    lengths = [event.remaining for _, event in bench.told if isinstance(event, QueueChanged)]
+    assert lengths == [1, 0], "refused ones emit nothing"
+    kinds = [type(event).__name__ for _, event in bench.told]
+    assert (kinds[0], kinds[1]) == ("QueueChanged", "JobStarted")
+    assert kinds[-2:] == ["JobFinished", "QueueChanged"]
+
+
+async def test_a_repeated_prompt_waits_for_its_turn_behind_jobs_that_wait(process: Opener):
+    bench = await process()
+    prompt = await repeated(bench, value_shown(n("Number", value=1, log="")))
+    with stopped_worker(bench):
+        for value in range(MAX_RUNNING_JOBS):
+            await bench.submit(value_shown(n("Number", value=100 + value, log="")))
+        last = await bench.submit(prompt)
+        assert (bench.engine.remaining(), bench.engine.waiting()) == (MAX_RUNNING_JOBS + 1, 1)
+        assert bench.events(last) == []
+    await bench.ended(last)
+    assert [type(event).__name__ for event in bench.events(last)][-1] == "JobFinished"

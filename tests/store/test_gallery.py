@@ -54,3 +54,18 @@ async def test_files_that_a_service_did_not_index_before_it_died_are_indexed_by_
     assert [file.filename for file in found] == [f"{number}.png" for number in range(119, -1, -1)]
     database.execute("DELETE FROM gallery")  # were they indexed again, they came back
     assert (await Gallery(database, folders).page(GalleryQuery())).files == []
+
+
+async def test_the_file_of_a_job_that_is_put_as_ended_is_in_the_gallery_once(
+    database: Database, folders: Folders
+):
+    gallery = Gallery(database, folders)
+    await gallery.catch_up()
+    queue = Queue.open(database, gallery.add)
+    (folders.root("output") / "a.png").touch()
+    shown = {"1": {"images": [{"filename": "a.png", "type": "output"}]}}
+    for number in range(3):
+        made = Job(str(number), queue.next_number(), {}, {}, ["1"], None, 1)
+        queue.put_ended(made, JobResult("success", 1, 2, cached=["1"], shown=shown))
+    files = (await gallery.page(GalleryQuery())).files
+    assert [(file.filename, file.job) for file in files] == [("a.png", "0")]

@@ -183,13 +183,15 @@ async def test_the_history_keeps_the_newest(database: Database):
     taken = queue.claim(exclusive=True)
     assert taken is not None
     queue.finish(taken, DONE)
-    count = database.write(
-        lambda db: db.execute("SELECT count(*) FROM jobs WHERE ended IS NOT NULL").fetchone()[0]
-    )
-    assert count == HISTORY_LIMIT
+    ended = "SELECT count(*) FROM jobs WHERE ended IS NOT NULL"
+    assert database.execute(ended) == [(HISTORY_LIMIT,)]
     assert await queue.history_entry("old 1") is None
     assert await queue.history_entry("old 2") is not None
     assert await queue.history_entry("new") is not None
+    queue.put_ended(job("ended at once"), DONE)
+    assert database.execute(ended) == [(HISTORY_LIMIT,)]
+    assert await queue.history_entry("old 2") is None
+    assert await queue.history_entry("ended at once") is not None
     assert [j.id for j in await queue.pending()] == ["waits"]
 
 
@@ -231,6 +233,39 @@ async def test_a_job_put_as_claimed_runs_and_waits_again_after_a_restart(tmp_pat
     await database.close()
     again = await Database.open(tmp_path / "a.db")
     assert (Queue.open(again).waiting, claimed(Queue.open(again))) == (2, "runs")
+    await again.close()
+
+
+async def test_a_job_put_as_ended_is_one_of_the_history_and_of_nothing_else(tmp_path: Path):
+    database = await Database.open(tmp_path / "a.db")
+    queue = Queue.open(database)
+    for id in ("runs", "waits"):
+        queue.put(job(id, queue.next_number()))
+    runs = queue.claim(exclusive=True)
+    assert runs is not None
+    ended = job("ended at once", queue.next_number())
+    queue.put_ended(ended, DONE)
+    for id in ("waits", "ended at once"):
+        with pytest.raises(DuplicateJob):
+            queue.put_ended(job(id), DONE)
+    with pytest.raises(NotHeld):
+        queue.finish(ended, DONE)
+    assert (queue.waiting, queue.running_count) == (1, 1)
+    assert queue.next_number() == 4
+    queue.check()
+    assert (queue.waiting, queue.running_count) == (1, 1), "counted as the rows say"
+    queue.finish(runs, DONE)
+    queue.put_ended(job("last", queue.next_number()), DONE)
+    await database.close()
+
+    again = await Database.open(tmp_path / "a.db")
+    queue = Queue.open(again)
+    history = await queue.history(None, None)
+    assert [entry.job.id for entry in history] == ["ended at once", "runs", "last"]
+    assert history[0].outcome == history[1].outcome == DONE
+    page = await queue.page(JobQuery(("success",), by="created", descending=False))
+    assert [info.job.id for info in page.jobs] == ["runs", "ended at once", "last"]
+    assert (claimed(queue), claimed(queue), queue.next_number()) == ("waits", None, 5)
     await again.close()
 
 
@@ -289,6 +324,7 @@ async def test_what_the_disk_does_not_take_changes_no_count_and_no_job(database:
     database.execute("PRAGMA query_only=ON")
     for write in (
         lambda: queue.put(job("new", queue.next_number())),
+        lambda: queue.put_ended(job("new", queue.next_number()), DONE),
         lambda: queue.claim(exclusive=True),
         lambda: queue.finish(job("runs"), DONE),
         lambda: queue.requeue(job("runs"), attempts=1),
