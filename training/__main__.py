@@ -28,7 +28,7 @@ def recipe(asked: argparse.Namespace, names: int) -> Recipe:
         start=Plan(500, 3e-3, warm_up=30),
         decoder=Plan(asked.decoder_steps, 1.5e-3, asked.minutes, warm_up=50, flat=0.2, decay=0.998),
         denoiser=Plan(
-            steps, asked.rate, asked.minutes, warm_up=200, flat=0.3, every=asked.report * 60
+            steps, asked.rate, asked.minutes, warm_up=200, flat=0.7, every=asked.report * 60
         ),
         batch=asked.batch,
     )
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--names", type=int, help="only so many, the favourites first")
-    parser.add_argument("--passes", type=float, default=300, help="times that each name is seen")
+    parser.add_argument("--passes", type=float, default=500, help="times that each name is seen")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--decoder-steps", type=int, default=12000)

@@ -27,7 +27,7 @@ from training.patches import PatchMap, new_autoencoder, write_encoder
 
 log = logging.getLogger(__name__)
 
-ROUGH = 0.06  # deviation of the noise in the latents that it learns from; a denoiser errs as well
+ROUGH = 0.03  # deviation of the noise in the latents that it learns from; a denoiser errs as well
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from training.patches import SIZE
 from training.text import LENGTH
 
 TEXT_WIDTH = 192
@@ -140,9 +141,10 @@ class TextToLatent(nn.Module):
 def draw_timesteps(count: int, device: torch.device) -> Tensor:
     """Timesteps to train on: log sigma from a normal distribution, one in seven evenly.
 
-    The middle of the noise, where shapes are decided, counts most (Karras et al. 2022).
+    The middle of the noise, where shapes are decided, counts most (Karras et al. 2022); for latents
+    of another size it is elsewhere.
     """
-    wanted = torch.randn(count, device=device) * 1.2 + 0.4
+    wanted = torch.randn(count, device=device) * 1.2 + 0.4 - math.log(SIZE)
     table = levels(device).log()
     logged = torch.searchsorted(table, wanted).clamp(max=STEPS - 1)
     evenly = torch.randint(STEPS, (count,), device=device)
@@ -201,13 +203,14 @@ def sample(
     steps: int = 20,
     seed: int = 0,
     batch: int = 32,
+    side: int = 16,
 ) -> Tensor:
-    """Latents [B, C, 16, 16] on evenly spaced timesteps, as KSampler's "normal".
+    """Latents [B, C, side, side] on evenly spaced timesteps, as KSampler's "normal".
 
     Each prompt has noise of its own, from `seed` and its place.
     """
     times = [round((STEPS - 1) * (1 - n / max(1, steps - 1))) for n in range(steps)]
-    channels, side = model.unet.config["in_channels"], model.unet.config["sample_size"]
+    channels = model.unet.config["in_channels"]
     device = model.text_encoder.device
     done: list[Tensor] = []
     for start in range(0, len(prompts), batch):

@@ -25,6 +25,7 @@ WIDTHS = (16, 32, 64, 96)  # of the autoencoder's levels
 GROUPS = 2
 STEADY = 1000.0  # see `write_encoder`
 LOG_VARIANCE = -20.0  # of the posterior: latents are exact
+SIZE = 0.5  # root mean square of latents, see `fit`
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,9 @@ def fit(pictures: Tensor, channels: int = CHANNELS) -> PatchMap:
     """The principal components of the patches of `pictures` [N, 3, H, W] in -1..1.
 
     A channel is divided by the root of its deviation, so that coarse ones keep more weight than
-    fine ones, and all by one number that makes their mean square 1.
+    fine ones, and all by one number that makes their root mean square `SIZE`. It is below 1, as the
+    strongest noise of the schedule would else leave the coarse parts of a picture to be seen, and
+    a denoiser that sees them has little to learn from words (Hoogeboom et al. 2023).
     """
     patches = F.pixel_unshuffle(pictures, CELL).movedim(1, -1).flatten(0, -2).double()
     middle = patches.mean(0)
@@ -91,7 +94,7 @@ def fit(pictures: Tensor, channels: int = CHANNELS) -> PatchMap:
     variances, vectors = cast(tuple[Tensor, Tensor], torch.linalg.eigh(covariance))
     deviations = variances.flip(0)[:channels].clamp(min=0).sqrt()
     deviations = deviations.clamp(min=float(deviations[0]) * 1e-3)
-    scale = deviations.sqrt() * deviations.mean().sqrt()
+    scale = deviations.sqrt() * deviations.mean().sqrt() / SIZE
     rows = _through_the_encoder(vectors.flip(1)[:, :channels].T / scale[:, None])
     latents = (patches - middle) @ rows.T
     inverse = cast(Tensor, torch.linalg.lstsq(latents, patches - middle).solution)

@@ -76,6 +76,11 @@ class Scene:
     ground: tuple[float, ...]
     said: str
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it shows one thing on white as it is."""
+        return self.ground == COLOURS["white"] and self.pieces == (Piece(self.pieces[0].index),)
+
 
 @dataclass
 class Scenes:
@@ -101,9 +106,13 @@ class Scenes:
         self._rgba = self._rgba.permute(0, 3, 1, 2).to(self.device)
         self._sums = list(accumulate(self.weight))
 
+    def some(self, count: int, mix: Mix) -> list[Scene]:
+        """Random scenes."""
+        return [self._scene(mix) for _ in range(count)]
+
     def batch(self, count: int, mix: Mix) -> tuple[Tensor, list[str]]:
         """Pictures [count, 3, H, W] in -1..1 and captions."""
-        scenes = [self._scene(mix) for _ in range(count)]
+        scenes = self.some(count, mix)
         return self.shown(scenes), [scene.said for scene in scenes]
 
     def plain(self, count: int) -> tuple[list[int], list[str]]:

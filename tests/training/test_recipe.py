@@ -32,6 +32,7 @@ SMALL = recipe.Recipe(
     denoiser=Plan(6, 2e-3, warm_up=2, decay=0.5),
     batch=3,
     widths=(32, 32),
+    stages=((4, 0.3), (2, 0.5), (1, 1.0)),
     rehearse=0.5,
     visit=2,
 )
