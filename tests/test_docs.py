@@ -14,6 +14,7 @@ from tests.conftest import CHECKOUT, Service
 
 README = CHECKOUT / "README.md"
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
+TEST = re.compile(r"`([a-z_/]*(?:\.py)?)::(test_\w+)`")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
@@ -57,3 +58,15 @@ def test_links_between_documents_lead_somewhere():
         if not (document.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_the_tests_that_decisions_name_are_there():
+    missing: list[tuple[str, str]] = []
+    path = ""
+    for decision in (CHECKOUT / "docs" / "decisions").glob("*.md"):
+        for named, test in TEST.findall(decision.read_text(encoding="utf-8")):
+            path = named or path
+            source = CHECKOUT / "tests" / path
+            if not source.is_file() or f"def {test}(" not in source.read_text(encoding="utf-8"):
+                missing.append((path, test))
+    assert missing == []

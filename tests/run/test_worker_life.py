@@ -96,6 +96,21 @@ async def test_a_worker_that_does_not_start_pauses_the_queue_until_one_does(
     assert bench.engine.worker_status().paused is None
 
 
+async def test_a_claim_that_the_disk_does_not_take_is_made_again_though_nobody_submits(
+    process: Opener,
+):
+    bench = await process(timing=QUICKLY)
+    job = await bench.submit({"1": n("Show", value=1, log="")})
+    await kill_at_start(bench, 5)
+    await until(bench, lambda status: status.paused is not None)
+    database = bench.engine._database  # pyright: ignore[reportPrivateUsage] - a fault of the disk
+    database.execute("PRAGMA query_only=ON")
+    await until(bench, lambda _: bench.engine.store_facts()["write_error"] is not None)
+    assert bench.engine.waiting() == 1, "the worker is ready, the claim failed"
+    database.execute("PRAGMA query_only=OFF")
+    assert (await bench.ended(job)).outcome.status == "success"
+
+
 async def test_a_worker_that_answers_no_ping_is_replaced(process: Opener, tmp_path: Path):
     bench, log = await process(timing=PINGED), tmp_path / "log"
     slow = n("Sleep", value=1, steps=20, seconds=2.0, log=str(log))

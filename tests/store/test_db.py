@@ -55,6 +55,23 @@ async def test_reading_for_long_delays_no_write(database: Database):
     assert await ids(database) == [str(i) for i in range(600)], "in the order they were given"
 
 
+async def test_a_long_read_delays_no_other_read(database: Database):
+    begun, free = threading.Event(), threading.Event()
+
+    def long(connection: sqlite3.Connection) -> bool:
+        begun.set()
+        return free.wait(patience.SECONDS)
+
+    reading = asyncio.ensure_future(database.read(long))
+    await asyncio.to_thread(begun.wait)
+    try:
+        async with asyncio.timeout(patience.SECONDS / 2):
+            assert await database.read(lambda db: db.execute("SELECT 5").fetchone()) == (5,)
+    finally:
+        free.set()
+    assert await reading
+
+
 async def test_the_log_is_moved_into_the_file_now_and_then(database: Database, tmp_path: Path):
     before = (tmp_path / "soundstage.db").stat().st_size
     for i in range(1100):
