@@ -53,8 +53,9 @@ IDS: Mapping[str, int] = {
 
 VOWELS = "AIOQWYaiuæɑɒɔəɛɜɪʊʌᵊᵻ"  # of English
 
-# [word](/phonemes/) in a text gives the phonemes of a word outright.
-EXPLICIT = re.compile(r"\[([^\[\]]*)\]\(/([^()]*?)/\)")
+# [word](/phonemes/) in a text gives the phonemes of a word outright; an address such as
+# [the manual](/docs/intro/) is a link.
+EXPLICIT = re.compile(r"\[([^\[\]]*)\]\(/([^()/._?#=\d\n]*?)/\)")
 
 _BREAKS = (re.compile(r"[.!?…;:]”?"), re.compile(r"[,—)]”?"), re.compile(r" "))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from nodes.models.speech.markup import unmarked
 from nodes.models.speech.phonemes import EXPLICIT
 
 LONGEST = 300
@@ -31,11 +32,11 @@ def split_sentences(text: str, longest: int = LONGEST) -> list[str]:
 
     Very short sentences are joined with their neighbours of the same paragraph, since speech
     models stumble over single words; sentences above `longest` characters are cut at clauses,
-    then at words, then anywhere, but never within phonemes that the user gave.
+    then at words, then anywhere, but never within phonemes that the user gave. Markup is left out.
     """
     return [
         piece
-        for paragraph in _PARAGRAPH.split(text)
+        for paragraph in _PARAGRAPH.split(unmarked(text))
         for sentence in _joined(_sentences(paragraph), longest)
         for piece in _cut(sentence, longest)
     ]

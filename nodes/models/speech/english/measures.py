@@ -1,26 +1,11 @@
-"""Quantities in English words: money, units, times, dates."""
+"""Quantities in English words: money, units, powers, ranges, fractions."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 
-from nodes.models.speech.english.numbers import cardinal, decimal, digits, fraction, ordinal, year
-
-MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
+from nodes.models.speech.english.numbers import cardinal, decimal, fraction
 
 # Sign: one, many, hundredth, hundredths.
 CURRENCIES = {
@@ -86,7 +71,6 @@ UNITS = {
     "°C": ("degree Celsius", "degrees Celsius"),
     "°F": ("degree Fahrenheit", "degrees Fahrenheit"),
     "°": ("degree", "degrees"),
-    "k": ("thousand", "thousand"),
     "%": ("percent", "percent"),
     "¢": ("cent", "cents"),
 }
@@ -103,7 +87,12 @@ _SHORT_SCALES = {
     "bn": "billion",
     "T": "trillion",
 }
-_MONTH_NAMES = "|".join(MONTHS)
+_POWERS = {"2": "square", "3": "cubic"}
+# Behind these a digit with K, M, B is the name of a thing: room 3B.
+_NAMED = "room|flat|unit|gate|seat|block|row|exhibit|figure|fig|table|part|section|class|apartment"
+_RATED = r"rated|rating|score|scored|scores|got|gave it|give it"
+# Written as a fraction, but none.
+_PAIRS = {(24, 7): "twenty-four seven", (9, 11): "nine eleven", (7, 11): "seven eleven"}
 _UNIT_SIGNS = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
 
 
@@ -129,98 +118,142 @@ def _unit(found: re.Match[str]) -> str:
     return f"{decimal(amount)} {one if amount == '1' else many}"
 
 
-def _time(found: re.Match[str]) -> str:
-    hour, minute, half = int(found[1]), int(found[2]), found[4]
-    named = _half(half, found) if half else ""
-    if hour > 24 or minute > 59:
-        return f"{cardinal(hour)} {cardinal(minute)}"
-    if minute:
-        said = f"{cardinal(hour)} {'oh ' * (minute < 10)}{cardinal(minute)}"
-    elif hour > 12:
-        said = f"{cardinal(hour)} hundred"
-    else:
-        said = cardinal(hour) if named else f"{cardinal(hour)} o'clock"
-    seconds = f" and {cardinal(int(found[3]))} seconds" if found[3] else ""
-    return said + seconds + named
-
-
-def _hour(found: re.Match[str]) -> str:
-    return cardinal(int(found[1])) + _half(found[2], found)
-
-
-def _half(letter: str, found: re.Match[str]) -> str:
-    """A M or P M; the full stop of "p.m." may end the sentence too."""
-    ends = found[0].endswith(".") and found.end() == len(found.string)
-    return f" {letter.upper()} M{'.' * ends}"
-
-
-def _iso_date(found: re.Match[str]) -> str:
-    return _date(int(found[3]), int(found[2]), int(found[1])) or found[0]
-
-
-def _date(day: int, month: int, in_year: int) -> str | None:
-    if not (1 <= month <= 12 and 1 <= day <= 31):
-        return None
-    return f"{MONTHS[month - 1]} {ordinal(day)}, {year(in_year)}"
-
-
-def _slashed_date(british: bool) -> Callable[[re.Match[str]], str]:
-    def say(found: re.Match[str]) -> str:
-        first, second, in_year = (int(part) for part in found.groups())
-        day, month = (first, second) if british or first > 12 else (second, first)
-        return _date(day, month, in_year) or " ".join(map(cardinal, (first, second, in_year)))
-
-    return say
-
-
-def _month_day(found: re.Match[str]) -> str:
-    then = f", {year(int(found[3]))}" if found[3] else ""
-    return f"{found[1]} {ordinal(int(found[2]))}{then}"
-
-
-def _day_month(found: re.Match[str]) -> str:
-    then = f" {year(int(found[3]))}" if found[3] else ""
-    return f"{ordinal(int(found[1]))} of {found[2]}{then}"
-
-
-def _phone(found: re.Match[str]) -> str:
-    groups = re.findall(r"\d+", found[0])
-    plus = "plus " if found[0].startswith("+") else ""
-    return plus + ", ".join(digits(group) for group in groups)
-
-
 def _fraction(found: re.Match[str]) -> str:
     whole, above, below = found[1], int(found[2]), int(found[3])
-    if (above, below) == (24, 7):
-        return "twenty-four seven"
-    said = fraction(above, below)
+    if pair := _PAIRS.get((above, below)):
+        return f"{cardinal(int(whole))} {pair}" if whole else pair
+    if not whole and above == below:
+        return f"{cardinal(above)} {'out of ' * (below in (5, 10, 100))}{cardinal(below)}"
+    said = fraction(above, below) if above < below or below <= 10 else ""
+    if not said:
+        return f"{cardinal(above)} over {cardinal(below)}"
     return f"{cardinal(int(whole))} and {said.replace('one ', 'a ', 1)}" if whole else said
 
 
-def rules(british: bool) -> list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]]:
-    """What is read as a quantity and how, in the order to try."""
+def _scaled(found: re.Match[str]) -> str:
+    """3.5M as "three point five million"; room 3B and a 4K screen stay letters."""
+    named, amount, sign = found.groups()
+    if named or (sign == "K" and amount in ("2", "4", "5", "8") and _thing(found)):
+        return f"{named or ''}{decimal(amount)} {sign}"
+    return f"{decimal(amount)} {_SHORT_SCALES[sign]}"
+
+
+def _thing(found: re.Match[str]) -> bool:
+    things = "video|tv|display|monitor|screen|camera|footage|resolution|film|movie|run|race|ultra"
+    return bool(re.match(rf"[ -](?:{things})\b", found.string[found.end() :], re.IGNORECASE))
+
+
+def _joined(found: re.Match[str]) -> str:
+    return re.sub(r"\D", "", found[0])
+
+
+def _power(found: re.Match[str]) -> str:
+    base, exponent = found[1], found[2].lstrip("+")
+    base = decimal(base) if base[:1].isdigit() else "A" if base == "a" else base
+    if named := {"2": "squared", "3": "cubed"}.get(exponent):
+        return f"{base} {named}"
+    if exponent.isalpha():
+        return f"{base} to the power of {exponent}"
+    sign = "minus " if exponent[0] in "-—" else ""
+    return f"{base} to the power of {sign}{cardinal(int(exponent.lstrip('-—')))}"
+
+
+def _power_unit(found: re.Match[str]) -> str:
+    amount, sign, power = found.groups()
+    one, many = UNITS[sign]
+    return f"{decimal(amount)} {_POWERS[power]} {one if amount == '1' else many}"
+
+
+def _exponent(found: re.Match[str]) -> str:
+    sign = "minus " if found[2] in ("-", "—") else ""
+    return f"{decimal(found[1])} e {sign}{cardinal(int(found[3]))}"
+
+
+def _height(found: re.Match[str]) -> str:
+    return f"{cardinal(int(found[1]))} {cardinal(int(found[2]))}"
+
+
+def _between(found: re.Match[str]) -> str:
+    """10-15 as "10 to 15", 10 - 3 as "10 minus 3"."""
+    first, second = (float(found[group].replace(",", "")) for group in (1, 3))
+    less = found[2][0] == " " and (second < first or found[4])
+    return f"{found[1]} {'minus' if less else 'to'} "
+
+
+def _money_range(found: re.Match[str]) -> str:
+    """$5-10 and $5-$10 as "5 to $10"; cents and scales keep a currency of their own."""
+    sign, amount, scale, second = found.groups()
+    own = second and (scale or "." in amount)
+    return f"{sign * bool(own)}{amount}{scale or ''} to {'' if second else sign}"
+
+
+def _quick_rules() -> list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]]:
+    """What is read by its form before anything else: grouped digits, powers, ranges."""
+    return [
+        (re.compile(r"(?<![\d+(.,-])\b\d{1,3}(?:(['_])\d{3})(?:\1\d{3})*\b(?![-.]\d)"), _joined),
+        (
+            re.compile(r"(?<![\d+(.,-])(?<!\d )\b\d{1,3}(?: \d{3}(?: \d{3})+| 000)\b(?! ?[-\d])"),
+            _joined,
+        ),
+        (
+            re.compile(rf"(?<![\d,])(\d+),(?=\d{{1,2}} ?(?:{_UNIT_SIGNS}|[€$£])(?!\w))"),
+            lambda found: f"{found[1]}.",
+        ),
+        (
+            re.compile(rf"(?<![\w.])({NUMBER}) ?({_UNIT_SIGNS})\^?([23])(?![\w^.])"),
+            _power_unit,
+        ),
+        (
+            re.compile(r"(?<![\w.])(\d+(?:\.\d+)?|[A-Za-z]|\))\^\(?([-—+]?\d+|[a-z]\b)\)?(?!\w)"),
+            _power,
+        ),
+        (re.compile(r"\b(\d+(?:\.\d+)?)[eE]([-—+]?)(\d{1,3})\b"), _exponent),
+        (re.compile(r"(?<![\w.])(\d)(?:'| ?ft\.? ?)(\d\d?)(?:[\"“”]|'')"), _height),
+        (re.compile(r"\b(\d+(?:\.\d+)?)[xX](?= (?!\d))"), lambda m: f"{decimal(m[1])} times"),
+    ]
+
+
+def _ranges() -> list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]]:
+    """Two numbers with a dash between them; the unit or currency is said once."""
     signs = "".join(map(re.escape, CURRENCIES))
     return [
-        (re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b"), _iso_date),
-        (re.compile(r"\b(\d{1,2})/(\d{1,2})/(\d{4})\b"), _slashed_date(british)),
-        (re.compile(r"\+?\b(?:\d{1,3}[ -])?\(?\d{3}\)?[ -]\d{3}-\d{4}\b"), _phone),
-        (re.compile(r"\+\d[\d -]{6,}\d\b"), _phone),
         (
-            re.compile(rf"\b({_MONTH_NAMES}) (\d{{1,2}})(?:st|nd|rd|th)?\b(?:,? (\d{{4}})\b)?"),
-            _month_day,
+            re.compile(
+                rf"([{signs}])({NUMBER})([kKmMbBT]|bn)? ?[-—] ?(?=([{signs}])?(?:{NUMBER}))"
+            ),
+            _money_range,
         ),
         (
-            re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th)? ({_MONTH_NAMES})\b(?:,? (\d{{4}})\b)?"),
-            _day_month,
+            re.compile(
+                rf"(?<![\w.,-])(?:{NUMBER}) ?(?:{_UNIT_SIGNS}) ?[-—] ?"
+                rf"(?=(?:{NUMBER}) ?(?:{_UNIT_SIGNS})(?!\w))"
+            ),
+            lambda found: f"{found[0].rstrip(' -—')} to ",
         ),
         (
-            re.compile(r"\b(\d{1,2}):(\d{2})(?::(\d{2}))?(?!\d)(?: ?([AaPp])(?:[Mm]\b|\.[Mm]\.))?"),
-            _time,
+            re.compile(rf"(?<![\w.,-])({NUMBER})( ?[-—] ?)(?=({NUMBER})(?![\d-])( ?=)?)"),
+            _between,
         ),
-        (re.compile(r"\b(\d{1,2}) ?([AaPp])(?:[Mm]\b|\.[Mm]\.)"), _hour),
+    ]
+
+
+def rules() -> list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]]:
+    """What is read as a quantity and how, in the order to try; dates and times come before."""
+    signs = "".join(map(re.escape, CURRENCIES))
+    return [
+        *_quick_rules(),
+        *_ranges(),
         (
             re.compile(rf"([{signs}]) ?({NUMBER})(?: ({SCALE})|([kKmMbBT]|bn)\b)?"),
             _money,
+        ),
+        (
+            re.compile(rf"(\b(?:{_RATED})(?: (?:is|of|a|an|it))?:? )(\d{{1,3}})/(5|10|100)\b"),
+            lambda m: f"{m[1]}{cardinal(int(m[2]))} out of {cardinal(int(m[3]))}",
+        ),
+        (
+            re.compile(rf"(\b(?i:{_NAMED}) )?(?<![\w.,])({NUMBER})([kKMB]|bn|(?<=\.\d)T)\b(?!')"),
+            _scaled,
         ),
         (re.compile(r"(?:\b(\d+) )?\b(\d{1,3})/(\d{1,3})\b(?!/)"), _fraction),
         (re.compile(rf"(?<![\w.])({NUMBER})(?: ?({_UNIT_SIGNS}))(?![\w/])"), _unit),

@@ -98,10 +98,14 @@ def fraction(above: int, below: int) -> str:
     return f"{cardinal(above)} {'halves' if below == 2 else part + 's'}"
 
 
+_ROMAN = re.compile(r"M{0,3}(CM|CD|D?C{0,3})(XC|XL|L?X{0,3})(IX|IV|V?I{0,3})")
+
+
 def roman(numeral: str) -> int | None:
-    """XIV as 14; None for what is no Roman numeral below 40."""
-    if not re.fullmatch(r"X{0,3}(IX|IV|V?I{0,3})", numeral) or not numeral:
+    """XIV as 14; None for what is no Roman numeral below 4000."""
+    if not _ROMAN.fullmatch(numeral) or not numeral:
         return None
-    values = [{"I": 1, "V": 5, "X": 10}[letter] for letter in numeral]
+    worth = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
+    values = [worth[letter] for letter in numeral]
     following = [*values[1:], 0]
     return sum(-v if v < after else v for v, after in zip(values, following, strict=True))
