@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nodes.models.speech.english.additions import AMERICAN, added
 from nodes.models.speech.g2p import English, Foreign, UnspeakableText
 from nodes.models.speech.phonemes import IDS, split_phonemes, tokens
 
@@ -55,6 +56,13 @@ def british() -> English:
         ("Hi 😀!", "hˈI!"),
         # as given by the user
         ("[Kokoro](/kˈOkəɹO/) speaks", "kˈOkəɹO spˈiks"),
+        ("[Kokoro](/kˈOkəɹO/)'s wife, [cat](/kˈæt/)s", "kˈOkəɹOz wˈIf, kˈæts"),
+        # the dictionary has "used" for "used to" alone
+        ("a used car is used to cut", "ɐ jˈuzd kˈɑɹ ɪz jˈuzd tə kˈʌt"),
+        ("Used to it. We get used to this", "jˈust tʊ ɪt. wi ɡɛt jˈust tə ðˈɪs"),
+        # what the dictionaries lack
+        ("Beyoncé, touché, Zoë", "biˈɑnsˌA, tuʃˈA, zˈOi"),
+        ("Siobhan's jalapeño", "ʃəvˈɔnz hˌɑləpˈAnjO"),
         # nothing to say
         ("...", ""),
         ("你好 !?", ""),
@@ -87,6 +95,14 @@ def test_any_text_gives_sounds_the_model_knows(british: English, text: str):
 @given(text=st.text(alphabet="aeKdBthoz'-.,!?“”()’ 1$%&", max_size=40))
 def test_any_english_gives_sounds_the_model_knows(american: English, text: str):
     assert set(american.phonemes(text)) <= set(IDS)
+
+
+def test_every_added_word_is_of_sounds_the_model_knows():
+    for word in AMERICAN:
+        for is_british in (True, False):
+            said = added(word, british=is_british)
+            assert said, word
+            assert set(said) <= set(IDS), word
 
 
 def test_an_unknown_word_has_one_main_stress(american: English):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nodes.models.speech.english.part_of_speech import determines, tags
+from nodes.models.speech.english.part_of_speech import BEING, DETERMINERS, OBJECTS, determines, tags
 from nodes.models.speech.english.pronunciation import Pronunciation
 from nodes.models.speech.english.text_normalization import TextNormalizer
 from nodes.models.speech.phonemes import EXPLICIT, VOWELS, unknown
@@ -18,6 +18,7 @@ from nodes.models.speech.phonemes import EXPLICIT, VOWELS, unknown
 MARKS = ';:,.!?—…"()“”'
 _TOKEN = re.compile(rf"[^\W\d_]+(?:['’-][^\W\d_]+)*'?|[{re.escape(MARKS)}]")
 _OPENINGS = frozenset(VOWELS + "ɐeo")  # of explicit phonemes and weak words too
+_ENDING = re.compile(r"['’]?(s|ed|ing|ll|re|ve|d)\b")
 _STRESSES = "ˈˌ"
 
 
@@ -59,13 +60,24 @@ class English:
         Raises:
             UnspeakableText: explicit phonemes that the model does not know.
         """
-        tokens = [token for part in _parts(text) for token in self._tokens(part)]
+        tokens = [token for part in self._ended(text) for token in self._tokens(part)]
         _quiet_shouting(tokens)
         for place in reversed(range(len(tokens))):
             token = tokens[place]
             if not token.is_mark and not token.explicit:
                 token.phonemes = self._sound(tokens, place)
         return _written(tokens)
+
+    def _ended(self, text: str) -> Iterator[Token]:
+        """The parts of a text, an ending right behind explicit phonemes said with them."""
+        given: Token | None = None
+        for part in _parts(text):
+            ending = _ENDING.match(part.text) if given and not part.explicit else None
+            if given and given.phonemes and ending:
+                given.phonemes = self._words.ended(given.phonemes, ending[1])
+                part.text = part.text[ending.end() :]
+            given = part if part.explicit else None
+            yield part
 
     def _tokens(self, part: Token) -> Iterator[Token]:
         if part.explicit:
@@ -91,8 +103,10 @@ class English:
                 return "tʊ" if _starts_with_vowel(following) else "tə"
             case "to":
                 return f"tu{self._long}"
-            case "used" if after[:1] == ["to"]:
+            case "used" if _accustomed(before, after):
                 return f"jˈu{self._long}st"
+            case "used":
+                return f"jˈu{self._long}zd"
             case "that" if determines(before, after):
                 return self._words.phonemes(word, ("dt",))
             case _:
@@ -169,6 +183,16 @@ def _neighbours(tokens: list[Token]) -> list[str]:
             break
         words.append(token.text.lower())
     return words
+
+
+def _accustomed(before: list[str], after: list[str]) -> bool:
+    """Whether "used" is a habit ("I used to go", "is used to it"), not a use ("is used to cut")."""
+    if after[:1] != ["to"]:
+        return False
+    if before[-1:] in ([], ["get"], ["got"]) or before[-1] not in BEING:
+        return True
+    then = after[1] if len(after) > 1 else ""
+    return not then or then in DETERMINERS | OBJECTS or then.endswith("ing")
 
 
 def _starts_with_vowel(phonemes: str) -> bool:

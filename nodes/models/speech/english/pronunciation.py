@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from functools import cached_property
 
+from nodes.models.speech.english.additions import added
 from nodes.models.speech.english.letter_to_sound import LetterToSound
 from nodes.models.speech.english.lexicon import Lexicon, read_table
 from nodes.models.speech.phonemes import VOWELS
@@ -25,10 +26,6 @@ RESPELLED = {
     "nginx": "engine X",
     "postgres": "post gress",
     "postgresql": "post gress Q L",
-    "kubernetes": "koober net ease",
-    "résumé": "rezz oo may",
-    "soufflé": "soo flay",
-    "jalapeño": "hollow pain yo",
     "numpy": "num pie",
     "pytorch": "pie torch",
     "phd": "P H D",
@@ -93,11 +90,26 @@ class Pronunciation:
         weak = [name.replace("ˈ", "ˌ") for name in names[:-1]]
         return "".join([*weak, *names[-1:]])
 
+    def ended(self, phonemes: str, ending: str) -> str:
+        """Phonemes with an ending of letters: s, ed, ing, or of a contraction: ll, re, ve, d."""
+        match ending:
+            case "s":
+                return self._with_s(phonemes)
+            case "ed":
+                return self._with_ed(phonemes)
+            case "ing":
+                return self._with_ing(phonemes)
+            case _:
+                weak = "" if ending in ("ll", "re") or phonemes[-1:] in VOWELS else "ə"
+                return phonemes + weak + _CONTRACTED[ending]
+
     def _known(self, word: str, tags: Sequence[str]) -> str | None:
         if _is_initialism(word):
             return self._capitals(word, tags)
         if plural := re.fullmatch(r"([A-Z]{2,})'?s", word):
             return self._with_s(self.phonemes(plural[1]))
+        if found := added(word, british=self.british):
+            return found
         if respelled := RESPELLED.get(word.lower()):
             return " ".join(self.phonemes(part) for part in respelled.split())
         return (
