@@ -23,9 +23,10 @@ import { useUi } from "../stores/ui";
 import { t } from "../strings";
 import { End } from "./End";
 import { isSmall } from "./far";
+import { useLinking } from "./fitting";
 import { type FlowEdge, type FlowNode, useFlow } from "./flow";
 import { GroupBox } from "./GroupBox";
-import { Link, LinkInAir } from "./Link";
+import { Link, LinkInAir, WaitingLink } from "./Link";
 import { bend, cut, draw, dropped, isAllowed, redraw } from "./linking";
 import { MiniMap } from "./MiniMap";
 import { Node } from "./Node";
@@ -57,7 +58,7 @@ function SheetCanvas({ tab }: { tab: Tab }) {
   const compared = useCompared(tab) !== undefined;
   const flow = useFlow(tab.history.present, sheet, tab.selection, tab.sheet !== ROOT);
   const { screenToFlowPosition } = useReactFlow();
-  const linking = useStore((state) => state.connection.inProgress);
+  const linking = useLinking();
   const small = useStore(isSmall);
   useView(tab);
   const [turns] = useState(() => new Turns());
@@ -66,8 +67,8 @@ function SheetCanvas({ tab }: { tab: Tab }) {
   const held = useRef<Held | null>(null);
 
   const search = useCallback(
-    (at: Point, loose?: Loose) =>
-      useUi.getState().search({ at, place: screenToFlowPosition(at), loose }),
+    (at: Point, loose?: Loose, from?: Point | null) =>
+      useUi.getState().search({ at, place: screenToFlowPosition(at), loose, from }),
     [screenToFlowPosition],
   );
   const onConnectEnd = useCallback(
@@ -153,6 +154,7 @@ function SheetCanvas({ tab }: { tab: Tab }) {
             edges={flow.edges}
             shown={painted}
           />
+          <WaitingLink />
           <MiniMap nodes={flow.nodes} />
           <ViewButtons />
           {compared && (

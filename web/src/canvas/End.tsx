@@ -1,4 +1,4 @@
-import { Handle, type NodeProps, Position, useUpdateNodeInternals } from "@xyflow/react";
+import { type NodeProps, useUpdateNodeInternals } from "@xyflow/react";
 import { ArrowDown, ArrowUp, X } from "lucide-react";
 import { memo, useEffect } from "react";
 import { relabel, reorder, type Side } from "../graph/ends";
@@ -8,6 +8,7 @@ import { t } from "../strings";
 import { typeStyle } from "./colours";
 import type { FlowNode } from "./flow";
 import { inputKey, outputKey } from "./keys";
+import { SocketHandle } from "./SocketHandle";
 
 /** Where a subgraph's inputs come in, or its outputs leave: named, put in order and taken away
  * here; a link to the empty last socket makes a further one. */
@@ -113,8 +114,8 @@ function Row({ socket, at, side, subgraph }: RowProps) {
 
 function EndSocket({ side, at }: { side: Side; at: number }) {
   return side === "inputs" ? (
-    <Handle type="source" position={Position.Right} id={outputKey(at)} className="socket" />
+    <SocketHandle type="source" id={outputKey(at)} />
   ) : (
-    <Handle type="target" position={Position.Left} id={inputKey(String(at))} className="socket" />
+    <SocketHandle type="target" id={inputKey(String(at))} />
   );
 }

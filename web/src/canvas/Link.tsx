@@ -3,9 +3,12 @@ import {
   type ConnectionLineComponentProps,
   type EdgeProps,
   getBezierPath,
+  Position,
+  ViewportPortal,
 } from "@xyflow/react";
 import { memo } from "react";
 import { tabNow } from "../stores/documents";
+import { useUi } from "../stores/ui";
 import { typeStyle } from "./colours";
 import type { FlowEdge, FlowNode } from "./flow";
 import { between, looseEnd, whyNot } from "./linking";
@@ -47,5 +50,31 @@ export function LinkInAir(props: ConnectionLineComponentProps<FlowNode>) {
         </text>
       )}
     </g>
+  );
+}
+
+/** The link that was let go in the void, for as long as a node is looked for that takes it. */
+export function WaitingLink() {
+  const palette = useUi((ui) => ui.palette);
+  if (!palette?.loose || !palette.from || !palette.place) return null;
+  const { loose, from, place } = palette;
+  const [near, far] =
+    loose.side === "output" ? [Position.Right, Position.Left] : [Position.Left, Position.Right];
+  const [path] = getBezierPath({
+    sourceX: from.x,
+    sourceY: from.y,
+    sourcePosition: near,
+    targetX: place.x,
+    targetY: place.y,
+    targetPosition: far,
+    curvature: 0.35,
+  });
+  return (
+    <ViewportPortal>
+      <svg className="link link-waiting" aria-hidden="true" style={typeStyle(loose.type)}>
+        <path d={path} />
+        <circle cx={place.x} cy={place.y} r={4} />
+      </svg>
+    </ViewportPortal>
   );
 }

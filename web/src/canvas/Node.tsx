@@ -25,6 +25,7 @@ import { NodeProblems } from "./NodeProblems";
 import { FarAway } from "./painted";
 import { useFolded, useLinked } from "./parts";
 import { Shown } from "./Shown";
+import { SocketHandle } from "./SocketHandle";
 import { Speaking } from "./Speaking";
 import { TurnsOfSheet } from "./turns";
 
@@ -198,9 +199,8 @@ function Input({ socket, optional, linked }: InputProps) {
       style={typeStyle(socket.type)}
       {...tipped(socket.kind ? tipOf(socket.kind) : { words: "", facts: socket.type })}
     >
-      <Handle
+      <SocketHandle
         type="target"
-        position={Position.Left}
         id={inputKey(socket.name)}
         className={classes.filter(Boolean).join(" ")}
       />
@@ -223,7 +223,7 @@ function Output({ socket, slot, tooltip }: OutputProps) {
       {...tipped({ words: tooltip ?? "", facts: `${socket.name} · ${socket.type}` })}
     >
       {socket.label || shortName(socket.name)}
-      <Handle type="source" position={Position.Right} id={outputKey(slot)} className="socket" />
+      <SocketHandle type="source" id={outputKey(slot)} />
     </span>
   );
 }
@@ -242,12 +242,7 @@ const WidgetRow = memo(function WidgetRow(props: WidgetRowProps) {
   const classes = linked ? "socket socket-linked" : "socket socket-widget";
   return (
     <div className="node-widget" style={typeStyle(socket.type)}>
-      <Handle
-        type="target"
-        position={Position.Left}
-        id={inputKey(socket.name)}
-        className={classes}
-      />
+      <SocketHandle type="target" id={inputKey(socket.name)} className={classes} />
       {kind?.widget && !linked ? (
         <Field node={node} input={kind} widget={kind.widget} value={value} after={after} />
       ) : (

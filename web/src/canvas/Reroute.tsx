@@ -1,4 +1,4 @@
-import { Handle, type NodeProps, Position } from "@xyflow/react";
+import type { NodeProps } from "@xyflow/react";
 import { memo } from "react";
 import { sheetOf } from "../graph/model";
 import { outputType } from "../graph/sockets";
@@ -7,6 +7,7 @@ import { useTab } from "../stores/documents";
 import { typeStyle } from "./colours";
 import type { FlowNode } from "./flow";
 import { inputKey, outputKey } from "./keys";
+import { SocketHandle } from "./SocketHandle";
 
 /** A bend in a link. */
 export const Reroute = memo(function Reroute({ id, selected }: NodeProps<FlowNode>) {
@@ -17,9 +18,9 @@ export const Reroute = memo(function Reroute({ id, selected }: NodeProps<FlowNod
   }, "*");
   return (
     <div className={selected ? "reroute node-selected" : "reroute"} style={typeStyle(type)}>
-      <Handle type="target" position={Position.Left} id={inputKey("")} className="socket" />
+      <SocketHandle type="target" id={inputKey("")} />
       <span className="reroute-grip" />
-      <Handle type="source" position={Position.Right} id={outputKey(0)} className="socket" />
+      <SocketHandle type="source" id={outputKey(0)} />
     </div>
   );
 });

@@ -96,7 +96,7 @@ export function bend(edge: Edge, { x, y }: Point): void {
 export function dropped(
   at: Point,
   state: FinalConnectionState,
-  search: (at: Point, loose: Loose) => void,
+  search: (at: Point, loose: Loose, from: Point | null) => void,
 ): void {
   const tab = tabNow();
   const { fromHandle, toHandle } = state;
@@ -111,7 +111,7 @@ export function dropped(
   }
   const under = document.elementFromPoint(at.x, at.y);
   const target = under?.closest<HTMLElement>(".react-flow__node")?.dataset.id;
-  if (target === undefined || target.startsWith("group:")) search(at, loose);
+  if (target === undefined || target.startsWith("group:")) search(at, loose, state.from);
   else if (loose.side === "output") dropOn(tab, loose, target);
   else if (target === ENTRY) {
     const slot = subgraphOf(tab.history.present, sheetNow(tab))?.inputs.length ?? 0;
@@ -120,7 +120,10 @@ export function dropped(
 }
 
 /** The end of a link that leads nowhere yet. */
-export function looseEnd(tab: Tab, { nodeId: node, id }: Handle): Loose | undefined {
+export function looseEnd(
+  tab: Tab,
+  { nodeId: node, id }: Pick<Handle, "nodeId" | "id">,
+): Loose | undefined {
   const workflow = tab.history.present;
   const [sheet, catalog, key] = [sheetNow(tab), catalogNow(), id ?? ""];
   if (key.startsWith("out:")) {

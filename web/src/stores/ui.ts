@@ -32,6 +32,8 @@ export interface Palette {
   /** On the sheet; without one it goes to the next free place. */
   place?: Point;
   loose?: Loose;
+  /** Where that link begins, on the sheet. */
+  from?: Point | null;
 }
 
 /** Words that are shown for some seconds. */
