@@ -22,6 +22,7 @@ from nodes.models.families.family import (
     Family,
     Found,
 )
+from nodes.models.families.hunyuan_image_vae_layout import hunyuan_image_vae_layout
 from nodes.models.families.registry import detected
 from nodes.models.families.sd2_unclip import STATISTICS
 from nodes.models.families.vae_layout import TEMPORAL, tiny_vae, vae_layout
@@ -133,7 +134,8 @@ def read_vae(path: Path) -> NetworkSource:
 def _vae(header: Header) -> NetworkSource | None:
     for prefix in VAE_PREFIXES:
         own = below(header.shapes, prefix)
-        if (found := vae_layout(own) or video_vae_layout(own)) is not None:
+        found = hunyuan_image_vae_layout(own) or vae_layout(own) or video_vae_layout(own)
+        if found is not None:
             names, config = found
             return NetworkSource(header, placed(whole(names), "", prefix), prefix, config, VAE)
     return None
