@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 from nodes.models.speech.g2p import English, Foreign, UnspeakableText
 from nodes.models.speech.phonemes import PAD, split_phonemes, tokens
 from nodes.models.speech.sentences import split_sentences
-from nodes.models.speech.voices import FASTEST, LANGUAGES, SAMPLE_RATE, SLOWEST, VOICES
+from nodes.models.speech.voices import FASTEST, LANGUAGES, SAMPLE_RATE, SLOWEST, shares
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,15 +109,21 @@ class Kokoro:
         self._whole_speed = "int" in speed
 
     def style(self, voice: str) -> Samples:
-        """The style rows of a voice: float32 [510, 1, 256].
+        """The style rows of a voice or a mix, af_heart(2)+bf_emma(1): float32 [510, 1, 256].
 
         Raises:
-            ValueError: there is no such voice.
+            ValueError: there is no such voice; of a mix, which part.
             VoiceFileError: the file of voices cannot be read.
         """
+        parts = [self._style(name) * share for name, share in shares(voice).items()]
+        mixed = parts[0]
+        for part in parts[1:]:
+            mixed = mixed + part
+        return mixed.astype("float32", copy=False)
+
+    def _style(self, voice: str) -> Samples:
         import numpy as np
 
-        _check_voice(voice)
         try:
             with self.voices.open("rb") as file, np.load(file, allow_pickle=False) as held:
                 style = cast("Samples", held[voice])
@@ -153,7 +159,7 @@ class Kokoro:
 
         Args:
             text: prose; ``[word](/fəˈnimz/)`` gives phonemes outright.
-            voice: one of `VOICES`.
+            voice: one of `VOICES`, or a mix: af_heart(2)+bf_emma(1), in the language of the first.
             speed: 0.5 to 2.
 
         Raises:
@@ -193,7 +199,7 @@ class Kokoro:
         return np.concatenate(spoken) if spoken else np.zeros(0, np.float32)
 
     def _g2p(self, voice: str) -> English | Foreign:
-        match voice[0]:
+        match next(iter(shares(voice)))[0]:
             case "a":
                 return self._american
             case "b":
@@ -323,11 +329,6 @@ def _session(model: Path, device: str, threads: int) -> Any:
         raise VoiceFileError(
             f"{model} is truncated or no ONNX model ({reason}); remove it and {PULL}"
         ) from error
-
-
-def _check_voice(voice: str) -> None:
-    if voice not in VOICES:
-        raise ValueError(f"there is no voice {voice!r}; there is {', '.join(VOICES)}")
 
 
 def _joinable(audio: Samples, pause: float) -> Samples:
