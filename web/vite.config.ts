@@ -29,6 +29,7 @@ export default defineConfig({
   },
   test: {
     globalSetup: "tests/service.ts",
+    setupFiles: "tests/examples.ts",
     include: ["tests/**/*.test.ts"],
     maxWorkers: 1,
     testTimeout: 300_000,

@@ -44,6 +44,12 @@ describe("a job of another client", () => {
         const read = JobDetail.parse({ ...job("a"), workflow: { prompt, extra_data } });
         expect(documentOf(read)).toEqual(isObject ? workflow : prompt);
       }),
+      {
+        examples: [
+          [{}, [{}]],
+          [{}, JSON.parse('{"__proto__": ""}')],
+        ],
+      },
     );
   });
 });

@@ -124,11 +124,16 @@ const Shown = z.record(z.string(), z.record(z.string(), z.unknown()).catch({}));
 /** What nodes showed, by their ids. */
 export type Shown = z.infer<typeof Shown>;
 
+/** An object as it is: zod's own objects leave out a key "__proto__". */
+const AsSent = z.custom<object>(
+  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+);
+
 /** What a client sent beside a prompt: anything, for each client sends what it likes. */
 const Extra = z
   .looseObject({
     extra_pnginfo: z
-      .looseObject({ workflow: z.looseObject({}).optional().catch(undefined) })
+      .looseObject({ workflow: AsSent.optional().catch(undefined) })
       .optional()
       .catch(undefined),
   })
